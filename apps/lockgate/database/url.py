@@ -1,0 +1,68 @@
+"""DATABASE_URL to one entry of Django's DATABASES, with errors a person can act on.
+
+Parsing is dj-database-url's; what is added here is that every way a URL can be wrong ends in one message that
+names the fault and never repeats the URL, because it holds the password.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+from lockgate.errors import ConfigurationError
+
+SCHEMES = ("postgres", "postgresql")
+EXAMPLE = "DATABASE_URL=postgresql://user:password@host:5432/database"
+
+
+def from_environment(variable: str = "DATABASE_URL", environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The database that an environment variable names, as an entry of ``DATABASES``.
+
+    Raises ConfigurationError where the variable is unset, empty or not a PostgreSQL URL.
+    """
+    url = environ.get(variable)
+    if url is None:
+        raise ConfigurationError(f"{variable} is not set", **_advice(variable))
+    if not url.strip():
+        raise ConfigurationError(f"{variable} is empty", **_advice(variable))
+    return parse(url.strip(), variable)
+
+
+def parse(url: str, variable: str = "DATABASE_URL") -> dict[str, Any]:
+    """One entry of ``DATABASES`` from a URL.
+
+    ``postgres://`` and ``postgresql://``; percent-encoded user, password and socket directory; libpq parameters
+    (``sslmode``, ``connect_timeout``, ``host=/run/postgresql`` …) as query options.
+    Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+
+    Raises ConfigurationError, without the URL in its text.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise ConfigurationError(f"{variable} is not a URL", **_advice(variable))
+    if scheme not in SCHEMES:
+        known = " or ".join(f"{name}://" for name in SCHEMES)
+        raise ConfigurationError(
+            f"{variable} names a database that is not PostgreSQL", **_advice(variable, f"it must start with {known}")
+        )
+    try:
+        urlsplit(url).port  # noqa: B018  reading the property is what checks the port
+        database = dict(dj_database_url.parse(url, conn_max_age=0))
+    except ValueError:
+        why = "its port is not a number, or its host is malformed; percent-encode @ : / ? # % in user and password"
+        raise ConfigurationError(f"{variable} cannot be read", **_advice(variable, why)) from None
+    if not (database.get("NAME") or database.get("OPTIONS", {}).get("service")):
+        raise ConfigurationError(f"{variable} names no database", **_advice(variable, "its path is empty"))
+    return database
+
+
+def _advice(variable: str, why: str = "") -> dict[str, str]:
+    return {
+        "why": why,
+        "state": "nothing was changed; no connection was tried",
+        "next_step": f"set it, for example:  {EXAMPLE.replace('DATABASE_URL', variable)}",
+    }

@@ -1,0 +1,84 @@
+"""What can go wrong, as values that say WHAT, WHY, STATE and NEXT.
+
+The message is the product: an exception's docstring is its default WHAT, and whoever raises it adds why it
+happened, the state the database is in now, and the next thing to do. Only ``reporting.console`` prints one.
+"""
+
+from __future__ import annotations
+
+
+class LockgateError(Exception):
+    """the run failed"""
+
+    exit_code = 1
+
+    def __init__(
+        self, what: str | None = None, *, why: str = "", state: str = "nothing was changed", next_step: str = ""
+    ) -> None:
+        self.what = what or (type(self).__doc__ or "").strip()
+        self.why = why
+        self.state = state
+        self.next_step = next_step
+        super().__init__(self.what)
+
+    def __str__(self) -> str:
+        parts = (("why", self.why), ("state", self.state), ("next", self.next_step))
+        lines = (f"  {label:<6} {indented(text)}" for label, text in parts if text)
+        return "\n".join([self.what, *lines])
+
+
+def indented(text: str) -> str:
+    """Continuation lines of a part, under its first one."""
+    return text.strip().replace("\n", "\n         ")
+
+
+class ConfigurationError(LockgateError):
+    """the configuration is wrong"""
+
+
+class ServerUnreachable(LockgateError):
+    """the database server did not become ready in time"""
+
+
+class ServerRefused(LockgateError):
+    """the database server refused this connection"""
+
+
+class PoolerRefused(LockgateError):
+    """the connection goes through a pooler in transaction mode"""
+
+
+class LockNotAcquired(LockgateError):
+    """another run held the migration lock for too long"""
+
+
+class SessionLost(LockgateError):
+    """the database session that holds the migration lock was lost"""
+
+
+class AheadOfCode(LockgateError):
+    """the database is ahead of this release"""
+
+
+class EditedMigration(LockgateError):
+    """a migration was edited after it was applied"""
+
+
+class MigrationFailed(LockgateError):
+    """a migration failed"""
+
+
+class HeldTarget(LockgateError):
+    """the migration asked for is held"""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the run to end.
+
+    A KeyboardInterrupt, because psycopg cancels the statement in the server before it lets one pass, and
+    because ``except Exception`` in a migration does not swallow it.
+    """
+
+    def __init__(self, signal_name: str) -> None:
+        self.signal_name = signal_name
+        super().__init__(signal_name)

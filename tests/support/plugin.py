@@ -1,0 +1,28 @@
+"""Loaded before any settings are read: every test session has a real PostgreSQL behind DATABASE_URL.
+
+``TEST_DATABASE_URL`` names a server to use, whose role may create databases. Otherwise an embedded one is started
+for the session (``LOCKGATE_TEST_POSTGRES`` chooses its major version, 16 or 18).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import pytest
+
+from project import embedded
+
+_running = contextlib.ExitStack()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    if "TEST_DATABASE_URL" not in os.environ:
+        version = int(os.environ.get("LOCKGATE_TEST_POSTGRES", "16"))
+        os.environ["TEST_DATABASE_URL"] = _running.enter_context(embedded.server(postgres=version))
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _running.close()
