@@ -13,7 +13,12 @@ class LockgateError(Exception):
     exit_code = 1
 
     def __init__(
-        self, what: str | None = None, *, why: str = "", state: str = "nothing was changed", next_step: str = ""
+        self,
+        what: str | None = None,
+        *,
+        why: str = "",
+        state: str = "nothing was changed",
+        next_step: str = "",
     ) -> None:
         self.what = what or (type(self).__doc__ or "").strip()
         self.why = why
@@ -68,6 +73,10 @@ class MigrationFailed(LockgateError):
     """a migration failed"""
 
 
+class MigrationsMissing(LockgateError):
+    """migrations of this release are missing"""
+
+
 class HeldTarget(LockgateError):
     """the migration asked for is held"""
 
@@ -81,4 +90,5 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, signal_name: str) -> None:
         self.signal_name = signal_name
+        self.state = "nothing was changed"
         super().__init__(signal_name)

@@ -47,11 +47,12 @@ def parse(url: str, variable: str = "DATABASE_URL") -> dict[str, Any]:
     if scheme not in SCHEMES:
         known = " or ".join(f"{name}://" for name in SCHEMES)
         raise ConfigurationError(
-            f"{variable} names a database that is not PostgreSQL", **_advice(variable, f"it must start with {known}")
+            f"{variable} names a database that is not PostgreSQL",
+            **_advice(variable, f"it must start with {known}"),
         )
     try:
         urlsplit(url).port  # noqa: B018  reading the property is what checks the port
-        database = dict(dj_database_url.parse(url, conn_max_age=0))
+        database: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=0)}
     except ValueError:
         why = "its port is not a number, or its host is malformed; percent-encode @ : / ? # % in user and password"
         raise ConfigurationError(f"{variable} cannot be read", **_advice(variable, why)) from None

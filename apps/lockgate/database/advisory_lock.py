@@ -1,0 +1,114 @@
+"""One runner at a time: a session-level advisory lock, polled, never waited for inside the server.
+
+A blocking ``pg_advisory_lock()`` holds a snapshot while it waits, and ``CREATE INDEX CONCURRENTLY`` of the runner that
+has the lock waits for that snapshot: a deadlock. So the lock is only ever *tried*, in autocommit, with pauses.
+
+Invariant: the lock is held by the backend that does the work, so it lives exactly as long as the work.
+Source: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.rows import dict_row
+
+from lockgate import policy
+from lockgate.database import pauses
+from lockgate.database.session import raw
+from lockgate.database.sql import read
+from lockgate.errors import LockNotAcquired, SessionLost
+from lockgate.facts import Holder, Listener, Runner, WaitingForLock
+
+KEY = int.from_bytes(b"lockgate", "big")  # positive: the first byte is below 0x80
+_HALVES = {"high": KEY >> 32, "low": KEY & 0xFFFFFFFF}
+
+
+def acquire(
+    connection: BaseDatabaseWrapper,
+    limits: policy.Policy,
+    listen: Listener,
+    needless: Callable[[], bool] = lambda: False,
+) -> float | None:
+    """Take the lock, polling until the deadline; returns the seconds waited, or None where it became needless.
+
+    needless: asked between polls whether the holder has meanwhile done this runner's work; must leave no
+    transaction open.
+    Raises LockNotAcquired at the deadline, naming the holder.
+    """
+    started = time.monotonic()
+    deadline = started + limits.wait_for_lock.total_seconds()
+    next_report = started + min(1.0, limits.report_lock_wait.total_seconds())
+    for _ in pauses.until(deadline):
+        if _try(connection):
+            return time.monotonic() - started
+        if needless():
+            return None
+        if time.monotonic() >= next_report:
+            waited = time.monotonic() - started
+            listen(WaitingForLock(holder(connection), waited, limits.wait_for_lock.total_seconds()))
+            next_report = time.monotonic() + limits.report_lock_wait.total_seconds()
+    raise _gave_up(holder(connection), time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def releasing(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Release the acquired lock at the end of the block, where the session still lives; else it died with it."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg.Error, SessionLost):
+            raw(connection).execute("SELECT pg_advisory_unlock(%s)", [KEY])
+
+
+def confirm(connection: BaseDatabaseWrapper, expected: psycopg.Connection[object]) -> None:
+    """Raise SessionLost unless this is still the session that took the lock, and it still has it."""
+    if connection.connection is not expected:
+        raise SessionLost(
+            why="the connection was closed and opened again in the middle of the run (by a migration's code, perhaps)",
+            next_step="run again; a migration must not close the connection it is given",
+        )
+    row = expected.execute(read("lock_is_ours"), _HALVES).fetchone()
+    if row is None or not row[0]:
+        raise SessionLost(
+            why="this session no longer holds the advisory lock: a pooler gave its backend away, or code released it",
+            next_step="let DATABASE_URL name the server itself, and run again",
+        )
+
+
+def holder(connection: BaseDatabaseWrapper) -> Holder | None:
+    """The session that holds the lock now; None where nobody does."""
+    with raw(connection).cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(read("lock_holder"), _HALVES).fetchone()
+    if row is None:
+        return None
+    application = row.pop("application_name")
+    return Holder(application=application, runner=Runner.read(application or ""), **row)
+
+
+def _try(connection: BaseDatabaseWrapper) -> bool:
+    row = raw(connection).execute("SELECT pg_try_advisory_lock(%s)", [KEY]).fetchone()
+    return bool(row and row[0])
+
+
+def _gave_up(found: Holder | None, waited: float) -> LockNotAcquired:
+    if found is None:
+        return LockNotAcquired(
+            f"could not get the migration lock in {waited:.0f} s",
+            why="other runners took turns with it",
+            next_step="run again, or allow more time with LOCKGATE_LOCK_WAIT_SECONDS",
+        )
+    runner = found.runner
+    who = f'"{found.application or "unknown"}"'
+    if runner:
+        who = f"release {runner.release} on {runner.host}" + (f", since {runner.since}" if runner.since else "")
+    return LockNotAcquired(
+        f"could not get the migration lock in {waited:.0f} s",
+        why=f"held by pid {found.pid} ({who}, {found.state or 'state unknown'})",
+        next_step="wait for that run and run again; if it is stuck, end it:  "
+        f"SELECT pg_terminate_backend({found.pid});",
+    )

@@ -1,0 +1,154 @@
+"""Why a connection could not be made: by SQLSTATE and libpq status, never by the text of a message.
+
+libpq hands out no SQLSTATE for a failed connection. It writes one, and nothing else, where the text would be, if it
+is told to before the failure (``PQsetErrorVerbosity(conn, PQERRORS_SQLSTATE)``). psycopg does not wrap that call, but
+gives the connection's pointer for just such cases, so a second attempt is made that way to learn the code.
+
+Sources: https://www.postgresql.org/docs/current/libpq-control.html#LIBPQ-PQSETERRORVERBOSITY,
+https://www.psycopg.org/psycopg3/docs/api/pq.html (``PGconn.pgconn_ptr``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import select
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from psycopg import conninfo, pq
+
+_PQERRORS_SQLSTATE = 3
+_SQLSTATE = re.compile(r"([0-9A-Z]{5})\s*$")
+# The classes of "not now": connection exceptions, insufficient resources, operator intervention (starting up,
+# shutting down). Whatever else the server answers will be answered again.
+# Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_TRANSIENT_CLASSES = ("08", "53", "57")
+
+
+class Cause(Enum):
+    """Why there is no connection; ``transient`` ones are worth another try."""
+
+    NO_ANSWER = "nothing answers there yet"
+    NOT_READY = "the server is starting up, shutting down or in recovery"
+    BUSY = "the server has no connection to spare"
+    PASSWORD = "the server refused the user or the password"  # noqa: S105  not one
+    NO_DATABASE = "the server has no such database"
+    NO_PRIVILEGE = "the role may not connect to this database"
+    TLS = "TLS could not be agreed on"
+    BAD_PARAMETERS = "the connection parameters are not valid"
+    UNKNOWN = "the server refused the connection"
+
+    @property
+    def transient(self) -> bool:
+        return self in (Cause.NO_ANSWER, Cause.NOT_READY, Cause.BUSY)
+
+
+@dataclass(frozen=True)
+class Failure:
+    cause: Cause
+    sqlstate: str | None
+
+
+class DjangoConnection(Protocol):
+    """What is needed of Django's connection wrapper."""
+
+    def get_connection_params(self) -> dict[str, Any]: ...
+
+
+def diagnose(connection: DjangoConnection, timeout: timedelta) -> Failure:
+    """Why a connection with these parameters cannot be made, learnt from one more attempt.
+
+    timeout: the longest the attempt may take. An attempt that succeeds means the fault is gone: NO_ANSWER.
+    """
+    parameters = libpq_parameters(connection.get_connection_params())
+    target = conninfo.make_conninfo(**parameters).encode()
+    ping = pq.Ping(pq.PGconn.ping(target))
+    if ping is pq.Ping.NO_ATTEMPT:
+        return Failure(Cause.BAD_PARAMETERS, None)
+    if ping is pq.Ping.REJECT:
+        return Failure(Cause.NOT_READY, "57P03")
+    if ping is pq.Ping.NO_RESPONSE:
+        return Failure(Cause.TLS if _answers_without_tls(parameters) else Cause.NO_ANSWER, None)
+    sqlstate = _sqlstate_of_attempt(target, timeout)
+    if sqlstate is None and _answers_without_tls(parameters):
+        return Failure(Cause.TLS, None)
+    return Failure(classify(sqlstate), sqlstate)
+
+
+def classify(sqlstate: str | None) -> Cause:
+    """The cause that a server's SQLSTATE names; None, no answer at all, is NO_ANSWER."""
+    if sqlstate is None:
+        return Cause.NO_ANSWER
+    named = {"57P03": Cause.NOT_READY, "3D000": Cause.NO_DATABASE, "42501": Cause.NO_PRIVILEGE}
+    if sqlstate in named:
+        return named[sqlstate]
+    if sqlstate.startswith("28"):
+        return Cause.PASSWORD
+    if sqlstate.startswith("53"):
+        return Cause.BUSY
+    return Cause.NOT_READY if sqlstate.startswith(_TRANSIENT_CLASSES) else Cause.UNKNOWN
+
+
+def libpq_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Those of Django's connection parameters that libpq knows; the rest is psycopg's."""
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    return {key: value for key, value in parameters.items() if key in known and value is not None}
+
+
+def _answers_without_tls(parameters: dict[str, Any]) -> bool:
+    """Whether the server answers once TLS is left out: then TLS is what failed. Sends no credentials."""
+    if str(parameters.get("sslmode", "prefer")) in ("disable", "allow", "prefer"):
+        return False
+    plain = conninfo.make_conninfo(**{**parameters, "sslmode": "disable"}).encode()
+    return pq.Ping(pq.PGconn.ping(plain)) in (pq.Ping.OK, pq.Ping.REJECT)
+
+
+def _sqlstate_of_attempt(target: bytes, timeout: timedelta) -> str | None:
+    """The SQLSTATE that one attempt to connect fails with; None where it succeeds, or no code can be had."""
+    library = _libpq()
+    if library is None:
+        return None
+    attempt: Any = pq.PGconn.connect_start(target)  # Any: pgconn_ptr is documented, but not in psycopg's protocol
+    try:
+        library.PQsetErrorVerbosity(ctypes.c_void_p(attempt.pgconn_ptr), _PQERRORS_SQLSTATE)
+        if _drive(attempt, time.monotonic() + timeout.total_seconds()):
+            return None
+        found = _SQLSTATE.search(attempt.error_message.decode(errors="replace"))
+        return found.group(1) if found else None
+    finally:
+        attempt.finish()
+
+
+def _drive(attempt: Any, deadline: float) -> bool:
+    """Bring an attempt to its end, or to the deadline; whether it connected."""
+    if attempt.status == pq.ConnStatus.BAD:
+        return False
+    state = pq.PollingStatus.WRITING
+    while state in (pq.PollingStatus.READING, pq.PollingStatus.WRITING):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        readable = [attempt.socket] if state == pq.PollingStatus.READING else []
+        writable = [attempt.socket] if state == pq.PollingStatus.WRITING else []
+        select.select(readable, writable, [], left)
+        state = pq.PollingStatus(attempt.connect_poll())
+    return state == pq.PollingStatus.OK
+
+
+@cache
+def _libpq() -> Any:
+    """The very libpq this process has loaded, or None where that cannot be told (outside Linux).
+
+    Never another copy of the library: its connection structure would differ.
+    """
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return None
+    loaded = {line.split()[-1] for line in maps.read_text().splitlines() if "/libpq" in line}
+    return ctypes.CDLL(loaded.pop()) if len(loaded) == 1 else None

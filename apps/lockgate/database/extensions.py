@@ -1,0 +1,115 @@
+"""Create the extensions that are wanted, and say exactly what stands in the way of those that cannot be.
+
+Present needs no rights at all; trusted ones need CREATE on the database; others a superuser; and one whose package is
+not on the server nobody can create. Four cases, four remedies; none of them ends the run.
+Source: https://www.postgresql.org/docs/current/sql-createextension.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from lockgate.database.session import raw
+from lockgate.database.sql import read
+from lockgate.facts import ExtensionOutcome, ExtensionState, ServerFacts
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What stands between this role and one extension."""
+
+    name: str
+    present: bool
+    installed: bool
+    trusted: bool
+    anyone: bool
+    may_create: bool
+    superuser: bool
+    managed: bool
+
+    @property
+    def creatable(self) -> bool:
+        """Whether CREATE EXTENSION is likely to succeed: what decides if a run is worth the lock."""
+        allowed = self.superuser or self.managed or (self.may_create and (self.trusted or self.anyone))
+        return not self.present and self.installed and allowed
+
+
+def survey(connection: BaseDatabaseWrapper, names: Collection[str]) -> dict[str, Survey]:
+    """One query over the catalog, for all names; nothing is changed."""
+    if not names:
+        return {}
+    with raw(connection).cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(read("extensions"), {"names": sorted(names)}).fetchall()
+    return {row["name"]: Survey(**row) for row in rows}
+
+
+def outcomes(surveys: Iterable[Survey], server: ServerFacts) -> list[ExtensionOutcome]:
+    """The outcome for each extension if nothing is attempted."""
+    return [_outcome(found, server) for found in surveys]
+
+
+def create(connection: BaseDatabaseWrapper, surveys: Iterable[Survey], server: ServerFacts) -> list[ExtensionOutcome]:
+    """Create what is missing and installed on the server; each in a transaction of its own.
+
+    The attempt is made even where the catalog says it will fail: hosted services allow more than it shows.
+    """
+    return [
+        ExtensionOutcome(found.name, "created")
+        if not found.present and found.installed and _created(connection, found.name)
+        else _outcome(found, server)
+        for found in surveys
+    ]
+
+
+def _created(connection: BaseDatabaseWrapper, name: str) -> bool:
+    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(sql.Identifier(name))
+    try:
+        raw(connection).execute(statement)
+    except (
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.UndefinedFile,
+        psycopg.errors.FeatureNotSupported,
+    ):
+        return False
+    return True
+
+
+def _outcome(found: Survey, server: ServerFacts) -> ExtensionOutcome:
+    state = _state(found)
+    return ExtensionOutcome(found.name, state, _remedy(found.name, state, server))
+
+
+def _state(found: Survey) -> ExtensionState:
+    if found.present:
+        return "present"
+    if not found.installed:
+        return "not-installed"
+    return "needs-grant" if found.trusted or found.anyone else "needs-superuser"
+
+
+def _remedy(name: str, state: ExtensionState, server: ServerFacts) -> str:
+    quoted = f'"{name}"' if not name.isidentifier() else name
+    if state == "needs-grant":
+        return f'as the owner of the database:  GRANT CREATE ON DATABASE "{server.database}" TO "{server.user}";'
+    if state == "needs-superuser":
+        return f'as a superuser, in database "{server.database}":  CREATE EXTENSION {quoted};'
+    if state == "not-installed":
+        return _package(name, server.version_number // 10000)
+    return ""
+
+
+def _package(name: str, major: int) -> str:
+    """The Debian and Red Hat packages, where the name of one is known; contrib extensions share one."""
+    known = {"vector": "pgvector", "postgis": "postgis-3", "pg_cron": "cron", "pg_partman": "partman"}
+    if name in known:
+        return f"on the server:  apt-get install postgresql-{major}-{known[name]}  (or the package of your system)"
+    return (
+        f"install the package that holds it on the server: postgresql-contrib for PostgreSQL's own, "
+        f"or postgresql-{major}-{name.replace('_', '-')} or alike"
+    )

@@ -1,0 +1,128 @@
+"""The run's one session: checked for a pooler, named, and never silently replaced.
+
+Invariant: from ``prepare`` to the end of the run every statement goes through the same backend. Nothing is SET
+before the pooler check, because a setting would leak to other clients of a shared backend.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from lockgate import policy
+from lockgate.database import connect_failure
+from lockgate.database.sql import read
+from lockgate.errors import PoolerRefused, ServerRefused, SessionLost
+from lockgate.facts import Runner, ServerFacts
+
+
+def raw(connection: BaseDatabaseWrapper) -> psycopg.Connection[Any]:
+    """psycopg's connection under Django's; raises SessionLost where there is none."""
+    opened: psycopg.Connection[Any] | None = connection.connection
+    if opened is None:
+        raise SessionLost()
+    return opened
+
+
+def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:
+    """One query: version, database, role, and whether it can be written to."""
+    with raw(connection).cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(read("server")).fetchone()
+    assert row is not None  # noqa: S101  a SELECT without FROM has one row
+    return ServerFacts(**row)
+
+
+def refuse_pooler(connection: BaseDatabaseWrapper) -> None:
+    """Raise PoolerRefused behind a pooler that gives a session's backend away between transactions.
+
+    Any pooler shows itself: the backend's pid differs from the one in the connection's own key data. One in session
+    mode is harmless, so its backend is watched: it must stay the same, and must not serve a second client.
+    """
+    opened = raw(connection)
+    backend = _backend_pid(opened)
+    if backend == opened.info.backend_pid:
+        return
+    for _ in range(policy.POOLER_PROBES):
+        before = _backend_pid(opened)
+        if before != backend or before == _second_client_backend(connection):
+            raise PoolerRefused(
+                why="a session lock there is given to whichever client comes next, so it protects nothing",
+                next_step="let DATABASE_URL of the migrating settings name the server itself (PgBouncer: the port "
+                "of PostgreSQL, or a database entry with pool_mode=session); the service may keep the pooler",
+            )
+
+
+def _backend_pid(opened: psycopg.Connection[Any]) -> int:
+    row = opened.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None  # noqa: S101
+    return int(row[0])
+
+
+def _second_client_backend(connection: BaseDatabaseWrapper) -> int | None:
+    """The backend that serves a second client right now; None where the pool has none to spare for it.
+
+    A pool without a spare backend means that ours is kept for us: session mode.
+    """
+    seconds = int(policy.POOLER_PROBE_TIMEOUT.total_seconds())
+    parameters = connect_failure.libpq_parameters(connection.get_connection_params())
+    try:
+        second = psycopg.connect(**{**parameters, "connect_timeout": seconds}, autocommit=True)
+    except psycopg.OperationalError:
+        return None
+    try:
+        # A pooler takes a client in before it has a backend for it, so the query waits, not the connection.
+        second.pgconn.send_query(b"SELECT pg_backend_pid()")
+        answered, _, _ = select.select([second.pgconn.socket], [], [], seconds)
+        if not answered:
+            return None
+        second.pgconn.consume_input()
+        result = second.pgconn.get_result()
+        value = result.get_value(0, 0) if result else None
+        return int(value) if value else None
+    finally:
+        second.close()
+
+
+def name(connection: BaseDatabaseWrapper, runner: Runner) -> None:
+    """Tell other sessions who this is (``application_name``)."""
+    _set(connection, "application_name", runner.application_name())
+
+
+def end_with_client(connection: BaseDatabaseWrapper, server: ServerFacts) -> None:
+    """Have the server end our statement soon after this process dies, where it knows how (PostgreSQL 14+, Linux).
+
+    Source: https://www.postgresql.org/docs/current/runtime-config-connection.html
+    """
+    milliseconds = policy.CLIENT_CHECK_INTERVAL.total_seconds() * 1000
+    if server.version_number < 140000:
+        return
+    try:
+        _set(connection, "client_connection_check_interval", f"{milliseconds:.0f}ms")
+    except psycopg.errors.InvalidParameterValue:
+        return  # the server's platform cannot tell a closed socket
+
+
+def refuse_read_only(server: ServerFacts) -> None:
+    """Raise ServerRefused where nothing can be written."""
+    if server.standby:
+        raise ServerRefused(
+            "the database is read-only: it is a standby",
+            why="it replays another server's changes and takes none of its own",
+            next_step="let DATABASE_URL name the primary (libpq: target_session_attrs=read-write)",
+        )
+    if server.read_only:
+        raise ServerRefused(
+            "the database is read-only",
+            why="default_transaction_read_only is on for this role, database or server",
+            next_step="switch it off, for example:  ALTER DATABASE … RESET default_transaction_read_only;",
+        )
+
+
+def _set(connection: BaseDatabaseWrapper, parameter: str, value: str) -> None:
+    statement = sql.SQL("SET {} = {}").format(sql.Identifier(parameter), sql.Literal(value))
+    raw(connection).execute(statement)

@@ -1,0 +1,15 @@
+"""The SQL that Lockgate itself sends, one statement a file.
+
+A ``%(name)s`` is a parameter; with a value in its place each file runs in psql as it stands.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def read(name: str) -> str:
+    """The statement in ``<name>.sql``."""
+    return (files(__name__) / f"{name}.sql").read_text(encoding="utf-8")

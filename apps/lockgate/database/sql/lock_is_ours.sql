@@ -1,0 +1,11 @@
+-- Whether this very backend holds the advisory lock, given its key as two 32-bit halves.
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory'
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND classid::bigint = %(high)s
+      AND objid::bigint = %(low)s
+      AND objsubid = 1
+      AND granted
+      AND pid = pg_backend_pid()
+);

@@ -1,0 +1,120 @@
+"""Wait for the server: what may come is waited for, what will never come fails at once.
+
+Invariant: when ``until_ready`` returns, Django's connection is open, and it is the run's only one.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from django.db import NotSupportedError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import Error as DatabaseError
+
+from lockgate import policy
+from lockgate.database import connect_failure, pauses
+from lockgate.database.connect_failure import Cause, Failure
+from lockgate.errors import LockgateError, ServerRefused, ServerUnreachable
+from lockgate.facts import Listener, WaitingForServer
+
+_NEXT = {
+    Cause.NO_ANSWER: "check host and port in DATABASE_URL, and that the server runs and is reachable from here",
+    Cause.NOT_READY: "look at the server's log; run again when it accepts connections",
+    Cause.BUSY: "end idle sessions or raise max_connections; run again",
+    Cause.PASSWORD: "check user and password in DATABASE_URL (percent-encoded), and pg_hba.conf on the server",
+    Cause.NO_DATABASE: "create the database, or correct its name in DATABASE_URL",
+    Cause.NO_PRIVILEGE: "GRANT CONNECT ON DATABASE … TO …;  as the database's owner",
+    Cause.TLS: "check sslmode, sslrootcert and host in DATABASE_URL, and that the server has TLS switched on",
+    Cause.BAD_PARAMETERS: "correct the options in DATABASE_URL",
+    Cause.UNKNOWN: "look up the SQLSTATE; the server's log says more",
+}
+
+
+def until_ready(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> float:
+    """Open Django's connection, waiting for a server that is not there yet; returns the seconds waited.
+
+    Raises ServerRefused at once where waiting cannot help (password, database, TLS, parameters), and
+    ServerUnreachable at the deadline. Tells the listener what is waited for, each time it changes and at
+    growing intervals.
+    """
+    prepare_parameters(connection, limits.connect_timeout)
+    started = time.monotonic()
+    deadline = started + limits.wait_for_server.total_seconds()
+    said = _Said(listen, limits.wait_for_server.total_seconds())
+    failure, error = Failure(Cause.NO_ANSWER, None), None
+    for _ in pauses.until(deadline):
+        try:
+            connection.ensure_connection()
+        except NotSupportedError as unsupported:
+            raise ServerRefused("this server is too old", why=str(unsupported)) from unsupported
+        except DatabaseError as caught:
+            error = caught
+            failure = _failure(connection, caught, limits.connect_timeout)
+            if not failure.cause.transient:
+                raise _refused(failure, caught) from None
+            said.waiting(failure, time.monotonic() - started)
+        else:
+            return time.monotonic() - started
+    raise _unreachable(failure, error, limits.wait_for_server)
+
+
+def prepare_parameters(connection: BaseDatabaseWrapper, timeout: timedelta) -> None:
+    """Bound each attempt to connect, notice a dead network, and take no connection from a pool.
+
+    What the project itself sets in ``OPTIONS`` stays, but for the pool: the lock lives on one session.
+    """
+    options: dict[str, Any] = connection.settings_dict["OPTIONS"]
+    options.pop("pool", None)
+    seconds = max(1, round(timeout.total_seconds()))
+    for key, value in {"connect_timeout": seconds, **policy.KEEPALIVES}.items():
+        options.setdefault(key, value)
+
+
+class _Said:
+    """Says what is waited for when the reason changes, and again after twice the time since the last word."""
+
+    def __init__(self, listen: Listener, deadline_seconds: float) -> None:
+        self._listen, self._deadline = listen, deadline_seconds
+        self._last: Cause | None = None
+        self._next = 0.0
+
+    def waiting(self, failure: Failure, waited: float) -> None:
+        if failure.cause is self._last and waited < self._next:
+            return
+        self._last, self._next = failure.cause, max(2 * waited, 1.0)
+        self._listen(WaitingForServer(failure.cause.value, waited, self._deadline))
+
+
+def _failure(connection: BaseDatabaseWrapper, error: Exception, timeout: timedelta) -> Failure:
+    cause = error.__cause__
+    if isinstance(cause, psycopg.errors.ConnectionTimeout):
+        return Failure(Cause.NO_ANSWER, None)
+    if isinstance(cause, psycopg.ProgrammingError) and cause.sqlstate is None:
+        return Failure(Cause.BAD_PARAMETERS, None)  # psycopg could not even build the connection string
+    if isinstance(cause, psycopg.Error) and cause.sqlstate:
+        return Failure(connect_failure.classify(cause.sqlstate), cause.sqlstate)
+    return connect_failure.diagnose(connection, timeout)
+
+
+def _refused(failure: Failure, error: Exception) -> LockgateError:
+    return ServerRefused(
+        f"cannot connect: {failure.cause.value}",
+        why=_reason(failure, error),
+        next_step=_NEXT[failure.cause],
+    )
+
+
+def _unreachable(failure: Failure, error: Exception | None, waited: timedelta) -> LockgateError:
+    return ServerUnreachable(
+        f"the database server did not become ready in {waited.total_seconds():g} s: {failure.cause.value}",
+        why=_reason(failure, error) if error else "",
+        next_step=_NEXT[failure.cause],
+    )
+
+
+def _reason(failure: Failure, error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{text} (SQLSTATE {failure.sqlstate})" if failure.sqlstate else text

@@ -1,0 +1,92 @@
+"""The only file that touches what Django does not promise to keep. One test per seam, per Django version.
+
+A seam replaces something for the length of a ``with`` block, or reads what Django knows and does not publish.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.core.management.commands import migrate as django_migrate
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.creation import TEST_DATABASE_PREFIX
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+from psycopg.pq import TransactionStatus
+
+ExecutorFactory = Callable[..., MigrationExecutor]
+
+
+@contextlib.contextmanager
+def executor_in_place(factory: ExecutorFactory) -> Iterator[None]:
+    """Let Django's ``migrate`` build its executor with this factory.
+
+    Django takes the class from a global of the command's module (5.2, 6.0, 6.1).
+    """
+    module: Any = django_migrate
+    original = module.MigrationExecutor
+    module.MigrationExecutor = factory
+    try:
+        yield
+    finally:
+        module.MigrationExecutor = original
+
+
+def run_deferred_sql(editor: BaseDatabaseSchemaEditor) -> None:
+    """Run what the editor kept for its end now, inside its transaction.
+
+    Django runs it in ``__exit__``, where an error leaves the transaction open, and after which it records the
+    migration in a second transaction. Run here, both happen within the first.
+    """
+    deferred, editor.deferred_sql = editor.deferred_sql, []
+    for statement in deferred:
+        editor.execute(statement, None)
+
+
+def record(executor: MigrationExecutor, migration: Migration, *, forwards: bool) -> None:
+    """Write or delete the ``django_migrations`` rows of a migration and of those it replaces.
+
+    ``record_migration`` takes the migration in Django 5.2, and its label, name and direction from 6.0 on.
+    """
+    record_migration: Any = executor.record_migration
+    if len(inspect.signature(record_migration).parameters) > 1:
+        record_migration(migration.app_label, migration.name, forwards)
+    elif forwards:
+        record_migration(migration)
+    else:
+        for app_label, name in (*migration.replaces, (migration.app_label, migration.name)):
+            executor.recorder.record_unapplied(app_label, name)
+
+
+def is_test_database(connection: BaseDatabaseWrapper) -> bool:
+    """Whether this is a database that a test runner made: Django renames the connection before it migrates."""
+    name = connection.settings_dict["NAME"]
+    wanted = connection.settings_dict["TEST"]["NAME"]
+    return name == wanted or str(name).startswith(TEST_DATABASE_PREFIX)
+
+
+def called_from_command_line(command: BaseCommand) -> bool:
+    return bool(getattr(command, "_called_from_command_line", False))
+
+
+def leave_transaction(connection: BaseDatabaseWrapper) -> None:
+    """Bring a session whose work failed back to autocommit, whatever was left open on it.
+
+    Code that swallows an exception between Django and the server can leave a transaction, and Django's books of it,
+    open. Does nothing on a clean session, and nothing but close the books where the session is gone.
+    """
+    opened = connection.connection
+    if opened is not None and not opened.closed and opened.info.transaction_status != TransactionStatus.IDLE:
+        opened.rollback()
+    connection.in_atomic_block = False
+    connection.savepoint_ids = []
+    connection.atomic_blocks = []
+    connection.needs_rollback = False
+    connection.run_on_commit = []
+    if opened is not None and not opened.closed:
+        connection.set_autocommit(True)

@@ -1,0 +1,129 @@
+"""Turns whatever went wrong in a run into WHAT, WHY, STATE and NEXT.
+
+What to do next is looked up by SQLSTATE. The state of the database is what is known: a lost connection during a
+commit leaves it unknown, and that is what is said.
+"""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import django
+import psycopg
+from django.db.utils import Error as DatabaseError
+
+import lockgate
+from lockgate.errors import LockgateError, MigrationFailed
+from lockgate.execution.progress import Progress
+from lockgate.facts import Key
+
+_LIBRARIES = tuple(str(Path(module.__file__).parent) for module in (django, psycopg, lockgate) if module.__file__)
+
+# By SQLSTATE, most specific first. Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_NEXT = (
+    (
+        "42501",
+        "grant the role what it lacks, for example:  GRANT USAGE, CREATE ON SCHEMA public TO …;  then run again",
+    ),
+    ("23505", "remove or merge the duplicate rows, and run again"),
+    ("23502", "fill the rows that are NULL, and run again"),
+    ("23503", "remove or repair the rows whose reference is missing, and run again"),
+    ("23514", "repair the rows that violate the check, and run again"),
+    ("25006", "let DATABASE_URL name a server that can be written to, and run again"),
+    ("25P02", "an earlier statement of the migration failed and its error was swallowed; let it raise"),
+    ("40P01", "run again; if it recurs, split the migration so that it locks one table at a time"),
+    ("53100", "free space on the server's disk, and run again"),
+    ("53", "relieve the server (its log says of what), and run again"),
+    ("55P03", "end the session that holds the lock, or run again at a quieter time"),
+    (
+        "57014",
+        "raise or remove statement_timeout for this role, or make the migration smaller; then run again",
+    ),
+    ("57P", "the server was restarted, or ended this session; run again when it accepts connections"),
+    ("08", "the connection was lost; run again when the server is reachable"),
+    (
+        "42P07",
+        "something of that name exists that no recorded migration made: compare it, then remove it or use --fake",
+    ),
+    ("42", "correct the migration, and run again"),
+)
+_RUN_AGAIN = "correct the cause, and run again"
+
+
+def explain(error: Exception, progress: Progress) -> LockgateError:
+    """The error to show for one that ended a run; one that explains itself already only learns its state."""
+    if isinstance(error, LockgateError):
+        if error.state == "nothing was changed":
+            error.state = state_of(progress)
+        return error
+    sqlstate = sqlstate_of(error)
+    failed = MigrationFailed(
+        f"{progress.current} failed" if progress.current else "the run failed outside any migration",
+        why=why(error, sqlstate),
+        state=state_of(progress, lost=connection_lost(error, sqlstate)),
+        next_step=next_step(sqlstate, lost=connection_lost(error, sqlstate)),
+    )
+    failed.__cause__ = error
+    return failed
+
+
+def why(error: BaseException, sqlstate: str | None) -> str:
+    """The error's own words, with its SQLSTATE, or the place in the project's code that raised it."""
+    text = str(error).strip() or type(error).__name__
+    if sqlstate:
+        return f"{text} (SQLSTATE {sqlstate})"
+    if isinstance(error, DatabaseError):
+        return text
+    return f"{type(error).__name__}: {text}{_place(error)}"
+
+
+def state_of(progress: Progress, *, lost: bool = False) -> str:
+    """What the database looks like now, as far as it is known."""
+    parts = []
+    if progress.current and lost:
+        parts.append(f"{progress.current}: rolled back by the server, or committed whole if it got that far")
+    elif progress.current and progress.current_is_atomic:
+        parts.append(f"{progress.current} was rolled back")
+    elif progress.current:
+        parts.append(f"{progress.current} is not atomic: what it did before the failure stays, and it is not recorded")
+    parts.append(f"done before it in this run: {_listed([key for key, _ in progress.done])}")
+    return "; ".join(parts) if progress.current or progress.done else "no migration was applied by this run"
+
+
+def sqlstate_of(error: BaseException | None) -> str | None:
+    """The SQLSTATE behind a Django or psycopg error; None where the server sent none."""
+    while error is not None:
+        if isinstance(error, psycopg.Error) and error.sqlstate:
+            return error.sqlstate
+        error = error.__cause__
+    return None
+
+
+def connection_lost(error: BaseException, sqlstate: str | None) -> bool:
+    if sqlstate:
+        return sqlstate.startswith(("08", "57P"))
+    return isinstance(error, DatabaseError) and isinstance(error.__cause__, psycopg.OperationalError)
+
+
+def next_step(sqlstate: str | None, *, lost: bool) -> str:
+    for prefix, advice in _NEXT:
+        if sqlstate and sqlstate.startswith(prefix):
+            return advice
+    return dict(_NEXT)["08"] if lost else _RUN_AGAIN
+
+
+def _listed(keys: list[Key]) -> str:
+    if not keys:
+        return "nothing"
+    return str(keys[0]) if len(keys) == 1 else f"{len(keys)} migrations, the last of them {keys[-1]}"
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the innermost frame outside the libraries: the migration's own code, most likely."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_LIBRARIES) or "/migrations/0" in frame.filename
+    ]
+    return f'\nin "{own[-1].filename}", line {own[-1].lineno}, in {own[-1].name}' if own else ""

@@ -1,0 +1,63 @@
+"""What every stage of a run needs, in one value."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+import lockgate
+from lockgate import policy
+from lockgate.database import session, wait
+from lockgate.facts import Listener, ServerFacts, ServerReady, Started
+
+
+@dataclass(frozen=True)
+class Gate:
+    """An open session, the policy in force, and whoever listens."""
+
+    connection: BaseDatabaseWrapper
+    server: ServerFacts
+    limits: policy.Policy
+    listen: Listener
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``migrate`` was asked to do.
+
+    ordinary: everything forward, nothing else: what an entrypoint asks. Only then can there be nothing to do.
+    signals: whether Django ends it with post_migrate. app_label: the app it names, if any.
+    dry_run: has Django validate and plan, without output. check: runs the system checks that matter to a run.
+    work: has Django do it. command: its arguments, for the ledger.
+    """
+
+    ordinary: bool
+    signals: bool
+    app_label: str | None
+    dry_run: Callable[[], None]
+    check: Callable[[], None]
+    work: Callable[[], None]
+    command: str
+
+
+def reach(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Gate:
+    """Wait for the server, and open the one session of the run.
+
+    Raises ServerRefused or ServerUnreachable.
+    """
+    target = connection.settings_dict
+    where = f"{target['NAME'] or 'its default'} on {target['HOST'] or 'a local socket'}"
+    listen(Started(lockgate.__version__, limits.release, socket.gethostname(), where))
+    waited = wait.until_ready(connection, limits, listen)
+    server = session.server_facts(connection)
+    listen(ServerReady(server, waited))
+    return Gate(connection, server, limits, listen)
+
+
+def already_open(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Gate:
+    """The gate of a database that is known to be there: nothing is waited for."""
+    connection.ensure_connection()
+    return Gate(connection, session.server_facts(connection), limits, listen)

@@ -1,0 +1,104 @@
+"""What a run would have to do, read without the lock: nothing is written, no transaction stays open.
+
+Django itself is asked (a ``--plan`` whose output goes nowhere), so that targets, conflicts and every other rule are
+Django's, with its messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+
+from lockgate import ledger, policy
+from lockgate.database import extensions
+from lockgate.execution import django_seams
+from lockgate.execution.gate import Gate, Request
+from lockgate.facts import ExtensionOutcome, Held, Key
+from lockgate.planning import fingerprint, plan, release
+
+DIGEST_SHOWN = 12  # characters of a digest that stand for a release without a name: enough to tell builds apart
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The state of code and database at one moment, and what follows from it."""
+
+    pending: tuple[Key, ...]
+    held: dict[Key, Held]
+    ahead: tuple[Key, ...]
+    edited: tuple[Key, ...]
+    disk: Mapping[Key, Migration]
+    ledger_pending: tuple[Key, ...]
+    digest: str
+    finished: bool
+    creatable_extensions: bool
+    outcomes: dict[str, ExtensionOutcome] = field(default_factory=dict)
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing is left to do for this release: no migration, no extension, no post_migrate."""
+        return not self.pending and self.finished and not self.creatable_extensions
+
+    def release(self, limits: policy.Policy) -> str:
+        return limits.release or self.digest[:DIGEST_SHOWN]
+
+
+def read(gate: Gate, request: Request) -> Survey:
+    """Survey code and database. Raises what Django raises for conflicts, unknown targets and bad histories."""
+    connection, limits = gate.connection, gate.limits
+    executor, planned = _planned(request)
+    loader = executor.loader
+    disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
+    forwards = [migration for migration, backwards in planned if not backwards]
+    wanted = {*limits.extensions, *plan.required_extensions(forwards)}
+    found = extensions.survey(connection, wanted)
+    outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
+    held = plan.held(planned, loader.graph, outcomes)
+    digest = release.digest(disk, apps, limits.release)
+    recorded = ledger.exists(connection)
+    return Survey(
+        pending=tuple(key for key in map(plan.key_of, (each for each, _ in planned)) if key not in held),
+        held=held,
+        ahead=plan.ahead(
+            loader.applied_migrations,
+            disk.values(),
+            loader.migrated_apps,
+            ledger.applied_after(connection.alias, digest) if recorded else (),
+        ),
+        edited=fingerprint.edited(_applied_fingerprints(connection, loader), disk) if recorded else (),
+        disk=disk,
+        ledger_pending=tuple(key for key in disk if key.app == "lockgate" and key not in loader.applied_migrations),
+        digest=digest,
+        finished=recorded and ledger.finished(connection.alias, digest),
+        creatable_extensions=any(found[name].creatable for name in limits.extensions if name in found),
+        outcomes=outcomes,
+    )
+
+
+def _planned(request: Request) -> tuple[MigrationExecutor, plan.Plan]:
+    """Django's executor and plan for the request, caught on their way."""
+    caught: list[tuple[MigrationExecutor, plan.Plan]] = []
+
+    class Catching(MigrationExecutor):
+        def __init__(self, connection: BaseDatabaseWrapper, progress_callback: Any = None) -> None:
+            super().__init__(connection)
+
+        def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
+            found = super().migration_plan(targets, clean_start)
+            caught.append((self, found))
+            return found
+
+    with django_seams.executor_in_place(Catching):
+        request.dry_run()
+    return caught[-1]
+
+
+def _applied_fingerprints(connection: BaseDatabaseWrapper, loader: Any) -> dict[Key, Any]:
+    applied = {Key(*key) for key in loader.applied_migrations}
+    return {key: found for key, found in ledger.fingerprints(connection.alias).items() if key in applied}

@@ -1,0 +1,145 @@
+"""Reads and writes the ledger. Every write belongs to the transaction of what it describes.
+
+The ledger may be missing (before its first migration, or on a database that a router keeps it from): reading it then
+finds nothing, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import django
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Max
+from django.utils import timezone
+
+import lockgate
+from lockgate.facts import Action, Fingerprint, Key, RunInterrupted
+from lockgate.models import MigrationRecord, Run
+
+ERROR_LIMIT = 2000  # characters: enough for WHAT and WHY of any error we print
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line for the ledger: a migration, what was done with it, and how long it took in seconds."""
+
+    migration: Key
+    action: Action
+    started_at: datetime
+    seconds: float
+    fingerprint: Fingerprint
+
+
+def exists(connection: BaseDatabaseWrapper) -> bool:
+    """Whether both tables of the ledger are visible on this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regclass(%s) IS NOT NULL AND to_regclass(%s) IS NOT NULL",
+            [Run._meta.db_table, MigrationRecord._meta.db_table],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def finished(alias: str, digest: str) -> bool:
+    """Whether the newest run of this digest succeeded, post_migrate included."""
+    newest = Run.objects.using(alias).filter(digest=digest).order_by("-id").values_list("outcome", flat=True).first()
+    return newest == Run.Outcome.SUCCEEDED
+
+
+def fingerprints(alias: str) -> dict[Key, Fingerprint]:
+    """The fingerprint of each migration as it was when last applied (or met as applied already)."""
+    newest = (
+        MigrationRecord.objects.using(alias)
+        .exclude(action__in=(MigrationRecord.Action.UNAPPLY, MigrationRecord.Action.UNFAKE))
+        .order_by("app", "name", "-id")
+        .distinct("app", "name")
+        .values_list("app", "name", "source", "meaning")
+    )
+    return {Key(app, name): Fingerprint(source, meaning) for app, name, source, meaning in newest}
+
+
+def applied_after(alias: str, digest: str) -> set[Key]:
+    """Migrations applied after the last successful run of this digest; none where it never had one."""
+    last = Run.objects.using(alias).filter(digest=digest, outcome=Run.Outcome.SUCCEEDED).aggregate(last=Max("id"))
+    if last["last"] is None:
+        return set()
+    rows = MigrationRecord.objects.using(alias).filter(run_id__gt=last["last"], action=MigrationRecord.Action.APPLY)
+    return {Key(app, name) for app, name in rows.values_list("app", "name")}
+
+
+def close_interrupted(alias: str) -> list[RunInterrupted]:
+    """Close the runs that died without doing so. Only for the holder of the lock: nobody else can be running."""
+    dead = list(Run.objects.using(alias).filter(outcome=Run.Outcome.RUNNING).order_by("id"))
+    for run in dead:
+        run.outcome, run.ended_at = Run.Outcome.INTERRUPTED, timezone.now()
+        run.error = run.error or "the runner ended without closing its run"
+        run.save(using=alias, update_fields=("outcome", "ended_at", "error"))
+    return [RunInterrupted(run.pk, run.host, run.started_at) for run in dead]
+
+
+def open_run(alias: str, **facts: Any) -> Run:
+    """The row of a run that begins now. facts: release, digest, host, backend_pid, command, lock_wait_seconds."""
+    return Run.objects.using(alias).create(
+        process_id=os.getpid(),
+        lockgate_version=lockgate.__version__,
+        django_version=django.get_version(),
+        **facts,
+    )
+
+
+def record(alias: str, run: Run, entry: Entry) -> None:
+    """Write one migration's row, in the transaction that is open."""
+    MigrationRecord.objects.using(alias).create(run=run, **_columns(entry))
+
+
+def record_baseline(alias: str, run: Run, found: Mapping[Key, Fingerprint]) -> None:
+    """Write down the files of migrations that were applied without Lockgate, as they are today."""
+    now = timezone.now()
+    MigrationRecord.objects.using(alias).bulk_create(
+        [
+            MigrationRecord(
+                run=run,
+                app=key.app,
+                name=key.name,
+                action=MigrationRecord.Action.BASELINE,
+                started_at=now,
+                seconds=0,
+                source=fingerprint.source,
+                meaning=fingerprint.meaning,
+            )
+            for key, fingerprint in sorted(found.items())
+        ]
+    )
+
+
+def close_run(alias: str, run: Run, outcome: Run.Outcome, error: str = "") -> None:
+    run.outcome, run.ended_at, run.error = outcome, timezone.now(), error[:ERROR_LIMIT]
+    run.save(using=alias, update_fields=("outcome", "ended_at", "error"))
+
+
+def history(alias: str, limit: int) -> Sequence[Run]:
+    """The newest runs, newest first, with their migrations."""
+    return list(Run.objects.using(alias).prefetch_related("migrations")[:limit])
+
+
+def unrecorded(alias: str, keys: Iterable[Key]) -> list[Key]:
+    """Those of the given migrations that the ledger has no row of."""
+    known = set(MigrationRecord.objects.using(alias).values_list("app", "name"))
+    return [key for key in keys if key not in known]
+
+
+def _columns(entry: Entry) -> dict[str, Any]:
+    return {
+        "app": entry.migration.app,
+        "name": entry.migration.name,
+        "action": entry.action,
+        "started_at": entry.started_at,
+        "seconds": entry.seconds,
+        "source": entry.fingerprint.source,
+        "meaning": entry.fingerprint.meaning,
+    }

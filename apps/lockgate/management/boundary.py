@@ -1,0 +1,96 @@
+"""What all our commands share at the edge: one clear message on stderr for whatever goes wrong, and exit code 1.
+
+A command called from Python (``call_command``) raises instead, as Django's do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Tags
+from django.core.management.base import ALL_CHECKS, BaseCommand, CommandParser
+from django.db import connections
+from django.db.utils import Error as DatabaseError
+
+from lockgate import policy
+from lockgate.errors import Interrupted, LockgateError
+from lockgate.execution import failures
+from lockgate.reporting.console import Console, JsonConsole, TextConsole
+from lockgate.reporting.redaction import redactor
+
+# Checks that say something about a schema. Others judge a service that these settings need not describe: under
+# minimal ones the admin's would fail for want of templates and middleware.
+SCHEMA_CHECKS = [Tags.models, Tags.database, "lockgate"]
+
+
+class Boundary(BaseCommand):
+    """Mixed in before Django's command class."""
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run, and end with exit code 1 and one message where anything goes wrong."""
+        try:
+            super().run_from_argv(argv)
+        except (LockgateError, Interrupted) as error:
+            self._fail(error, argv)
+        except Exception as error:
+            self._fail(_unexpected(error), argv)
+
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
+        """Only the checks that say something about a schema, where the command wants any."""
+        wanted = super().get_check_kwargs(options)
+        return {**wanted, "tags": SCHEMA_CHECKS} if self.requires_system_checks == ALL_CHECKS else wanted
+
+    def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
+        if "--traceback" in argv:
+            raise error
+        log_format = (
+            "json" if {"--log-format=json", "json"} & set(argv) and "--log-format" in " ".join(argv) else "text"
+        )
+        console(self, log_format).failure(error)
+        sys.exit(1)
+
+
+def _unexpected(error: Exception) -> LockgateError:
+    sqlstate = failures.sqlstate_of(error)
+    return LockgateError(
+        "cannot read the migrations" if isinstance(error, SyntaxError | ImportError) else "the command failed",
+        why=failures.why(error, sqlstate),
+        state="nothing was changed by this command, or it was rolled back",
+        next_step=failures.next_step(sqlstate, lost=isinstance(error, DatabaseError) and sqlstate is None),
+    )
+
+
+def add_log_format(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="Plain lines, or one JSON object a line (default: text).",
+    )
+
+
+def console(command: BaseCommand, log_format: str, *, quiet: bool = False) -> Console:
+    """The console of a command; every line of it passes the redactor."""
+    kind = JsonConsole if log_format == "json" else TextConsole
+    return kind(command.stdout, command.stderr, redactor(secrets()), quiet=quiet)
+
+
+def secrets() -> list[str]:
+    """The passwords that the settings hold."""
+    try:
+        databases = [connections[alias].settings_dict for alias in connections]
+    except Exception:
+        return []
+    return [str(each["PASSWORD"]) for each in databases if each.get("PASSWORD")]
+
+
+def policy_in_force(**flags: Any) -> policy.Policy:
+    """LOCKGATE, the environment and the flags, in that order of strength.
+
+    The environment is read here directly, because the migrating settings are free of any configuration layer.
+    """
+    return policy.resolve(getattr(settings, "LOCKGATE", {}), os.environ, **flags)

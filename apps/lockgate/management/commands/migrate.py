@@ -1,0 +1,115 @@
+"""Django's ``migrate``, behind the gate: every option of it, one runner at a time, all or nothing."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+from django.core.management.base import CommandParser, OutputWrapper, no_translations
+from django.core.management.commands.migrate import Command as DjangoMigrate
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lockgate.execution import django_seams, gate, interruption, run
+from lockgate.execution.gate import Request
+from lockgate.management import boundary
+from lockgate.reporting.terminal import live
+
+
+class Command(boundary.Boundary, DjangoMigrate):
+    help = "Brings the database schema to what the code expects: one runner at a time, all or nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        boundary.add_log_format(parser)
+        parser.add_argument(
+            "--wait-seconds",
+            type=float,
+            help="How long to wait for the server (LOCKGATE_WAIT_SECONDS, default 60).",
+        )
+        parser.add_argument(
+            "--lock-wait-seconds",
+            type=float,
+            help="How long to wait for another run (LOCKGATE_LOCK_WAIT_SECONDS, default 600).",
+        )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # Checks may ask the database (what this server version can do), so they come after the wait for it.
+        self.checks_wanted = not options["skip_checks"]
+        return super().execute(*args, **{**options, "skip_checks": True})
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options["database"]]
+        if connection.vendor != "postgresql":
+            self._step_aside(connection, options)
+        elif self._in_test_database(connection, options):
+            self._migrate_test_database(connection, options)
+        else:
+            with interruption.guarded():
+                self._through_the_gate(connection, options)
+
+    def _through_the_gate(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+        reads_only = options["plan"] or options["check_unapplied"]
+        limits = boundary.policy_in_force(
+            wait_for_server=options.get("wait_seconds"), wait_for_lock=options.get("lock_wait_seconds")
+        )
+        quiet = options["verbosity"] == 0 or bool(reads_only)
+        console = boundary.console(self, options.get("log_format", "text"), quiet=quiet)
+        with live(console, self.stdout) as listen:
+            reached = gate.reach(connection, limits, listen)
+            if reads_only and not options["prune"]:
+                self._check(options)
+                self._django(options)
+            else:
+                run.migrate(reached, self._request(options))
+
+    def _request(self, options: dict[str, Any]) -> Request:
+        special = ("app_label", "fake", "run_syncdb", "prune")
+        planning = {**options, "plan": True, "check_unapplied": False, "prune": False}
+        silent = options["verbosity"] <= 1 and not options["prune"]
+        return Request(
+            ordinary=not any(options[name] for name in special),
+            signals=not options["prune"],
+            app_label=options["app_label"],
+            dry_run=lambda: self._django(planning, silent=True),
+            check=lambda: self._check(options),
+            work=lambda: self._django(options, silent=silent),
+            command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
+        )
+
+    def _check(self, options: dict[str, Any]) -> None:
+        if self.checks_wanted:
+            self.check(**self.get_check_kwargs(options))
+
+    def _django(self, options: dict[str, Any], *, silent: bool = False) -> None:
+        """Django's own ``migrate``. silent: ours reports what it would, so its lines go nowhere."""
+        kept = self.stdout
+        if silent:
+            self.stdout = OutputWrapper(io.StringIO())
+        try:
+            super().handle(**options)
+        finally:
+            self.stdout = kept
+
+    def _step_aside(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+        if options["verbosity"] > 0:
+            self.stderr.write(
+                f'lockgate steps aside: database "{connection.alias}" is {connection.vendor}, not PostgreSQL'
+            )
+        self._check(options)
+        self._django(options)
+
+    def _in_test_database(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> bool:
+        """A test runner's call: it waits for nothing, locks nothing and leaves no row in the ledger."""
+        by_hand = django_seams.called_from_command_line(self)
+        return not by_hand and options["run_syncdb"] and django_seams.is_test_database(connection)
+
+    def _migrate_test_database(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+        limits = boundary.policy_in_force()
+        if limits.extensions:
+            console = boundary.console(self, "text", quiet=options["verbosity"] == 0)
+            run.migrate_ungated(gate.already_open(connection, limits, console), self._request(options))
+        else:
+            self._django(options)

@@ -1,0 +1,34 @@
+"""Waits, cheaply and boundedly, until a database is at this code's level: for workers that start after the migrator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from lockgate.execution import interruption
+from lockgate.management import boundary
+from lockgate.reporting import waiting
+
+
+class Command(boundary.Boundary, BaseCommand):
+    help = "Waits until every migration of this code is applied; exits 1 at the deadline. Changes nothing."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias of the database."
+        )
+        parser.add_argument(
+            "--timeout-seconds",
+            type=float,
+            help="How long to wait (LOCKGATE_WAIT_FOR_MIGRATIONS_SECONDS, default 1200).",
+        )
+        boundary.add_log_format(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        limits = boundary.policy_in_force(wait_for_migrations=options["timeout_seconds"])
+        console = boundary.console(self, options["log_format"], quiet=options["verbosity"] == 0)
+        with interruption.guarded():
+            waiting.until_current(connections[options["database"]], limits, console)

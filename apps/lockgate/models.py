@@ -1,0 +1,69 @@
+"""The ledger: who ran what, from which release and host, when, how long, and how it ended.
+
+Ordinary models with ordinary migrations. A row of MigrationRecord is written in the transaction of the migration that
+it describes, so the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Run(models.Model):
+    """One ``migrate`` that got the lock."""
+
+    class Outcome(models.TextChoices):
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        INTERRUPTED = "interrupted"
+
+    release = models.CharField(max_length=100, help_text="name of the build that ran")
+    digest = models.CharField(max_length=64, help_text="digest of the build's migrations, models and release")
+    host = models.CharField(max_length=255)
+    process_id = models.IntegerField(help_text="of the runner, on its host")
+    backend_pid = models.IntegerField(help_text="of its session, on the server")
+    command = models.TextField(help_text="arguments, as given")
+    lockgate_version = models.CharField(max_length=40)
+    django_version = models.CharField(max_length=40)
+    started_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    lock_wait_seconds = models.FloatField(help_text="time spent waiting for the migration lock")
+    outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.RUNNING)
+    error = models.TextField(blank=True, help_text="what failed, without secrets")
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("digest", "-id"), name="lockgate_run_digest"),)
+
+    def __str__(self) -> str:
+        return f"run {self.pk}: {self.outcome}"
+
+
+class MigrationRecord(models.Model):
+    """One migration applied, unapplied or faked by a run; or met as applied already (``baseline``)."""
+
+    class Action(models.TextChoices):
+        APPLY = "apply"
+        UNAPPLY = "unapply"
+        FAKE = "fake"
+        UNFAKE = "unfake"
+        BASELINE = "baseline"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="migrations")
+    app = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    action = models.CharField(max_length=20, choices=Action)
+    started_at = models.DateTimeField()
+    seconds = models.FloatField(help_text="duration up to the commit")
+    attempts = models.IntegerField(default=1)
+    source = models.CharField(max_length=64, blank=True, help_text="sha256 of the file")
+    meaning = models.CharField(max_length=64, blank=True, help_text="sha256 of its syntax tree")
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("app", "name", "-id"), name="lockgate_record_latest"),)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.app}.{self.name}"

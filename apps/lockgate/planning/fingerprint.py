@@ -1,0 +1,85 @@
+"""What a migration file says, in two digests: its bytes, and its meaning.
+
+Bytes are quick to compare, and equal bytes settle it. Only where they differ is the syntax tree looked at, so that
+comments, quotes and line breaks do not count. The tree is written down by our own rules, because ``ast.dump``
+changes between Python versions and a container's Python may be newer than the one that applied the migration.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from sys import modules
+
+from django.db.migrations import Migration
+
+from lockgate.facts import Fingerprint, Fingerprints, Key
+
+UNKNOWN = Fingerprint("", "")
+# Positions say where, not what; the others say how a constant was spelt, or are new in some Python version.
+_IGNORED_FIELDS = frozenset({"kind", "type_comment", "type_params", "type_ignores"})
+
+
+def of(migration: Migration) -> Fingerprint:
+    """Both digests of a migration's file; UNKNOWN where there is no source to read (a compiled-only release)."""
+    text = _source(migration)
+    if text is None:
+        return UNKNOWN
+    return Fingerprint(_sha256(text), _meaning(text))
+
+
+def edited(applied: Fingerprints, disk: Mapping[Key, Migration]) -> tuple[Key, ...]:
+    """The migrations whose meaning differs from the one recorded when they were applied, sorted.
+
+    Migrations without a record, or without a source on either side, are not judged.
+    """
+    return tuple(sorted(key for key, recorded in applied.items() if key in disk and _differs(recorded, disk[key])))
+
+
+def _differs(recorded: Fingerprint, migration: Migration) -> bool:
+    text = _source(migration)
+    if text is None or not recorded.source or _sha256(text) == recorded.source:
+        return False
+    return bool(recorded.meaning) and _meaning(text) != recorded.meaning
+
+
+def _source(migration: Migration) -> bytes | None:
+    path = getattr(modules.get(type(migration).__module__), "__file__", None)
+    if path is None or not path.endswith(".py"):
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None
+
+
+def _sha256(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+def _meaning(text: bytes) -> str:
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return ""
+    return _sha256("".join(_written(tree)).encode())
+
+
+def _written(node: object) -> Iterator[str]:
+    """A syntax tree as text: node types, non-empty fields and constants, in order, without positions."""
+    if isinstance(node, ast.AST):
+        yield f"({type(node).__name__}"
+        for name, value in ast.iter_fields(node):
+            if name not in _IGNORED_FIELDS and value is not None and value != []:
+                yield f" {name}="
+                yield from _written(value)
+        yield ")"
+    elif isinstance(node, list):
+        yield "["
+        for item in node:
+            yield from _written(item)
+        yield "]"
+    else:
+        yield f"{type(node).__name__}:{node!r}"

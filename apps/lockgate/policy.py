@@ -1,0 +1,148 @@
+"""Every number of a run: its home, its unit and its reason. Flags beat environment beats settings beats defaults.
+
+Settings are one dict, ``LOCKGATE``; the environment overrides the durations an operator may need to change without
+a new image. Inside the code durations are ``timedelta``; ``_SECONDS`` and ``--…-seconds`` stand at the edges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from typing import Any, Literal, get_args
+
+from lockgate.errors import ConfigurationError
+
+OnAhead = Literal["allow", "allow-when-current", "refuse"]
+OnEdited = Literal["warn", "refuse"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a run may wait for, and what it refuses."""
+
+    # Longer than a PostgreSQL crash recovery usually takes, shorter than an operator's patience with a typo.
+    wait_for_server: timedelta = timedelta(seconds=60)
+    # One attempt to connect. A server that accepts and never answers costs one of these, not the whole deadline.
+    connect_timeout: timedelta = timedelta(seconds=5)
+    # The longest migrations of a sane release; a runner waits this long for another to finish.
+    wait_for_lock: timedelta = timedelta(seconds=600)
+    # A waiting runner names the lock's holder this often: log lines a person can follow, not a flood.
+    report_lock_wait: timedelta = timedelta(seconds=10)
+    # ``waitformigrations``: as long as a runner may wait for the lock and then work.
+    wait_for_migrations: timedelta = timedelta(seconds=1200)
+    # Extensions the gate creates where they are missing.
+    extensions: tuple[str, ...] = ()
+    # Applied migrations this release does not have. An old container must be able to restart after a roll-out,
+    # but two histories that have diverged must not be mixed unattended.
+    on_ahead: OnAhead = "allow-when-current"
+    # A migration file changed after it was applied: most are harmless clean-ups, so it is named and goes on.
+    on_edited: OnEdited = "warn"
+    # The release's name, where the build gives one.
+    release: str = ""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting: its key in LOCKGATE, its field in Policy, and its variable where the environment may set it."""
+
+    key: str
+    attribute: str
+    variable: str = ""
+    choices: tuple[str, ...] = field(default=())
+
+
+OPTIONS = (
+    Option("WAIT_SECONDS", "wait_for_server", "LOCKGATE_WAIT_SECONDS"),
+    Option("CONNECT_TIMEOUT_SECONDS", "connect_timeout", "LOCKGATE_CONNECT_TIMEOUT_SECONDS"),
+    Option("LOCK_WAIT_SECONDS", "wait_for_lock", "LOCKGATE_LOCK_WAIT_SECONDS"),
+    Option("LOCK_REPORT_SECONDS", "report_lock_wait", "LOCKGATE_LOCK_REPORT_SECONDS"),
+    Option("WAIT_FOR_MIGRATIONS_SECONDS", "wait_for_migrations", "LOCKGATE_WAIT_FOR_MIGRATIONS_SECONDS"),
+    Option("EXTENSIONS", "extensions"),
+    Option("ON_AHEAD", "on_ahead", "LOCKGATE_ON_AHEAD", get_args(OnAhead)),
+    Option("ON_EDITED", "on_edited", "LOCKGATE_ON_EDITED", get_args(OnEdited)),
+    Option("RELEASE", "release", "LOCKGATE_RELEASE"),
+)
+
+# Pauses between polls, jittered so that containers started together do not ask together.
+POLL_FIRST = timedelta(milliseconds=100)
+# The most a waiting runner adds to the moment the lock is free, or the server is up.
+POLL_LONGEST = timedelta(seconds=1)
+POLL_GROWTH = 1.5
+# The server looks this often whether its client is still there, and ends an orphaned statement (PostgreSQL 14+).
+CLIENT_CHECK_INTERVAL = timedelta(milliseconds=500)
+# A dead network is noticed after about 60 s instead of the kernel's two hours.
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# From a signal to the end of the process: an orchestrator's patience starts at 10 s, the promise is 2 s.
+STOP_DEADLINE = timedelta(seconds=1.7)
+# Two chances to land on the same backend suffice behind an idle pooler; a busy one shows itself by changing pids.
+POOLER_PROBES = 5
+# How long a probe may take behind a pooler: one whose pool is exhausted by session clients makes it wait.
+POOLER_PROBE_TIMEOUT = timedelta(seconds=3)
+
+
+def resolve(settings: Mapping[str, Any], environ: Mapping[str, str], **flags: Any) -> Policy:
+    """The policy in force: LOCKGATE, overridden by the environment, overridden by flags that are not None.
+
+    flags: Policy attributes; durations in seconds.
+    Raises ConfigurationError, naming where the value came from, for an unknown key or a value of the wrong kind.
+    """
+    known = {option.key: option for option in OPTIONS}
+    if unknown := sorted(set(settings) - set(known)):
+        raise ConfigurationError(
+            f"LOCKGATE has unknown settings: {', '.join(unknown)}",
+            next_step=f"use one of: {', '.join(sorted(known))}",
+        )
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        for source, value in _given(option, settings, environ, flags):
+            values[option.attribute] = _read(option, source, value)
+    return Policy(**values)
+
+
+def within(limits: Policy, seconds: float) -> Policy:
+    """The same policy, waiting no longer for the server than this."""
+    return replace(limits, wait_for_server=timedelta(seconds=max(seconds, 0)))
+
+
+def _given(
+    option: Option, settings: Mapping[str, Any], environ: Mapping[str, str], flags: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    """The places that set an option, weakest first."""
+    given: list[tuple[str, Any]] = []
+    if option.key in settings:
+        given.append((f'LOCKGATE["{option.key}"]', settings[option.key]))
+    if environ.get(option.variable):
+        given.append((option.variable, environ[option.variable]))
+    if flags.get(option.attribute) is not None:
+        given.append((f"the flag for {option.key}", flags[option.attribute]))
+    return given
+
+
+def _read(option: Option, source: str, value: Any) -> Any:
+    default = _DEFAULTS[option.attribute]
+    if isinstance(default, timedelta):
+        return _seconds(source, value)
+    if isinstance(default, tuple):
+        if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+            raise ConfigurationError(f"{source} is not a list of names")
+        return tuple(value)
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{source} is not text")
+    if option.choices and value not in option.choices:
+        raise ConfigurationError(f"{source} is {value!r}", next_step=f"use one of: {', '.join(option.choices)}")
+    return value
+
+
+def _seconds(source: str, value: Any) -> timedelta:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ConfigurationError(f"{source} is {value!r}", next_step="give a number of seconds, 0 or more")
+    return timedelta(seconds=seconds)
+
+
+_DEFAULTS = {item.name: item.default for item in fields(Policy)}

@@ -1,0 +1,243 @@
+"""The one place that speaks to people: events and errors to lines, as text or as JSON.
+
+Text lines carry no colour and no cursor movement, because they end in container logs; a terminal gets a live line on
+top (``reporting.terminal``). Every line passes the redactor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import singledispatch
+from typing import Any, Protocol
+
+from lockgate import facts
+from lockgate.errors import Interrupted, LockgateError
+
+Redact = Callable[[str], str]
+
+
+class Stream(Protocol):
+    """What is needed of an output: lines in, at once."""
+
+    def write(self, line: str, /) -> Any: ...
+
+    def flush(self) -> None: ...
+
+
+class TextConsole:
+    """Plain lines: events on ``out``, warnings and errors on ``err``."""
+
+    def __init__(self, out: Stream, err: Stream, redact: Redact, *, quiet: bool = False) -> None:
+        self._out, self._err, self._redact, self._quiet = out, err, redact, quiet
+
+    def __call__(self, event: facts.Event) -> None:
+        if not self._quiet and (line := text(event)):
+            warning = is_warning(event)
+            _write(self._err if warning else self._out, self._redact(f"warning: {line}" if warning else line))
+
+    def failure(self, error: LockgateError | Interrupted) -> None:
+        _write(self._err, self._redact(f"error: {describe(error)}"))
+
+    @contextlib.contextmanager
+    def writing_to(self, stream: Stream) -> Iterator[None]:
+        """Let lines, warnings too, appear on another stream for the length of the block."""
+        kept = self._out, self._err
+        self._out = self._err = stream
+        try:
+            yield
+        finally:
+            self._out, self._err = kept
+
+
+class JsonConsole:
+    """One JSON object a line: ``{"time", "level", "event", …}``; errors carry what, why, state and next."""
+
+    def __init__(self, out: Stream, err: Stream, redact: Redact, *, quiet: bool = False) -> None:
+        self._out, self._err, self._redact, self._quiet = out, err, redact, quiet
+
+    def __call__(self, event: facts.Event) -> None:
+        if not self._quiet:
+            warning = is_warning(event)
+            fields = {"message": text(event), **dataclasses.asdict(event)}
+            self._line(self._err if warning else self._out, "warning" if warning else "info", event.event, fields)
+
+    def failure(self, error: LockgateError | Interrupted) -> None:
+        parts = _parts(error)
+        self._line(self._err, "error", "failed", {**parts, "error": type(error).__name__})
+
+    def _line(self, stream: Stream, level: str, event: str, fields: dict[str, Any]) -> None:
+        head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
+        _write(stream, self._redact(json.dumps({**head, **fields}, default=str, ensure_ascii=False)))
+
+
+Console = TextConsole | JsonConsole
+
+
+def _write(stream: Stream, line: str) -> None:
+    stream.write(line if line.endswith("\n") else line + "\n")
+    stream.flush()
+
+
+def describe(error: LockgateError | Interrupted) -> str:
+    """An error as WHAT, WHY, STATE and NEXT, one under the other."""
+    if isinstance(error, LockgateError):
+        return str(error)
+    return str(LockgateError(**_parts_of_interruption(error)))
+
+
+def _parts(error: LockgateError | Interrupted) -> dict[str, str]:
+    if isinstance(error, Interrupted):
+        parts = _parts_of_interruption(error)
+        return {
+            "what": parts["what"],
+            "why": parts["why"],
+            "state": parts["state"],
+            "next": parts["next_step"],
+        }
+    return {"what": error.what, "why": error.why, "state": error.state, "next": error.next_step}
+
+
+def _parts_of_interruption(error: Interrupted) -> dict[str, str]:
+    return {
+        "what": f"interrupted by {error.signal_name}",
+        "why": "the process was asked to stop",
+        "state": error.state,
+        "next_step": "run again; it continues from there",
+    }
+
+
+def is_warning(event: facts.Event) -> bool:
+    if isinstance(event, facts.ExtensionOutcome):
+        return not event.available
+    return isinstance(event, facts.Held | facts.Ahead | facts.Edited | facts.RunInterrupted)
+
+
+@singledispatch
+def text(event: object) -> str:
+    """An event as one line for people; empty for what only machines want to know."""
+    return ""
+
+
+@text.register
+def _(event: facts.Started) -> str:
+    release = f", release {event.release}" if event.release else ""
+    return f"lockgate {event.lockgate}{release}, on {event.host}: database {event.database}"
+
+
+@text.register
+def _(event: facts.WaitingForServer) -> str:
+    return f"waiting for the server: {event.why} ({event.waited_seconds:.1f} of {event.deadline_seconds:g} s)"
+
+
+@text.register
+def _(event: facts.ServerReady) -> str:
+    waited = f" after {event.waited_seconds:.1f} s" if event.waited_seconds >= 1 else ""
+    server = event.server
+    return f'server ready{waited}: PostgreSQL {server.version}, database "{server.database}", role "{server.user}"'
+
+
+@text.register
+def _(event: facts.WaitingForLock) -> str:
+    limits = f"({event.waited_seconds:.0f} of {event.deadline_seconds:g} s)"
+    return f"waiting for the migration lock {limits}: {holder(event.holder)}"
+
+
+def holder(found: facts.Holder | None) -> str:
+    """Who holds the lock, since when, doing what."""
+    if found is None:
+        return "held by nobody now"
+    runner = found.runner
+    if runner is None:
+        who = f'"{found.application}"' if found.application else "unknown application"
+        since = f", session since {found.session_since:%H:%M:%S}" if found.session_since else ""
+    else:
+        who = f"release {runner.release} on {runner.host}"
+        since = f", since {runner.since:%Y-%m-%d %H:%M:%S} UTC" if runner.since else ", waiting itself a moment ago"
+    statement = " ".join((found.statement or "unknown").split())
+    doing = f"{found.state or 'state unknown'}: {statement[:120]}"
+    return f"held by pid {found.pid} ({who}{since}), {doing}"
+
+
+@text.register
+def _(event: facts.LockAcquired) -> str:
+    return f"migration lock acquired after {event.waited_seconds:.1f} s"
+
+
+@text.register
+def _(event: facts.ExtensionOutcome) -> str:
+    if event.state == "present":
+        return ""
+    if event.state == "created":
+        return f'extension "{event.name}" created'
+    why = {
+        "needs-grant": "the role lacks CREATE on the database",
+        "needs-superuser": "only a superuser may create it",
+        "not-installed": "its package is not installed on the server",
+    }[event.state]
+    return f'extension "{event.name}" is not available: {why}; {event.remedy}'
+
+
+@text.register
+def _(event: facts.Held) -> str:
+    return f"{event.migration} is held: {event.reason}; it is skipped, and tried again by the next run"
+
+
+@text.register
+def _(event: facts.RunInterrupted) -> str:
+    return (
+        f"run {event.run} ({event.host}, {event.started_at:%Y-%m-%d %H:%M:%S}) died without closing; marked interrupted"
+    )
+
+
+@text.register
+def _(event: facts.Ahead) -> str:
+    names = ", ".join(map(str, event.migrations))
+    return f"the database is ahead of this release, which does not have {names}; nothing of this release is pending"
+
+
+@text.register
+def _(event: facts.Edited) -> str:
+    names = ", ".join(map(str, event.migrations))
+    return f"edited after they were applied: {names}; the database has what the old files said"
+
+
+_DOING = {"apply": "applying", "unapply": "unapplying", "fake": "faking", "unfake": "unfaking"}
+_DONE = {"apply": "applied", "unapply": "unapplied", "fake": "faked", "unfake": "unfaked"}
+
+
+@text.register
+def _(event: facts.MigrationStarted) -> str:
+    return f"{_DOING[event.action]} {event.migration} ({event.number} of {event.total})"
+
+
+@text.register
+def _(event: facts.MigrationEnded) -> str:
+    return f"{_DONE[event.action]} {event.migration} in {event.seconds:.3f} s"
+
+
+@text.register
+def _(event: facts.NothingPending) -> str:
+    held = f"; {event.held} held" if event.held else ""
+    return ("nothing left to migrate: another run has done it" if event.behind else "nothing to migrate") + held
+
+
+@text.register
+def _(event: facts.WaitingForMigrations) -> str:
+    more = f" and {len(event.missing) - 3} more" if len(event.missing) > 3 else ""
+    return f"waiting for migrations ({event.waited_seconds:.0f} s): {', '.join(map(str, event.missing[:3]))}{more}"
+
+
+@text.register
+def _(event: facts.Current) -> str:
+    return f"every migration of this release is applied (waited {event.waited_seconds:.1f} s)"
+
+
+@text.register
+def _(event: facts.Ended) -> str:
+    held = f", {event.held} held" if event.held else ""
+    count = f"{event.migrations} migration{'' if event.migrations == 1 else 's'}"
+    return f"done: {count}{held}, in {event.seconds:.2f} s"

@@ -1,0 +1,144 @@
+"""What is applied, pending, held or unknown to this release: values, for whoever shows or serves them.
+
+Reads only; takes no lock, and opens no transaction that stays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from django.db import ProgrammingError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from lockgate.database import extensions, session
+from lockgate.facts import ExtensionOutcome, Held, Key
+from lockgate.planning import plan
+
+UNDEFINED_TABLE = "42P01"
+
+State = Literal["applied", "unrecorded", "pending", "held", "ahead"]
+
+
+@dataclass(frozen=True)
+class MigrationStatus:
+    """One migration. squashed: how many it replaces. reason: why it is held."""
+
+    key: Key
+    state: State
+    applied_at: datetime | None = None
+    squashed: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """All migrations in the order they run within their app, those unknown to this release last."""
+
+    migrations: tuple[MigrationStatus, ...]
+    extensions: tuple[ExtensionOutcome, ...]
+
+    def of(self, *states: State) -> list[MigrationStatus]:
+        return [each for each in self.migrations if each.state in states]
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that can be applied is: held migrations wait for something outside."""
+        return not self.of("pending", "unrecorded")
+
+
+def read(connection: BaseDatabaseWrapper) -> Status:
+    """The status of one database. Raises django.db.Error."""
+    loader = MigrationLoader(connection, ignore_no_migrations=True)
+    recorded = MigrationRecorder(connection).applied_migrations()
+    keys = [Key(*key) for key in _in_order(loader)]
+    held, outcomes = _held(connection, loader, [key for key in keys if key not in loader.applied_migrations])
+    listed = [_status(key, loader, recorded, held) for key in keys]
+    ahead = plan.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)
+    listed += [MigrationStatus(key, "ahead", recorded[key].applied) for key in ahead]
+    return Status(tuple(listed), tuple(outcomes))
+
+
+def _status(key: Key, loader: MigrationLoader, recorded: Any, held: dict[Key, Held]) -> MigrationStatus:
+    squashed = len(loader.graph.nodes[key].replaces)
+    if key in loader.applied_migrations:
+        row = recorded.get(key)
+        state: State = "applied" if row else "unrecorded"
+        return MigrationStatus(key, state, row.applied if row else None, squashed)
+    if key in held:
+        return MigrationStatus(key, "held", None, squashed, held[key].reason)
+    return MigrationStatus(key, "pending", None, squashed)
+
+
+def _in_order(loader: MigrationLoader) -> Iterable[tuple[str, str]]:
+    """Every migration of the graph, in the order Django lists those of an app."""
+    seen: dict[tuple[str, str], None] = {}
+    for app_label in sorted(loader.migrated_apps):
+        for leaf in loader.graph.leaf_nodes(app_label):
+            for key in loader.graph.forwards_plan(leaf):
+                if key[0] == app_label:
+                    seen.setdefault(key)
+    return seen
+
+
+def _held(
+    connection: BaseDatabaseWrapper, loader: MigrationLoader, pending: Sequence[Key]
+) -> tuple[dict[Key, Held], list[ExtensionOutcome]]:
+    nodes = [loader.graph.nodes[key] for key in pending]
+    wanted = plan.required_extensions(nodes)
+    if not wanted or connection.vendor != "postgresql":
+        return {}, []
+    connection.ensure_connection()
+    found = extensions.survey(connection, wanted)
+    outcomes = extensions.outcomes(found.values(), session.server_facts(connection))
+    in_order = [loader.graph.nodes[key] for key in _dependencies_first(loader, pending)]
+    by_name = {each.name: each for each in outcomes}
+    return plan.held([(each, False) for each in in_order], loader.graph, by_name), outcomes
+
+
+def _dependencies_first(loader: MigrationLoader, pending: Sequence[Key]) -> list[tuple[str, str]]:
+    wanted = set(pending)
+    ordered: dict[tuple[str, str], None] = {}
+    for leaf in loader.graph.leaf_nodes():
+        for key in loader.graph.forwards_plan(leaf):
+            if key in wanted:
+                ordered.setdefault(key)
+    return list(ordered)
+
+
+class Watch:
+    """The status of one database, asked again and again: one small query while its rows stay the same.
+
+    For probes and waiting workers. Safe to share between threads; each uses its own connection.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._lock = threading.Lock()
+        self._seen: tuple[frozenset[tuple[str, str]], Status] | None = None
+
+    def status(self) -> Status:
+        """Raises django.db.Error where the database does not answer."""
+        connection = connections[self._alias]
+        rows = _rows(connection)
+        with self._lock:
+            if self._seen is None or self._seen[0] != rows:
+                self._seen = rows, read(connection)
+            return self._seen[1]
+
+
+def _rows(connection: BaseDatabaseWrapper) -> frozenset[tuple[str, str]]:
+    """The names in ``django_migrations``; none where there is no such table."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT app, name FROM django_migrations")
+            return frozenset(cursor.fetchall())
+    except ProgrammingError as error:
+        if getattr(error.__cause__, "sqlstate", None) == UNDEFINED_TABLE:
+            return frozenset()
+        raise

@@ -1,0 +1,47 @@
+"""Wait until another process has brought the database to this release's level. Reads only, takes no lock."""
+
+from __future__ import annotations
+
+import time
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import Error as DatabaseError
+
+from lockgate import policy
+from lockgate.database import pauses, wait
+from lockgate.errors import MigrationsMissing
+from lockgate.facts import Current, Key, Listener, WaitingForMigrations
+from lockgate.reporting.status import Watch
+
+REPORT_SECONDS = 10.0  # between two lines that say what is still missing
+
+
+def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> None:
+    """Return once nothing of this release is pending (held migrations are not waited for).
+
+    A server that is not there is waited for as well, within the same deadline; whatever else the connection is
+    refused for ends the wait. Raises MigrationsMissing at the deadline, and what ``wait.until_ready`` raises.
+    """
+    started = time.monotonic()
+    deadline = started + limits.wait_for_migrations.total_seconds()
+    next_report, watch = started, Watch(connection.alias)
+    missing: tuple[Key, ...] = ()
+    for _ in pauses.until(deadline):
+        wait.until_ready(connection, policy.within(limits, deadline - time.monotonic()), listen)
+        try:
+            found = watch.status()
+        except DatabaseError:
+            connection.close()  # the server went away in between: the next turn waits for it
+            continue
+        if found.ready:
+            listen(Current(time.monotonic() - started))
+            return
+        missing = tuple(each.key for each in found.of("pending", "unrecorded"))
+        if time.monotonic() >= next_report:
+            listen(WaitingForMigrations(missing, time.monotonic() - started))
+            next_report = time.monotonic() + REPORT_SECONDS
+    raise MigrationsMissing(
+        f"migrations of this release are still missing after {limits.wait_for_migrations.total_seconds():g} s",
+        why=f"not applied: {', '.join(map(str, missing[:5])) or 'unknown'}",
+        next_step="look at the run that should apply them:  manage.py showmigrations --history",
+    )

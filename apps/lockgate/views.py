@@ -1,0 +1,47 @@
+"""Liveness and readiness, for probes: no secrets, no side effects, no transaction of their own.
+
+``/livez`` says that the process answers, and asks nothing else, so that a database outage does not restart a
+healthy process. ``/readyz`` says whether this process may receive traffic.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.utils import Error as DatabaseError
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from lockgate.reporting import documents
+from lockgate.reporting.status import Watch
+
+
+@never_cache
+@require_safe
+@transaction.non_atomic_requests
+def livez(request: HttpRequest) -> JsonResponse:
+    """200 whenever the process answers."""
+    return JsonResponse({"live": True})
+
+
+@never_cache
+@require_safe
+@transaction.non_atomic_requests
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 if the database answers and has every migration of this release; 503, saying what is missing, if not.
+
+    Held migrations do not count as missing: the release runs without them. One query, while nothing changes.
+    """
+    try:
+        found = _watch(DEFAULT_DB_ALIAS).status()
+    except DatabaseError as error:
+        sqlstate = getattr(error.__cause__, "sqlstate", None)
+        return JsonResponse({"ready": False, "database": "unavailable", "sqlstate": sqlstate}, status=503)
+    return JsonResponse(documents.readiness(found), status=200 if found.ready else 503)
+
+
+@cache
+def _watch(alias: str) -> Watch:
+    return Watch(alias)
