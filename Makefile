@@ -1,0 +1,54 @@
+# The verbs of this project. Everything happens in .venv; nothing else on the machine is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)/apps:$(CURDIR)
+WORKERS ?= 2
+
+.PHONY: run test lint types imports unit container conformance sweep bench lock wheel clean help
+
+help:  ## say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(VENV)/installed: requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+run: $(VENV)/installed  ## migrate, then serve on 127.0.0.1:8000 (PORT=…), with an embedded PostgreSQL kept in .data
+	@docker/run_locally.sh
+
+test: lint types imports $(VENV)/installed  ## lint, types, import contracts, and all tests that take minutes
+	python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: $(VENV)/installed  ## ruff, format, shell scripts
+	ruff check .
+	ruff format --check .
+	@if command -v shellcheck >/dev/null; then shellcheck entrypoint.sh docker/*.sh .ci/run; \
+	else echo 'SKIPPED: shellcheck is not installed, so the shell scripts were not checked'; fi
+
+types: $(VENV)/installed  ## mypy, strict
+	mypy
+
+imports: $(VENV)/installed  ## the layers of the architecture
+	lint-imports
+
+container: $(VENV)/installed  ## the tests of the real image; fails where no Docker Engine runs
+	LOCKGATE_REQUIRE_CONTAINERS=1 python -m pytest tests/container
+
+sweep: $(VENV)/installed  ## the long kill and race sweeps, whole
+	LOCKGATE_SWEEP=whole python -m pytest tests/postgres -m sweep -p no:xdist
+
+bench: $(VENV)/installed  ## what we measure, as tables
+	python -m benchmarks
+
+lock: $(VENV)/installed  ## compile requirements/*.in to locked *.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate requirements/base.in -o requirements/base.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate requirements/dev.in -o requirements/dev.txt
+
+wheel: $(VENV)/installed  ## build django-lockgate into dist/
+	python -m build --no-isolation
+
+clean:  ## remove what the other verbs made, but for .venv and .data
+	rm -rf dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
