@@ -1,0 +1,82 @@
+"""Databases of the session's real server: one per test, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+
+def server() -> str:
+    """libpq connection string of the session's server, as a role that may create databases and roles."""
+    return os.environ["TEST_DATABASE_URL"]
+
+
+def admin() -> psycopg.Connection[Any]:
+    return psycopg.connect(server(), autocommit=True)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database. ``url`` is what a DATABASE_URL would say."""
+
+    name: str
+
+    @property
+    def url(self) -> str:
+        return self.url_as()
+
+    def url_as(self, user: str | None = None, password: str | None = None, **options: str) -> str:
+        """A URL with everything but the database in its query, as sockets need it."""
+        parts = conninfo_to_dict(server())
+        parts.update({"user": user or parts.get("user"), **options})
+        if password is not None:
+            parts["password"] = password
+        secret = f":{parts.pop('password')}" if parts.get("password") else ""
+        parts.pop("dbname", None)
+        login = f"{parts.pop('user', None) or ''}{secret}"
+        query = "&".join(f"{key}={value}" for key, value in parts.items() if value is not None)
+        return f"postgresql://{login}{'@' if login else ''}/{self.name}?{query}"
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        """A connection of the test's own, in autocommit unless told otherwise."""
+        return psycopg.connect(make_conninfo(server(), dbname=self.name), autocommit=options.pop("autocommit", True))
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self.connect() as connection:
+            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+    def value(self, query: str, parameters: Sequence[Any] = ()) -> Any:
+        return self.rows(query, parameters)[0][0]
+
+    def execute(self, *statements: str) -> None:
+        with self.connect() as connection:
+            for statement in statements:
+                connection.execute(statement)  # type: ignore[arg-type]
+
+    def applied(self) -> list[tuple[str, str]]:
+        """The rows of django_migrations, sorted, repeated where they are repeated; none without the table."""
+        if self.value("SELECT to_regclass('django_migrations') IS NULL"):
+            return []
+        return sorted(self.rows("SELECT app, name FROM django_migrations"))
+
+    def drop(self) -> None:
+        with admin() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name)))
+
+
+def create(template: str | None = None) -> Database:
+    """A new database, empty or a copy of another."""
+    database = Database(f"lg_{uuid.uuid4().hex[:12]}")
+    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.name))
+    if template:
+        statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+    with admin() as connection:
+        connection.execute(statement)
+    return database
