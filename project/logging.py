@@ -1,0 +1,64 @@
+"""Every log line as one JSON object on stdout: the service's own, Django's and gunicorn's.
+
+Importable without Django, so that gunicorn's configuration file can use it for its master's lines as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.stdlib.ExtraAdder(allow=["status_code"]),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    # As text and without local variables, which may hold secrets.
+    structlog.processors.format_exc_info,
+]
+
+
+def configuration(level: str = "INFO") -> dict[str, Any]:
+    """For ``logging.config.dictConfig``, Django's LOGGING and gunicorn's ``logconfig_dict``.
+
+    Loggers that others equip with handlers of their own hand their records to the root logger instead.
+    """
+    handed_up: dict[str, Any] = {"handlers": [], "level": "NOTSET", "propagate": True}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": formatter}},
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": dict.fromkeys(("django", "django.server", "gunicorn.error", "gunicorn.access"), handed_up),
+    }
+
+
+def formatter() -> structlog.stdlib.ProcessorFormatter:
+    """Renders structlog's records and everybody else's alike."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=SHARED,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+    )
+
+
+def configure_structlog() -> None:
+    """Send structlog's events through the standard library, where levels and handlers are decided."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
