@@ -1,0 +1,66 @@
+"""How gunicorn serves, in a container and on a developer's machine alike.
+
+Only what differs from gunicorn's defaults is here, each with its reason. Anything else, for one deployment:
+``GUNICORN_CMD_ARGS="--max-requests 10000 --max-requests-jitter 1000"``, which overrides this file.
+Source: https://docs.gunicorn.org/en/stable/settings.html
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from project.logging import configuration
+
+# Read directly: the validated configuration is Django's, which only the workers load.
+bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+
+# Two workers, so that one that restarts does not stop the service. Not from the number of CPUs: a container
+# sees the host's, not its own share. Each thread of each worker may hold a database connection: 2 x 4 for a
+# container, of the 100 that PostgreSQL has by default.
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = int(os.environ.get("WEB_THREADS", "4"))
+
+# Each worker imports the application and opens its own connections. A preloaded application would share what
+# it opened across the fork, and a PostgreSQL connection cannot be shared.
+preload_app = False
+
+# max_requests stays 0: recycling workers hides a leak, and there is none known.
+
+# A worker proves that it lives through a file; on a disk that stalls it would be killed for it. /dev/shm is
+# memory, and stays writable on a read-only root file system.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+# Seconds. `timeout` is for a worker's main loop, not for a request, which a thread serves to its end.
+# `graceful_timeout` is what requests in flight get after SIGTERM: below compose's stop_grace_period and
+# Kubernetes' terminationGracePeriodSeconds. `keepalive` is above the idle time-out of common load balancers
+# (60), so that they are the ones who close: the other way round, a request meets a closing connection.
+timeout = 30
+graceful_timeout = 30
+keepalive = 75
+
+# Everything to stdout, as one JSON object a line like the service's own; no files, and no control socket, which
+# would be one.
+logconfig_dict = configuration(os.environ.get("LOG_LEVEL", "INFO").strip().upper())
+access_log_format = '%(h)s "%(r)s" %(s)s %(B)s bytes %(M)s ms, for %({x-forwarded-for}i)s'
+control_socket_disable = True
+
+_STOPS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+
+
+def when_ready(server: Any) -> None:
+    """Do not start the workers if a stop came while this process was still starting.
+
+    As PID 1, entrypoint.sh hands over with these signals blocked. Now that gunicorn's handlers are there, one
+    that waits is honoured and later ones are let through.
+    """
+    if pending := signal.sigpending() & _STOPS:
+        server.log.info("Stopped before it served")
+        sys.exit(128 + min(pending))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)

@@ -1,0 +1,100 @@
+"""docker/gunicorn.conf.py with the real gunicorn and a tiny application: what it binds, and how it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CONFIG = Path(__file__).parents[2] / "docker" / "gunicorn.conf.py"
+APPLICATION = """
+import time
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/slow":
+        time.sleep(2)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"served"]
+"""
+
+
+def block_signals() -> None:
+    """What entrypoint.sh does as PID 1, with `env --block-signal`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Gunicorn:
+    def __init__(self, directory: Path, port: int) -> None:
+        (directory / "tiny.py").write_text(APPLICATION)
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = (directory / "log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--config", CONFIG, "tiny"],
+            preexec_fn=block_signals,  # noqa: PLW1509  there are no other threads yet
+            cwd=directory,
+            env={**os.environ, "PORT": str(port), "WEB_CONCURRENCY": "1"},
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def wait_until_it_serves(self) -> None:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with urllib.request.urlopen(self.url, timeout=5) as response:
+                    assert response.read() == b"served"
+                    return
+            except OSError:
+                assert time.monotonic() < deadline, "gunicorn does not serve"
+                time.sleep(0.05)
+
+    def written(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+
+@pytest.fixture
+def gunicorn(tmp_path: Path, port: int) -> Iterator[Gunicorn]:
+    gunicorn = Gunicorn(tmp_path, port)
+    yield gunicorn
+    gunicorn.process.kill()
+    gunicorn.process.wait()
+    gunicorn.log.close()
+
+
+def test_a_stop_while_it_starts_is_obeyed_before_anything_is_served(gunicorn: Gunicorn) -> None:
+    gunicorn.process.send_signal(signal.SIGTERM)
+    assert gunicorn.process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert "Booting worker" not in gunicorn.written()
+
+
+def test_a_stop_lets_requests_in_flight_finish(gunicorn: Gunicorn) -> None:
+    gunicorn.wait_until_it_serves()
+    with socket.create_connection(("127.0.0.1", int(gunicorn.url.rsplit(":", 1)[1])), 10) as connection:
+        connection.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+        time.sleep(0.5)
+        gunicorn.process.send_signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.endswith(b"served")
+    assert gunicorn.process.wait(timeout=10) == 0
+
+
+def test_everything_it_writes_is_json_on_its_output(gunicorn: Gunicorn) -> None:
+    gunicorn.wait_until_it_serves()
+    lines = [json.loads(line) for line in gunicorn.written().splitlines()]
+    assert {line["logger"] for line in lines} == {"gunicorn.error", "gunicorn.access"}
+    assert '"GET / HTTP/1.1" 200 6 bytes' in lines[-1]["event"]
