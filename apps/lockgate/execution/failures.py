@@ -48,6 +48,7 @@ _NEXT = (
     ),
     ("42", "correct the migration, and run again"),
 )
+_OUTSIDE = "correct what failed (a pre_migrate or post_migrate receiver, most likely), and run again"
 _RUN_AGAIN = "correct the cause, and run again"
 
 
@@ -58,11 +59,13 @@ def explain(error: Exception, progress: Progress) -> LockgateError:
             error.state = state_of(progress)
         return error
     sqlstate = sqlstate_of(error)
+    lost = connection_lost(error, sqlstate)
+    between = progress.current is None and not lost
     failed = MigrationFailed(
         f"{progress.current} failed" if progress.current else "the run failed outside any migration",
         why=why(error, sqlstate),
-        state=state_of(progress, lost=connection_lost(error, sqlstate)),
-        next_step=next_step(sqlstate, lost=connection_lost(error, sqlstate)),
+        state=state_of(progress, lost=lost),
+        next_step=_OUTSIDE if between else next_step(sqlstate, lost=lost),
     )
     failed.__cause__ = error
     return failed
