@@ -151,27 +151,43 @@ def test_a_body_that_is_not_json_is_refused(api: Client) -> None:
     assert post(api, "{").status_code == 400
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_reporters_of_the_same_batch_store_each_event_once(event: MakeEvent) -> None:
-    events = [ParsedEvent(**event(f"title {number % 7}", viewer=f"{number % 5}")) for number in range(200)]
-    start, receipts, failures = threading.Barrier(4), [], []
+def ingest_at_once(batches: list[list[ParsedEvent]]) -> list[int]:
+    """Ingest each batch on a connection of its own, all at the same time; returns how many each stored."""
+    start, stored, failures = threading.Barrier(len(batches)), [], []
 
     def run(batch: list[ParsedEvent]) -> None:
         try:
             connection.ensure_connection()
             start.wait(timeout=10)
-            receipts.append(ingest.store(batch))
+            stored.append(ingest.store(batch).stored)
         except Exception as error:
             failures.append(error)
         finally:
             connection.close()
 
-    batches = [events, events[::-1], events, events[::-1]]
     threads = [threading.Thread(target=run, args=[batch]) for batch in batches]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=30)
     assert not failures
-    assert sum(receipt.stored for receipt in receipts) == Playback.objects.count() == len(events)
+    return stored
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reporters_of_the_same_batch_store_each_event_once(event: MakeEvent) -> None:
+    events = [ParsedEvent(**event(f"title {number % 7}", viewer=f"{number % 5}")) for number in range(200)]
+    stored = ingest_at_once([events, events[::-1], events, events[::-1]])
+    assert sum(stored) == Playback.objects.count() == len(events)
     assert (Server.objects.count(), Viewer.objects.count(), Item.objects.count()) == (1, 5, 7)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reporters_that_name_the_same_in_another_order_do_not_deadlock(event: MakeEvent) -> None:
+    def batch(items: int) -> list[ParsedEvent]:
+        return [ParsedEvent(**event(f"title {number}")) for number in range(items)]
+
+    ingest.store(batch(1))  # the server and the viewer; making those would queue the others before the items
+    stored = ingest_at_once([batch(LARGEST_BATCH) for _ in range(4)])
+    assert stored == [LARGEST_BATCH] * 4
+    assert Item.objects.count() == LARGEST_BATCH
