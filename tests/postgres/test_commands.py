@@ -1,0 +1,145 @@
+"""showmigrations, makemigrations and waitformigrations, as their users type them."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.support.processes import until
+from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Site, finish
+
+
+@pytest.fixture
+def counter(site: Site) -> Site:
+    site.migration("0001_initial", CREATE_COUNTER)
+    site.migration("0002_seed", SEED_COUNTER)
+    return site
+
+
+def as_stock(site: Site, *arguments: str) -> str:
+    """The output of Django's own command for the same project and database."""
+    site.stock = True
+    site.write_settings()
+    try:
+        result = site.run(*arguments)
+    finally:
+        site.stock = False
+        site.write_settings()
+    assert result.code == 0, result.text
+    return result.out
+
+
+def without_ledger(listed: str) -> list[str]:
+    """A listing without the app that stock Django does not have: its title and its one migration."""
+    lines = listed.splitlines()
+    if "lockgate" in lines:
+        del lines[lines.index("lockgate") : lines.index("lockgate") + 2]
+    return [line for line in lines if "lockgate." not in line]
+
+
+@pytest.mark.parametrize("arguments", [(), ("shop",), ("--plan",), ("--verbosity", "2"), ("shop", "auth", "-v", "2")])
+def test_showmigrations_prints_what_django_prints(counter: Site, arguments: tuple[str, ...]) -> None:
+    counter.migrate("shop", "0001")
+    ours = counter.run("showmigrations", *arguments)
+    theirs = as_stock(counter, "showmigrations", *arguments)
+    assert without_ledger(ours.out) == theirs.splitlines()
+
+
+def test_showmigrations_on_a_squashed_history_prints_what_django_prints(counter: Site) -> None:
+    counter.migrate()
+    counter.migration(
+        "0001_squashed_0002_seed",
+        CREATE_COUNTER,
+        SEED_COUNTER,
+        after=None,
+        replaces='[("shop", "0001_initial"), ("shop", "0002_seed")]',
+    )
+    ours = counter.run("showmigrations", "shop").out
+    assert " [-] 0001_squashed_0002_seed (2 squashed migrations)" in ours
+    assert ours == as_stock(counter, "showmigrations", "shop")
+
+
+def test_showmigrations_refuses_an_unknown_app_as_django_does(counter: Site) -> None:
+    result = counter.run("showmigrations", "nosuch")
+    assert result.code == 2
+    assert "No installed app with label 'nosuch'" in result.err
+
+
+def test_history_shows_runs_and_what_they_did(counter: Site) -> None:
+    counter.migrate(LOCKGATE_RELEASE="blue")
+    counter.migration("0003_bad", 'migrations.RunSQL("SELECT 1/0")')
+    counter.migrate(LOCKGATE_RELEASE="green")
+    shown = counter.run("showmigrations", "--history").out
+    assert shown.index("release green") < shown.index("release blue")
+    assert "failed" in shown
+    assert "error: division by zero (SQLSTATE 22012)" in shown
+    assert "      apply    shop.0002_seed" in shown
+    document = json.loads(counter.run("showmigrations", "--history", "--format", "json", "--limit", "1").out)
+    assert [run["outcome"] for run in document["runs"]] == ["failed"]
+
+
+def test_history_of_a_database_that_never_saw_a_run(counter: Site) -> None:
+    assert counter.run("showmigrations", "--history").out == "(no runs)\n"
+
+
+def test_makemigrations_shows_the_sql_of_what_it_wrote(counter: Site) -> None:
+    counter.migrate()
+    (counter.path / "shop" / "models.py").write_text(
+        "from django.db import models\n"
+        "class Counter(models.Model):\n"
+        "    value = models.IntegerField(default=0)\n"
+        "    label = models.CharField(max_length=20, default='', db_index=True)\n"
+        "class Later(models.Model):\n"
+        "    counter = models.ForeignKey(Counter, models.CASCADE)\n"
+    )
+    dry = counter.run("makemigrations", "--dry-run")
+    made = counter.run("makemigrations")
+    assert made.code == 0, made.text
+    for result in (dry, made):
+        assert "SQL of shop.0003_" in result.out
+        assert 'ALTER TABLE "shop_counter" ADD COLUMN "label" varchar(20)' in result.out
+        assert 'CREATE TABLE "shop_later"' in result.out
+    assert counter.run("makemigrations", "--check").code == 0
+    assert counter.migrate().code == 0
+
+
+def test_makemigrations_works_without_a_database_and_says_what_it_could_not_show(counter: Site) -> None:
+    """The name of the constraint to drop is known to the database alone."""
+    counter.migration("0003_unique", 'migrations.AlterField("Counter", "value", models.IntegerField(unique=True))')
+    (counter.path / "shop" / "models.py").write_text(
+        "from django.db import models\nclass Counter(models.Model):\n    value = models.IntegerField()\n"
+    )
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    result = counter.run("makemigrations", DATABASE_URL=nowhere, PYTHONWARNINGS="ignore")
+    assert result.code == 0, result.text
+    assert "SQL not shown: making it asks the database, which does not answer" in result.out
+    assert list((counter.path / "shop" / "migrations").glob("0004_*.py"))
+
+
+def test_waitformigrations_waits_until_another_process_has_migrated(counter: Site) -> None:
+    waiter = counter.start("waitformigrations")
+    until(lambda: (waiter.stdout.readline() if waiter.stdout else "").startswith("waiting for migrations"), "it waits")
+    assert counter.migrate().code == 0
+    migrated = time.monotonic()
+    result = finish(waiter, timeout=10)
+    assert result.code == 0, result.text
+    assert "every migration of this release is applied" in result.out
+    assert time.monotonic() - migrated < 5
+
+
+def test_waitformigrations_gives_up_at_its_deadline_and_names_what_is_missing(counter: Site) -> None:
+    counter.migrate()
+    counter.migration("0003_more", ADD_COLUMN.format("more"))
+    result = counter.run("waitformigrations", "--timeout-seconds", "1")
+    assert result.code == 1
+    assert "not applied: shop.0003_more" in result.err
+
+
+def test_waitformigrations_takes_no_lock_and_writes_nothing(counter: Site) -> None:
+    counter.migrate()
+    with counter.database.connect() as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"lockgate", "big")])
+        assert counter.run("waitformigrations").code == 0
+    assert counter.database.value("SELECT count(*) FROM lockgate_run") == 1
