@@ -26,9 +26,9 @@ SHARED: list[Processor] = [
 def configuration(level: str = "INFO") -> dict[str, Any]:
     """For ``logging.config.dictConfig``, Django's LOGGING and gunicorn's ``logconfig_dict``.
 
-    Loggers that others equip with handlers of their own hand their records to the root logger instead.
+    Loggers that others equip with handlers lose those and hand their records to the root logger instead.
     """
-    handed_up: dict[str, Any] = {"handlers": [], "level": "NOTSET", "propagate": True}
+    handed_up: dict[str, Any] = {"level": "NOTSET", "propagate": True}
     return {
         "version": 1,
         "disable_existing_loggers": False,

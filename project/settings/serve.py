@@ -139,9 +139,9 @@ DATABASES = {
     }
 }
 
-# Without models, so the migrator need not know them: what Django's check of PostgreSQL's indexes asks for,
-# and the assets of the API's documentation, which would otherwise come from a public server.
-INSTALLED_APPS = [*MIGRATED_APPS, "django.contrib.postgres", "ninja"]
+# Without models, so the migrator need not know it: the assets of the API's documentation, which would otherwise
+# come from a public server.
+INSTALLED_APPS = [*MIGRATED_APPS, "ninja"]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

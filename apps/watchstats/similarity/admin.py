@@ -27,9 +27,6 @@ class ItemEmbeddingAdmin(Base):
     fields = ("item", "model", "computed_at")
     ordering = ("item",)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return neighbours.missing() is None and super().has_module_permission(request)
-
     def has_view_permission(self, request: HttpRequest, obj: ItemEmbedding | None = None) -> bool:
         return neighbours.missing() is None and super().has_view_permission(request, obj)
 

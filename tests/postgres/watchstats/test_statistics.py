@@ -35,7 +35,9 @@ def watched(report: Callable[..., Any], event: MakeEvent) -> None:
         play("Alien", "anna", "2025-02-28T23:59:59+00:00", 3600),  # the day before the window
         play("Alien", "anna", "2025-03-01T00:00:00+00:00", 3600),
         play("Alien", "bert", "2025-03-01T23:30:00+00:00", 1800),  # ends on the 2nd
-        play("Brazil", "anna", "2025-03-03T01:30:00+02:00", 5400),  # the 2nd in UTC is over by then: no, still the 2nd
+        play("Cube", "bert", "2025-03-02T10:00:00+00:00", 1800),
+        play("Cube", "bert", "2025-03-02T20:00:00+00:00", 1800),
+        play("Brazil", "anna", "2025-03-03T01:30:00+02:00", 5400),  # on the 2nd, in UTC
         play("Brazil", "carl", "2025-03-03T12:00:00+00:00", 9000, server="cellar"),
         play("Cube", "carl", "2025-03-04T00:00:00+00:00", 60, server="cellar"),  # the day after
     )
@@ -53,7 +55,7 @@ def test_every_day_of_the_window(api: Client) -> None:
         {"day": "2025-02-27", "plays": 0, "hours": 0.0},
         {"day": "2025-02-28", "plays": 1, "hours": 1.0},
         {"day": "2025-03-01", "plays": 2, "hours": 1.5},
-        {"day": "2025-03-02", "plays": 1, "hours": 1.5},
+        {"day": "2025-03-02", "plays": 3, "hours": 2.5},
         {"day": "2025-03-03", "plays": 1, "hours": 2.5},
     ]
 
@@ -61,14 +63,14 @@ def test_every_day_of_the_window(api: Client) -> None:
 @pytest.mark.usefixtures("watched")
 def test_top_items(api: Client) -> None:
     ranked = [(top["title"], top["plays"], top["hours"], top["viewers"]) for top in get(api, "items")]
-    assert ranked == [("Brazil", 2, 4.0, 2), ("Alien", 2, 1.5, 2)]  # as many plays; hours decide
+    assert ranked == [("Brazil", 2, 4.0, 2), ("Alien", 2, 1.5, 2), ("Cube", 2, 1.0, 1)]  # as many plays: hours decide
     assert [top["title"] for top in get(api, "items", limit=1)] == ["Brazil"]
 
 
 @pytest.mark.usefixtures("watched")
 def test_top_viewers(api: Client) -> None:
     ranked = [(top["name"], top["server"], top["plays"], top["hours"]) for top in get(api, "viewers")]
-    assert ranked == [("anna", "attic", 2, 2.5), ("carl", "cellar", 1, 2.5), ("bert", "attic", 1, 0.5)]
+    assert ranked == [("bert", "attic", 3, 1.5), ("anna", "attic", 2, 2.5), ("carl", "cellar", 1, 2.5)]
 
 
 @pytest.mark.usefixtures("watched")
