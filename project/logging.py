@@ -5,6 +5,7 @@ Importable without Django, so that gunicorn's configuration file can use it for 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import structlog
@@ -27,7 +28,10 @@ def configuration(level: str = "INFO") -> dict[str, Any]:
     """For ``logging.config.dictConfig``, Django's LOGGING and gunicorn's ``logconfig_dict``.
 
     Loggers that others equip with handlers lose those and hand their records to the root logger instead.
+    An unknown level counts as INFO: gunicorn must come up for serve.py to say what is wrong with it.
     """
+    if level not in logging.getLevelNamesMapping():
+        level = "INFO"
     handed_up: dict[str, Any] = {"level": "NOTSET", "propagate": True}
     return {
         "version": 1,

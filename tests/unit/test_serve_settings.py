@@ -184,3 +184,8 @@ def test_every_log_line_is_json_on_stdout() -> None:
 
 def test_a_logged_traceback_has_no_local_variables() -> None:
     assert '"hunter2"' not in python(LOGGED, {}).stdout.replace('password = \\"hunter2\\"', "")
+
+
+def test_an_unknown_level_is_left_to_the_settings_to_refuse() -> None:
+    code = LOGGED.replace('configuration("INFO")', 'configuration("LOUD")')
+    assert python(code, {}).stdout.count("\n") == 3
