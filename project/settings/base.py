@@ -11,6 +11,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.postgres",  # the checks of its indexes and fields ask for it
     "django.contrib.staticfiles",
     "watchstats",
     "watchstats.similarity",

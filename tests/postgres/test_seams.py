@@ -1,0 +1,79 @@
+"""Each seam of ``execution/django_seams.py``, on the Django that is installed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.commands import migrate as django_migrate
+from django.db import connection, transaction
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+
+from lockgate.execution import django_seams
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Built(Exception):
+    """The factory was asked."""
+
+
+def test_djangos_migrate_builds_its_executor_from_the_global_that_is_replaced() -> None:
+    def factory(*arguments: Any) -> MigrationExecutor:
+        raise Built
+
+    with django_seams.executor_in_place(factory), pytest.raises(Built):
+        call_command(django_migrate.Command(), verbosity=0)
+    assert django_migrate.MigrationExecutor is MigrationExecutor
+
+
+@pytest.mark.parametrize("replaces", [[], [("seams", "0001_a"), ("seams", "0002_b")]])
+def test_a_migration_is_recorded_and_forgotten_with_those_it_replaces(replaces: list[tuple[str, str]]) -> None:
+    executor = MigrationExecutor(connection)
+    migration = Migration("0003_c", "seams")
+    migration.replaces = replaces
+    executor.loader.disk_migrations["seams", "0003_c"] = migration
+    django_seams.record(executor, migration, forwards=True)
+    recorded = {name for app, name in executor.recorder.applied_migrations() if app == "seams"}
+    assert recorded >= ({"0001_a", "0002_b"} if replaces else {"0003_c"})
+    django_seams.record(executor, migration, forwards=False)
+    assert not [name for app, name in executor.recorder.applied_migrations() if app == "seams"]
+
+
+def test_deferred_sql_runs_once_inside_the_block() -> None:
+    with connection.schema_editor(atomic=True) as editor:
+        editor.execute("CREATE TABLE seam (id int)")
+        editor.deferred_sql.append("INSERT INTO seam VALUES (1)")
+        django_seams.run_deferred_sql(editor)
+        assert editor.deferred_sql == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM seam")
+        assert cursor.fetchone() == (1,)
+        cursor.execute("DROP TABLE seam")
+
+
+def test_a_leaked_transaction_is_left_and_the_session_stays_the_same() -> None:
+    connection.ensure_connection()
+    before = connection.connection
+    transaction.atomic().__enter__()
+    transaction.atomic().__enter__()
+    connection.cursor().execute("CREATE TABLE leaked (id int)")
+    connection.needs_rollback = True
+    django_seams.leave_transaction(connection)
+    assert connection.connection is before
+    assert (connection.in_atomic_block, connection.get_autocommit(), connection.needs_rollback) == (False, True, False)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('leaked') IS NULL")
+        assert cursor.fetchone() == (True,)
+
+
+@pytest.mark.parametrize(
+    ("name", "test_name", "expected"),
+    [("test_shop", None, True), ("custom", "custom", True), ("shop", None, False), ("shop", "custom", False)],
+)
+def test_a_test_runners_database_is_known_by_its_name(name: str, test_name: str | None, expected: bool) -> None:
+    given: Any = SimpleNamespace(settings_dict={"NAME": name, "TEST": {"NAME": test_name}})
+    assert django_seams.is_test_database(given) is expected
