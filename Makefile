@@ -38,7 +38,7 @@ container: $(VENV)/installed  ## the tests of the real image; fails where no Doc
 	LOCKGATE_REQUIRE_CONTAINERS=1 python -m pytest tests/container
 
 sweep: $(VENV)/installed  ## the long kill and race sweeps, whole
-	LOCKGATE_SWEEP=whole python -m pytest tests/postgres -m sweep -p no:xdist
+	LOCKGATE_SWEEP=whole python -m pytest tests/postgres -m sweep -n 0
 
 bench: $(VENV)/installed  ## what we measure, as tables
 	python -m benchmarks

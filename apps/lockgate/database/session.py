@@ -6,7 +6,9 @@ before the pooler check, because a setting would leak to other clients of a shar
 
 from __future__ import annotations
 
+import contextlib
 import select
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -88,12 +90,28 @@ def _second_client_backend(connection: BaseDatabaseWrapper) -> int | None:
         second.close()
 
 
+@contextlib.contextmanager
+def announced(connection: BaseDatabaseWrapper, server: ServerFacts, runner: Runner) -> Iterator[None]:
+    """Tell other sessions who this is, and have the server end our statements with us, for the length of the block.
+
+    What was SET is taken back where the session still lives: it may outlast the run, or go back to a pooler.
+    """
+    name(connection, runner)
+    _end_with_client(connection, server)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg.Error, SessionLost):
+            raw(connection).execute("RESET application_name")
+            raw(connection).execute("RESET client_connection_check_interval")
+
+
 def name(connection: BaseDatabaseWrapper, runner: Runner) -> None:
     """Tell other sessions who this is (``application_name``)."""
     _set(connection, "application_name", runner.application_name())
 
 
-def end_with_client(connection: BaseDatabaseWrapper, server: ServerFacts) -> None:
+def _end_with_client(connection: BaseDatabaseWrapper, server: ServerFacts) -> None:
     """Have the server end our statement soon after this process dies, where it knows how (PostgreSQL 14+, Linux).
 
     Source: https://www.postgresql.org/docs/current/runtime-config-connection.html

@@ -7,6 +7,7 @@ runner may have done the work meanwhile; and the ledger comes before the migrati
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import socket
 import time
@@ -46,17 +47,16 @@ def migrate(gate: Gate, request: Request) -> None:
     session.refuse_pooler(gate.connection)
     session.refuse_read_only(gate.server)
     runner = Runner(before.release(gate.limits), socket.gethostname())
-    session.name(gate.connection, runner)
-    session.end_with_client(gate.connection, gate.server)
     needless = functools.partial(_done_by_another, gate, request, before.digest)
-    waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen, needless)
-    if waited is None:
-        _nothing_pending(before, gate, behind=True)
-        return
-    with advisory_lock.releasing(gate.connection):
-        session.name(gate.connection, Runner(runner.release, runner.host, datetime.now(UTC)))
-        gate.listen(LockAcquired(waited))
-        _under_lock(gate, request, waited)
+    with session.announced(gate.connection, gate.server, runner):
+        waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen, needless)
+        if waited is None:
+            _nothing_pending(before, gate, behind=True)
+            return
+        with advisory_lock.releasing(gate.connection):
+            session.name(gate.connection, dataclasses.replace(runner, since=datetime.now(UTC)))
+            gate.listen(LockAcquired(waited))
+            _under_lock(gate, request, waited)
 
 
 def migrate_ungated(gate: Gate, request: Request) -> None:

@@ -5,6 +5,7 @@ A command called from Python (``call_command``) raises instead, as Django's do.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -47,11 +48,15 @@ class Boundary(BaseCommand):
     def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
         if "--traceback" in argv:
             raise error
-        log_format = (
-            "json" if {"--log-format=json", "json"} & set(argv) and "--log-format" in " ".join(argv) else "text"
-        )
-        console(self, log_format).failure(error)
+        console(self, _log_format(argv)).failure(error)
         sys.exit(1)
+
+
+def _log_format(argv: Sequence[str]) -> str:
+    """What ``--log-format`` says, read from the arguments: the failure may be that they could not be used."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--log-format", default="text")
+    return str(parser.parse_known_args(list(argv))[0].log_format)
 
 
 def _unexpected(error: Exception) -> LockgateError:
