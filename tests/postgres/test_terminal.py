@@ -1,0 +1,56 @@
+"""On a terminal there is a live line; elsewhere rich is not even imported."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+from tests.support.sites import CREATE_COUNTER, Site, sleep
+
+
+def on_a_terminal(site: Site, *arguments: str) -> str:
+    """What a person would see of a command, control sequences included."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=site.path,
+        env=site.environment({"TERM": "xterm"}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(ours, 4096)
+        except OSError:  # the other end is closed: the command has ended
+            break
+        if not chunk:
+            break
+        seen += chunk
+    os.close(ours)
+    assert process.wait(timeout=30) == 0, seen.decode()
+    return seen.decode()
+
+
+def test_a_terminal_shows_what_runs_now_above_the_lines_that_stay(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    site.migration("0002_sleep", sleep(0.5))
+    seen = on_a_terminal(site, "migrate")
+    assert seen.count("applied shop.0002_sleep") == 1
+    assert "\x1b[2K" in seen, "the live line is drawn over"
+    assert seen.count("applying shop.0002_sleep") > 2, "and redrawn while it takes time"
+
+
+def test_a_log_has_no_control_sequences_and_rich_is_not_imported(site: Site) -> None:
+    (site.path / "manage.py").write_text(
+        (site.path / "manage.py").read_text() + "\nassert 'rich' not in sys.modules\nprint('end')\n"
+    )
+    site.migration("0001_initial", CREATE_COUNTER)
+    result = site.migrate()
+    assert result.code == 0, result.text
+    assert result.out.endswith("end\n")
+    assert "\x1b" not in result.text
