@@ -1,93 +1,14 @@
-"""Frozen facts: what a run learned, and what it tells whoever listens.
-
-An event is a fact with a name. Stages hand events to a ``Listener``; only ``reporting`` turns them into text.
-Durations are seconds as floats here, because facts are what is stored and printed.
-"""
+"""What a run tells whoever listens: facts with a name. Only ``reporting`` turns them into text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import ClassVar, Literal, NamedTuple
+from datetime import datetime
+from typing import ClassVar, Literal
 
-
-class Key(NamedTuple):
-    """A migration's name, as Django writes it: app label and file name without ``.py``."""
-
-    app: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.app}.{self.name}"
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What a migration file says.
-
-    source: sha256 of its bytes; equal sources need no closer look.
-    meaning: sha256 of its syntax tree; comments and formatting do not count. Empty where not computed.
-    """
-
-    source: str
-    meaning: str
-
-
-APPLICATION_NAME_LIMIT = 63  # bytes: PostgreSQL truncates longer names (NAMEDATALEN)
-
-
-@dataclass(frozen=True)
-class Runner:
-    """Who runs, as other sessions see it: written into ``application_name``, read from ``pg_stat_activity``."""
-
-    release: str
-    host: str
-    since: datetime | None = None
-
-    def application_name(self) -> str:
-        since = f"{self.since.astimezone(UTC):%Y%m%dT%H%M%SZ}" if self.since else "-"
-        return f"lockgate {since} {self.release[:12]} {self.host}"[:APPLICATION_NAME_LIMIT]
-
-    @classmethod
-    def read(cls, application_name: str) -> Runner | None:
-        """The runner that a session's ``application_name`` describes; None where it is not Lockgate's."""
-        parts = application_name.split(" ", 3)
-        if len(parts) != 4 or parts[0] != "lockgate":
-            return None
-        _, since, release, host = parts
-        try:
-            at = datetime.strptime(since, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        except ValueError:
-            at = None
-        return cls(release=release, host=host, since=at)
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The session that holds the migration lock. None is unknown: another role's session hides its activity."""
-
-    pid: int
-    runner: Runner | None
-    application: str | None
-    address: str | None
-    state: str | None
-    statement: str | None
-    session_since: datetime | None
-
-
-@dataclass(frozen=True)
-class ServerFacts:
-    """The server of this session, read once."""
-
-    version: str
-    version_number: int
-    database: str
-    user: str
-    address: str
-    read_only: bool
-    standby: bool
-
+from lockgate.facts.migrations import Key
+from lockgate.facts.server import Holder, ServerFacts
 
 ExtensionState = Literal["present", "created", "needs-grant", "needs-superuser", "not-installed"]
 
@@ -244,5 +165,3 @@ Event = (
     | Ended
 )
 Listener = Callable[[Event], None]
-
-Fingerprints = Mapping[Key, Fingerprint]

@@ -1,0 +1,32 @@
+"""Names and contents of migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """A migration's name, as Django writes it: app label and file name without ``.py``."""
+
+    app: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.app}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a migration file says.
+
+    source: sha256 of its bytes; equal sources need no closer look.
+    meaning: sha256 of its syntax tree; comments and formatting do not count. Empty where not computed.
+    """
+
+    source: str
+    meaning: str
+
+
+Fingerprints = Mapping[Key, Fingerprint]
