@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from project.logging import configuration
@@ -50,6 +52,18 @@ keepalive = 75
 logconfig_dict = configuration(os.environ.get("LOG_LEVEL", "INFO").strip().upper())
 access_log_format = '%(h)s "%(r)s" %(s)s %(B)s bytes %(M)s ms, for %({x-forwarded-for}i)s'
 control_socket_disable = True
+
+
+class QuietProbes(Logger):
+    """Requests to stdout, but for probes that passed: they come every few seconds, and say nothing."""
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+        if environ.get("PATH_INFO") in ("/livez", "/readyz") and str(resp.status).startswith("200"):
+            return
+        super().access(resp, req, environ, request_time)
+
+
+logger_class = QuietProbes
 
 _STOPS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 

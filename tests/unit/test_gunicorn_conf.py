@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,8 @@ import time
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
         time.sleep(2)
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    failed = environ["QUERY_STRING"] == "fail"
+    start_response("503 Service Unavailable" if failed else "200 OK", [("Content-Type", "text/plain")])
     return [b"served"]
 """
 
@@ -41,15 +44,16 @@ class Gunicorn:
     def __init__(self, directory: Path, port: int) -> None:
         (directory / "tiny.py").write_text(APPLICATION)
         self.url = f"http://127.0.0.1:{port}"
-        self.log = (directory / "log").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", CONFIG, "tiny"],
-            preexec_fn=block_signals,  # noqa: PLW1509  there are no other threads yet
-            cwd=directory,
-            env={**os.environ, "PORT": str(port), "WEB_CONCURRENCY": "1"},
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )
+        self.log = directory / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "--config", CONFIG, "tiny"],
+                preexec_fn=block_signals,  # noqa: PLW1509  there are no other threads yet
+                cwd=directory,
+                env={**os.environ, "PORT": str(port), "WEB_CONCURRENCY": "1"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     def wait_until_it_serves(self) -> None:
         deadline = time.monotonic() + 20
@@ -63,8 +67,10 @@ class Gunicorn:
                 time.sleep(0.05)
 
     def written(self) -> str:
-        self.log.seek(0)
-        return self.log.read()
+        """All that it wrote, once it has ended."""
+        self.process.terminate()
+        self.process.wait(timeout=10)
+        return self.log.read_text()
 
 
 @pytest.fixture
@@ -73,7 +79,6 @@ def gunicorn(tmp_path: Path, port: int) -> Iterator[Gunicorn]:
     yield gunicorn
     gunicorn.process.kill()
     gunicorn.process.wait()
-    gunicorn.log.close()
 
 
 def test_a_stop_while_it_starts_is_obeyed_before_anything_is_served(gunicorn: Gunicorn) -> None:
@@ -97,4 +102,13 @@ def test_everything_it_writes_is_json_on_its_output(gunicorn: Gunicorn) -> None:
     gunicorn.wait_until_it_serves()
     lines = [json.loads(line) for line in gunicorn.written().splitlines()]
     assert {line["logger"] for line in lines} == {"gunicorn.error", "gunicorn.access"}
-    assert '"GET / HTTP/1.1" 200 6 bytes' in lines[-1]["event"]
+    assert any('"GET / HTTP/1.1" 200 6 bytes' in line["event"] for line in lines)
+
+
+def test_of_the_probes_it_writes_those_that_failed(gunicorn: Gunicorn) -> None:
+    gunicorn.wait_until_it_serves()
+    for path in ("/livez", "/readyz", "/readyz?fail"):
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(gunicorn.url + path, timeout=5).close()
+    written = gunicorn.written()
+    assert [path for path in ("/livez", "/readyz ", "/readyz?fail") if path in written] == ["/readyz?fail"]
