@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import dj_database_url
 
@@ -17,6 +17,11 @@ from lockgate.errors import ConfigurationError
 
 SCHEMES = ("postgres", "postgresql")
 EXAMPLE = "DATABASE_URL=postgresql://user:password@host:5432/database"
+ENCODE = "percent-encode @ : / ? # % in user and password"
+_NAMES_IT = "the database is named there, and nowhere else"
+# libpq's query options that Django has keys of its own for. They are moved there, so that the password is known to be
+# one wherever secrets are looked for, and the host is named where a run says what it connects to.
+_KEYS = {"user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT", "dbname": "NAME"}
 
 
 def from_environment(variable: str = "DATABASE_URL", environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -26,9 +31,9 @@ def from_environment(variable: str = "DATABASE_URL", environ: Mapping[str, str] 
     """
     url = environ.get(variable)
     if url is None:
-        raise ConfigurationError(f"{variable} is not set", **_advice(variable))
+        raise ConfigurationError(f"{variable} is not set", **_advice(variable, _NAMES_IT))
     if not url.strip():
-        raise ConfigurationError(f"{variable} is empty", **_advice(variable))
+        raise ConfigurationError(f"{variable} is empty", **_advice(variable, _NAMES_IT))
     return parse(url.strip(), variable)
 
 
@@ -42,26 +47,45 @@ def parse(url: str, variable: str = "DATABASE_URL") -> dict[str, Any]:
     Raises ConfigurationError, without the URL in its text.
     """
     scheme, separator, _ = url.partition("://")
+    known = " or ".join(f"{name}://" for name in SCHEMES)
     if not separator:
-        raise ConfigurationError(f"{variable} is not a URL", **_advice(variable))
+        raise ConfigurationError(f"{variable} is not a URL", **_advice(variable, f"it must start with {known}"))
     if scheme not in SCHEMES:
-        known = " or ".join(f"{name}://" for name in SCHEMES)
         raise ConfigurationError(
             f"{variable} names a database that is not PostgreSQL",
             **_advice(variable, f"it must start with {known}"),
         )
     try:
-        urlsplit(url).port  # noqa: B018  reading the property is what checks the port
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  reading the property is what checks the port
         database: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=0)}
     except ValueError:
-        why = "its port is not a number, or its host is malformed; percent-encode @ : / ? # % in user and password"
+        why = f"its port is not a number from 1 to 65535, or its host is malformed; {ENCODE}"
         raise ConfigurationError(f"{variable} cannot be read", **_advice(variable, why)) from None
+    if "@" in parts.path or parts.fragment:
+        # The rest of a password that looked like a port and a path: it must not be shown as the database's name.
+        why = f"it has an @ or a # where its database is named; {ENCODE}"
+        raise ConfigurationError(f"{variable} cannot be read", **_advice(variable, why))
+    _move_options(database, parts)
     if not (database.get("NAME") or database.get("OPTIONS", {}).get("service")):
         raise ConfigurationError(f"{variable} names no database", **_advice(variable, "its path is empty"))
     return database
 
 
-def _advice(variable: str, why: str = "") -> dict[str, str]:
+def _move_options(database: dict[str, Any], parts: SplitResult) -> None:
+    """Give what the query says of login, host and database to Django's own keys; as libpq has it, the query wins.
+
+    Read from the query itself: a password of digits is not a number.
+    """
+    given = parse_qs(parts.query)
+    options = database.get("OPTIONS", {})
+    for option, key in _KEYS.items():
+        if option in given:
+            database[key] = given[option][-1]
+            del options[option]
+
+
+def _advice(variable: str, why: str) -> dict[str, str]:
     return {
         "why": why,
         "state": "nothing was changed; no connection was tried",
