@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
@@ -10,16 +11,23 @@ SHORTEST = 3  # characters: a shorter password would mask half of every message
 
 
 def redactor(secrets: Iterable[str]) -> _Redactor:
-    """A function from text to text without these secrets, as they are and percent-encoded."""
+    """A function from text to text without these secrets: as they are, percent-encoded, or quoted (JSON, repr)."""
     return _Redactor(secrets)
 
 
 class _Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret))}
+        forms = {form for secret in secrets for form in _forms(secret)}
         self._forms = sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         for form in self._forms:
             text = text.replace(form, MASK)
         return text
+
+
+def _forms(secret: str) -> set[str]:
+    """How a secret may be written in a line."""
+    encoded = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    quoted = {repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return {secret} | encoded | quoted
