@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from psycopg import conninfo, pq
 
 _PQERRORS_SQLSTATE = 3
+_NO_FILE = "/dev/null/none"  # a path that cannot exist: libpq warns of a password file that is not a plain one
 _SQLSTATE = re.compile(r"([0-9A-Z]{5})\s*$")
 # The classes of "not now": connection exceptions, insufficient resources, operator intervention (starting up,
 # shutting down). Whatever else the server answers will be answered again.
@@ -105,8 +106,20 @@ def _answers_without_tls(parameters: dict[str, Any]) -> bool:
     """Whether the server answers once TLS is left out: then TLS is what failed. Sends no credentials."""
     if str(parameters.get("sslmode", "prefer")) in ("disable", "allow", "prefer"):
         return False
-    plain = conninfo.make_conninfo(**{**parameters, "sslmode": "disable"}).encode()
+    plain = conninfo.make_conninfo(**_without_tls(parameters)).encode()
     return pq.Ping(pq.PGconn.ping(plain)) in (pq.Ping.OK, pq.Ping.REJECT)
+
+
+def _without_tls(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The same server, unencrypted, and nothing to tell it: whoever stands in for it may ask for a password.
+
+    Empty values keep libpq from PGPASSWORD and the password file. ``sslrootcert=system`` and ``sslnegotiation=direct``
+    do not go with a plain connection, so no option of TLS stays.
+    """
+    kept = {key: value for key, value in parameters.items() if not key.startswith(("ssl", "channel_binding"))}
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    mute = {"require_auth": "none"} if "require_auth" in known else {}  # libpq 16
+    return {**kept, **mute, "sslmode": "disable", "password": "", "passfile": _NO_FILE}
 
 
 def _sqlstate_of_attempt(target: bytes, timeout: timedelta) -> str | None:
