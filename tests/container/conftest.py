@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ from tests.container.engine import (
 )
 
 HERE = Path(__file__).parent
-NOT_RUN = "no containers: "
+skipped: list[str] = []  # the reason, once for each test that did not run
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,24 +40,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.container)
             item.add_marker(pytest.mark.timeout(600))
-            # One after the other, also where other tests run beside: they measure time, and build one image.
-            item.add_marker(pytest.mark.xdist_group("container"))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = terminalreporter.stats.get("skipped", [])
-    reasons = [str(report.longrepr[2]) for report in reports if isinstance(report.longrepr, tuple)]
-    not_run = [reason.partition(NOT_RUN)[2] for reason in reasons if NOT_RUN in reason]
-    if not_run:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """The last thing a person reads, after pytest's own list of skipped tests."""
+    yield
+    if lines := loud_lines():
         terminalreporter.section("CONTAINER TESTS SKIPPED", sep="!", red=True, bold=True)
-        terminalreporter.line(f"{len(not_run)} tests of the real image did not run: {not_run[0]}")
-        terminalreporter.line("LOCKGATE_REQUIRE_CONTAINERS=1 makes this a failure.")
+        terminalreporter.write_line("\n".join(lines))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A worker of xdist has no terminal, and its controller does not load this file; stderr is shared."""
+    if hasattr(config, "workerinput") and (lines := loud_lines()):
+        os.write(2, "\n".join(["", "!!! CONTAINER TESTS SKIPPED", *lines, ""]).encode())
+
+
+def loud_lines() -> list[str]:
+    if not skipped:
+        return []
+    return [
+        f"{len(skipped)} tests of the real image did not run: {skipped[0]}",
+        "LOCKGATE_REQUIRE_CONTAINERS=1 makes this a failure.",
+    ]
 
 
 def cannot_run(reason: str) -> None:
     if os.environ.get("LOCKGATE_REQUIRE_CONTAINERS") == "1":
-        pytest.fail(f"{NOT_RUN}{reason}", pytrace=False)
-    pytest.skip(f"{NOT_RUN}{reason}")
+        pytest.fail(f"no containers: {reason}", pytrace=False)
+    pytest.skip(f"no containers: {reason}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple) and "no containers: " in report.longrepr[2]:
+        skipped.append(report.longrepr[2].partition("no containers: ")[2])
 
 
 @pytest.fixture(scope="session")
