@@ -10,16 +10,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from logging import getLevelNamesMapping
 from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "apps"))
+sys.path.insert(0, str(ROOT))
 
-from project.logging import configuration
+from django.conf import settings  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
-# Read directly: the validated configuration is Django's, which only the workers load.
+from project.logging import configuration  # noqa: E402
+
+# Read directly: how to serve is no part of the service's own, validated configuration.
 bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
 # Two workers, so that one that restarts does not stop the service. Not from the number of CPUs: a container
@@ -49,7 +55,8 @@ keepalive = 75
 
 # Everything to stdout, as one JSON object a line like the service's own; no files, and no control socket, which
 # would be one.
-logconfig_dict = configuration(os.environ.get("LOG_LEVEL", "INFO").strip().upper())
+_level = os.environ.get("LOG_LEVEL", "").strip().upper()
+logconfig_dict = configuration(_level if _level in getLevelNamesMapping() else "INFO")
 access_log_format = '%(h)s "%(r)s" %(s)s %(B)s bytes %(M)s ms, for %({x-forwarded-for}i)s'
 control_socket_disable = True
 
@@ -64,6 +71,17 @@ class QuietProbes(Logger):
 
 
 logger_class = QuietProbes
+
+
+def on_starting(server: Any) -> None:
+    """Say once what is wrong with the configuration; each worker would say it, in a traceback, and be replaced."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.serve")
+    try:
+        settings.INSTALLED_APPS  # noqa: B018  the first use of a setting loads them
+    except ImproperlyConfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
 
 _STOPS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 

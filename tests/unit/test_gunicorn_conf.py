@@ -41,7 +41,7 @@ def port() -> int:
 
 
 class Gunicorn:
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int, settings: str = "project.settings.migrate") -> None:
         (directory / "tiny.py").write_text(APPLICATION)
         self.url = f"http://127.0.0.1:{port}"
         self.log = directory / "log"
@@ -50,7 +50,12 @@ class Gunicorn:
                 [sys.executable, "-m", "gunicorn", "--config", CONFIG, "tiny"],
                 preexec_fn=block_signals,  # noqa: PLW1509  there are no other threads yet
                 cwd=directory,
-                env={**os.environ, "PORT": str(port), "WEB_CONCURRENCY": "1"},
+                env={
+                    **os.environ,
+                    "PORT": str(port),
+                    "WEB_CONCURRENCY": "2",
+                    "DJANGO_SETTINGS_MODULE": settings,
+                },
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -112,3 +117,12 @@ def test_of_the_probes_it_writes_those_that_failed(gunicorn: Gunicorn) -> None:
             urllib.request.urlopen(gunicorn.url + path, timeout=5).close()
     written = gunicorn.written()
     assert [path for path in ("/livez", "/readyz ", "/readyz?fail") if path in written] == ["/readyz?fail"]
+
+
+def test_a_wrong_configuration_is_said_once_and_nothing_is_started(tmp_path: Path, port: int) -> None:
+    gunicorn = Gunicorn(tmp_path, port, settings="project.settings.serve")
+    assert gunicorn.process.wait(timeout=20) == 1
+    written = gunicorn.log.read_text()
+    assert written.count("SECRET_KEY") == 1
+    assert "Traceback" not in written
+    assert "Booting worker" not in written
