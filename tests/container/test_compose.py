@@ -138,7 +138,7 @@ def test_with_the_usual_fixed_window_they_would_be_aborted(compose: Project, lon
 def test_the_database_for_development_is_there_for_this_machine_only(compose: Project) -> None:
     project = compose(file="compose.dev.yaml")
     project("up", "--detach")
-    (database,) = project.containers("db")
+    (database,) = project.containers("dev-db")
     database.wait_for_health("healthy")
     bindings = database.inspect()["NetworkSettings"]["Ports"]["5432/tcp"]
     assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"]
