@@ -65,6 +65,9 @@ OPTIONS = (
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
 )
 
+# A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
+SESSION_OF_INTEREST = timedelta(seconds=5)
+
 # Pauses between polls, jittered so that containers started together do not ask together.
 POLL_FIRST = timedelta(milliseconds=100)
 # The most a waiting runner adds to the moment the lock is free, or the server is up.

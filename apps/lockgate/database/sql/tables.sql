@@ -1,0 +1,88 @@
+-- Everything a plan needs to know of some tables, one row each, found as an unqualified name would find them.
+--   names: text[], unquoted table names;  age: seconds from which on a session that holds a lock is of interest
+SELECT wanted.name,
+       class.relkind::text                                        AS kind,
+       CASE WHEN class.relkind = 'p' THEN coalesce((
+           SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(class.oid)), 0)
+       ELSE pg_total_relation_size(class.oid) END::bigint         AS size,
+       greatest(class.reltuples, 0)::bigint                       AS rows,
+       coalesce((
+           SELECT jsonb_agg(jsonb_build_object(
+               'name', attribute.attname,
+               'type', format_type(attribute.atttypid, attribute.atttypmod),
+               'not_null', attribute.attnotnull,
+               'default', CASE WHEN attribute.attgenerated = '' THEN pg_get_expr(stored.adbin, stored.adrelid) END,
+               'generated', attribute.attgenerated <> '',
+               'identity', attribute.attidentity <> '',
+               'sequence_used', coalesce((
+                   SELECT sequences.last_value::float8 / CASE attribute.atttypid
+                              WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END
+                   FROM pg_class AS sequence
+                   JOIN pg_sequences AS sequences
+                     ON sequences.sequencename = sequence.relname
+                    AND sequences.schemaname = sequence.relnamespace::regnamespace::text
+                   WHERE sequence.oid = pg_get_serial_sequence(class.oid::regclass::text, attribute.attname)::regclass
+               ), 0)) ORDER BY attribute.attnum)
+           FROM pg_attribute AS attribute
+           LEFT JOIN pg_attrdef AS stored ON stored.adrelid = class.oid AND stored.adnum = attribute.attnum
+           WHERE attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+       ), '[]')                                                   AS columns,
+       coalesce((
+           SELECT jsonb_agg(jsonb_build_object(
+               'name', index_class.relname,
+               'columns', (SELECT jsonb_agg(member.attname ORDER BY key.position)
+                           FROM unnest(index.indkey::int2[]) WITH ORDINALITY AS key (number, position)
+                           LEFT JOIN pg_attribute AS member
+                                  ON member.attrelid = class.oid AND member.attnum = key.number AND key.number > 0
+                           WHERE key.position <= index.indnkeyatts),
+               'unique', index.indisunique,
+               'valid', index.indisvalid,
+               'primary', index.indisprimary,
+               'partial', index.indpred IS NOT NULL,
+               'method', method.amname,
+               'size', pg_relation_size(index_class.oid)))
+           FROM pg_index AS index
+           JOIN pg_class AS index_class ON index_class.oid = index.indexrelid
+           JOIN pg_am AS method ON method.oid = index_class.relam
+           WHERE index.indrelid = class.oid
+       ), '[]')                                                   AS indexes,
+       coalesce((
+           SELECT jsonb_agg(jsonb_build_object(
+               'name', con.conname,
+               'kind', con.contype::text,
+               'columns', coalesce((SELECT jsonb_agg(member.attname ORDER BY key.position)
+                           FROM unnest(con.conkey) WITH ORDINALITY AS key (number, position)
+                           JOIN pg_attribute AS member ON member.attrelid = class.oid AND member.attnum = key.number),
+                           '[]'),
+               'definition', pg_get_constraintdef(con.oid),
+               'validated', con.convalidated,
+               'references', (SELECT relname FROM pg_class WHERE oid = nullif(con.confrelid, 0))))
+           FROM pg_constraint AS con
+           WHERE con.conrelid = class.oid
+       ), '[]')                                                   AS constraints,
+       coalesce((
+           SELECT jsonb_agg(DISTINCT referrer.relname)
+           FROM pg_constraint AS con
+           JOIN pg_class AS referrer ON referrer.oid = con.conrelid
+           WHERE con.confrelid = class.oid AND con.contype = 'f'
+       ), '[]')                                                   AS referenced_by,
+       coalesce((
+           SELECT jsonb_agg(holder)
+           FROM (
+               SELECT jsonb_build_object(
+                   'pid', activity.pid,
+                   'application', coalesce(activity.application_name, ''),
+                   'state', coalesce(activity.state, 'unknown'),
+                   'transaction_seconds', extract(epoch FROM clock_timestamp() - activity.xact_start)::float8,
+                   'statement', left(coalesce(activity.query, ''), 200),
+                   'modes', jsonb_agg(DISTINCT locks.mode)) AS holder
+               FROM pg_locks AS locks
+               JOIN pg_stat_activity AS activity USING (pid)
+               WHERE locks.relation = class.oid AND locks.granted AND activity.pid <> pg_backend_pid()
+                 AND clock_timestamp() - activity.xact_start > make_interval(secs => %(age)s)
+               GROUP BY activity.pid, activity.application_name, activity.state, activity.xact_start, activity.query
+           ) AS holders
+       ), '[]')                                                   AS sessions
+FROM unnest(%(names)s::text[]) AS wanted (name)
+JOIN pg_class AS class ON class.oid = to_regclass(quote_ident(wanted.name))
+ORDER BY wanted.name;

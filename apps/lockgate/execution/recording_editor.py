@@ -1,0 +1,367 @@
+"""Django's schema editor, made to write down what it would do: each statement, with the changes it makes.
+
+The statements are Django's own, so names, quoting, tablespaces and other backends (PostGIS) stay right. Beside
+``django_seams`` this is the only module that leans on what Django does not promise to keep: the names of the
+editor's templates and of the methods that make its fragments. Nothing is sent to a server, and nothing is asked of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.ddl_references import Statement as DjangoStatement
+from django.db.backends.ddl_references import Table
+from django.db.backends.utils import strip_quotes
+from django.db.models import Index, Model
+from psycopg import sql as psycopg_sql
+
+from lockgate.planning import type_changes
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.steps import Change, Kind, Statement
+
+NAME_LIMIT = 63  # bytes: PostgreSQL's names are no longer
+EXCLUSION_TEMPLATE = "ALTER TABLE %(table)s ADD %(constraint)s"
+
+
+def recording(connection: BaseDatabaseWrapper, prospect: Prospect) -> Any:
+    """A schema editor of this connection's own class that records into ``.recorded`` and asks the prospect."""
+    made: Any = _class(connection.SchemaEditorClass)
+    return made(connection, prospect)
+
+
+@cache
+def _class(base: type[BaseDatabaseSchemaEditor]) -> type[BaseDatabaseSchemaEditor]:
+    return type("RecordingEditor", (_Recording, base), {})
+
+
+class _Recording:
+    """Mixed in before the backend's editor class."""
+
+    connection: Any
+    deferred_sql: list[Any]
+    effective_default: Callable[[Any], Any]
+    _fk_constraint_name: Callable[..., Any]
+
+    def __init__(self, connection: BaseDatabaseWrapper, prospect: Prospect) -> None:
+        super().__init__(connection, collect_sql=True, atomic=True)  # type: ignore[call-arg]
+        self.prospect = prospect
+        self.recorded: list[Statement] = []
+        self._announced: list[Change] = []
+        self._fragments: list[tuple[str, Change]] = []
+        self.deferred_sql = []
+
+    def take(self) -> tuple[Statement, ...]:
+        """What was recorded since the last call, deferred statements included."""
+        deferred, self.deferred_sql = self.deferred_sql, []
+        for statement in deferred:
+            self.execute(statement, None)
+        taken, self.recorded = tuple(self.recorded), []
+        return taken
+
+    # What is sent
+
+    def execute(self, sql: Any, params: Any = ()) -> None:
+        """Record a statement; parameters are written into it as literals."""
+        changes = self._changes(sql)
+        text = str(sql)
+        if params:
+            text %= tuple(psycopg_sql.Literal(value).as_string(None) for value in params)
+        online, attach = self._online(sql, text) if isinstance(sql, DjangoStatement) else ("", "")
+        self.recorded.append(Statement(text, changes, online, attach))
+        for change in changes:
+            self.prospect.apply(change)
+
+    def _online(self, statement: DjangoStatement, text: str) -> tuple[str, str]:
+        """The statement in the form that lets reads and writes pass, and how a unique index becomes a constraint.
+
+        Made from the editor's own templates and parts; no rendered SQL is taken apart.
+        """
+        template, parts = statement.template, statement.parts
+        if template == self._t("sql_create_index"):
+            return str(DjangoStatement(self._t("sql_create_index_concurrently"), **parts)), ""
+        if template == self._t("sql_create_unique_index"):
+            concurrent = template.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1)
+            return str(DjangoStatement(concurrent, **parts)), ""
+        if template == self._t("sql_delete_index"):
+            return str(DjangoStatement(self._t("sql_delete_index_concurrently"), **parts)), ""
+        if template == self._t("sql_create_unique"):
+            nulls = "%(nulls_distinct)s" if "nulls_distinct" in parts else ""
+            index = f"CREATE UNIQUE INDEX CONCURRENTLY %(name)s ON %(table)s (%(columns)s){nulls}"
+            attach = "ALTER TABLE %(table)s ADD CONSTRAINT %(name)s UNIQUE USING INDEX %(name)s%(deferrable)s"
+            return str(DjangoStatement(index, **parts)), str(DjangoStatement(attach, **parts))
+        if template in (self._t("sql_create_fk"), self._t("sql_create_check")):
+            return f"{text} NOT VALID", ""
+        return "", ""
+
+    def _changes(self, sql: Any) -> tuple[Change, ...]:
+        if isinstance(sql, DjangoStatement):
+            return (self._change_of(sql),)
+        announced, self._announced = self._announced, []
+        found = [change for fragment, change in self._fragments if fragment in sql]
+        self._fragments = [(fragment, change) for fragment, change in self._fragments if fragment not in sql]
+        return (*announced, *found)
+
+    def _change_of(self, statement: DjangoStatement) -> Change:
+        """The change that one of the editor's templates makes."""
+        parts = statement.parts
+        table = parts["table"].table if isinstance(parts.get("table"), Table) else strip_quotes(str(parts.get("table")))
+        name = strip_quotes(str(parts.get("name", "")))
+        listed: Any = parts.get("columns") or parts.get("column")
+        columns = tuple(getattr(listed, "columns", ()))
+        template = statement.template
+        if template in self._texts("sql_create_index", "sql_create_index_concurrently", "sql_create_unique_index"):
+            return Change(
+                Kind.ADD_INDEX,
+                table,
+                columns,
+                name,
+                unique=template == self._t("sql_create_unique_index"),
+                partial=bool(str(parts.get("condition", ""))),
+                concurrently=template == self._t("sql_create_index_concurrently"),
+            )
+        if template in self._texts("sql_delete_index", "sql_delete_index_concurrently"):
+            concurrently = template == self._t("sql_delete_index_concurrently")
+            return Change(Kind.DROP_INDEX, table, name=name, concurrently=concurrently)
+        if template == self._t("sql_rename_index"):
+            old, new = strip_quotes(str(parts["old_name"])), strip_quotes(str(parts["new_name"]))
+            return Change(Kind.RENAME_INDEX, table, name=new, old_name=old)
+        return self._change_of_constraint(template, parts, Change(Kind.OTHER, table, columns, name))
+
+    def _change_of_constraint(self, template: str, parts: dict[str, Any], found: Change) -> Change:
+        if template == self._t("sql_create_fk"):
+            target = parts["to_table"]
+            references = target.table if isinstance(target, Table) else strip_quotes(str(target))
+            return replace(found, kind=Kind.ADD_FOREIGN_KEY, references=references)
+        if template in self._texts("sql_delete_constraint", "sql_delete_fk"):
+            known = self.prospect.find(found.table, found.name)
+            return replace(found, kind=Kind.DROP_CONSTRAINT, references=known.references if known else "")
+        made = {
+            self._t("sql_create_unique"): Kind.ADD_UNIQUE,
+            self._t("sql_create_pk"): Kind.ADD_PRIMARY_KEY,
+            self._t("sql_create_check"): Kind.ADD_CHECK,
+            EXCLUSION_TEMPLATE: Kind.ADD_EXCLUSION,
+        }
+        kind = made.get(template, Kind.OTHER)
+        return replace(found, kind=kind, unique=kind is Kind.ADD_UNIQUE)
+
+    def _texts(self, *names: str) -> tuple[str, ...]:
+        return tuple(map(self._t, names))
+
+    def _t(self, name: str) -> str:
+        return str(getattr(self, name))
+
+    # What is asked
+
+    def _constraint_names(  # noqa: PLR0913, PLR0917  Django's own parameters
+        self,
+        model: type[Model],
+        column_names: Any = None,
+        unique: bool | None = None,
+        primary_key: bool | None = None,
+        index: bool | None = None,
+        foreign_key: bool | None = None,
+        check: bool | None = None,
+        type_: str | None = None,
+        exclude: Any = None,
+    ) -> list[str]:
+        return self.prospect.constraint_names(
+            model._meta.db_table,
+            column_names,
+            unique=unique,
+            primary_key=primary_key,
+            index=index,
+            foreign_key=foreign_key,
+            check=check,
+            method="btree" if type_ == Index.suffix else None,
+            exclude=exclude or (),
+        )
+
+    def _get_sequence_name(self, table: str, column: str) -> None:
+        """Identity columns, Django's since 4.1, have no sequence to be altered by name."""
+
+    def _is_collation_deterministic(self, collation_name: str) -> bool:
+        """Taken for granted: the other kind is rare, and decides over one index more or less."""
+        return True
+
+    # What announces itself
+
+    def create_model(self, model: type[Model]) -> None:
+        table = model._meta.db_table
+        self._announced.append(Change(Kind.CREATE_TABLE, table))
+        for field in model._meta.local_concrete_fields:
+            self._announced += self._inline_constraints(table, field)
+        super().create_model(model)  # type: ignore[misc]
+
+    def delete_model(self, model: type[Model]) -> None:
+        for field in model._meta.local_many_to_many:
+            if field.remote_field.through._meta.auto_created:  # type: ignore[union-attr]
+                self.delete_model(field.remote_field.through)  # type: ignore[arg-type]
+        table = model._meta.db_table
+        targets = {each.references for each in self.prospect.named(table) if each.references} or {""}
+        change = [Change(Kind.DROP_TABLE, table, references=target) for target in sorted(targets)]
+        self.recorded.append(Statement(self._t("sql_delete_table") % {"table": self.quote_name(table)}, tuple(change)))
+        self.prospect.apply(change[0])
+
+    def alter_db_table(self, model: type[Model], old_db_table: str, new_db_table: str) -> None:
+        self._announced.append(Change(Kind.RENAME_TABLE, old_db_table, name=new_db_table, old_name=old_db_table))
+        super().alter_db_table(model, old_db_table, new_db_table)  # type: ignore[misc]
+        self._announced.clear()
+
+    def alter_db_tablespace(self, model: type[Model], old: str, new: str) -> None:
+        self._announced.append(Change(Kind.MOVE_TABLE, model._meta.db_table))
+        super().alter_db_tablespace(model, old, new)  # type: ignore[misc]
+
+    def alter_db_table_comment(self, model: type[Model], old: str, new: str) -> None:
+        if not self._announced:
+            self._announced.append(Change(Kind.COMMENT, model._meta.db_table))
+        super().alter_db_table_comment(model, old, new)  # type: ignore[misc]
+
+    def add_field(self, model: type[Model], field: Any) -> None:
+        through_table = field.many_to_many and field.remote_field.through._meta.auto_created
+        if not through_table and field.db_parameters(self.connection)["type"] is not None:
+            self._announced += self._changes_of_new_column(model, field)
+        super().add_field(model, field)  # type: ignore[misc]
+
+    def _changes_of_new_column(self, model: type[Model], field: Any) -> list[Change]:
+        table, columns = model._meta.db_table, (field.column,)
+        parameters = field.db_parameters(self.connection)
+        references = ""
+        if field.remote_field and getattr(field, "db_constraint", False):
+            references = field.remote_field.model._meta.db_table
+        changes = [
+            Change(
+                Kind.ADD_COLUMN,
+                table,
+                columns,
+                references=references,
+                type=str(parameters["type"]),
+                default=self._default_of(field),
+                database_default=field.has_db_default(),
+                not_null=not field.null,
+                stored=bool(field.generated and field.db_persist),
+                identity=bool(field.db_type_suffix(self.connection)),
+            )
+        ]
+        if references:
+            name = strip_quotes(str(self._fk_constraint_name(model, field, "_fk_%(to_table)s_%(to_column)s")))
+            changes.append(Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=references, proven=True))
+        return [*changes, *self._inline_constraints(table, field)]
+
+    def _inline_constraints(self, table: str, field: Any) -> list[Change]:
+        """The constraints that a column's definition brings, by the names PostgreSQL gives them."""
+        columns = (field.column,)
+        changes = []
+        if field.db_parameters(self.connection)["check"]:
+            changes.append(Change(Kind.ADD_CHECK, table, columns, _given_name(table, field.column, "check")))
+        if field.primary_key:
+            changes.append(Change(Kind.ADD_PRIMARY_KEY, table, columns, _given_name(table, "", "pkey")))
+        elif field.unique:
+            name = _given_name(table, field.column, "key")
+            changes.append(Change(Kind.ADD_UNIQUE, table, columns, name, unique=True))
+        return changes
+
+    def _default_of(self, field: Any) -> str:
+        """Whether a new column's default is computed once, or for every row."""
+        if field.has_db_default():
+            return "volatile" if self._calls_volatile(field.db_default) else "constant"
+        return "" if self.effective_default(field) is None else "constant"
+
+    def _calls_volatile(self, expression: Any) -> bool:
+        name = getattr(expression, "function", None)
+        if name and str(name).lower() in self.prospect.facts.volatile_functions:
+            return True
+        inner: list[Any] = getattr(expression, "get_source_expressions", list)()
+        return any(self._calls_volatile(each) for each in inner if each is not None)
+
+    def remove_field(self, model: type[Model], field: Any) -> None:
+        table_of_its_own = field.many_to_many and field.remote_field.through._meta.auto_created
+        if not table_of_its_own and field.db_parameters(self.connection)["type"] is not None:
+            quoted = {"table": self.quote_name(model._meta.db_table), "column": self.quote_name(field.column)}
+            change = Change(Kind.DROP_COLUMN, model._meta.db_table, (field.column,))
+            self._fragments.append((self._t("sql_delete_column") % quoted, change))
+        super().remove_field(model, field)  # type: ignore[misc]
+
+    def _alter_field(self, model: type[Model], old_field: Any, new_field: Any, *args: Any, **kwargs: Any) -> None:
+        quoted = {"table": self.quote_name(model._meta.db_table), "column": self.quote_name(new_field.column)}
+        update = self._t("sql_update_with_default").partition("%(default)s")[0] % quoted
+        self._fragments.append((update, Change(Kind.UPDATE_ROWS, model._meta.db_table, (new_field.column,))))
+        super()._alter_field(model, old_field, new_field, *args, **kwargs)  # type: ignore[misc]
+        self._fragments.clear()
+
+    # What makes the fragments of ALTER TABLE … ALTER COLUMN
+
+    def _alter_column_type_sql(
+        self, model: type[Model], old_field: Any, new_field: Any, new_type: str, *args: Any
+    ) -> tuple[Any, Any]:
+        made: tuple[Any, Any] = super()._alter_column_type_sql(model, old_field, new_field, new_type, *args)  # type: ignore[misc]
+        old_type = str(old_field.db_parameters(self.connection)["type"])
+        old = old_field.db_parameters(self.connection)
+        new = new_field.db_parameters(self.connection)
+        same = (old["type"], old.get("collation")) == (new["type"], new.get("collation"))
+        change = Change(
+            Kind.COMMENT if same else Kind.ALTER_TYPE,
+            model._meta.db_table,
+            (new_field.column,),
+            type=str(new_type),
+            old_type=old_type,
+            work=type_changes.work(old_type, str(new_type), collation=old.get("collation") != new.get("collation")),
+        )
+        self._fragments.append((made[0][0], change))
+        for statement, _ in made[1]:
+            self._fragments.append((statement, Change(Kind.COMMENT if same else Kind.OTHER, model._meta.db_table)))
+        return made
+
+    def _alter_column_null_sql(self, model: type[Model], old_field: Any, new_field: Any) -> Any:
+        made = super()._alter_column_null_sql(model, old_field, new_field)  # type: ignore[misc]
+        kind = Kind.DROP_NOT_NULL if new_field.null else Kind.SET_NOT_NULL
+        return self._column_fragment(made, Change(kind, model._meta.db_table, (new_field.column,)))
+
+    def _alter_column_default_sql(self, model: type[Model], old_field: Any, new_field: Any, drop: bool = False) -> Any:
+        made = super()._alter_column_default_sql(model, old_field, new_field, drop)  # type: ignore[misc]
+        kind = Kind.DROP_DEFAULT if drop else Kind.SET_DEFAULT
+        return self._column_fragment(made, Change(kind, model._meta.db_table, (new_field.column,)))
+
+    def _alter_column_database_default_sql(
+        self, model: type[Model], old_field: Any, new_field: Any, drop: bool = False
+    ) -> Any:
+        made = super()._alter_column_database_default_sql(model, old_field, new_field, drop)  # type: ignore[misc]
+        kind = Kind.DROP_DEFAULT if drop else Kind.SET_DEFAULT
+        change = Change(kind, model._meta.db_table, (new_field.column,), database_default=True)
+        return self._column_fragment(made, change)
+
+    def _column_fragment(self, made: Any, change: Change) -> Any:
+        if made is not None:
+            self._fragments.append((made[0], change))
+        return made
+
+    def _rename_field_sql(self, table: str, old_field: Any, new_field: Any, new_type: str) -> str:
+        made = str(super()._rename_field_sql(table, old_field, new_field, new_type))  # type: ignore[misc]
+        change = Change(
+            Kind.RENAME_COLUMN, table, (new_field.column,), name=new_field.column, old_name=old_field.column
+        )
+        self._fragments.append((made, change))
+        return made
+
+    def _alter_column_comment_sql(self, model: type[Model], new_field: Any, new_type: str, new_db_comment: str) -> Any:
+        made = super()._alter_column_comment_sql(model, new_field, new_type, new_db_comment)  # type: ignore[misc]
+        return self._column_fragment(made, Change(Kind.COMMENT, model._meta.db_table, (new_field.column,)))
+
+    def quote_name(self, name: str) -> str:
+        return str(super().quote_name(name))  # type: ignore[misc]
+
+
+def _given_name(table: str, column: str, label: str) -> str:
+    """The name PostgreSQL gives a constraint without one, shortened as it does: the longer part first.
+
+    Source: makeObjectName() in src/backend/commands/indexcmds.c
+    """
+    parts = [table, column] if column else [table]
+    while len("_".join([*parts, label])) > NAME_LIMIT:
+        longest = max(range(len(parts)), key=lambda number: len(parts[number]))
+        parts[longest] = parts[longest][:-1]
+    return "_".join([*parts, label])

@@ -1,0 +1,108 @@
+"""Tables as the catalog shows them at one moment: what a plan is made from, so that planning never asks the server.
+
+Sizes are bytes, rows are the planner's estimate, ages are seconds. Names are as in the catalog, unquoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """One column. type: as ``format_type`` writes it, with its modifier. default: its expression, if any.
+
+    sequence_used: the part of its sequence's range that is used up, 0 to 1, for integer keys.
+    """
+
+    name: str
+    type: str
+    not_null: bool
+    default: str | None = None
+    generated: bool = False
+    identity: bool = False
+    sequence_used: float = 0.0
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """One index. columns: its key columns, a null name standing for an expression."""
+
+    name: str
+    columns: tuple[str | None, ...]
+    unique: bool
+    valid: bool
+    primary: bool
+    partial: bool
+    method: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ConstraintFacts:
+    """One constraint. kind: as in ``pg_constraint.contype`` (c, f, n, p, u, x)."""
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    definition: str
+    validated: bool
+    references: str | None = None
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """A session that stands in the way, or may. modes: the lock modes it holds on the table."""
+
+    pid: int
+    application: str
+    state: str
+    transaction_seconds: float
+    modes: tuple[str, ...] = ()
+    statement: str = ""
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """One table, with what hangs on it. size: heap, indexes and toast. kind: ``pg_class.relkind``."""
+
+    name: str
+    kind: str
+    size: int
+    rows: int
+    columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
+    indexes: Mapping[str, IndexFacts] = field(default_factory=dict)
+    constraints: Mapping[str, ConstraintFacts] = field(default_factory=dict)
+    sessions: tuple[SessionFacts, ...] = ()
+    referenced_by: tuple[str, ...] = ()
+
+    @property
+    def partitioned(self) -> bool:
+        return self.kind == "p"
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """Everything that planning knows of the database.
+
+    offline: nothing was asked; tables are assumed to be there, and to be large. volatile_functions: names of
+    functions whose result changes from call to call, as the catalog has it. old_snapshots: transactions that a
+    concurrent index build would have to wait for.
+    """
+
+    version: int
+    offline: bool = False
+    tables: Mapping[str, TableFacts] = field(default_factory=dict)
+    volatile_functions: frozenset[str] = frozenset()
+    old_snapshots: tuple[SessionFacts, ...] = ()
+
+    def table(self, name: str) -> TableFacts | None:
+        return self.tables.get(name)
+
+    def is_large(self, name: str, threshold: int) -> bool:
+        """Whether a table is worth care. Offline every table is; online an unknown one is not there yet."""
+        if self.offline:
+            return True
+        found = self.tables.get(name)
+        return found is not None and (found.partitioned or found.size >= threshold)

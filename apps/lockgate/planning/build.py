@@ -1,0 +1,222 @@
+"""From pending migrations to steps: what each operation would send, and what is done about what would block.
+
+Pure but for the states it is given: a recorder (a schema editor that only writes down) stands in for the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from django.contrib.postgres import operations as postgres_operations
+from django.db.migrations import Migration
+from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.planning import locks, rewrites
+from lockgate.planning.plan import key_of
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.rewrites import Context, Kept, Online, Rewritten
+from lockgate.planning.steps import Change, Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
+
+IN_PLACE = "in the migration's own transaction"
+_ALTERS = frozenset({Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.UPDATE_ROWS, Kind.SET_DEFAULT})
+
+
+class Recorder(Protocol):
+    """A schema editor that writes down what it would do (``execution.recording_editor``)."""
+
+    prospect: Prospect
+
+    def take(self) -> tuple[Statement, ...]: ...
+
+    def quote_name(self, name: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides over rewrites: from how many bytes a table is large, and whether to rewrite at all."""
+
+    threshold: int
+    online: bool = True
+
+
+def plan(
+    migrations: Iterable[Migration],
+    state: ProjectState,
+    facts: DatabaseFacts,
+    recorder: Callable[[Prospect], Any],
+    settings: Settings,
+) -> list[MigrationPlan]:
+    """The steps of migrations, in their order.
+
+    state: before the first of them; it is brought forward. recorder: makes an editor that asks the given prospect.
+    """
+    prospect = Prospect(facts)
+    editor = recorder(prospect)
+    return [_Builder(migration, editor, settings).build(state) for migration in migrations]
+
+
+class _Builder:
+    """Plans one migration."""
+
+    def __init__(self, migration: Migration, editor: Any, settings: Settings) -> None:
+        self.migration, self.editor, self.settings = migration, editor, settings
+        self.prospect: Prospect = editor.prospect
+        self.key = key_of(migration)
+        self.steps: list[Step] = []
+        self.made: set[tuple[str, str]] = set()
+        self.dropped: set[str] = set()
+        self.data = ""
+
+    def build(self, state: ProjectState) -> MigrationPlan:
+        for number, operation in enumerate(self.migration.operations):
+            before = state.clone()
+            operation.state_forwards(self.migration.app_label, state)
+            for part in _parts(operation):
+                self._operation(number, part, before, state)
+            if isinstance(operation, RunPython | RunSQL):
+                self.data = self.data or type(operation).__name__
+        order = (Phase.EXPAND, Phase.SWITCH, Phase.FINISH, Phase.CONTRACT)
+        steps = sorted(self.steps, key=lambda step: order.index(step.phase))
+        return MigrationPlan(self.key, self.migration.atomic, tuple(steps), frozenset(self.prospect.new_tables))
+
+    def _operation(self, number: int, operation: Operation, before: ProjectState, after: ProjectState) -> None:
+        statements = self._record(operation, before, after)
+        online: list[tuple[Online, str]] = []
+        switch: list[Statement] = []
+        kept = ""
+        name = ""
+        for statement in statements:
+            found = self._rewrite(statement)
+            if isinstance(found, Rewritten):
+                online += [(each, found.name) for each in found.online]
+                switch += found.switch
+                name = found.name
+            else:
+                kept = found.reason if isinstance(found, Kept) else kept
+                switch.append(statement)
+            self._remember(statement)
+        title = operation.describe()
+        for each, rewrite in online:
+            self.steps.append(self._online_step(number, each, rewrite))
+        if switch or not online:
+            self.steps.append(self._switch_step(number, title, tuple(switch), kept, name))
+
+    def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
+        if isinstance(operation, RunPython):
+            return (Statement("", (Change(Kind.RUN_PYTHON, ""),)),)
+        if isinstance(operation, RunSQL):
+            return tuple(Statement(sql, (Change(Kind.RUN_SQL, ""),)) for sql in _statements(operation))
+        if isinstance(operation, postgres_operations.CreateExtension):
+            sql = f"CREATE EXTENSION IF NOT EXISTS {self.editor.quote_name(operation.name)}"
+            return (Statement(sql, (Change(Kind.EXTENSION, "", name=operation.name),)),)
+        if not operation.reduces_to_sql:
+            return (Statement("", (Change(Kind.OTHER, ""),)),)
+        operation.database_forwards(self.migration.app_label, self.editor, before, after)
+        return tuple(_adjusted(statement, operation, before, self.migration) for statement in self.editor.take())
+
+    def _rewrite(self, statement: Statement) -> Rewritten | Kept | None:
+        if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):
+            return None
+        context = Context(
+            self.prospect,
+            self.settings.threshold,
+            self.editor.quote_name,
+            self.prospect.facts.version,
+            frozenset(self.made),
+            frozenset(self.dropped),
+            self.data,
+        )
+        kept: Kept | None = None
+        for change in statement.changes:
+            for rewrite in rewrites.ALL:
+                found = rewrite(statement, change, context)
+                if isinstance(found, Rewritten):
+                    return found
+                kept = found or kept
+        return kept
+
+    def _remember(self, statement: Statement) -> None:
+        """What later changes of this migration must wait for the switch for."""
+        for change in statement.changes:
+            if change.kind is Kind.RENAME_TABLE:
+                self.made.add((change.name, ""))
+            elif change.kind is Kind.CREATE_TABLE:
+                self.made.add((change.table, ""))
+            elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX, Kind.RENAME_INDEX):
+                self.dropped.add(change.old_name or change.name)
+            elif change.kind in _ALTERS:
+                self.made.update((change.table, column) for column in change.columns)
+
+    def _locks(self, changes: tuple[Change, ...]) -> tuple[Lock, ...]:
+        """Locks on tables that are there already: what this plan makes nobody else knows of."""
+        mine = self.prospect.new_tables
+        found = []
+        for lock in locks.of_changes(changes):
+            if lock.table in mine:
+                continue
+            from_new = all(change.table in mine for change in changes if change.references == lock.table)
+            only_referenced = not any(change.table == lock.table for change in changes)
+            found.append(replace(lock, work=Work.MOMENT) if only_referenced and from_new else lock)
+        return tuple(found)
+
+    def _online_step(self, number: int, each: Online, name: str) -> Step:
+        return Step(
+            self.key,
+            number,
+            each.title,
+            each.phase,
+            (each.statement,),
+            self._locks(each.statement.changes),
+            each.reason,
+            transactional=each.transactional,
+            undo=each.undo,
+            rewrite=name,
+        )
+
+    def _switch_step(self, number: int, title: str, statements: tuple[Statement, ...], kept: str, name: str) -> Step:
+        changes = tuple(change for statement in statements for change in statement.changes)
+        concurrent = any(change.concurrently for change in changes)
+        reason = IN_PLACE if self.migration.atomic else "on its own: the migration is not atomic"
+        return Step(
+            self.key,
+            number,
+            title,
+            Phase.SWITCH,
+            statements,
+            self._locks(changes),
+            reason,
+            transactional=not concurrent,
+            kept_in_place=kept,
+            rewrite=name,
+        )
+
+
+def _parts(operation: Operation) -> list[Operation]:
+    """What an operation does to the database: itself, or what a SeparateDatabaseAndState brings for it."""
+    if isinstance(operation, SeparateDatabaseAndState):
+        return [part for each in operation.database_operations for part in _parts(each)]
+    return [operation]
+
+
+def _statements(operation: RunSQL) -> list[str]:
+    given: Any = operation.sql
+    if isinstance(given, str):
+        return [given]
+    return [each if isinstance(each, str) else str(each[0]) for each in given]
+
+
+def _adjusted(statement: Statement, operation: Operation, before: ProjectState, migration: Migration) -> Statement:
+    """What two operations of django.contrib.postgres write as plain text, said in changes."""
+    if isinstance(operation, postgres_operations.AddConstraintNotValid):
+        table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
+        name = operation.constraint.name
+        return replace(statement, changes=(Change(Kind.ADD_CHECK, table, name=name, not_valid=True),))
+    if isinstance(operation, postgres_operations.ValidateConstraint):
+        table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
+        return replace(statement, changes=(Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name),))
+    return statement

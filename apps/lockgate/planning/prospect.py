@@ -1,0 +1,140 @@
+"""The catalog as it will be when a plan has come this far: facts of now, with the plan's own changes on top.
+
+Django asks the database for the names of constraints that it drops. In a plan the answer must come from what the
+catalog had and from what earlier steps will have made, so that planning never asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from lockgate.facts.tables import DatabaseFacts, IndexFacts, TableFacts
+from lockgate.planning.steps import Change, Kind
+
+
+@dataclass(frozen=True)
+class Named:
+    """A constraint or index by name. kind: as in ``pg_constraint.contype``; i for an index without a constraint."""
+
+    name: str
+    kind: str
+    columns: tuple[str | None, ...]
+    unique: bool = False
+    references: str = ""
+    method: str = "btree"
+
+
+_KINDS = {
+    Kind.ADD_UNIQUE: "u",
+    Kind.ADD_PRIMARY_KEY: "p",
+    Kind.ADD_CHECK: "c",
+    Kind.ADD_FOREIGN_KEY: "f",
+    Kind.ADD_EXCLUSION: "x",
+    Kind.ADD_INDEX: "i",
+}
+
+
+class Prospect:
+    """Changes as the plan proceeds; ``facts`` stay those of now."""
+
+    def __init__(self, facts: DatabaseFacts) -> None:
+        self.facts = facts
+        self.new_tables: set[str] = set()
+        self._was: dict[str, str] = {}  # a renamed table's name in the facts
+        self._named: dict[str, list[Named]] = {name: _named(table) for name, table in facts.tables.items()}
+
+    def fact(self, table: str) -> TableFacts | None:
+        """The facts of a table that exists now, under whatever name it will have; None for one that the plan makes."""
+        return None if table in self.new_tables else self.facts.table(self._was.get(table, table))
+
+    def is_large(self, table: str, threshold: int) -> bool:
+        return table not in self.new_tables and self.facts.is_large(self._was.get(table, table), threshold)
+
+    def named(self, table: str) -> list[Named]:
+        return list(self._named.get(table, ()))
+
+    def find(self, table: str, name: str) -> Named | None:
+        return next((each for each in self.named(table) if each.name == name), None)
+
+    def constraint_names(  # noqa: PLR0913  Django's own parameters
+        self,
+        table: str,
+        columns: Collection[str] | None,
+        *,
+        unique: bool | None,
+        primary_key: bool | None,
+        index: bool | None,
+        foreign_key: bool | None,
+        check: bool | None,
+        method: str | None,
+        exclude: Collection[str],
+    ) -> list[str]:
+        """What Django's introspection would answer: names of constraints and indexes that fit every given condition."""
+        wanted = list(columns) if columns is not None else None
+        found = []
+        for each in self.named(table):
+            fits = (
+                (wanted is None or list(each.columns) == wanted)
+                and (unique is None or (each.unique or each.kind in "up") == unique)
+                and (primary_key is None or (each.kind == "p") == primary_key)
+                and (index is None or (each.kind in "iup") == index)
+                and (check is None or (each.kind == "c") == check)
+                and (foreign_key is None or each.kind == "f")
+                and (method is None or each.method == method)
+                and each.name not in exclude
+            )
+            if fits:
+                found.append(each.name)
+        return found
+
+    def apply(self, change: Change) -> None:
+        """Take a change into account."""
+        table = change.table
+        if change.kind is Kind.CREATE_TABLE:
+            self.new_tables.add(table)
+            self._named[table] = []
+        elif change.kind is Kind.DROP_TABLE:
+            self.new_tables.discard(table)
+            self._named.pop(table, None)
+        elif change.kind is Kind.RENAME_TABLE:
+            self._rename_table(change.old_name, change.name)
+        elif change.kind in _KINDS:
+            made = Named(change.name, _KINDS[change.kind], change.columns, change.unique, change.references)
+            self._named.setdefault(table, []).append(made)
+        elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
+            self._named[table] = [each for each in self.named(table) if each.name != change.name]
+        elif change.kind is Kind.RENAME_INDEX:
+            self._map(table, lambda each: replace(each, name=change.name) if each.name == change.old_name else each)
+        elif change.kind is Kind.DROP_COLUMN:
+            self._named[table] = [each for each in self.named(table) if change.columns[0] not in each.columns]
+        elif change.kind is Kind.RENAME_COLUMN:
+            old, new = change.old_name, change.name
+            self._map(
+                table,
+                lambda each: replace(each, columns=tuple(new if name == old else name for name in each.columns)),
+            )
+
+    def _rename_table(self, old: str, new: str) -> None:
+        if old in self.new_tables:
+            self.new_tables.discard(old)
+            self.new_tables.add(new)
+        else:
+            self._was[new] = self._was.pop(old, old)
+        self._named[new] = self._named.pop(old, [])
+
+    def _map(self, table: str, function: Callable[[Named], Named]) -> None:
+        self._named[table] = [function(each) for each in self.named(table)]
+
+
+def _named(table: TableFacts) -> list[Named]:
+    constraints = [
+        Named(each.name, each.kind, each.columns, each.kind in "up", each.references or "")
+        for each in table.constraints.values()
+    ]
+    covered = {each.name for each in constraints}
+    return constraints + [_index(each) for each in table.indexes.values() if each.name not in covered]
+
+
+def _index(index: IndexFacts) -> Named:
+    return Named(index.name, "i", index.columns, index.unique, method=index.method)

@@ -1,0 +1,83 @@
+"""What a rewrite is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.steps import Change, Phase, Statement
+
+
+@dataclass(frozen=True)
+class Online:
+    """One step outside the migration's transaction. undo: what brings back what was before it."""
+
+    phase: Phase
+    title: str
+    statement: Statement
+    reason: str
+    undo: tuple[str, ...] = ()
+    transactional: bool = True
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A statement's online way. switch: what takes its place in the migration's transaction."""
+
+    name: str
+    online: tuple[Online, ...]
+    switch: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Why a statement stays in place although there is an online way for its kind."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What surrounds a statement in its migration.
+
+    before: the catalog as it is when the migration starts. quote: quotes a name. version: of the server.
+    made: columns and tables that this migration has made, changed or renamed by now, and dropped: names of
+    constraints and indexes that it has dropped; what needs them must wait for the switch. data: the RunPython or
+    RunSQL that ran earlier in this migration, if any.
+    """
+
+    before: Prospect
+    threshold: int
+    quote: Callable[[str], str]
+    version: int
+    made: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    dropped: frozenset[str] = frozenset()
+    data: str = ""
+
+    def pays(self, table: str) -> bool:
+        """Whether the table is there already, and large enough to care."""
+        return self.before.is_large(table, self.threshold)
+
+    def depends_on_switch(self, change: Change) -> bool:
+        """Whether what a change needs exists only once the migration's transaction has committed."""
+        if (change.table, "") in self.made or (change.references and (change.references, "") in self.made):
+            return True
+        if change.name in self.dropped:  # Django drops and makes again what an altered field had
+            return True
+        if not change.columns or change.partial:  # whatever this migration made of the table may be in the expression
+            return any(table == change.table for table, _ in self.made)
+        return any((change.table, column) in self.made for column in change.columns)
+
+    def prevented(self) -> Kept | None:
+        """Data changed earlier in the migration may be what the change relies on, so the order must stay."""
+        return (
+            Kept(f"{self.data} runs before it in the same migration, and it may depend on that") if self.data else None
+        )
+
+    def partitioned(self, table: str) -> bool:
+        found = self.before.fact(table)
+        return found is not None and found.partitioned
+
+
+Rewrite = Callable[[Statement, Change, Context], Rewritten | Kept | None]

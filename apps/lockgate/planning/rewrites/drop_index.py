@@ -1,0 +1,29 @@
+"""DROP INDEX → DROP INDEX CONCURRENTLY, after the switch: it needs no lock that blocks, and cannot be undone.
+
+Source: https://www.postgresql.org/docs/current/sql-dropindex.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
+from lockgate.planning.steps import Change, Kind, Phase, Statement
+
+
+def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
+    if change.kind is not Kind.DROP_INDEX or not statement.online or not context.pays(change.table):
+        return None
+    if context.partitioned(change.table):
+        return Kept("the table is partitioned, and PostgreSQL drops no index of all partitions concurrently")
+    if (change.table, "") in context.made:
+        return Kept("the table is renamed in the same migration")
+    dropped = Statement(statement.online, (replace(change, concurrently=True),))
+    step = Online(
+        Phase.FINISH,
+        f'drop index "{change.name}"',
+        dropped,
+        "after the switch, because a dropped index cannot be brought back at once; reads and writes go on",
+        transactional=False,
+    )
+    return Rewritten("drop index", (step,))

@@ -1,0 +1,61 @@
+"""SET NOT NULL → a validated constraint first, so that the switch need not scan.
+
+Before PostgreSQL 18 a check (column IS NOT NULL) serves as proof and is dropped in the switch; from 18 on NOT NULL
+itself can be added NOT VALID and validated. NULLs are found before anything has changed.
+Source: https://www.postgresql.org/docs/current/sql-altertable.html (SET NOT NULL; NOT NULL … NOT VALID)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
+from lockgate.planning.steps import Change, Kind, Phase, Statement
+
+NAME_LIMIT = 63  # bytes: PostgreSQL truncates longer names
+
+
+def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
+    if change.kind is not Kind.SET_NOT_NULL or change.proven or not context.pays(change.table):
+        return None
+    if prevented := context.prevented():
+        return prevented
+    if context.depends_on_switch(change):
+        return Kept("the column's rows are filled, or the column is made, in the same migration")
+    native = context.version >= 180000
+    name = _name(change, "not_null" if native else "lockgate_not_null")
+    table, column, constraint = map(context.quote, (change.table, change.columns[0], name))
+    rule = f"NOT NULL {column}" if native else f"CHECK ({column} IS NOT NULL)"
+    drop = f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}"
+    proof = Change(Kind.ADD_CHECK, change.table, change.columns, name, not_valid=True)
+    steps = (
+        Online(
+            Phase.EXPAND,
+            f'require "{change.columns[0]}", not valid',
+            Statement(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} {rule} NOT VALID", (proof,)),
+            "holds for new rows at once",
+            (drop,),
+        ),
+        Online(
+            Phase.EXPAND,
+            f'validate that "{change.columns[0]}" has no NULL',
+            Statement(
+                f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}",
+                (Change(Kind.VALIDATE_CONSTRAINT, change.table, change.columns, name),),
+            ),
+            "reads every row once, while reads and writes go on; NULLs are found here, before anything has changed",
+            (drop,),
+        ),
+    )
+    proven = tuple(replace(each, proven=True) if each is change else each for each in statement.changes)
+    switch = [replace(statement, changes=proven)]
+    if not native:
+        dropped = Change(Kind.DROP_CONSTRAINT, change.table, change.columns, name)
+        switch.append(Statement(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}", (dropped,)))
+    return Rewritten("set not null", steps, tuple(switch))
+
+
+def _name(change: Change, suffix: str) -> str:
+    """PostgreSQL's own name for the constraint from 18 on, a recognisable one before."""
+    stem = f"{change.table}_{change.columns[0]}"
+    return f"{stem[: NAME_LIMIT - len(suffix) - 1]}_{suffix}"

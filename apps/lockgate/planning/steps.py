@@ -1,0 +1,200 @@
+"""A plan as data: steps, the locks they take and for how long, and the changes they make.
+
+What ``migrate --plan`` prints, what the linter judges and what runs are the same list. Nothing here asks a server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from lockgate.facts import Key
+
+
+class Phase(StrEnum):
+    """When a step runs, relative to the one transaction that makes the migration count."""
+
+    EXPAND = "expand"
+    SWITCH = "switch"
+    FINISH = "finish"
+    CONTRACT = "contract"
+
+
+class LockMode(Enum):
+    """PostgreSQL's table lock modes, weakest first, by the name ``pg_locks`` shows.
+
+    Source: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+    """
+
+    ACCESS_SHARE = "AccessShareLock"
+    ROW_SHARE = "RowShareLock"
+    ROW_EXCLUSIVE = "RowExclusiveLock"
+    SHARE_UPDATE_EXCLUSIVE = "ShareUpdateExclusiveLock"
+    SHARE = "ShareLock"
+    SHARE_ROW_EXCLUSIVE = "ShareRowExclusiveLock"
+    EXCLUSIVE = "ExclusiveLock"
+    ACCESS_EXCLUSIVE = "AccessExclusiveLock"
+
+    @property
+    def strength(self) -> int:
+        return list(LockMode).index(self)
+
+    @property
+    def blocks_writes(self) -> bool:
+        """Whether INSERT, UPDATE and DELETE wait for it."""
+        return self.strength >= LockMode.SHARE.strength
+
+    @property
+    def blocks_reads(self) -> bool:
+        """Whether SELECT waits for it."""
+        return self is LockMode.ACCESS_EXCLUSIVE
+
+
+class Work(StrEnum):
+    """How long a step takes, in terms of the table: what it does to its rows while it holds its lock."""
+
+    MOMENT = "moment"  # the catalog alone
+    SCAN = "scan"  # reads every row
+    BUILD = "build"  # reads every row and writes an index
+    REWRITE = "rewrite"  # writes every row anew, and its indexes
+    ROWS = "rows"  # changes rows, as many as the statement finds
+    UNKNOWN = "unknown"  # code or SQL that cannot be looked into
+
+    @property
+    def grows(self) -> bool:
+        """Whether it takes longer the larger the table is, or may."""
+        return self is not Work.MOMENT
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock on a table, and what is done while it is held."""
+
+    table: str
+    mode: LockMode
+    work: Work
+
+
+class Kind(StrEnum):
+    """What a statement changes."""
+
+    CREATE_TABLE = "create table"
+    DROP_TABLE = "drop table"
+    RENAME_TABLE = "rename table"
+    MOVE_TABLE = "move table"
+    COMMENT = "comment"
+    ADD_COLUMN = "add column"
+    DROP_COLUMN = "drop column"
+    RENAME_COLUMN = "rename column"
+    ALTER_TYPE = "alter type"
+    SET_NOT_NULL = "set not null"
+    DROP_NOT_NULL = "drop not null"
+    SET_DEFAULT = "set default"
+    DROP_DEFAULT = "drop default"
+    ADD_IDENTITY = "add identity"
+    DROP_IDENTITY = "drop identity"
+    ADD_INDEX = "add index"
+    DROP_INDEX = "drop index"
+    RENAME_INDEX = "rename index"
+    ADD_UNIQUE = "add unique constraint"
+    ADD_PRIMARY_KEY = "add primary key"
+    ADD_CHECK = "add check constraint"
+    ADD_FOREIGN_KEY = "add foreign key"
+    ADD_EXCLUSION = "add exclusion constraint"
+    DROP_CONSTRAINT = "drop constraint"
+    VALIDATE_CONSTRAINT = "validate constraint"
+    UPDATE_ROWS = "update rows"
+    RUN_SQL = "run SQL"
+    RUN_PYTHON = "run Python"
+    EXTENSION = "extension"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a statement changes.
+
+    name: of the index or constraint; the new name for renames. old_name: the one before.
+    references: the table a foreign key points to. type, old_type: as Django writes them.
+    default: of a new column: "" none, "constant", or "volatile" (computed for every row).
+    database_default: it stays in the database; Django drops a Python default right after adding the column.
+    work: for ALTER_TYPE, what PostgreSQL must do to the rows.
+    """
+
+    kind: Kind
+    table: str
+    columns: tuple[str, ...] = ()
+    name: str = ""
+    old_name: str = ""
+    references: str = ""
+    type: str = ""
+    old_type: str = ""
+    default: str = ""
+    database_default: bool = False
+    not_null: bool = False
+    stored: bool = False
+    identity: bool = False
+    unique: bool = False
+    partial: bool = False
+    concurrently: bool = False
+    not_valid: bool = False
+    using_index: bool = False
+    proven: bool = False
+    work: Work = Work.MOMENT
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement as it will be sent, with what it changes.
+
+    online: the same, in the form that lets reads and writes pass (CONCURRENTLY, NOT VALID), where there is one.
+    attach: for a unique constraint, the statement that makes it of an index of its name.
+    """
+
+    sql: str
+    changes: tuple[Change, ...] = ()
+    online: str = ""
+    attach: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One unit of a plan: journaled and undone as one.
+
+    operation: its place in the migration, from 0. title: for people. transactional: False for CONCURRENTLY.
+    undo: statements that bring back what was before. reason: why it runs in this phase.
+    kept_in_place: why an operation that has an online way does not take it, where that is so.
+    """
+
+    migration: Key
+    operation: int
+    title: str
+    phase: Phase
+    statements: tuple[Statement, ...]
+    locks: tuple[Lock, ...]
+    reason: str
+    transactional: bool = True
+    undo: tuple[str, ...] = ()
+    kept_in_place: str = ""
+    rewrite: str = ""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change for statement in self.statements for change in statement.changes)
+
+    @property
+    def sql(self) -> tuple[str, ...]:
+        return tuple(statement.sql for statement in self.statements)
+
+
+@dataclass(frozen=True)
+class MigrationPlan:
+    """One pending migration as steps, in the order they run."""
+
+    migration: Key
+    atomic: bool
+    steps: tuple[Step, ...]
+    new_tables: frozenset[str] = field(default_factory=frozenset)
+
+    def phase(self, phase: Phase) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.phase is phase)
