@@ -28,8 +28,16 @@ def dump(database: Database) -> str:
     return _VARYING.sub("", text)
 
 
+# Django's own rows take their ids from sequences, which a rolled-back attempt moves on: compared by what they name.
+_BY_NAME = {
+    "django_content_type": "SELECT app_label, model FROM django_content_type",
+    "auth_permission": "SELECT app_label, model, codename, auth_permission.name FROM auth_permission"
+    " JOIN django_content_type ON django_content_type.id = content_type_id",
+}
+
+
 def rows(database: Database) -> dict[str, list[Any]]:
-    """Every table's rows but the ledger's, as text, sorted; migration rows without their ids and times."""
+    """Every table's rows but the ledger's, as text, sorted; Django's own rows without their ids and times."""
     tables = database.rows(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
     )
@@ -38,5 +46,5 @@ def rows(database: Database) -> dict[str, list[Any]]:
         if table == "django_migrations":
             found[table] = database.applied()
         elif table not in _OWN:
-            found[table] = sorted(database.rows(f'SELECT t::text FROM "{table}" AS t'))
+            found[table] = sorted(database.rows(_BY_NAME.get(table, f'SELECT t::text FROM "{table}" AS t')))
     return found
