@@ -1,17 +1,21 @@
 """The command line's outermost frame: whatever is wrong before a command runs still ends in one clear message.
 
-Django's own frame lets a settings module that raises end in a traceback, or in "Unknown command".
+Django's own frame lets a settings module or an app that raises end in a traceback, or in "Unknown command".
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from urllib.parse import unquote, urlsplit
 
 from lockgate.errors import LockgateError
 
 # What Django runs without settings, or makes the best of it.
 _NEEDS_NO_SETTINGS = frozenset({"help", "version", "startproject", "startapp"})
+# Starts with broken apps too, to load them again when they are mended.
+_NEEDS_NO_APPS = frozenset({"runserver"})
 
 
 def execute_from_command_line(argv: Sequence[str]) -> None:
@@ -23,38 +27,84 @@ def execute_from_command_line(argv: Sequence[str]) -> None:
     from django.core.management import execute_from_command_line as django_execute  # noqa: PLC0415
 
     if len(argv) > 1 and not argv[1].startswith("-") and argv[1] not in _NEEDS_NO_SETTINGS:
-        _load_settings(argv)
+        _load(argv)
     django_execute(list(argv))
 
 
-def _load_settings(argv: Sequence[str]) -> None:
+def _load(argv: Sequence[str]) -> None:
+    import django  # noqa: PLC0415
     from django.conf import settings  # noqa: PLC0415
-    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
 
-    _heed_default_options(argv)
-    try:
-        settings.INSTALLED_APPS  # noqa: B018  the first use of a setting loads the module
-    except (LockgateError, ImproperlyConfigured) as error:
-        _fail(str(error))
-    except (ImportError, SyntaxError) as error:
-        _fail(f"cannot load the settings\n  why    {type(error).__name__}: {error}\n  state  nothing was changed")
+    log_format = _heed_default_options(argv)
+    _guarded(lambda: settings.INSTALLED_APPS, "cannot load the settings", argv, log_format)  # loads the module
+    if argv[1] not in _NEEDS_NO_APPS:
+        _guarded(django.setup, "cannot load the apps", argv, log_format)
 
 
-def _heed_default_options(argv: Sequence[str]) -> None:
-    """``--settings`` and ``--pythonpath`` decide which settings are loaded, wherever they stand."""
+def _heed_default_options(argv: Sequence[str]) -> str:
+    """``--settings`` and ``--pythonpath`` decide which settings are loaded, wherever they stand.
+
+    Returns the format that errors are to be shown in.
+    """
     from django.core.management.base import CommandError, CommandParser, handle_default_options  # noqa: PLC0415
 
     parser = CommandParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--settings")
     parser.add_argument("--pythonpath")
+    parser.add_argument("--log-format", default="text")
     parser.add_argument("args", nargs="*")
     try:
         options, _ = parser.parse_known_args(argv[2:])
     except CommandError:
-        return  # Django says so itself
+        return "text"  # Django says so itself
     handle_default_options(options)
+    return str(options.log_format)
 
 
-def _fail(message: str) -> None:
-    sys.stderr.write(f"error: {message}\n")
+def _guarded(load: Callable[[], object], what: str, argv: Sequence[str], log_format: str) -> None:
+    try:
+        load()
+    except Exception as error:
+        if "--traceback" in argv:
+            raise
+        _fail(_explained(error, what), log_format)
+
+
+def _explained(error: Exception, what: str) -> LockgateError:
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
+
+    from lockgate.execution import failures  # noqa: PLC0415  only a failure pays for its import
+
+    if isinstance(error, LockgateError):
+        return error
+    for_people = isinstance(error, ImproperlyConfigured)
+    if for_people and "\n  state  " in str(error):  # a whole message already, as the settings of a service may raise
+        return LockgateError(str(error), state="")
+    return LockgateError(
+        what,
+        why=str(error) if for_people else failures.why(error, failures.sqlstate_of(error)),
+        state="nothing was changed; no connection was tried",
+        next_step="correct it, and run again  (--traceback shows where it comes from)",
+    )
+
+
+def _fail(error: LockgateError, log_format: str) -> None:
+    from lockgate.reporting.console import JsonConsole, TextConsole  # noqa: PLC0415
+    from lockgate.reporting.redaction import redactor  # noqa: PLC0415
+
+    console = JsonConsole if log_format == "json" else TextConsole
+    console(sys.stdout, sys.stderr, redactor(_secrets(os.environ))).failure(error)
     sys.exit(1)
+
+
+def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    """The passwords in the environment's URLs: without settings nothing else says what is secret.
+
+    Read directly, because the code that would have read them has just failed.
+    """
+    for value in environ.values():
+        try:
+            password = urlsplit(value).password or ""
+        except ValueError:
+            password = value  # a URL that cannot be read is hidden whole
+        yield from (password, unquote(password))
