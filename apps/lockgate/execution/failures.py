@@ -6,6 +6,7 @@ commit leaves it unknown, and that is what is said.
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from lockgate.errors import LockgateError, MigrationFailed
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
 
-_LIBRARIES = tuple(str(Path(module.__file__).parent) for module in (django, psycopg, lockgate) if module.__file__)
+_LIBRARIES = tuple(
+    str(Path(module.__file__).parent) for module in (django, psycopg, lockgate, importlib) if module.__file__
+)
 
 # By SQLSTATE, most specific first. Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _NEXT = (
@@ -48,6 +51,8 @@ _NEXT = (
     ),
     ("42", "correct the migration, and run again"),
 )
+# What the server refuses whoever asks: its remedy is the same outside a migration as in one.
+_OF_THE_SERVER = ("25006", "42501", "40", "53", "55", "57")
 _OUTSIDE = "correct what failed (a pre_migrate or post_migrate receiver, most likely), and run again"
 _RUN_AGAIN = "correct the cause, and run again"
 
@@ -60,7 +65,7 @@ def explain(error: Exception, progress: Progress) -> LockgateError:
         return error
     sqlstate = sqlstate_of(error)
     lost = connection_lost(error, sqlstate)
-    between = progress.current is None and not lost
+    between = progress.current is None and not lost and not (sqlstate or "").startswith(_OF_THE_SERVER)
     failed = MigrationFailed(
         f"{progress.current} failed" if progress.current else "the run failed outside any migration",
         why=why(error, sqlstate),
@@ -99,7 +104,8 @@ def sqlstate_of(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, psycopg.Error) and error.sqlstate:
             return error.sqlstate
-        error = error.__cause__
+        # Django raises MigrationSchemaMissing without naming its cause.
+        error = error.__cause__ or (error.__context__ if isinstance(error, DatabaseError) else None)
     return None
 
 
@@ -123,10 +129,13 @@ def _listed(keys: list[Key]) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """File and line of the innermost frame outside the libraries: the migration's own code, most likely."""
+    """File and line of the innermost frame outside the libraries: the migration's own code, most likely.
+
+    Frames without a file (``<frozen importlib._bootstrap>``) are nobody's code.
+    """
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_LIBRARIES) or "/migrations/0" in frame.filename
+        if not frame.filename.startswith((*_LIBRARIES, "<")) or "/migrations/0" in frame.filename
     ]
     return f'\nin "{own[-1].filename}", line {own[-1].lineno}, in {own[-1].name}' if own else ""
