@@ -45,13 +45,14 @@ def test_parameters_that_only_psycopg_knows_are_left_out() -> None:
     assert connect_failure.libpq_parameters(given) == {"host": "db", "sslmode": "require"}
 
 
-def test_whoever_is_asked_without_tls_is_told_nothing() -> None:
+@pytest.mark.parametrize("sslmode", ["require", "disable"])
+def test_whoever_is_asked_without_proof_is_told_nothing(sslmode: str) -> None:
     """It may be someone in between, who only had to decline TLS."""
     secrets = {"password": "quagga", "passfile": "/home/me/.pgpass", "sslpassword": "zorilla", "sslkey": "/key"}
     given = {"host": "db", "user": "me", "sslmode": "verify-full", "sslrootcert": "system", **secrets}
-    plain = connect_failure._without_tls(given)
+    plain = connect_failure._anonymous(given, sslmode)
     assert plain["password"] == ""  # given, so that PGPASSWORD is not taken
-    assert (plain["host"], plain["user"], plain["sslmode"]) == ("db", "me", "disable")
+    assert (plain["host"], plain["user"], plain["sslmode"]) == ("db", "me", sslmode)
     assert not set(secrets.values()) & set(plain.values())
     parsed = pq.Conninfo.parse(conninfo.make_conninfo(**plain).encode())
     assert {option.keyword: option.val for option in parsed}[b"password"] == b""

@@ -75,9 +75,9 @@ def diagnose(connection: DjangoConnection, timeout: timedelta) -> Failure:
     if ping is pq.Ping.REJECT:
         return Failure(Cause.NOT_READY, "57P03")
     if ping is pq.Ping.NO_RESPONSE:
-        return Failure(Cause.TLS if _answers_without_tls(parameters) else Cause.NO_ANSWER, None)
+        return Failure(Cause.TLS if _tls_is_at_fault(parameters) else Cause.NO_ANSWER, None)
     sqlstate = _sqlstate_of_attempt(target, timeout)
-    if sqlstate is None and _answers_without_tls(parameters):
+    if sqlstate is None and _tls_is_at_fault(parameters):
         return Failure(Cause.TLS, None)
     return Failure(classify(sqlstate), sqlstate)
 
@@ -102,24 +102,25 @@ def libpq_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in parameters.items() if key in known and value is not None}
 
 
-def _answers_without_tls(parameters: dict[str, Any]) -> bool:
-    """Whether the server answers once TLS is left out: then TLS is what failed. Sends no credentials."""
+def _tls_is_at_fault(parameters: dict[str, Any]) -> bool:
+    """Whether the server answers once it need not prove who it is, or once TLS is left out. Sends no credentials."""
     if str(parameters.get("sslmode", "prefer")) in ("disable", "allow", "prefer"):
         return False
-    plain = conninfo.make_conninfo(**_without_tls(parameters)).encode()
-    return pq.Ping(pq.PGconn.ping(plain)) in (pq.Ping.OK, pq.Ping.REJECT)
+    probes = (conninfo.make_conninfo(**_anonymous(parameters, sslmode)).encode() for sslmode in ("require", "disable"))
+    return any(pq.Ping(pq.PGconn.ping(probe)) in (pq.Ping.OK, pq.Ping.REJECT) for probe in probes)
 
 
-def _without_tls(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The same server, unencrypted, and nothing to tell it: whoever stands in for it may ask for a password.
+def _anonymous(parameters: dict[str, Any], sslmode: str) -> dict[str, Any]:
+    """The same server, unproven, and nothing to tell it: whoever stands in for it may ask for a password.
 
     Empty values keep libpq from PGPASSWORD and the password file. ``sslrootcert=system`` and ``sslnegotiation=direct``
-    do not go with a plain connection, so no option of TLS stays.
+    go with verification only, so no option of TLS stays.
     """
     kept = {key: value for key, value in parameters.items() if not key.startswith(("ssl", "channel_binding"))}
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
     mute = {"require_auth": "none"} if "require_auth" in known else {}  # libpq 16
-    return {**kept, **mute, "sslmode": "disable", "password": "", "passfile": _NO_FILE}
+    files = dict.fromkeys(("passfile", "sslrootcert", "sslcert", "sslkey"), _NO_FILE)
+    return {**kept, **mute, **files, "sslmode": sslmode, "password": ""}
 
 
 def _sqlstate_of_attempt(target: bytes, timeout: timedelta) -> str | None:
