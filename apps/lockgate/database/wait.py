@@ -40,7 +40,8 @@ def until_ready(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: 
     ServerUnreachable at the deadline. Tells the listener what is waited for, each time it changes and at
     growing intervals.
     """
-    prepare_parameters(connection, limits.connect_timeout)
+    attempt = min(limits.connect_timeout, limits.wait_for_server)
+    prepare_parameters(connection, attempt)
     started = time.monotonic()
     deadline = started + limits.wait_for_server.total_seconds()
     said = _Said(listen, limits.wait_for_server.total_seconds())
@@ -52,7 +53,7 @@ def until_ready(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: 
             raise ServerRefused("this server is too old", why=str(unsupported)) from unsupported
         except DatabaseError as caught:
             error = caught
-            failure = _failure(connection, caught, limits.connect_timeout)
+            failure = _failure(connection, caught, attempt)
             if not failure.cause.transient:
                 raise _refused(failure, caught) from None
             said.waiting(failure, time.monotonic() - started)
