@@ -117,16 +117,26 @@ def greedy(received: list[bytes]) -> Serve:
 
 
 def forwarding(host: str, port: int, tls: ssl.SSLContext | None = None) -> Serve:
-    """Pass everything on to a server. tls: take TLS off on the way, for a server that has none."""
+    """Pass everything on to a server. tls: take TLS off on the way, for a server that has none; hang up without it."""
 
     def serve(client: socket.socket) -> None:
         with contextlib.ExitStack() as stack:
             if tls:
+                stack.enter_context(contextlib.closing(client))
                 _expect(client, SSL_REQUEST)
                 client.sendall(b"S")
                 client = stack.enter_context(tls.wrap_socket(client, server_side=True))
             server = stack.enter_context(socket.create_connection((host, port)))
             _pump(client, server)
+
+    return serve
+
+
+def either(before: Serve, after: Serve, event: threading.Event) -> Serve:
+    """Serve each client as one does until the event is set, and as the other does from then on."""
+
+    def serve(client: socket.socket) -> None:
+        (after if event.is_set() else before)(client)
 
     return serve
 
