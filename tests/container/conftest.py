@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,8 +118,7 @@ def plain(engine: Engine, network: str) -> tuple[str, ...]:
 Run = Callable[..., Container]
 
 
-@pytest.fixture(scope="session")
-def run(engine: Engine, network: str) -> Run:
+def service(engine: Engine, network: str) -> Run:
     """Start the service as an operator would: read-only, without capabilities. Its port is published."""
 
     def start(image: str, url: str, *command: str, options: tuple[str, ...] = (), **environment: str) -> Container:
@@ -130,11 +130,24 @@ def run(engine: Engine, network: str) -> Run:
     return start
 
 
+@pytest.fixture
+def run(engine: Engine, network: str) -> Iterator[Run]:
+    """Start the service; its containers are removed when the test ends."""
+    with contextlib.ExitStack() as containers:
+
+        def start(*arguments: Any, **options: Any) -> Container:
+            container = service(engine, network)(*arguments, **options)
+            containers.callback(container.remove)
+            return container
+
+        yield start
+
+
 @pytest.fixture(scope="session")
-def migrated(image: str, database: Database, run: Run) -> str:
+def migrated(image: str, database: Database, engine: Engine, network: str) -> str:
     """A database that this release has migrated, as a template for others."""
     name = database.new_database()
-    ended = run(image, database.url(name), "true")
+    ended = service(engine, network)(image, database.url(name), "true")
     assert ended.wait(120) == 0, ended.logs()
     return name
 

@@ -127,6 +127,9 @@ class Container:
         """Wait for its end; returns its exit code."""
         return int(docker("wait", self.id, timeout=seconds))
 
+    def remove(self) -> None:
+        docker("rm", "--force", "--volumes", self.id)
+
     def kill(self, signal: str = "TERM") -> None:
         docker("kill", "--signal", signal, self.id)
 

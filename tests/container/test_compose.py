@@ -115,6 +115,17 @@ def test_a_release_with_a_failing_migration_does_not_disturb_the_one_that_serves
     assert project.query("SELECT to_regclass('half_done') IS NULL") == "t"
 
 
+def test_with_a_failing_migration_from_the_start_the_proxy_is_not_started(
+    compose: Project, engine: Engine, image: str
+) -> None:
+    project = compose()
+    failing = engine.release(image, "failing", "[migrations.RunSQL('SELECT 1/0')]")
+    result = project.attempt("up", "--detach", "--no-build", LOCKGATE_IMAGE=failing)
+    assert result.returncode != 0
+    assert [container.wait(60) for container in project.containers("web")] == [1]
+    assert not [proxy for proxy in project.containers("proxy") if proxy.running]
+
+
 @pytest.fixture(scope="module")
 def long(engine: Engine, image: str) -> str:
     return engine.release(image, "long", "[migrations.RunSQL('SELECT pg_sleep(12)')]")

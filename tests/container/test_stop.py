@@ -14,6 +14,10 @@ from tests.container.engine import SERVICE, Container, Database, Engine, docker,
 
 SLOW = """[migrations.RunSQL(["CREATE TABLE slow_marker (id int)", "SELECT pg_sleep(60)"])]"""
 SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+LOCKED = (
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+    " WHERE locktype = 'advisory' AND datname = current_database()"
+)
 STOPS: dict[str, Callable[[Container], object]] = {
     "SIGTERM": lambda container: container.kill("TERM"),
     "SIGINT": lambda container: container.kill("INT"),
@@ -53,6 +57,7 @@ def test_a_stop_during_a_long_migration_ends_it_within_2_s_and_nothing_is_served
 ) -> None:
     container = run(slow, database.url(up_to_date))
     wait_until(lambda: database.query(SLEEPING, up_to_date) == "1", "the migration sleeps")
+    assert database.query(LOCKED, up_to_date) == "1"
     answers = Answers(container.port())
     try:
         begun = time.monotonic()
@@ -65,10 +70,11 @@ def test_a_stop_during_a_long_migration_ends_it_within_2_s_and_nothing_is_served
     assert took < 2
     assert code != 0
     assert answers.answers == []
+    assert "interrupted" in container.logs()
     assert "gunicorn" not in container.logs()
     assert database.query("SELECT to_regclass('slow_marker') IS NULL", up_to_date) == "t"
     assert database.query("SELECT count(*) FROM django_migrations WHERE name = '9999_slow'", up_to_date) == "0"
-    assert database.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", up_to_date) == "0"
+    assert database.query(LOCKED, up_to_date) == "0"
     assert database.query(SLEEPING, up_to_date) == "0"
 
 
@@ -126,7 +132,7 @@ def test_gunicorn_is_pid_1_and_answers_what_is_in_flight_before_it_ends(
     authorization = {"Authorization": f"Bearer {SERVICE['INGEST_TOKEN']}"}
     asker = threading.Thread(target=lambda: answers.append(get(url, timeout=20, **authorization)))
     asker.start()
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'watchstats_playback'::regclass"
     wait_until(lambda: database.query(waiting, up_to_date) == "1", "the request is in flight")
     container.kill("TERM")
     code = container.wait(30)
