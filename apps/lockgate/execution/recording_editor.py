@@ -12,14 +12,17 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.ddl_references import Statement as DjangoStatement
 from django.db.backends.ddl_references import Table
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.backends.utils import strip_quotes
 from django.db.models import Index, Model
 from psycopg import sql as psycopg_sql
 
+from lockgate.errors import LockgateError
 from lockgate.planning import type_changes
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
@@ -32,6 +35,23 @@ def recording(connection: BaseDatabaseWrapper, prospect: Prospect) -> Any:
     """A schema editor of this connection's own class that records into ``.recorded`` and asks the prospect."""
     made: Any = _class(connection.SchemaEditorClass)
     return made(connection, prospect)
+
+
+def offline_connection(alias: str, version: int) -> BaseDatabaseWrapper:
+    """A connection that is never opened, as if to a server of this version (160004): for planning without one.
+
+    It is of the alias's own class where that speaks PostgreSQL (PostGIS, say), else of Django's.
+    """
+    made: Any = connections.create_connection(alias)
+    if made.vendor != "postgresql":
+        made = DatabaseWrapper({**made.settings_dict, "ENGINE": "django.db.backends.postgresql"}, alias)
+    made.pg_version = version
+    made.connect = _never
+    return made  # type: ignore[no-any-return]
+
+
+def _never() -> None:
+    raise LockgateError("an operation asks the server, and planning is offline")
 
 
 @cache
@@ -62,6 +82,11 @@ class _Recording:
             self.execute(statement, None)
         taken, self.recorded = tuple(self.recorded), []
         return taken
+
+    def discard(self) -> None:
+        """Forget what an operation that failed half-way had said so far."""
+        self.recorded, self.deferred_sql = [], []
+        self._announced, self._fragments = [], []
 
     # What is sent
 

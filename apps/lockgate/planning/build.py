@@ -33,6 +33,8 @@ class Recorder(Protocol):
 
     def take(self) -> tuple[Statement, ...]: ...
 
+    def discard(self) -> None: ...
+
     def quote_name(self, name: str) -> str: ...
 
 
@@ -55,9 +57,36 @@ def plan(
 
     state: before the first of them; it is brought forward. recorder: makes an editor that asks the given prospect.
     """
-    prospect = Prospect(facts)
-    editor = recorder(prospect)
-    return [_Builder(migration, editor, settings).build(state) for migration in migrations]
+    planner = Planner(facts, recorder, settings)
+    return [planner.plan(migration, state) for migration in migrations]
+
+
+class Planner:
+    """Plans one migration after another against one prospect."""
+
+    def __init__(self, facts: DatabaseFacts, recorder: Callable[[Prospect], Any], settings: Settings) -> None:
+        self._prospect, self._settings = Prospect(facts), settings
+        self._editor = recorder(self._prospect)
+
+    def plan(self, migration: Migration, state: ProjectState) -> MigrationPlan:
+        """The steps of the next migration. state: before it; it is brought forward."""
+        return _Builder(migration, self._editor, self._settings).build(state)
+
+    def deployed(self) -> None:
+        """What was planned so far counts as deployed: its tables are there already, and no longer new."""
+        self._prospect.new_tables.clear()
+
+
+class Unplanned(Operation):
+    """Stands for an operation of which nobody can say what it would do; the change's name says why."""
+
+    def __init__(self, operation: Operation, error: Exception) -> None:
+        self.operation = operation
+        lines = str(error).splitlines() or [""]
+        self.statement = Statement("", (Change(Kind.UNKNOWN, "", name=f"{type(error).__name__}: {lines[0]}"),))
+
+    def describe(self) -> str:
+        return str(self.operation.describe())
 
 
 class _Builder:
@@ -75,7 +104,11 @@ class _Builder:
     def build(self, state: ProjectState) -> MigrationPlan:
         for number, operation in enumerate(self.migration.operations):
             before = state.clone()
-            operation.state_forwards(self.migration.app_label, state)
+            try:
+                operation.state_forwards(self.migration.app_label, state)
+            except Exception as error:  # a third party's operation, or a history that fits together no more
+                self._operation(number, Unplanned(operation, error), before, state)
+                continue
             for part in _parts(operation):
                 self._operation(number, part, before, state)
             if isinstance(operation, RunPython | RunSQL):
@@ -114,9 +147,18 @@ class _Builder:
         if isinstance(operation, postgres_operations.CreateExtension):
             sql = f"CREATE EXTENSION IF NOT EXISTS {self.editor.quote_name(operation.name)}"
             return (Statement(sql, (Change(Kind.EXTENSION, "", name=operation.name),)),)
+        if isinstance(operation, Unplanned):
+            return (operation.statement,)
+        return self._recorded(operation, before, after)
+
+    def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if not operation.reduces_to_sql:
             return (Statement("", (Change(Kind.OTHER, ""),)),)
-        operation.database_forwards(self.migration.app_label, self.editor, before, after)
+        try:
+            operation.database_forwards(self.migration.app_label, self.editor, before, after)
+        except Exception as error:  # it may ask the server, or need what the history does not have
+            self.editor.discard()
+            return (Unplanned(operation, error).statement,)
         return tuple(_adjusted(statement, operation, before, self.migration) for statement in self.editor.take())
 
     def _rewrite(self, statement: Statement) -> Rewritten | Kept | None:

@@ -108,6 +108,7 @@ class Kind(StrEnum):
     RUN_PYTHON = "run Python"
     EXTENSION = "extension"
     OTHER = "other"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
