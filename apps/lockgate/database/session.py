@@ -49,14 +49,18 @@ def refuse_pooler(connection: BaseDatabaseWrapper) -> None:
     backend = _backend_pid(opened)
     if backend == opened.info.backend_pid:
         return
+    exhausted = False
     for _ in range(policy.POOLER_PROBES):
-        before = _backend_pid(opened)
-        if before != backend or before == _second_client_backend(connection):
+        before, second = _backend_pid(opened), _second_client_backend(connection)
+        if before != backend or before == second:
             raise PoolerRefused(
                 why="a session lock there is given to whichever client comes next, so it protects nothing",
                 next_step="let DATABASE_URL of the migrating settings name the server itself (PgBouncer: the port "
                 "of PostgreSQL, or a database entry with pool_mode=session); the service may keep the pooler",
             )
+        if second is None and exhausted:
+            return  # twice no backend to spare: ours is kept for us, and each further probe would wait in vain
+        exhausted = second is None
 
 
 def _backend_pid(opened: psycopg.Connection[Any]) -> int:
