@@ -74,7 +74,7 @@ def test_history_shows_runs_and_what_they_did(counter: Site) -> None:
     shown = counter.run("showmigrations", "--history").out
     assert shown.index("release green") < shown.index("release blue")
     assert "failed" in shown
-    assert "error: division by zero (SQLSTATE 22012)" in shown
+    assert "error: shop.0003_bad: division by zero (SQLSTATE 22012)" in shown
     assert "      apply    shop.0002_seed" in shown
     document = json.loads(counter.run("showmigrations", "--history", "--format", "json", "--limit", "1").out)
     assert [run["outcome"] for run in document["runs"]] == ["failed"]
@@ -127,6 +127,19 @@ def test_waitformigrations_waits_until_another_process_has_migrated(counter: Sit
     assert result.code == 0, result.text
     assert "every migration of this release is applied" in result.out
     assert time.monotonic() - migrated < 5
+
+
+def test_waitformigrations_says_what_it_did_not_wait_for(counter: Site) -> None:
+    counter.migration("0003_held", ADD_COLUMN.format("held"), requires_extensions='["no_such_extension"]')
+    assert counter.migrate().code == 0
+    assert "is applied but 1 that are held" in counter.run("waitformigrations").out
+
+
+def test_waitformigrations_is_for_postgresql(counter: Site) -> None:
+    counter.extra_settings = 'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "site.db"}}'
+    counter.write_settings()
+    result = counter.run("waitformigrations")
+    assert (result.code, result.err) == (1, 'CommandError: database "default" is sqlite, not PostgreSQL\n')
 
 
 def test_waitformigrations_gives_up_at_its_deadline_and_names_what_is_missing(counter: Site) -> None:

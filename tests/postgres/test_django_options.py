@@ -105,7 +105,10 @@ def test_plan_prints_djangos_lines_and_changes_nothing(counter: Site) -> None:
             (counter.path / "shop" / "migrations" / f"{number}.py").read_text()
         )
     ours = counter.run("migrate", "--plan", "shop")
-    assert (ours.code, ours.out) == (0, stock.run("migrate", "--plan", "shop").out)
+    theirs = stock.run("migrate", "--plan", "shop").out
+    assert ours.code == 0, ours.text
+    assert ours.out.startswith(theirs)
+    assert ours.out[len(theirs) :].startswith("Steps (")
     assert counter.database.applied() == []
 
 

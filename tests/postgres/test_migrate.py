@@ -73,9 +73,9 @@ def test_a_failed_migration_is_rolled_back_whole_and_earlier_ones_stay(counter: 
         "SELECT attname FROM pg_attribute WHERE attrelid = 'shop_counter'::regclass AND attnum > 0"
     )
     assert sorted(columns) == [("id",), ("value",)]
-    assert counter.database.rows("SELECT outcome, error LIKE '%%division by zero%%' FROM lockgate_run") == [
-        ("failed", True)
-    ]
+    assert counter.database.rows(
+        "SELECT outcome, error LIKE 'shop.0004_bad: division by zero%%' FROM lockgate_run"
+    ) == [("failed", True)]
     assert lock_is_free(counter.database)
 
 
@@ -241,3 +241,9 @@ def test_json_lines_tell_the_same_story(counter: Site) -> None:
 def test_verbosity_zero_is_silent(counter: Site) -> None:
     result = counter.migrate("--verbosity", "0")
     assert (result.code, result.text) == (0, "")
+
+
+def test_what_django_itself_refuses_is_json_too(counter: Site) -> None:
+    refused = json.loads(counter.migrate("--log-format", "json", "nosuch").err)
+    assert (refused["level"], refused["what"]) == ("error", "No installed app with label 'nosuch'.")
+    assert counter.migrate("nosuch").err == "CommandError: No installed app with label 'nosuch'.\n"

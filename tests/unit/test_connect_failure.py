@@ -17,7 +17,7 @@ from lockgate.database.connect_failure import Cause
         ("57P01", Cause.NOT_READY),  # ended by an administrator
         ("57P02", Cause.NOT_READY),  # crashed
         ("08006", Cause.NOT_READY),
-        ("08P01", Cause.NOT_READY),
+        ("08P01", Cause.UNKNOWN),
         ("53300", Cause.BUSY),  # too many connections
         ("53200", Cause.BUSY),
         ("28000", Cause.PASSWORD),

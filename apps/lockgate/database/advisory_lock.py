@@ -105,7 +105,9 @@ def _gave_up(found: Holder | None, waited: float) -> LockNotAcquired:
     runner = found.runner
     who = f'"{found.application or "unknown"}"'
     if runner:
-        who = f"release {runner.release} on {runner.host}" + (f", since {runner.since}" if runner.since else "")
+        who = f"release {runner.release} on {runner.host}" + (
+            f", since {runner.since:%Y-%m-%d %H:%M:%S} UTC" if runner.since else ""
+        )
     return LockNotAcquired(
         f"could not get the migration lock in {waited:.0f} s",
         why=f"held by pid {found.pid} ({who}, {found.state or 'state unknown'})",

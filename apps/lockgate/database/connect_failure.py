@@ -39,6 +39,7 @@ class Cause(Enum):
     NOT_READY = "the server is starting up, shutting down or in recovery"
     BUSY = "the server has no connection to spare"
     PASSWORD = "the server refused the user or the password"  # noqa: S105  not one
+    NO_PASSWORD = "the server wants a password, and none was given"  # noqa: S105
     NO_DATABASE = "the server has no such database"
     NO_PRIVILEGE = "the role may not connect to this database"
     TLS = "TLS could not be agreed on"
@@ -76,7 +77,9 @@ def diagnose(connection: DjangoConnection, timeout: timedelta) -> Failure:
         return Failure(Cause.NOT_READY, "57P03")
     if ping is pq.Ping.NO_RESPONSE:
         return Failure(Cause.TLS if _tls_is_at_fault(parameters) else Cause.NO_ANSWER, None)
-    sqlstate = _sqlstate_of_attempt(target, timeout)
+    sqlstate, wants_password = _attempt(target, timeout)
+    if wants_password:
+        return Failure(Cause.NO_PASSWORD, sqlstate)
     if sqlstate is None and _tls_is_at_fault(parameters):
         return Failure(Cause.TLS, None)
     return Failure(classify(sqlstate), sqlstate)
@@ -86,7 +89,12 @@ def classify(sqlstate: str | None) -> Cause:
     """The cause that a server's SQLSTATE names; None, no answer at all, is NO_ANSWER."""
     if sqlstate is None:
         return Cause.NO_ANSWER
-    named = {"57P03": Cause.NOT_READY, "3D000": Cause.NO_DATABASE, "42501": Cause.NO_PRIVILEGE}
+    named = {
+        "57P03": Cause.NOT_READY,
+        "3D000": Cause.NO_DATABASE,
+        "42501": Cause.NO_PRIVILEGE,
+        "08P01": Cause.UNKNOWN,  # a protocol violation: what a pooler says of a start-up parameter it does not take
+    }
     if sqlstate in named:
         return named[sqlstate]
     if sqlstate.startswith("28"):
@@ -123,18 +131,20 @@ def _anonymous(parameters: dict[str, Any], sslmode: str) -> dict[str, Any]:
     return {**kept, **mute, **files, "sslmode": sslmode, "password": ""}
 
 
-def _sqlstate_of_attempt(target: bytes, timeout: timedelta) -> str | None:
-    """The SQLSTATE that one attempt to connect fails with; None where it succeeds, or no code can be had."""
+def _attempt(target: bytes, timeout: timedelta) -> tuple[str | None, bool]:
+    """The SQLSTATE that one attempt to connect fails with, and whether a password is what it lacked.
+
+    No SQLSTATE where the attempt succeeds, or where no code can be had.
+    """
     library = _libpq()
-    if library is None:
-        return None
     attempt: Any = pq.PGconn.connect_start(target)  # Any: pgconn_ptr is documented, but not in psycopg's protocol
     try:
-        library.PQsetErrorVerbosity(ctypes.c_void_p(attempt.pgconn_ptr), _PQERRORS_SQLSTATE)
+        if library is not None:
+            library.PQsetErrorVerbosity(ctypes.c_void_p(attempt.pgconn_ptr), _PQERRORS_SQLSTATE)
         if _drive(attempt, time.monotonic() + timeout.total_seconds()):
-            return None
-        found = _SQLSTATE.search(attempt.error_message.decode(errors="replace"))
-        return found.group(1) if found else None
+            return None, False
+        found = _SQLSTATE.search(attempt.error_message.decode(errors="replace")) if library is not None else None
+        return found.group(1) if found else None, bool(attempt.needs_password)
     finally:
         attempt.finish()
 

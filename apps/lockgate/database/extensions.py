@@ -7,6 +7,7 @@ Source: https://www.postgresql.org/docs/current/sql-createextension.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from psycopg.rows import dict_row
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.facts import ExtensionOutcome, ExtensionState, ServerFacts
+
+_PLAIN = re.compile("[a-z_][a-z0-9_]*")  # a name that needs no quotes
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,19 @@ def _state(found: Survey) -> ExtensionState:
 
 
 def _remedy(name: str, state: ExtensionState, server: ServerFacts) -> str:
-    quoted = f'"{name}"' if not name.isidentifier() else name
     if state == "needs-grant":
-        return f'as the owner of the database:  GRANT CREATE ON DATABASE "{server.database}" TO "{server.user}";'
+        database, user = _quoted(server.database), _quoted(server.user)
+        return f"as the owner of the database:  GRANT CREATE ON DATABASE {database} TO {user};"
     if state == "needs-superuser":
-        return f'as a superuser, in database "{server.database}":  CREATE EXTENSION {quoted};'
+        extension = name if _PLAIN.fullmatch(name) else _quoted(name)
+        return f"as a superuser, in database {_quoted(server.database)}:  CREATE EXTENSION {extension};"
     if state == "not-installed":
         return _package(name, server.version_number // 10000)
     return ""
+
+
+def _quoted(name: str) -> str:
+    return sql.Identifier(name).as_string()
 
 
 def _package(name: str, major: int) -> str:

@@ -25,6 +25,7 @@ _NEXT = {
     Cause.NOT_READY: "look at the server's log; run again when it accepts connections",
     Cause.BUSY: "end idle sessions or raise max_connections; run again",
     Cause.PASSWORD: "check user and password in DATABASE_URL (percent-encoded), and pg_hba.conf on the server",
+    Cause.NO_PASSWORD: "put the password into DATABASE_URL (percent-encoded), or into PGPASSWORD",
     Cause.NO_DATABASE: "create the database, or correct its name in DATABASE_URL",
     Cause.NO_PRIVILEGE: "GRANT CONNECT ON DATABASE … TO …;  as the database's owner",
     Cause.TLS: "check sslmode, sslrootcert and host in DATABASE_URL, and that the server has TLS switched on",
@@ -110,7 +111,7 @@ def _refused(failure: Failure, error: Exception) -> LockgateError:
 
 def _unreachable(failure: Failure, error: Exception | None, waited: timedelta) -> LockgateError:
     return ServerUnreachable(
-        f"the database server did not become ready in {waited.total_seconds():g} s: {failure.cause.value}",
+        f"the database server did not become ready in {waited.total_seconds():.3g} s: {failure.cause.value}",
         why=_reason(failure, error) if error else "",
         next_step=_NEXT[failure.cause],
     )

@@ -44,10 +44,11 @@ _NEXT = (
         "raise or remove statement_timeout for this role, or make the migration smaller; then run again",
     ),
     ("57P", "the server was restarted, or ended this session; run again when it accepts connections"),
-    ("08", "the connection was lost; run again when the server is reachable"),
+    ("08", "the connection was lost, or closed by the migration's own code; run again when the server is reachable"),
     (
         "42P07",
-        "something of that name exists that no recorded migration made: compare it, then remove it or use --fake",
+        "something of that name exists that no recorded migration made; is it whole (an index may be invalid)? "
+        "Remove it and run again, or, if it is just what the migration makes, record it with --fake",
     ),
     ("42", "correct the migration, and run again"),
 )
@@ -83,6 +84,8 @@ def why(error: BaseException, sqlstate: str | None) -> str:
         return f"{text} (SQLSTATE {sqlstate})"
     if isinstance(error, DatabaseError):
         return text
+    if isinstance(error, SyntaxError) and error.filename:
+        return f'{type(error).__name__}: {error.msg}\nin "{error.filename}", line {error.lineno}'
     return f"{type(error).__name__}: {text}{_place(error)}"
 
 

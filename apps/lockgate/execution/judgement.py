@@ -20,7 +20,7 @@ def judge(found: Survey, gate: Gate, request: Request) -> None:
     if found.ahead and request.ordinary:
         if limits.on_ahead == "refuse" or (limits.on_ahead == "allow-when-current" and found.pending):
             raise _ahead(found, limits.on_ahead)
-        gate.listen(Ahead(found.ahead))
+        gate.listen(Ahead(found.ahead, len(found.pending)))
     if found.edited:
         if limits.on_edited == "refuse" and request.ordinary:
             raise _edited(found)
@@ -46,7 +46,8 @@ def _ahead(found: Survey, mode: str) -> AheadOfCode:
     lacking = f", and {named(found.pending)} of this release is not applied there" if found.pending else ""
     return AheadOfCode(
         f"the database is ahead of this release: it has {named(found.ahead)}{lacking}",
-        why=f'LOCKGATE["ON_AHEAD"] is "{mode}": two histories that have diverged are not mixed unattended',
+        why=f'LOCKGATE["ON_AHEAD"] is "{mode}"'
+        + (": two histories that have diverged are not mixed unattended" if found.pending else ""),
         next_step="deploy a release that has all of them; if they are left over from a squash, remove their rows:\n"
         f"manage.py migrate {found.ahead[0].app} --prune\n"
         'or set LOCKGATE["ON_AHEAD"] = "allow"',

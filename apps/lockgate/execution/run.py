@@ -87,7 +87,8 @@ def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
 def _under_lock(gate: Gate, request: Request, waited: float) -> None:
     created = extensions.survey(gate.connection, gate.limits.extensions).values()
     for outcome in extensions.create(gate.connection, created, gate.server):
-        gate.listen(outcome)
+        if outcome.state == "created":  # what is not available is reported with what is held
+            gate.listen(outcome)
     found = survey.read(gate, request)
     if request.ordinary and found.current:
         _nothing_pending(found, gate, behind=True)
@@ -116,7 +117,7 @@ def _work(gate: Gate, request: Request, found: Survey, waited: float, progress: 
     if not ledger.exists(gate.connection):  # kept from this database by a router, or about to be unapplied
         _apply(request, Duties(progress, found.held.keys(), confirm, lambda entry: None))
         return
-    with _open_run(gate, request, found, waited) as run:
+    with _open_run(gate, request, found, waited, progress) as run:
 
         def record(entry: Entry) -> None:
             if ledger.exists(gate.connection):
@@ -150,7 +151,7 @@ def _bring_up_ledger(
 
 
 @contextlib.contextmanager
-def _open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Iterator[Run]:
+def _open_run(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> Iterator[Run]:
     """A row that says a run is under way, closed with how it ended; the next run closes it where this one dies."""
     alias, opened = gate.connection.alias, session.raw(gate.connection)
     for dead in ledger.close_interrupted(alias):
@@ -170,7 +171,8 @@ def _open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Ite
         _close(gate, opened, run, Run.Outcome.INTERRUPTED, f"interrupted by {signal.signal_name}")
         raise
     except Exception as error:
-        _close(gate, opened, run, Run.Outcome.FAILED, failures.why(error, failures.sqlstate_of(error)))
+        where = f"{progress.current}: " if progress.current else ""
+        _close(gate, opened, run, Run.Outcome.FAILED, where + failures.why(error, failures.sqlstate_of(error)))
         raise
     else:
         _close(gate, opened, run, Run.Outcome.SUCCEEDED)

@@ -52,18 +52,18 @@ class Survey:
 def read(gate: Gate, request: Request) -> Survey:
     """Survey code and database. Raises what Django raises for conflicts, unknown targets and bad histories."""
     connection, limits = gate.connection, gate.limits
-    executor, planned = _planned(request)
+    executor, pairs = planned(request)
     loader = executor.loader
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
-    forwards = [migration for migration, backwards in planned if not backwards]
+    forwards = [migration for migration, backwards in pairs if not backwards]
     wanted = {*limits.extensions, *plan.required_extensions(forwards)}
     found = extensions.survey(connection, wanted)
     outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
-    held = plan.held(planned, loader.graph, outcomes)
+    held = plan.held(pairs, loader.graph, outcomes)
     digest = release.digest(disk, apps, limits.release)
     recorded = ledger.exists(connection)
     return Survey(
-        pending=tuple(key for key in map(plan.key_of, (each for each, _ in planned)) if key not in held),
+        pending=tuple(key for key in map(plan.key_of, (each for each, _ in pairs)) if key not in held),
         held=held,
         ahead=plan.ahead(
             loader.applied_migrations,
@@ -81,8 +81,8 @@ def read(gate: Gate, request: Request) -> Survey:
     )
 
 
-def _planned(request: Request) -> tuple[MigrationExecutor, plan.Plan]:
-    """Django's executor and plan for the request, caught on their way."""
+def planned(request: Request) -> tuple[MigrationExecutor, plan.Plan]:
+    """Django's executor and plan for a request, caught on their way; nothing is changed."""
     caught: list[tuple[MigrationExecutor, plan.Plan]] = []
 
     class Catching(MigrationExecutor):

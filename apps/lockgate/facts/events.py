@@ -88,6 +88,7 @@ class RunInterrupted:
 class Ahead:
     event: ClassVar[str] = "ahead_of_code"
     migrations: tuple[Key, ...]
+    pending: int
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class WaitingForMigrations:
 class Current:
     event: ClassVar[str] = "current"
     waited_seconds: float
+    held: int
 
 
 @dataclass(frozen=True)

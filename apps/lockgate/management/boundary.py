@@ -13,13 +13,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import Tags
-from django.core.management.base import ALL_CHECKS, BaseCommand, CommandParser
+from django.core.management.base import ALL_CHECKS, BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
 from lockgate import policy
 from lockgate.errors import Interrupted, LockgateError
-from lockgate.execution import failures
+from lockgate.execution import django_seams, failures
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
 from lockgate.reporting.redaction import redactor
 
@@ -39,6 +39,15 @@ class Boundary(BaseCommand):
             self._fail(error, argv)
         except Exception as error:
             self._fail(_unexpected(error), argv)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """As Django does; but where lines are JSON, Django's own errors leave as ours do."""
+        try:
+            return super().execute(*args, **options)
+        except CommandError as error:
+            if options.get("log_format") == "json" and django_seams.called_from_command_line(self):
+                raise LockgateError(str(error)) from error
+            raise
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         """Only the checks that say something about a schema, where the command wants any."""

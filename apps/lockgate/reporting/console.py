@@ -196,7 +196,8 @@ def _(event: facts.RunInterrupted) -> str:
 @text.register
 def _(event: facts.Ahead) -> str:
     names = ", ".join(map(str, event.migrations))
-    return f"the database is ahead of this release, which does not have {names}; nothing of this release is pending"
+    pending = f"{event.pending} of this release are applied all the same" if event.pending else "nothing is pending"
+    return f"the database is ahead of this release, which does not have {names}; {pending}"
 
 
 @text.register
@@ -233,7 +234,8 @@ def _(event: facts.WaitingForMigrations) -> str:
 
 @text.register
 def _(event: facts.Current) -> str:
-    return f"every migration of this release is applied (waited {event.waited_seconds:.1f} s)"
+    held = f" but {event.held} that are held" if event.held else ""
+    return f"every migration of this release is applied{held} (waited {event.waited_seconds:.1f} s)"
 
 
 @text.register

@@ -34,7 +34,7 @@ def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen
             connection.close()  # the server went away in between: the next turn waits for it
             continue
         if found.ready:
-            listen(Current(time.monotonic() - started))
+            listen(Current(time.monotonic() - started, len(found.of("held"))))
             return
         missing = tuple(each.key for each in found.of("pending", "unrecorded"))
         if time.monotonic() >= next_report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from typing import Any
 
@@ -11,9 +12,10 @@ from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate.execution import django_seams, gate, interruption, run
+from lockgate.execution import django_seams, gate, interruption, planner, run, survey
 from lockgate.execution.gate import Request
 from lockgate.management import boundary
+from lockgate.reporting import plan_report
 from lockgate.reporting.terminal import live
 
 
@@ -23,6 +25,9 @@ class Command(boundary.Boundary, DjangoMigrate):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         boundary.add_log_format(parser)
+        parser.add_argument(
+            "--format", choices=("text", "json"), default="text", help="With --plan: lines, or one JSON document."
+        )
         parser.add_argument(
             "--wait-seconds",
             type=float,
@@ -61,9 +66,25 @@ class Command(boundary.Boundary, DjangoMigrate):
             reached = gate.reach(connection, limits, listen)
             if reads_only and not options["prune"]:
                 self._check(options)
-                self._django(options)
+                self._read_only(reached, options)
             else:
                 run.migrate(reached, self._request(options))
+
+    def _read_only(self, reached: gate.Gate, options: dict[str, Any]) -> None:
+        """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
+        as_json = options.get("format") == "json"
+        if options["plan"]:
+            executor, planned = survey.planned(self._request(options))
+            forwards = [migration for migration, backwards in planned if not backwards]
+            plans, facts = planner.plan(reached.connection, executor.loader, forwards, reached.limits)
+        try:
+            self._django(options, silent=as_json)  # ends the process where --check finds something
+        finally:
+            if options["plan"] and as_json:
+                self.stdout.write(json.dumps(plan_report.document(plans, facts), indent=2))
+            elif options["plan"] and forwards:
+                for line in plan_report.text(plans, facts):
+                    self.stdout.write(line)
 
     def _request(self, options: dict[str, Any]) -> Request:
         special = ("app_label", "fake", "run_syncdb", "prune")

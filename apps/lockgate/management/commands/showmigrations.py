@@ -10,7 +10,8 @@ from django.core.management.commands.showmigrations import Command as DjangoShow
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate import ledger
+from lockgate import ledger, policy
+from lockgate.database import wait
 from lockgate.management import boundary
 from lockgate.reporting import documents, listing, status
 
@@ -39,6 +40,10 @@ class Command(boundary.Boundary, DjangoShowMigrations):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
+        if connection.vendor == "postgresql":  # hardly waiting: whoever looks wants to know now
+            limits = boundary.policy_in_force()
+            briefly = policy.within(limits, limits.connect_timeout.total_seconds())
+            wait.until_ready(connection, briefly, lambda event: None)
         as_json = options.get("output") == "json"
         if options.get("history"):
             self._history(connection, options["limit"], as_json=as_json)

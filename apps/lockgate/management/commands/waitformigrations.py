@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from lockgate.execution import interruption
@@ -30,5 +30,8 @@ class Command(boundary.Boundary, BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         limits = boundary.policy_in_force(wait_for_migrations=options["timeout_seconds"])
         console = boundary.console(self, options["log_format"], quiet=options["verbosity"] == 0)
+        connection = connections[options["database"]]
+        if connection.vendor != "postgresql":
+            raise CommandError(f'database "{connection.alias}" is {connection.vendor}, not PostgreSQL')
         with interruption.guarded():
-            waiting.until_current(connections[options["database"]], limits, console)
+            waiting.until_current(connection, limits, console)

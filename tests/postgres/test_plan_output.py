@@ -1,0 +1,85 @@
+"""``migrate --plan``: what will happen, before anything does."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import pytest
+
+from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Site
+
+
+@pytest.fixture
+def pending(site: Site) -> Site:
+    """A table with rows, and one migration pending that would block it."""
+    site.migration("0001_initial", CREATE_COUNTER)
+    assert site.migrate().code == 0
+    site.database.execute("INSERT INTO shop_counter (value) SELECT n FROM generate_series(1, 1000) n", "ANALYZE")
+    site.migration(
+        "0002_more",
+        'migrations.AddIndex("Counter", models.Index(fields=["value"], name="by_value"))',
+        ADD_COLUMN.format("extra"),
+    )
+    return site
+
+
+def steps(site: Site, **environment: str) -> list[dict[str, object]]:
+    result = site.run("migrate", "--plan", "--format", "json", **environment)
+    assert result.code == 0, result.text
+    document = json.loads(result.out)
+    return [step for migration in document["migrations"] for step in migration["steps"]]
+
+
+def test_a_large_table_gets_the_online_way_and_a_small_one_does_not(pending: Site) -> None:
+    large = steps(pending, LOCKGATE_LARGE_TABLE_BYTES="0")
+    assert [(step["phase"], step["rewrite"], step["transactional"]) for step in large] == [
+        ("expand", "add index", False),
+        ("switch", None, True),
+    ]
+    assert large[0]["sql"] == ['CREATE INDEX CONCURRENTLY "by_value" ON "shop_counter" ("value")']
+    assert large[0]["undo"] == ['DROP INDEX CONCURRENTLY IF EXISTS "by_value"']
+    small = steps(pending)
+    assert [step["phase"] for step in small] == ["switch", "switch"]
+    assert small[0]["locks"] == [
+        {"table": "shop_counter", "mode": "ShareLock", "work": "build", "blocks_reads": False, "blocks_writes": True}
+    ]
+
+
+def test_people_read_djangos_lines_then_steps_locks_and_tables(pending: Site) -> None:
+    shown = pending.run("migrate", "--plan", LOCKGATE_LARGE_TABLE_BYTES="0").out
+    assert shown.startswith("Planned operations:\nshop.0002_more\n")
+    assert 'expand  build index "by_value"' in shown
+    assert "SHARE UPDATE EXCLUSIVE while an index is built; blocks neither" in shown
+    assert "about 1000 rows" in shown
+
+
+def test_who_stands_in_the_way_right_now_is_named(pending: Site) -> None:
+    with pending.database.connect(autocommit=False) as other:
+        other.execute("SET application_name = 'analytics'")
+        other.execute("SELECT count(*) FROM shop_counter")
+        time.sleep(5.2)  # younger transactions are not worth a line
+        shown = pending.run("migrate", "--plan").out
+    assert re.search(r'pid \d+ \("analytics", idle in transaction for \d s\) holds AccessShareLock', shown)
+    assert "a concurrent index build would wait for pid" not in shown, "an idle read committed session has no snapshot"
+
+
+def test_a_plan_changes_nothing(pending: Site) -> None:
+    before = pending.database.applied()
+    pending.run("migrate", "--plan")
+    assert pending.database.applied() == before
+    assert pending.database.value("SELECT to_regclass('by_value') IS NULL")
+    assert pending.database.value("SELECT count(*) FROM lockgate_run") == 1
+
+
+def test_with_nothing_pending_the_document_is_empty(site: Site) -> None:
+    site.migrate()
+    document = json.loads(site.run("migrate", "--plan", "--format", "json").out)
+    assert (document["version"], document["migrations"], document["tables"]) == (1, [], [])
+
+
+def test_check_still_decides_the_exit_code_of_a_plan(pending: Site) -> None:
+    result = pending.run("migrate", "--plan", "--check", "--format", "json")
+    assert result.code == 1
+    assert json.loads(result.out)["migrations"]
