@@ -4,6 +4,7 @@ Durations are seconds as floats here, because facts are what is stored and print
 """
 
 from lockgate.facts.events import (
+    NAMES,
     Action,
     Ahead,
     Current,
@@ -39,6 +40,7 @@ from lockgate.facts.server import (
 
 __all__ = [
     "APPLICATION_NAME_LIMIT",
+    "NAMES",
     "Action",
     "Ahead",
     "Current",

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 class ColumnFacts:
     """One column. type: as ``format_type`` writes it, with its modifier. default: its expression, if any.
 
-    sequence_used: the part of its sequence's range that is used up, 0 to 1, for integer keys.
+    sequence: the one that it owns or is the identity of. sequence_used: the part of the range of the column's type
+    that it has used up, 0 to 1, for integer keys.
     """
 
     name: str
@@ -22,12 +23,16 @@ class ColumnFacts:
     default: str | None = None
     generated: bool = False
     identity: bool = False
+    sequence: str | None = None
     sequence_used: float = 0.0
 
 
 @dataclass(frozen=True)
 class IndexFacts:
-    """One index. columns: its key columns, a null name standing for an expression."""
+    """One index. columns: its key columns, a null name standing for an expression.
+
+    uses: every column it stands on, by key, inclusion, expression or condition.
+    """
 
     name: str
     columns: tuple[str | None, ...]
@@ -37,6 +42,12 @@ class IndexFacts:
     partial: bool
     method: str
     size: int
+    uses: tuple[str, ...] = ()
+
+    @property
+    def computed(self) -> bool:
+        """Whether it has an expression or a condition."""
+        return self.partial or None in self.columns
 
 
 @dataclass(frozen=True)

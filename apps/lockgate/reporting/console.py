@@ -62,8 +62,10 @@ class JsonConsole:
     def __call__(self, event: facts.Event) -> None:
         if not self._quiet:
             warning = is_warning(event)
-            fields = {"message": text(event), **dataclasses.asdict(event)}
-            self._line(self._err if warning else self._out, "warning" if warning else "info", event.event, fields)
+            fields = {"message": text(event), **{name: _plain(value) for name, value in event._asdict().items()}}
+            self._line(
+                self._err if warning else self._out, "warning" if warning else "info", facts.NAMES[type(event)], fields
+            )
 
     def failure(self, error: LockgateError | Interrupted) -> None:
         parts = _parts(error)
@@ -75,6 +77,11 @@ class JsonConsole:
 
 
 Console = TextConsole | JsonConsole
+
+
+def _plain(value: object) -> object:
+    """A fact inside an event as JSON has it."""
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
 
 
 def _write(stream: Stream, line: str) -> None:
