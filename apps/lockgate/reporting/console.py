@@ -63,9 +63,8 @@ class JsonConsole:
         if not self._quiet:
             warning = is_warning(event)
             fields = {"message": text(event), **{name: _plain(value) for name, value in event._asdict().items()}}
-            self._line(
-                self._err if warning else self._out, "warning" if warning else "info", facts.NAMES[type(event)], fields
-            )
+            stream, level = (self._err, "warning") if warning else (self._out, "info")
+            self._line(stream, level, facts.NAMES[type(event)], fields)
 
     def failure(self, error: LockgateError | Interrupted) -> None:
         parts = _parts(error)
