@@ -147,6 +147,7 @@ class _Recording:
                 name,
                 unique=template == self._t("sql_create_unique_index"),
                 partial=bool(str(parts.get("condition", ""))),
+                included=_included(parts),
                 concurrently=template == self._t("sql_create_index_concurrently"),
             )
         if template in self._texts("sql_delete_index", "sql_delete_index_concurrently"):
@@ -173,6 +174,9 @@ class _Recording:
         }
         kind = made.get(template, Kind.OTHER)
         return replace(found, kind=kind, unique=kind is Kind.ADD_UNIQUE)
+
+    def _quoted(self, table: str, column: str) -> dict[str, str]:
+        return {"table": self.quote_name(table), "column": self.quote_name(column)}
 
     def _texts(self, *names: str) -> tuple[str, ...]:
         return tuple(map(self._t, names))
@@ -206,8 +210,11 @@ class _Recording:
             exclude=exclude or (),
         )
 
-    def _get_sequence_name(self, table: str, column: str) -> None:
-        """Identity columns, Django's since 4.1, have no sequence to be altered by name."""
+    def _get_sequence_name(self, table: str, column: str) -> str | None:
+        """The sequence of an identity or serial column; of a table that is not there yet, or unseen, its usual name."""
+        found = self.prospect.fact(table)
+        known = found.columns.get(column) if found else None
+        return known.sequence if known else _given_name(table, column, "seq")
 
     def _is_collation_deterministic(self, collation_name: str) -> bool:
         """Taken for granted: the other kind is rare, and decides over one index more or less."""
@@ -274,7 +281,8 @@ class _Recording:
         ]
         if references:
             name = strip_quotes(str(self._fk_constraint_name(model, field, "_fk_%(to_table)s_%(to_column)s")))
-            changes.append(Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=references, proven=True))
+            empty = not self._default_of(field)  # NULLs refer to nothing, so PostgreSQL does not look
+            changes.append(Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=references, proven=empty))
         return [*changes, *self._inline_constraints(table, field)]
 
     def _inline_constraints(self, table: str, field: Any) -> list[Change]:
@@ -306,13 +314,13 @@ class _Recording:
     def remove_field(self, model: type[Model], field: Any) -> None:
         table_of_its_own = field.many_to_many and field.remote_field.through._meta.auto_created
         if not table_of_its_own and field.db_parameters(self.connection)["type"] is not None:
-            quoted = {"table": self.quote_name(model._meta.db_table), "column": self.quote_name(field.column)}
+            quoted = self._quoted(model._meta.db_table, field.column)
             change = Change(Kind.DROP_COLUMN, model._meta.db_table, (field.column,))
             self._fragments.append((self._t("sql_delete_column") % quoted, change))
         super().remove_field(model, field)  # type: ignore[misc]
 
     def _alter_field(self, model: type[Model], old_field: Any, new_field: Any, *args: Any, **kwargs: Any) -> None:
-        quoted = {"table": self.quote_name(model._meta.db_table), "column": self.quote_name(new_field.column)}
+        quoted = self._quoted(model._meta.db_table, new_field.column)
         update = self._t("sql_update_with_default").partition("%(default)s")[0] % quoted
         self._fragments.append((update, Change(Kind.UPDATE_ROWS, model._meta.db_table, (new_field.column,))))
         super()._alter_field(model, old_field, new_field, *args, **kwargs)  # type: ignore[misc]
@@ -323,22 +331,19 @@ class _Recording:
     def _alter_column_type_sql(
         self, model: type[Model], old_field: Any, new_field: Any, new_type: str, *args: Any
     ) -> tuple[Any, Any]:
+        dropped = self._t("sql_drop_indentity") % self._quoted(model._meta.db_table, new_field.column)
+        self._fragments.append((dropped, Change(Kind.DROP_IDENTITY, model._meta.db_table, (new_field.column,))))
         made: tuple[Any, Any] = super()._alter_column_type_sql(model, old_field, new_field, new_type, *args)  # type: ignore[misc]
-        old_type = str(old_field.db_parameters(self.connection)["type"])
-        old = old_field.db_parameters(self.connection)
-        new = new_field.db_parameters(self.connection)
-        same = (old["type"], old.get("collation")) == (new["type"], new.get("collation"))
-        change = Change(
-            Kind.COMMENT if same else Kind.ALTER_TYPE,
-            model._meta.db_table,
-            (new_field.column,),
-            type=str(new_type),
-            old_type=old_type,
-            work=type_changes.work(old_type, str(new_type), collation=old.get("collation") != new.get("collation")),
-        )
+        old, new = old_field.db_parameters(self.connection), new_field.db_parameters(self.connection)
+        table, columns = model._meta.db_table, (new_field.column,)
+        old_type, collation = str(old["type"]), old.get("collation") != new.get("collation")
+        needed = type_changes.work(old_type, str(new_type), collation=collation)
+        work = type_changes.with_dependents(needed, new_field.column, self.prospect.named(table))
+        change = Change(Kind.ALTER_TYPE, table, columns, type=str(new_type), old_type=old_type, work=work)
         self._fragments.append((made[0][0], change))
-        for statement, _ in made[1]:
-            self._fragments.append((statement, Change(Kind.COMMENT if same else Kind.OTHER, model._meta.db_table)))
+        beside = self._t("sql_add_identity") % self._quoted(table, new_field.column)
+        if any(statement == beside for statement, _ in made[1]):
+            self._fragments.append((beside, Change(Kind.ADD_IDENTITY, table, columns)))
         return made
 
     def _alter_column_null_sql(self, model: type[Model], old_field: Any, new_field: Any) -> Any:
@@ -378,6 +383,13 @@ class _Recording:
 
     def quote_name(self, name: str) -> str:
         return str(super().quote_name(name))  # type: ignore[misc]
+
+
+def _included(parts: dict[str, Any]) -> tuple[str, ...]:
+    """The columns of an index's INCLUDE."""
+    include = parts.get("include")
+    listed: Any = include.parts["columns"] if isinstance(include, DjangoStatement) else None
+    return tuple(listed.columns) if listed else ()
 
 
 def _given_name(table: str, column: str, label: str) -> str:

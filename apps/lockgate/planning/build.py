@@ -5,7 +5,7 @@ Pure but for the states it is given: a recorder (a schema editor that only write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,7 +16,8 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import locks, rewrites
+from lockgate.planning import locks, order, rewrites
+from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.rewrites import Context, Kept, Online, Rewritten
@@ -68,13 +69,16 @@ class Planner:
         self._prospect, self._settings = Prospect(facts), settings
         self._editor = recorder(self._prospect)
 
-    def plan(self, migration: Migration, state: ProjectState) -> MigrationPlan:
-        """The steps of the next migration. state: before it; it is brought forward."""
-        return _Builder(migration, self._editor, self._settings).build(state)
+    def plan(self, migration: Migration, state: ProjectState, *, deployed: bool = False) -> MigrationPlan:
+        """The steps of the next migration. state: before it; it is brought forward.
 
-    def deployed(self) -> None:
-        """What was planned so far counts as deployed: its tables are there already, and no longer new."""
-        self._prospect.new_tables.clear()
+        deployed: the ones after it find its tables there already, filled and in use, instead of new.
+        """
+        earlier = set(self._prospect.new_tables)
+        made = _Builder(migration, self._editor, self._settings).build(state)
+        if deployed:
+            self._prospect.new_tables &= earlier
+        return made
 
 
 class Unplanned(Operation):
@@ -89,6 +93,15 @@ class Unplanned(Operation):
         return str(self.operation.describe())
 
 
+@dataclass(frozen=True)
+class _Recorded:
+    """One operation's statements, each with what becomes of it."""
+
+    number: int
+    title: str
+    choices: list[Choice]
+
+
 class _Builder:
     """Plans one migration."""
 
@@ -96,7 +109,7 @@ class _Builder:
         self.migration, self.editor, self.settings = migration, editor, settings
         self.prospect: Prospect = editor.prospect
         self.key = key_of(migration)
-        self.steps: list[Step] = []
+        self.operations: list[_Recorded] = []
         self.made: set[tuple[str, str]] = set()
         self.dropped: set[str] = set()
         self.data = ""
@@ -109,35 +122,39 @@ class _Builder:
             except Exception as error:  # a third party's operation, or a history that fits together no more
                 self._operation(number, Unplanned(operation, error), before, state)
                 continue
-            for part in _parts(operation):
-                self._operation(number, part, before, state)
-            if isinstance(operation, RunPython | RunSQL):
-                self.data = self.data or type(operation).__name__
-        order = (Phase.EXPAND, Phase.SWITCH, Phase.FINISH, Phase.CONTRACT)
-        steps = sorted(self.steps, key=lambda step: order.index(step.phase))
+            for part, from_state, to_state in _parts(operation, self.migration.app_label, before, state):
+                self._operation(number, part, from_state, to_state)
+                if isinstance(part, RunPython | RunSQL):
+                    self.data = self.data or type(part).__name__
+        order.keep_what_is_touched_later([each for recorded in self.operations for each in recorded.choices])
+        steps = [step for recorded in self.operations for step in self._steps(recorded)]
+        phases = list(Phase)
+        steps.sort(key=lambda step: phases.index(step.phase))
         return MigrationPlan(self.key, self.migration.atomic, tuple(steps), frozenset(self.prospect.new_tables))
 
     def _operation(self, number: int, operation: Operation, before: ProjectState, after: ProjectState) -> None:
-        statements = self._record(operation, before, after)
-        online: list[tuple[Online, str]] = []
+        choices = []
+        for statement in self._record(operation, before, after):
+            choices.append(Choice(statement, self._rewrite(statement)))
+            self._remember(statement)
+        self.operations.append(_Recorded(number, operation.describe(), choices))
+
+    def _steps(self, recorded: _Recorded) -> list[Step]:
+        steps: list[Step] = []
         switch: list[Statement] = []
-        kept = ""
-        name = ""
-        for statement in statements:
-            found = self._rewrite(statement)
+        kept, name = "", ""
+        for choice in recorded.choices:
+            found = choice.found
             if isinstance(found, Rewritten):
-                online += [(each, found.name) for each in found.online]
+                steps += [self._online_step(recorded.number, each, found.name) for each in found.online]
                 switch += found.switch
                 name = found.name
             else:
                 kept = found.reason if isinstance(found, Kept) else kept
-                switch.append(statement)
-            self._remember(statement)
-        title = operation.describe()
-        for each, rewrite in online:
-            self.steps.append(self._online_step(number, each, rewrite))
-        if switch or not online:
-            self.steps.append(self._switch_step(number, title, tuple(switch), kept, name))
+                switch.append(choice.statement)
+        if switch or not steps:
+            steps.append(self._switch_step(recorded.number, recorded.title, tuple(switch), kept, name))
+        return steps
 
     def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if isinstance(operation, RunPython):
@@ -191,7 +208,7 @@ class _Builder:
                 self.made.add((change.table, ""))
             elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX, Kind.RENAME_INDEX):
                 self.dropped.add(change.old_name or change.name)
-            elif change.kind in _ALTERS:
+            elif change.kind in _ALTERS and not (change.type and change.type == change.old_type):
                 self.made.update((change.table, column) for column in change.columns)
 
     def _locks(self, changes: tuple[Change, ...]) -> tuple[Lock, ...]:
@@ -238,11 +255,25 @@ class _Builder:
         )
 
 
-def _parts(operation: Operation) -> list[Operation]:
-    """What an operation does to the database: itself, or what a SeparateDatabaseAndState brings for it."""
-    if isinstance(operation, SeparateDatabaseAndState):
-        return [part for each in operation.database_operations for part in _parts(each)]
-    return [operation]
+def _parts(
+    operation: Operation, app_label: str, before: ProjectState, after: ProjectState
+) -> Iterator[tuple[Operation, ProjectState, ProjectState]]:
+    """What an operation does to the database: itself, or what a SeparateDatabaseAndState brings for it.
+
+    Each with the states before and after it; as in Django, the database's operations go by states of their own.
+    """
+    if not isinstance(operation, SeparateDatabaseAndState):
+        yield operation, before, after
+        return
+    for each in operation.database_operations:
+        following = before.clone()
+        try:
+            each.state_forwards(app_label, following)
+        except Exception as error:  # as above
+            yield Unplanned(each, error), before, following
+            continue
+        yield from _parts(each, app_label, before, following)
+        before = following
 
 
 def _statements(operation: RunSQL) -> list[str]:

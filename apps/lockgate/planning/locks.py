@@ -8,6 +8,7 @@ Sources: https://www.postgresql.org/docs/current/sql-altertable.html, …/sql-cr
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lockgate.planning.steps import Change, Kind, Lock, LockMode, Work
 
@@ -55,11 +56,18 @@ _WORK = {
 
 
 def of_changes(changes: Iterable[Change]) -> tuple[Lock, ...]:
-    """The locks that changes take together: per table the strongest mode, with the longest work under it."""
+    """The locks that changes take together: per table the strongest mode, with the longest work under it.
+
+    A table that is renamed on the way is called what it is called before.
+    """
     held: dict[str, Lock] = {}
+    before: dict[str, str] = {}
     for change in changes:
-        for lock in of(change):
+        for taken in of(change):
+            lock = replace(taken, table=before.get(taken.table, taken.table))
             held[lock.table] = _stronger(held[lock.table], lock) if lock.table in held else lock
+        if change.kind is Kind.RENAME_TABLE:
+            before[change.name] = before.get(change.table, change.table)
     return tuple(held.values())
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from lockgate.facts.tables import DatabaseFacts, IndexFacts, TableFacts
+from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, IndexFacts, TableFacts
 from lockgate.planning.steps import Change, Kind
 
 
 @dataclass(frozen=True)
 class Named:
-    """A constraint or index by name. kind: as in ``pg_constraint.contype``; i for an index without a constraint."""
+    """A constraint or index by name. kind: as in ``pg_constraint.contype``; i for an index without a constraint.
+
+    uses: every column that it stands on, by key, inclusion, expression or condition; None where that is not known.
+    computed: an index with an expression or a condition.
+    """
 
     name: str
     kind: str
@@ -23,6 +27,12 @@ class Named:
     unique: bool = False
     references: str = ""
     method: str = "btree"
+    uses: frozenset[str] | None = None
+    computed: bool = False
+
+    @property
+    def is_index(self) -> bool:
+        return self.kind in "iupx"
 
 
 _KINDS = {
@@ -100,20 +110,19 @@ class Prospect:
         elif change.kind is Kind.RENAME_TABLE:
             self._rename_table(change.old_name, change.name)
         elif change.kind in _KINDS:
-            made = Named(change.name, _KINDS[change.kind], change.columns, change.unique, change.references)
-            self._named.setdefault(table, []).append(made)
+            self._named.setdefault(table, []).append(_made(change))
         elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
             self._named[table] = [each for each in self.named(table) if each.name != change.name]
         elif change.kind is Kind.RENAME_INDEX:
             self._map(table, lambda each: replace(each, name=change.name) if each.name == change.old_name else each)
         elif change.kind is Kind.DROP_COLUMN:
-            self._named[table] = [each for each in self.named(table) if change.columns[0] not in each.columns]
+            gone = change.columns[0]
+            self._named[table] = [
+                each for each in self.named(table) if gone not in each.columns and gone not in (each.uses or ())
+            ]
         elif change.kind is Kind.RENAME_COLUMN:
             old, new = change.old_name, change.name
-            self._map(
-                table,
-                lambda each: replace(each, columns=tuple(new if name == old else name for name in each.columns)),
-            )
+            self._map(table, lambda each: _renamed(each, old, new))
 
     def _rename_table(self, old: str, new: str) -> None:
         if old in self.new_tables:
@@ -127,14 +136,34 @@ class Prospect:
         self._named[table] = [function(each) for each in self.named(table)]
 
 
+def _made(change: Change) -> Named:
+    """What a change makes. The SQL of conditions and expressions is not looked into."""
+    computed = change.kind is Kind.ADD_INDEX and (change.partial or not change.columns)
+    known = change.columns and not computed
+    uses = frozenset((*change.columns, *change.included)) if known else None
+    kind = _KINDS[change.kind]
+    return Named(change.name, kind, change.columns, change.unique, change.references, uses=uses, computed=computed)
+
+
+def _renamed(each: Named, old: str, new: str) -> Named:
+    columns = tuple(new if name == old else name for name in each.columns)
+    uses = each.uses and frozenset(new if name == old else name for name in each.uses)
+    return replace(each, columns=columns, uses=uses)
+
+
 def _named(table: TableFacts) -> list[Named]:
-    constraints = [
-        Named(each.name, each.kind, each.columns, each.kind in "up", each.references or "")
-        for each in table.constraints.values()
-    ]
-    covered = {each.name for each in constraints}
+    constraints = [_constraint(each, table.indexes.get(each.name)) for each in table.constraints.values()]
+    covered = {each.name for each in constraints if each.is_index}
     return constraints + [_index(each) for each in table.indexes.values() if each.name not in covered]
 
 
+def _constraint(found: ConstraintFacts, index: IndexFacts | None) -> Named:
+    uses = frozenset((*found.columns, *(index.uses if index else ())))
+    computed = index is not None and index.computed
+    references = found.references or ""
+    return Named(found.name, found.kind, found.columns, found.kind in "up", references, uses=uses, computed=computed)
+
+
 def _index(index: IndexFacts) -> Named:
-    return Named(index.name, "i", index.columns, index.unique, method=index.method)
+    uses, computed = frozenset(index.uses), index.computed
+    return Named(index.name, "i", index.columns, index.unique, method=index.method, uses=uses, computed=computed)

@@ -119,7 +119,7 @@ class Change:
     references: the table a foreign key points to. type, old_type: as Django writes them.
     default: of a new column: "" none, "constant", or "volatile" (computed for every row).
     database_default: it stays in the database; Django drops a Python default right after adding the column.
-    work: for ALTER_TYPE, what PostgreSQL must do to the rows.
+    work: for ALTER_TYPE, what PostgreSQL must do to the rows. included: columns that an index carries along (INCLUDE).
     """
 
     kind: Kind
@@ -142,6 +142,7 @@ class Change:
     using_index: bool = False
     proven: bool = False
     work: Work = Work.MOMENT
+    included: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,29 @@ binary coercible in ``pg_cast``; and the support functions that drop a length co
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lockgate.planning.prospect import Named
 from lockgate.planning.steps import Work
 
-# Binary coercible, both ways unless said otherwise. Indexes are kept where the operator class is shared, and
-# Django drops and makes its own pattern indexes itself.
+# Binary coercible; the new type without a length. Indexes are kept where both types share their operator class.
 _SAME_BYTES = {
-    ("varchar", "text"),
-    ("text", "varchar"),  # without a length
-    ("citext", "text"),
-    ("text", "citext"),
-    ("varchar", "citext"),
-    ("citext", "varchar"),
-    ("cidr", "inet"),  # not back
-    ("xml", "text"),
-    ("bit", "varbit"),
+    ("varchar", "text"): Work.MOMENT,
+    ("text", "varchar"): Work.MOMENT,
+    ("cidr", "inet"): Work.MOMENT,  # not back
+    ("xml", "text"): Work.MOMENT,
+    ("xml", "varchar"): Work.MOMENT,
+    ("bit", "varbit"): Work.BUILD,
+    ("citext", "text"): Work.BUILD,
+    ("text", "citext"): Work.BUILD,
+    ("varchar", "citext"): Work.BUILD,
+    ("citext", "varchar"): Work.BUILD,
 }
+# Bare, these are of length 1; every other type without a modifier takes whatever there is.
+_ONE_BY_DEFAULT = ("char", "character", "bit")
+_WIDENED = ("varchar", "varbit", "timestamp", "timestamptz", "time", "timetz", "interval")
+_SECONDS = ("timestamp", "timestamptz", "time", "timetz", "interval")  # to six places, where nothing is said
 
 _TYPE = re.compile(
     r"^(?P<name>[a-z0-9_ ]+?)\s*"
@@ -52,24 +58,37 @@ class _Type:
 
 
 def work(old: str, new: str, *, collation: bool = False) -> Work:
-    """What PostgreSQL does to the rows when a column's type changes from one to another, as Django writes types.
+    """What PostgreSQL does when a column's type changes from one to another, as Django writes types.
 
-    collation: whether the collation changes with it; the bytes stay, but indexes on the column are built again.
+    BUILD: the rows stay, and the indexes on the column are built again. A ``timestamp`` that becomes ``timestamptz``
+    is taken for a rewrite, which it is unless the session's time zone is UTC.
+    collation: whether the collation changes with it; the rows stay, but not the indexes.
     """
     before, after = _parse(old), _parse(new)
     if before is None or after is None or before.array != after.array:
         return Work.REWRITE
-    if not _keeps_bytes(before, after):
-        return Work.REWRITE
-    return Work.BUILD if collation else Work.MOMENT
-
-
-def _keeps_bytes(before: _Type, after: _Type) -> bool:
     if before.name == after.name:
-        return _loosened(before, after)
-    if (before.name, after.name) in _SAME_BYTES:
-        return not after.modifiers  # a new length is a check of every row, and PostgreSQL rewrites for it
-    return False
+        kept = Work.MOMENT if _loosened(before, after) else Work.REWRITE
+    elif after.modifiers or before.array:  # a new length is a check of every row, and PostgreSQL rewrites for it
+        kept = Work.REWRITE
+    else:
+        kept = _SAME_BYTES.get((before.name, after.name), Work.REWRITE)
+    return Work.BUILD if kept is Work.MOMENT and collation else kept
+
+
+def with_dependents(work: Work, column: str, dependents: Iterable[Named]) -> Work:
+    """The work of a type change with what hangs on the column, which PostgreSQL makes anew even if the type stays.
+
+    An index is kept unless its operators change, or it has an expression or a condition; a check reads every row.
+    Source: ATPostAlterTypeCleanup() in src/backend/commands/tablecmds.c, CheckIndexCompatible() in indexcmds.c
+    """
+    if work is Work.REWRITE:
+        return work
+    concerned = [each for each in dependents if each.uses is None or column in each.uses]
+    indexes = [each for each in concerned if each.is_index]
+    if any(work is Work.BUILD or each.computed for each in indexes):
+        return Work.BUILD
+    return Work.SCAN if any(each.kind == "c" for each in concerned) else Work.MOMENT
 
 
 def _loosened(before: _Type, after: _Type) -> bool:
@@ -77,15 +96,15 @@ def _loosened(before: _Type, after: _Type) -> bool:
     if before.modifiers == after.modifiers:
         return True
     if not after.modifiers:
-        return before.name in ("varchar", "varbit", "numeric", "timestamp", "timestamptz", "time", "timetz", "interval")
+        return before.name not in _ONE_BY_DEFAULT
+    if before.array:
+        return False
     if not before.modifiers:
-        return before.name in ("timestamp", "timestamptz", "time", "timetz", "interval") and after.modifiers[0] >= 6
+        return before.name in _SECONDS and after.modifiers[0] >= 6
     if before.name == "numeric":
         (precision, scale), (new_precision, new_scale) = _numeric(before), _numeric(after)
         return new_scale == scale and new_precision >= precision
-    if before.name in ("varchar", "varbit", "timestamp", "timestamptz", "time", "timetz", "interval"):
-        return after.modifiers[0] >= before.modifiers[0]
-    return False
+    return before.name in _WIDENED and after.modifiers[0] >= before.modifiers[0]
 
 
 def _numeric(given: _Type) -> tuple[int, int]:

@@ -14,6 +14,8 @@ SELECT wanted.name,
                'default', CASE WHEN attribute.attgenerated = '' THEN pg_get_expr(stored.adbin, stored.adrelid) END,
                'generated', attribute.attgenerated <> '',
                'identity', attribute.attidentity <> '',
+               'sequence', (SELECT relname FROM pg_class WHERE oid =
+                   pg_get_serial_sequence(class.oid::regclass::text, attribute.attname)::regclass),
                'sequence_used', coalesce((
                    SELECT sequences.last_value::float8 / CASE attribute.atttypid
                               WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END
@@ -40,7 +42,16 @@ SELECT wanted.name,
                'primary', index.indisprimary,
                'partial', index.indpred IS NOT NULL,
                'method', method.amname,
-               'size', pg_relation_size(index_class.oid)))
+               'size', pg_relation_size(index_class.oid),
+               'uses', coalesce((
+                   SELECT jsonb_agg(member.attname ORDER BY member.attnum)
+                   FROM pg_attribute AS member
+                   WHERE member.attrelid = class.oid AND member.attnum > 0 AND NOT member.attisdropped
+                     AND (member.attnum = ANY (index.indkey) OR EXISTS (
+                         SELECT FROM pg_depend AS on_column
+                         WHERE on_column.classid = 'pg_class'::regclass AND on_column.objid = index.indexrelid
+                           AND on_column.refclassid = 'pg_class'::regclass AND on_column.refobjid = class.oid
+                           AND on_column.refobjsubid = member.attnum))), '[]')))
            FROM pg_index AS index
            JOIN pg_class AS index_class ON index_class.oid = index.indexrelid
            JOIN pg_am AS method ON method.oid = index_class.relam

@@ -67,7 +67,7 @@ class Context:
             return True
         if not change.columns or change.partial:  # whatever this migration made of the table may be in the expression
             return any(table == change.table for table, _ in self.made)
-        return any((change.table, column) in self.made for column in change.columns)
+        return any((change.table, column) in self.made for column in (*change.columns, *change.included))
 
     def prevented(self) -> Kept | None:
         """Data changed earlier in the migration may be what the change relies on, so the order must stay."""

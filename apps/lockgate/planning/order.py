@@ -1,0 +1,71 @@
+"""What must not be put off until after the switch, because the switch itself relies on it.
+
+A rewrite looks at what came before its statement. Whether the same migration later renames, drops or needs what the
+statement makes is known only once all of it is recorded; where it does, the statement stays where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lockgate.planning.rewrites.context import Kept, Rewritten
+from lockgate.planning.steps import Change, Kind, Phase, Statement
+
+
+@dataclass
+class Choice:
+    """A statement, and what the rewrites make of it."""
+
+    statement: Statement
+    found: Rewritten | Kept | None
+
+    @property
+    def put_off(self) -> bool:
+        """Whether any of it runs only after the switch."""
+        return isinstance(self.found, Rewritten) and any(each.phase is Phase.FINISH for each in self.found.online)
+
+
+def keep_what_is_touched_later(choices: Sequence[Choice]) -> None:
+    """Let statements stay in place that were put off although a later one of the same migration is not, and relies on
+    them. choices: of one migration, in order."""
+    later: list[Choice] = []
+    for choice in reversed(choices):
+        if choice.put_off and (reason := _touched(choice.statement, later)):
+            choice.found = Kept(reason)
+        later.append(choice)
+
+
+def _touched(statement: Statement, later: Sequence[Choice]) -> str:
+    for other in reversed(later):
+        for change in other.statement.changes:
+            if any(_relies(change, mine, put_off=other.put_off) for mine in statement.changes):
+                what = f'"{change.old_name or change.name or change.table}"' if change.table else ""
+                return f"{change.kind.value} {what}".strip() + " comes after it in the same migration"
+    return ""
+
+
+def _relies(later: Change, mine: Change, *, put_off: bool) -> bool:  # noqa: PLR0911  one answer for each kind
+    """Whether a later change would fail, or do something else, if ``mine`` had not happened by then, or the reverse."""
+    same_name = bool(mine.name) and mine.name in (later.name, later.old_name)
+    match later.kind:
+        case Kind.RUN_SQL:
+            return True
+        case Kind.RUN_PYTHON:
+            return mine.unique or mine.kind is Kind.DROP_INDEX
+        case Kind.RENAME_TABLE | Kind.DROP_TABLE | Kind.MOVE_TABLE:
+            return later.table in (mine.table, mine.references)
+        case Kind.DROP_CONSTRAINT | Kind.DROP_INDEX | Kind.RENAME_INDEX:
+            return same_name and not put_off
+        case Kind.ADD_INDEX | Kind.ADD_UNIQUE | Kind.ADD_EXCLUSION | Kind.ADD_PRIMARY_KEY:
+            return same_name and not put_off and mine.kind is Kind.DROP_INDEX
+        case Kind.DROP_COLUMN | Kind.RENAME_COLUMN | Kind.ALTER_TYPE:
+            return later.table == mine.table and _same_columns(later, mine)
+        case _:  # a foreign key needs the unique index of what it refers to
+            return mine.unique and later.references == mine.table
+
+
+def _same_columns(later: Change, mine: Change) -> bool:
+    if mine.partial or not mine.columns:
+        return True  # the column may be in an expression or a condition
+    return bool({*later.columns, later.old_name} & {*mine.columns, *mine.included})

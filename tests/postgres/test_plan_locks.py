@@ -1,0 +1,50 @@
+"""What a plan claims of locks and work is what PostgreSQL does: each step is run and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lockgate.planning.steps import Kind, MigrationPlan
+from project import embedded
+from tests.support import plans
+from tests.support.plan_cases import BASE, CASES, Case
+from tests.support.plans import Scratch
+
+
+@pytest.fixture(scope="session", params=embedded.VERSIONS, ids=lambda version: f"postgres{version}")
+def scratch(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Scratch]:
+    with plans.scratch(request.param) as made, django_db_blocker.unblock():
+        yield made
+
+
+def prove(scratch: Scratch, case: Case, planned: MigrationPlan) -> None:
+    """Run every step of a plan and compare what it claims with what it did."""
+    wrong = []
+    for step in planned.steps:
+        observed = plans.run(scratch, step)
+        observed = {table: lock for table, lock in observed.items() if table not in planned.new_tables}
+        if any(change.kind in (Kind.RUN_SQL, Kind.RUN_PYTHON) for change in step.changes):
+            continue  # claims nothing
+        if observed != plans.claimed(step):
+            sql = "\n    ".join(step.sql)
+            wrong.append(
+                f"{step.phase} {step.title}\n    {sql}\n"
+                f"  claimed  {plans.show(plans.claimed(step))}\n  observed {plans.show(observed)}"
+            )
+    assert not wrong, "\n".join(["", *wrong])
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_claimed_is_observed(scratch: Scratch, case: Case) -> None:
+    """In place, as stock Django would do it; and online, where that is another plan."""
+    pending = plans.migration("0001_case", *case.operations, atomic=case.atomic)
+    state = scratch.prepare(*BASE, *case.before)
+    (in_place,) = scratch.plan([pending], state, online=False)
+    (online,) = scratch.plan([pending], state)
+    prove(scratch, case, in_place)
+    if online.steps != in_place.steps:
+        scratch.prepare(*BASE, *case.before)
+        prove(scratch, case, online)

@@ -1,0 +1,362 @@
+"""Plans on a scratch database: made as ``migrate`` would make them, run step by step, and watched by the catalog.
+
+A case is a migration of the app ``library``, which exists only as states: nothing of it is on disk or installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+from urllib.parse import urlencode
+
+import psycopg
+from django.db import ConnectionHandler
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from lockgate.database import catalog, url
+from lockgate.execution.recording_editor import recording
+from lockgate.planning import build, tables
+from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Step, Work
+from project import embedded
+from tests.support.databases import Database, server
+from tests.support.processes import until
+
+APP = "library"
+ROWS = 200  # enough that reading all of them shows, few enough to be made hundreds of times
+ORDER = (Work.MOMENT, Work.ROWS, Work.SCAN, Work.BUILD, Work.REWRITE)
+
+
+def migration(name: str, *operations: Operation, **attributes: Any) -> Migration:
+    made = Migration(name, APP)
+    made.operations = list(operations)
+    for key, value in attributes.items():
+        setattr(made, key, value)
+    return made
+
+
+@dataclass(frozen=True)
+class ServerDatabase(Database):
+    """A database of a server that is given, instead of the session's."""
+
+    at: str
+
+    def parameters(self) -> dict[str, Any]:
+        return {**conninfo_to_dict(self.at), "dbname": self.name}
+
+    @property
+    def url(self) -> str:
+        query = {key: value for key, value in self.parameters().items() if key != "dbname"}
+        return f"postgresql:///{self.name}?{urlencode(query)}"
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(**self.parameters(), autocommit=options.pop("autocommit", True))
+
+
+@contextlib.contextmanager
+def servers(version: int) -> Iterator[str]:
+    """A URL of a server of this major version: the session's where it is one, otherwise one more for the block."""
+    given = server() if "TEST_DATABASE_URL" in os.environ else ""
+    if given:
+        with psycopg.connect(given) as connection:
+            if connection.info.server_version // 10000 == version:
+                yield given
+                return
+    with embedded.server(postgres=version) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def scratch(version: int) -> Iterator[Scratch]:
+    """A database on a server of this major version, gone at the end of the block."""
+    name = f"lg_{uuid.uuid4().hex[:12]}"
+    with servers(version) as address, psycopg.connect(address, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        made = Scratch(ServerDatabase(name, address))
+        try:
+            yield made
+        finally:
+            made.connection.close()
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@dataclass
+class Scratch:
+    """One database that is emptied for each case, and Django's connection to it."""
+
+    database: ServerDatabase
+    connection: BaseDatabaseWrapper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connection = ConnectionHandler({"default": url.parse(self.database.url)})["default"]
+
+    @property
+    def version(self) -> int:
+        return int(self.database.value("SHOW server_version_num"))
+
+    def query(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+    def send(self, statement: str) -> None:
+        """Send a statement of a plan as it is."""
+        if statement:
+            with self.connection.cursor() as cursor:
+                cursor.execute(statement)
+
+    def prepare(self, *operations: Operation) -> ProjectState:
+        """An empty schema, then these operations as stock Django runs them, and rows in every table."""
+        self.connection.ensure_connection()
+        self.send("SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        state = ProjectState()
+        for number, operation in enumerate(operations):
+            self.migrate(migration(f"{number:04}_before", operation), state)
+        self.populate()
+        return state
+
+    def migrate(self, each: Migration, state: ProjectState) -> None:
+        """Stock Django's way; the state is brought forward."""
+        with self.connection.schema_editor(atomic=each.atomic) as editor:
+            each.apply(state, editor)
+
+    def plan(self, pending: Sequence[Migration], state: ProjectState, *, online: bool = True) -> list[MigrationPlan]:
+        """The plan of pending migrations, every table taken for a large one. The state stays as it is.
+
+        Fails when planning sends anything to the server.
+        """
+        facts = catalog.facts(self.connection, tables.concerned(state, pending))
+        settings = build.Settings(threshold=0, online=online)
+        with mock.patch.object(psycopg.Connection, "wait", side_effect=AssertionError) as asked:
+            planned = build.plan(
+                pending, state.clone(), facts, lambda prospect: recording(self.connection, prospect), settings
+            )
+        assert not asked.called, "planning asked the server"
+        unknown = [
+            change.name
+            for each in planned
+            for step in each.steps
+            for change in step.changes
+            if change.kind is Kind.UNKNOWN
+        ]
+        assert unknown == [], unknown
+        return planned
+
+    def populate(self) -> None:
+        """ROWS rows in every table, all values distinct and none NULL, so that every constraint can be satisfied."""
+        columns = self.query(
+            "SELECT class.relname, attname, typname, typcategory FROM pg_attribute"
+            " JOIN pg_class AS class ON class.oid = attrelid JOIN pg_type AS type ON type.oid = atttypid"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped"
+            " AND attidentity = '' AND attgenerated = '' ORDER BY class.oid, attnum"
+        )
+        given: dict[str, dict[str, str]] = {}
+        for table, column, kind, category in columns:
+            given.setdefault(table, {})[column] = _value(kind, category)
+        every = self.query("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
+        with self.connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")  # any order of tables will do
+            for (table,) in every:
+                values = given.get(table, {})
+                names = ", ".join(f'"{name}"' for name in values)
+                target, selected = (f"({names})", ", ".join(values.values())) if values else ("", "")
+                source = f"SELECT {selected} FROM generate_series(1, {ROWS}) AS n"
+                cursor.execute(f'INSERT INTO "{table}" {target} {source}' if values else _only_identity(table))
+            cursor.execute("RESET session_replication_role; ANALYZE")
+
+    def relations(self) -> dict[str, int]:
+        """The tables there are, by name."""
+        return dict(
+            self.query(
+                "SELECT relname, oid::bigint FROM pg_class"
+                " WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+            )
+        )
+
+
+def _value(kind: str, category: str) -> str:
+    """An SQL expression of ``n``, distinct for every n, for a type."""
+    special = {
+        "bool": "n % 2 = 0",
+        "date": "DATE '2024-01-01' + n",
+        "timestamp": "TIMESTAMP '2024-01-01' + n * INTERVAL '1 day'",
+        "timestamptz": "TIMESTAMPTZ '2024-01-01 00:00Z' + n * INTERVAL '1 day'",
+        "time": "TIME '00:00' + n * INTERVAL '1 second'",
+        "interval": "n * INTERVAL '1 second'",
+        "uuid": "gen_random_uuid()",
+        "json": "'{}'",
+        "jsonb": "'{}'",
+        "inet": "INET '10.0.0.0' + n",
+        "cidr": "(INET '10.0.0.0' + n)::cidr",
+        "int4range": "int4range(n, n + 1)",
+        "bit": "(n % 8)::bit(3)",
+        "varbit": "(n % 8)::bit(3)::varbit",
+        "bytea": "n::text::bytea",
+    }
+    if category == "A":
+        return f"ARRAY[n::text]::{kind[1:]}[]"
+    return special.get(kind, f"n::text::{kind}")
+
+
+def _only_identity(table: str) -> str:
+    return f'INSERT INTO "{table}" SELECT n FROM generate_series(1, {ROWS}) AS n'
+
+
+# What a step did
+
+
+# By table that was there: the strongest lock that a step took on it, and what it did to its rows.
+Locks = dict[str, tuple[LockMode, Work]]
+
+
+def show(locks: Locks) -> str:
+    return ", ".join(f"{table}: {mode.value} {work}" for table, (mode, work) in sorted(locks.items())) or "nothing"
+
+
+def claimed(step: Step) -> Locks:
+    return {lock.table: (lock.mode, lock.work) for lock in step.locks}
+
+
+def run(scratch: Scratch, step: Step) -> Locks:
+    """Run one step as it is meant to be run, and say what it did."""
+    return _in_transaction(scratch, step) if step.transactional else _concurrently(scratch, step)
+
+
+_COUNTS = (
+    "SELECT oid::bigint, pg_relation_filenode(oid)::bigint, pg_stat_get_xact_numscans(oid),"
+    " pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_updated(oid)"
+    " + pg_stat_get_xact_tuples_deleted(oid)"
+    " FROM pg_class WHERE oid = ANY(%s)"
+)
+_INDEXES = "SELECT indrelid::bigint, pg_relation_filenode(indexrelid)::bigint FROM pg_index WHERE indrelid = ANY(%s)"
+_LOCKS = (
+    "SELECT relation::bigint, mode FROM pg_locks WHERE pid = %s AND locktype = 'relation' AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation = ANY(%s)"
+)
+
+
+class _Look:
+    """What the catalog and the counters of this transaction show of some tables."""
+
+    def __init__(self, scratch: Scratch, oids: list[int]) -> None:
+        counts = scratch.query(_COUNTS, [oids])
+        self.files = {oid: file for oid, file, _, _ in counts}
+        self.scans = {oid: scans for oid, _, scans, _ in counts}
+        self.changed = {oid: changed for oid, _, _, changed in counts}
+        self.indexes = set(scratch.query(_INDEXES, [oids]))
+
+    def work_since(self, before: _Look, oid: int) -> Work:
+        if oid not in self.files:
+            return Work.MOMENT  # dropped
+        if self.files[oid] != before.files[oid]:
+            return Work.REWRITE
+        if any(table == oid for table, _ in self.indexes - before.indexes):
+            return Work.BUILD
+        if self.changed[oid] > before.changed[oid]:
+            return Work.ROWS
+        return Work.SCAN if self.scans[oid] > before.scans[oid] else Work.MOMENT
+
+
+def _in_transaction(scratch: Scratch, step: Step) -> Locks:
+    there = scratch.relations()
+    oids = list(there.values())
+    names = {oid: name for name, oid in there.items()}
+    works = dict.fromkeys(oids, Work.MOMENT)
+    scratch.send("BEGIN")
+    try:
+        for statement in step.statements:
+            before = _Look(scratch, oids)
+            scratch.send(statement.sql)
+            after = _Look(scratch, oids)
+            for oid in oids:
+                works[oid] = max(works[oid], after.work_since(before, oid), key=ORDER.index)
+        pid = scratch.query("SELECT pg_backend_pid()")[0][0]
+        held = scratch.query(_LOCKS, [pid, oids])
+        scratch.send("COMMIT")
+    except BaseException:
+        scratch.send("ROLLBACK")
+        raise
+    return _strongest(held, works, names)
+
+
+def _strongest(held: list[tuple[Any, ...]], works: dict[int, Work], names: dict[int, str]) -> Locks:
+    modes: dict[int, LockMode] = {}
+    for oid, text in held:
+        modes[oid] = max(modes.get(oid, LockMode.ACCESS_SHARE), LockMode(text), key=lambda mode: mode.strength)
+    return {names[oid]: (mode, works[oid]) for oid, mode in modes.items()}
+
+
+def _concurrently(scratch: Scratch, step: Step) -> Locks:
+    """The step's one statement, halted by a writer in a transaction, with its locks read from beside it.
+
+    While it waits, others must be able to read and to write the table.
+    """
+    (statement,) = step.statements
+    there = scratch.relations()
+    oids = list(there.values())
+    names = {oid: name for name, oid in there.items()}
+    before = _Look(scratch, oids)
+    (pid,) = scratch.query("SELECT pg_backend_pid()")[0]
+    failures: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            scratch.send(statement.sql)
+        except BaseException as error:
+            failures.append(error)
+
+    with scratch.database.connect(autocommit=False) as writer, scratch.database.connect() as witness:
+        for lock in step.locks:
+            writer.execute(f'LOCK TABLE "{lock.table}" IN ROW EXCLUSIVE MODE')  # type: ignore[arg-type]
+        scratch.connection.inc_thread_sharing()
+        runs = threading.Thread(target=send)
+        runs.start()
+        try:
+            waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+            until(lambda: witness.execute(waits, [pid]).fetchone() or not runs.is_alive(), "it waits for the writer")
+            held = witness.execute(_LOCKS, [pid, oids]).fetchall()
+            for lock in step.locks:
+                with witness.transaction():
+                    witness.execute(f'LOCK TABLE "{lock.table}" IN ROW EXCLUSIVE MODE NOWAIT')  # type: ignore[arg-type]
+        finally:
+            writer.rollback()
+            runs.join()
+            scratch.connection.dec_thread_sharing()
+    if failures:
+        raise failures[0]
+    after = _Look(scratch, oids)
+    works = {oid: after.work_since(before, oid) for oid in oids}
+    return _strongest(held, works, names)
+
+
+def run_all(scratch: Scratch, planned: Sequence[MigrationPlan]) -> None:
+    """Every plan to its end: what is online in autocommit, the switch in one transaction."""
+    for each in planned:
+        for phase in Phase:
+            switch = phase is Phase.SWITCH and each.atomic
+            with _transaction(scratch) if switch else contextlib.nullcontext():
+                for step in each.phase(phase):
+                    for statement in step.sql:
+                        scratch.send(statement)
+
+
+@contextlib.contextmanager
+def _transaction(scratch: Scratch) -> Iterator[None]:
+    scratch.send("BEGIN")
+    try:
+        yield
+    except BaseException:
+        scratch.send("ROLLBACK")
+        raise
+    scratch.send("COMMIT")
