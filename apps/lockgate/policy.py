@@ -42,6 +42,9 @@ class Policy:
     # From this size on a table is worth the longer online way. Eight megabytes are 1,024 pages: PostgreSQL scans,
     # indexes or rewrites that much in some tens of milliseconds, and a lock held that long goes unnoticed.
     large_table_bytes: int = 8 * 1024 * 1024
+    # From this size on, whatever takes longer the larger a table is deserves a decision, also where it blocks nobody:
+    # at about 100 MB/s, which a busy server has to spare, ten gigabytes are two minutes.
+    size_budget_bytes: int = 10 * 1024 * 1024 * 1024
     # The release's name, where the build gives one.
     release: str = ""
 
@@ -66,6 +69,7 @@ OPTIONS = (
     Option("ON_AHEAD", "on_ahead", "LOCKGATE_ON_AHEAD", get_args(OnAhead)),
     Option("ON_EDITED", "on_edited", "LOCKGATE_ON_EDITED", get_args(OnEdited)),
     Option("LARGE_TABLE_BYTES", "large_table_bytes", "LOCKGATE_LARGE_TABLE_BYTES"),
+    Option("SIZE_BUDGET_BYTES", "size_budget_bytes", "LOCKGATE_SIZE_BUDGET_BYTES"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
 )
 

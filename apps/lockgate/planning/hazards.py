@@ -1,0 +1,118 @@
+"""Hazards: what rules find in plans, less what a migration accepts with a reason. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.migrations import Migration
+
+from lockgate.facts import Key
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.planning import sql_reading
+from lockgate.planning.plan import key_of
+from lockgate.planning.rules import ALL, BY_ID, Finding, Rule, Severity, acceptance
+from lockgate.planning.rules.case import Case, HazardSettings
+from lockgate.planning.steps import Kind, MigrationPlan
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """A finding in a migration. operation: its place there, from 0. accepted: the reason to tolerate it, if any."""
+
+    rule: Rule
+    migration: Key
+    what: str
+    operation: int | None = None
+    table: str = ""
+    accepted: str = ""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether it is an error that nobody accepted."""
+        return self.rule.severity is Severity.ERROR and not self.accepted
+
+
+@dataclass(frozen=True)
+class SqlFinding:
+    """What squawk said of one statement of a RunSQL. rule: squawk's name."""
+
+    migration: Key
+    operation: int
+    rule: str
+    message: str
+
+
+def find(
+    plans: Sequence[MigrationPlan],
+    facts: DatabaseFacts,
+    migrations: Iterable[Migration],
+    settings: HazardSettings,
+    sql: Iterable[SqlFinding] = (),
+) -> list[Hazard]:
+    """What is hazardous in plans that go out together, in their order; accepted hazards are marked, not left out.
+
+    migrations: those of the plans. sql: what squawk found in the statements of ``unread``.
+    """
+    by_key = {key_of(migration): migration for migration in migrations}
+    new = _new_tables(plans)
+    was: dict[str, str] = {}
+    found: list[Hazard] = []
+    for plan in plans:
+        for change in (change for step in plan.steps for change in step.changes if change.kind is Kind.RENAME_TABLE):
+            was[change.name] = was.pop(change.old_name, change.old_name)
+        case = Case(by_key[plan.migration], plan, facts, settings, new, dict(was))
+        found += _judged(case, [each for each in sql if each.migration == plan.migration])
+    return found
+
+
+def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
+    """Statements of RunSQL that only a real parser understands: the migration, the operation and the text."""
+    for plan in plans:
+        for step in plan.steps:
+            for statement in step.statements:
+                if any(change.kind is Kind.RUN_SQL for change in statement.changes):
+                    for each in sql_reading.statements(statement.sql):
+                        if not sql_reading.changes(each):
+                            yield plan.migration, step.operation, each.text
+
+
+def _judged(case: Case, sql: Iterable[SqlFinding]) -> list[Hazard]:
+    """The hazards of one migration, by their place in it, and what is wrong with what it accepts."""
+    key = case.plan.migration
+    found = {(rule.id, each): rule for rule in ALL for each in rule.find(case)}
+    seen = {(identity, each.operation) for identity, each in found}
+    for each in sql:
+        for rule in _rules_of(each.rule):
+            if (rule.id, each.operation) not in seen:
+                found[rule.id, Finding(each.message, each.operation)] = rule
+    reasons: Mapping[object, object] = acceptance.accepted(case.migration)
+    hazards = [
+        Hazard(rule, key, each.what, each.operation, each.table, acceptance.reason(reasons, identity))
+        for (identity, each), rule in found.items()
+    ]
+    found_ids = {each.rule.id for each in hazards}
+    hazards += [
+        Hazard(rule, key, each.what)
+        for rule, each in acceptance.problems(reasons, found_ids, BY_ID, idle=case.facts.offline)
+    ]
+    return sorted(hazards, key=lambda each: (-1 if each.operation is None else each.operation, each.rule.id))
+
+
+def _rules_of(name: str) -> list[Rule]:
+    return [rule for rule in ALL if name in rule.squawk]
+
+
+def _new_tables(plans: Iterable[MigrationPlan]) -> frozenset[str]:
+    """Tables that the plans make, those of RunSQL among them: nobody else knows of them yet."""
+    found: set[str] = set()
+    for plan in plans:
+        found |= plan.new_tables
+        for step in plan.steps:
+            for statement in step.statements:
+                changes = list(statement.changes)
+                if any(change.kind is Kind.RUN_SQL for change in changes):
+                    read = sql_reading.statements(statement.sql)
+                    changes += [change for each in read for change in sql_reading.changes(each)]
+                found.update(change.table for change in changes if change.kind is Kind.CREATE_TABLE)
+    return frozenset(found)

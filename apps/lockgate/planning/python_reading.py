@@ -1,0 +1,197 @@
+"""Looks into the source of a RunPython function: which rows it touches, and in what portions.
+
+It reads names, not types, so it can be mistaken; what it reports says what was seen, and can be accepted.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from types import FunctionType
+from typing import Any
+
+from django.db.models import Model
+
+_MANAGERS = {"objects", "_default_manager", "_base_manager"}
+_FEW = {"pk", "id"}
+_LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function, and those of its module that it calls."""
+
+    functions: tuple[FunctionType, ...]
+    trees: tuple[ast.AST, ...]
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """Tables of the models that it names in full (``apps.get_model("shop", "Order")``), by Django's default."""
+        found = []
+        for call in self._calls("get_model"):
+            given = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            name = given[0].replace(".", "_") if len(given) == 1 else "_".join(given[:2])
+            found.append(name.lower())
+        return tuple(found)
+
+    def unbatched(self, *methods: str) -> Iterator[str]:
+        """Calls of these methods on a whole queryset, outside any loop."""
+        for tree in self.trees:
+            for call in _outside_loops(tree):
+                if isinstance(call.func, ast.Attribute) and call.func.attr in methods and self._many(call.func.value):
+                    yield f".{call.func.attr}()"
+
+    def loops_over_everything(self) -> Iterator[str]:
+        """Loops over a queryset that loads every row at once."""
+        for loop in self._nodes(ast.For):
+            chain = _chain(loop.iter)
+            if (
+                self._is_queryset(loop.iter)
+                and not {"iterator", "get", "first"} & set(chain)
+                and not _sliced(loop.iter)
+            ):
+                yield f".{chain[-1]}()" if chain else "a queryset"
+
+    def in_loops(self, *methods: str) -> Iterator[str]:
+        """Calls of these methods inside a loop."""
+        for loop in self._nodes(ast.For, ast.While):
+            for call in ast.walk(loop):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in methods:
+                    yield f".{call.func.attr}()"
+
+    def without_batch_size(self) -> Iterator[str]:
+        for name in ("bulk_create", "bulk_update"):
+            for call in self._calls(name):
+                limited = any(each.arg in ("batch_size", None) for each in call.keywords)
+                if not limited and len(call.args) < (2 if name == "bulk_create" else 3):
+                    yield f".{name}()"
+
+    def imported_models(self) -> Iterator[str]:
+        """Models of the code of today, where the migration's own (``apps.get_model``) are meant."""
+        for function, tree in zip(self.functions, self.trees, strict=True):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Name):
+                    found = function.__globals__.get(node.id)
+                    if isinstance(found, type) and issubclass(found, Model):
+                        yield node.id
+                elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[-1] == "models":
+                    yield from (each.name for each in node.names if node.module != "django.db.models")
+
+    def adds_up(self) -> bool:
+        """Whether it makes rows without asking for them first, or computes values from themselves."""
+        created = any(True for _ in self._calls("create"))
+        bulk = (
+            call for call in self._calls("bulk_create") if not any(e.arg == "ignore_conflicts" for e in call.keywords)
+        )
+        updated = (call for call in self._calls("update") if any(_callee(each) == "F" for each in _inner_calls(call)))
+        return created or any(True for _ in bulk) or any(True for _ in updated)
+
+    def changes_data(self) -> bool:
+        """Whether any call looks as if it changed rows."""
+        writes = ("update", "delete", "save", "create", "get_or_create", "update_or_create", "bulk_create", "execute")
+        return any(True for name in (*writes, "bulk_update") for _ in self._calls(name))
+
+    def _nodes(self, *kinds: type[ast.AST]) -> Iterator[Any]:
+        return (node for tree in self.trees for node in ast.walk(tree) if isinstance(node, kinds))
+
+    def _calls(self, name: str) -> Iterator[ast.Call]:
+        for call in self._nodes(ast.Call):
+            if isinstance(call.func, ast.Attribute) and call.func.attr == name:
+                yield call
+
+    def _many(self, node: ast.AST) -> bool:
+        """Whether an expression is a queryset of more than a row or a slice."""
+        keys = {key for key in _filters(node) if key.split("__")[0] in _FEW}
+        return self._is_queryset(node) and not keys and not _sliced(node)
+
+    def _is_queryset(self, node: ast.AST) -> bool:
+        if any(isinstance(each, ast.Attribute) and each.attr in _MANAGERS for each in ast.walk(node)):
+            return not isinstance(node, ast.Call) or _callee(node) not in (
+                "len",
+                "range",
+                "enumerate",
+                "zip",
+                "batched",
+            )
+        return isinstance(node, ast.Name) and node.id in self._querysets
+
+    @cached_property
+    def _querysets(self) -> set[str]:
+        """Names that a queryset is assigned to."""
+        found: set[str] = set()
+        for assignment in self._nodes(ast.Assign):
+            chain = _chain(assignment.value)
+            managed = any(isinstance(e, ast.Attribute) and e.attr in _MANAGERS for e in ast.walk(assignment.value))
+            last = chain[-1] if chain else ""
+            if managed and last in ("all", "filter", "exclude", "order_by", "select_related", "annotate", "only"):
+                found.update(target.id for target in assignment.targets if isinstance(target, ast.Name))
+        return found
+
+
+def read(function: Callable[..., Any]) -> Code | None:
+    """A function's code; None for what is no plain function, or has no source at hand."""
+    wanted: list[Any] = [inspect.unwrap(function)]
+    functions: list[FunctionType] = []
+    trees: list[ast.AST] = []
+    while wanted:
+        each = wanted.pop()
+        if not isinstance(each, FunctionType) or each in functions or (tree := _tree(each)) is None:
+            continue
+        functions.append(each)
+        trees.append(tree)
+        called = {
+            node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        near = (each.__globals__.get(name) for name in sorted(called))
+        wanted += [found for found in near if getattr(found, "__module__", None) == each.__module__]
+    return Code(tuple(functions), tuple(trees)) if trees else None
+
+
+def _tree(function: FunctionType) -> ast.AST | None:
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError, TypeError):  # no source; or a lambda in the middle of an expression
+        return None
+
+
+def _outside_loops(node: ast.AST) -> Iterator[ast.Call]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _LOOPS):
+            continue
+        if isinstance(child, ast.Call):
+            yield child
+        yield from _outside_loops(child)
+
+
+def _chain(node: ast.AST) -> list[str]:
+    """The methods called one after the other: ``objects.filter().all()`` has filter and all."""
+    found: list[str] = []
+    while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            found.insert(0, node.func.attr)
+            node = node.func.value
+        else:
+            node = node.func if isinstance(node, ast.Call) else node.value
+    return found
+
+
+def _filters(node: ast.AST) -> Iterator[str]:
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("filter", "get"):
+            yield from (each.arg for each in call.keywords if each.arg)
+
+
+def _sliced(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Subscript) and isinstance(each.slice, ast.Slice) for each in ast.walk(node))
+
+
+def _callee(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+
+
+def _inner_calls(call: ast.Call) -> Iterator[ast.Call]:
+    return (each for part in call.keywords for each in ast.walk(part.value) if isinstance(each, ast.Call))

@@ -1,0 +1,34 @@
+"""Every rule there is, by group; ids never change their meaning and are never used again."""
+
+from __future__ import annotations
+
+from lockgate.planning.rules import (
+    acceptance,
+    columns,
+    compatibility,
+    constraints,
+    data,
+    indexes,
+    live,
+    tables,
+    transactions,
+    types,
+)
+from lockgate.planning.rules.rule import Example, Finding, Rule, Severity
+
+GROUPS = {
+    "LG0": ("Acceptance", acceptance.RULES),
+    "LG1": ("Indexes", indexes.RULES),
+    "LG2": ("Constraints", constraints.RULES),
+    "LG3": ("Columns", columns.RULES),
+    "LG4": ("Tables", tables.RULES),
+    "LG5": ("Types and extensions", types.RULES),
+    "LG6": ("Data", data.RULES),
+    "LG7": ("Transactions and the runner", transactions.RULES),
+    "LG8": ("The release that still serves", compatibility.RULES),
+    "LG9": ("What the database shows now", live.RULES),
+}
+ALL: tuple[Rule, ...] = tuple(each for _, rules in GROUPS.values() for each in rules)
+BY_ID = {each.id: each for each in ALL}
+
+__all__ = ["ALL", "BY_ID", "GROUPS", "Example", "Finding", "Rule", "Severity"]

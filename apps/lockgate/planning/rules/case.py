@@ -1,0 +1,146 @@
+"""What a rule looks at: one migration's steps, with what RunSQL and RunPython say read into them, and the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from django.db.migrations import Migration
+from django.db.migrations.operations import RunPython, SeparateDatabaseAndState
+from django.db.migrations.operations.base import Operation
+
+from lockgate.facts.tables import DatabaseFacts, TableFacts
+from lockgate.planning import locks, python_reading, sql_reading
+from lockgate.planning.python_reading import Code
+from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase, Statement, Step
+
+KILOBYTE = 1024
+
+
+@dataclass(frozen=True)
+class HazardSettings:
+    """threshold: bytes from which on a table is large. size_budget: bytes from which on long work needs a decision."""
+
+    threshold: int
+    size_budget: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """One migration as rules see it. was: today's names of tables that this plan renames."""
+
+    migration: Migration
+    plan: MigrationPlan
+    facts: DatabaseFacts
+    settings: HazardSettings
+    new_tables: frozenset[str] = frozenset()
+    was: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The plan's steps; those of RunSQL with the changes and locks that its text was found to make."""
+        return tuple(map(self._with_sql_read, self.plan.steps))
+
+    def _with_sql_read(self, step: Step) -> Step:
+        if all(change.kind is not Kind.RUN_SQL for change in step.changes):
+            return step
+        read = tuple(
+            Statement(each.text, (Change(Kind.RUN_SQL, ""), *sql_reading.changes(each)))
+            for statement in step.statements
+            for each in sql_reading.statements(statement.sql)
+        )
+        named = (change for statement in read for change in statement.changes if change.table)
+        held = tuple(lock for lock in locks.of_changes(named) if self.existed(lock.table))
+        return replace(step, statements=read, locks=held)
+
+    @cached_property
+    def operations(self) -> tuple[tuple[int, Operation], ...]:
+        """What acts on the database, with its place in the migration."""
+        return tuple((number, part) for number, each in enumerate(self.migration.operations) for part in _parts(each))
+
+    @cached_property
+    def sql(self) -> tuple[tuple[Step, SqlStatement], ...]:
+        """Every statement that RunSQL brings."""
+        return tuple(
+            (step, each)
+            for step in self.plan.steps
+            for statement in step.statements
+            if any(change.kind is Kind.RUN_SQL for change in statement.changes)
+            for each in sql_reading.statements(statement.sql)
+        )
+
+    @cached_property
+    def code(self) -> tuple[tuple[int, Code], ...]:
+        """Every function that RunPython runs forwards, where its source can be read, and its tables matter."""
+        found = []
+        for number, operation in self.operations:
+            if isinstance(operation, RunPython) and (code := python_reading.read(operation.code)):
+                tables = [self.was.get(name, name) for name in code.tables]
+                if not tables or any(self._may_be_large(name) for name in tables):
+                    found.append((number, code))
+        return tuple(found)
+
+    def _may_be_large(self, table: str) -> bool:
+        known = self.facts.offline or table in self.facts.tables
+        return self.existed(table) and (not known or self.large(table))
+
+    def changes(self, *kinds: Kind) -> Iterator[tuple[Step, Change]]:
+        """Changes of these kinds to tables that are there before this plan."""
+        for step in self.steps:
+            for change in step.changes:
+                if change.kind in kinds and self.existed(change.table):
+                    yield step, change
+
+    def switch(self, *kinds: Kind) -> Iterator[tuple[Step, Change]]:
+        """The same, in the migration's own transaction (or on their own where it is not atomic)."""
+        return (found for found in self.changes(*kinds) if found[0].phase is Phase.SWITCH)
+
+    @staticmethod
+    def is_sql(step: Step) -> bool:
+        """Whether a step is a RunSQL."""
+        return any(change.kind is Kind.RUN_SQL for change in step.changes)
+
+    def existed(self, table: str) -> bool:
+        return table not in self.new_tables
+
+    def large(self, table: str) -> bool:
+        """Whether a table is worth care; one whose name is unknown is."""
+        return not table or self.facts.is_large(self.was.get(table, table), self.settings.threshold)
+
+    def fact(self, table: str) -> TableFacts | None:
+        return self.facts.table(self.was.get(table, table)) if self.existed(table) else None
+
+    def described(self, table: str) -> str:
+        """A table for people: its name, and its size where it is known."""
+        found = self.fact(table)
+        if not table:
+            return "its table"
+        return f'"{table}"' if found is None else f'"{table}" ({size(found.size)}, about {found.rows:,} rows)'
+
+    def why_in_place(self, step: Step) -> str:
+        """What keeps a step from its online way, to be appended to a message."""
+        if step.kept_in_place:
+            return f"; it stays in place because {step.kept_in_place}"
+        if not self.migration.atomic:
+            return "; it stays in place because the migration is not atomic"
+        return ""
+
+
+def size(number: int) -> str:
+    """Bytes for people."""
+    amount = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < KILOBYTE:
+            return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 10 else f"{amount:.1f} {unit}"
+        amount /= KILOBYTE
+    return f"{amount:.1f} TB"
+
+
+def _parts(operation: Operation) -> Iterator[Operation]:
+    if isinstance(operation, SeparateDatabaseAndState):
+        for each in operation.database_operations:
+            yield from _parts(each)
+    else:
+        yield operation

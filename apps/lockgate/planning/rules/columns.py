@@ -1,0 +1,193 @@
+"""LG3xx: columns whose making or changing rewrites the table, or cannot succeed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lockgate.planning import locks
+from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.steps import Kind, Work
+
+
+@rule(
+    "LG301",
+    "volatile-default",
+    ERROR,
+    condition="A column is added to a large table with a default that is computed for every row.",
+    effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while the table and its indexes are written anew; "
+    "disk for a second copy is needed.",
+    remedy="Add the column without a default and null=True, then set the default, then fill old rows in portions.",
+    unsafe="""
+        migrations.AddField("order", "token", models.UUIDField(db_default=postgres_functions.RandomUUID())),
+    """,
+    safe="""
+        migrations.AddField("order", "token", models.UUIDField(null=True)),
+    """,
+    squawk=("adding-field-with-default",),
+)
+def volatile_default(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.ADD_COLUMN):
+        if change.default == "volatile" and case.large(change.table):
+            what = f'column "{change.columns[0]}" rewrites {case.described(change.table)} for its default'
+            yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG302",
+    "stored-generated-column",
+    ERROR,
+    condition="A stored generated column is added to a large table.",
+    effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while every row is computed and written anew.",
+    remedy="Index the expression instead, compute it in queries (from PostgreSQL 18 on with db_persist=False), or "
+    "add a plain column, keep it up to date with a trigger, and fill old rows in portions.",
+    unsafe="""
+        migrations.AddField(
+            "order",
+            "doubled",
+            models.GeneratedField(
+                expression=models.F("total") * 2, output_field=models.IntegerField(), db_persist=True
+            ),
+        ),
+    """,
+    safe="""
+        migrations.AddField("order", "doubled", models.IntegerField(null=True)),
+    """,
+    squawk=("adding-field-with-default", "ban-add-generated-stored-column"),
+)
+def stored_generated(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.ADD_COLUMN):
+        if change.stored and case.large(change.table):
+            what = f'generated column "{change.columns[0]}" rewrites {case.described(change.table)}'
+            yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG303",
+    "numbered-column-added",
+    ERROR,
+    condition="A serial or identity column is added to a large table that is there already.",
+    effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while every row gets its number and is written anew.",
+    remedy="Add a nullable column, make a sequence its default, number old rows in portions, then set NOT NULL.",
+    unsafe="""
+        migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN serial_number bigserial", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.AddField("order", "serial_number", models.BigIntegerField(null=True)),
+    """,
+    squawk=("adding-serial-primary-key-field",),
+)
+def numbered(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.ADD_COLUMN):
+        if change.identity and case.large(change.table):
+            what = f'numbered column "{change.columns[0]}" rewrites {case.described(change.table)}'
+            yield Finding(what, step.operation, change.table)
+    for step, change in case.changes(Kind.ADD_IDENTITY):
+        if case.large(change.table) and locks.work_of(change) is Work.REWRITE:
+            what = f"an identity column rewrites {case.described(change.table)}"
+            yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG304",
+    "type-change-rewrites",
+    ERROR,
+    condition="The type of a column of a large table changes to one whose values are stored otherwise, or may not fit.",
+    effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while the table and all its indexes are written anew; "
+    "disk for a second copy is needed.",
+    remedy="Add a column of the new type, write to both, fill old rows in portions, switch reads over, and drop the "
+    "old one a release later.",
+    unsafe="""
+        migrations.AlterField("order", "total", models.BigIntegerField(default=0)),
+    """,
+    safe="""
+        migrations.AlterField("order", "number", models.CharField(max_length=40)),
+    """,
+    squawk=("changing-column-type",),
+)
+def type_rewrites(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.ALTER_TYPE):
+        if change.work is Work.REWRITE and case.large(change.table):
+            was = f" from {change.old_type}" if change.old_type else ""
+            what = f'"{change.columns[0]}"{was} to {change.type} rewrites {case.described(change.table)}'
+            yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG305",
+    "collation-change",
+    ERROR,
+    condition="The collation of a column of a large table changes.",
+    effect="Every index on the column is built anew, and constraints are checked, while reads and writes wait under an "
+    "ACCESS EXCLUSIVE lock.",
+    remedy="Collate in the queries that need it, with an index of their own; or add a column as for a change of type.",
+    unsafe="""
+        migrations.AlterField("order", "number", models.CharField(max_length=20, db_collation="C")),
+    """,
+    safe="""
+        migrations.AddIndex(
+            "order", models.Index(functions.Collate("number", "C"), name="order_number_c")
+        ),
+    """,
+)
+def collation_changed(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.ALTER_TYPE):
+        if change.work in (Work.BUILD, Work.SCAN) and case.large(change.table):
+            what = f'"{change.columns[0]}" of {case.described(change.table)} gets another collation'
+            yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG306",
+    "required-column-without-default",
+    ERROR,
+    condition="RunSQL adds a NOT NULL column without a default to a table that is there already.",
+    effect="It fails as soon as the table has one row, because that row would have no value.",
+    remedy="Give the column a default, or add it nullable, fill it, and set NOT NULL in a later migration.",
+    unsafe="""
+        migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN source text NOT NULL", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN source text NOT NULL DEFAULT ''", migrations.RunSQL.noop),
+    """,
+    squawk=("adding-required-field",),
+)
+def required_without_default(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.ADD_COLUMN):
+        if change.not_null and not change.default and not change.stored and not change.identity and case.is_sql(step):
+            what = f'column "{change.columns[0]}" of {case.described(change.table)} is NOT NULL and has no default'
+            yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG307",
+    "nullable-column-filled-in-place",
+    WARNING,
+    condition="A column with null=True becomes null=False on a large table with a default that Django first writes "
+    "into every NULL.",
+    effect="One UPDATE of all those rows runs in the migration's transaction: it bloats the table, and holds row locks "
+    "and everything else the migration has locked until it commits.",
+    remedy="Fill the column in portions in an earlier migration, then set null=False without preserve_default's help.",
+    unsafe="""
+        migrations.AlterField("order", "note", models.TextField(default="")),
+    """,
+    safe="""
+        migrations.AlterField("order", "note", models.TextField()),
+    """,
+)
+def filled_in_place(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.UPDATE_ROWS):
+        if not case.is_sql(step) and case.large(change.table):
+            what = f'"{change.columns[0]}" of {case.described(change.table)} is filled by one UPDATE'
+            yield Finding(what, step.operation, change.table)
+
+
+RULES = (
+    volatile_default,
+    stored_generated,
+    numbered,
+    type_rewrites,
+    collation_changed,
+    required_without_default,
+    filled_in_place,
+)

@@ -1,0 +1,109 @@
+"""What a rule is: data that says what, why and what to do, one pure function, and examples that are tests and docs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.planning import sql_reading
+from lockgate.planning.rules.case import Case
+
+# The version that examples and offline planning assume: the oldest that has everything rewrites know of but NOT NULL
+# … NOT VALID, so that what is said holds for later ones too.
+ASSUMED_VERSION = 160000
+# Nothing was asked. Functions that are computed for every row, as far as they are known without a catalog.
+OFFLINE = DatabaseFacts(
+    version=ASSUMED_VERSION,
+    offline=True,
+    volatile_functions=frozenset(name.lower() for name in sql_reading.VOLATILE),
+)
+
+
+class Severity(StrEnum):
+    """error: requests fail or stall, or data is lost. warning: it depends on what only people know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+
+@dataclass(frozen=True)
+class Example:
+    """A migration as Python source. facts: what the catalog says, for rules that need to know; given: that in words."""
+
+    source: str
+    facts: DatabaseFacts = OFFLINE
+    given: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One place that a rule is about. what: in one clause. operation: its place in the migration, from 0."""
+
+    what: str
+    operation: int | None = None
+    table: str = ""
+
+
+Find = Callable[[Case], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """condition: when it is reported. effect: what happens to a live database. remedy: what to do instead.
+
+    squawk: names of squawk's rules that find the same in SQL.
+    """
+
+    id: str
+    name: str
+    severity: Severity
+    condition: str
+    effect: str
+    remedy: str
+    unsafe: Example
+    safe: Example
+    find: Find
+    squawk: tuple[str, ...] = ()
+
+
+def rule(  # noqa: PLR0913  a rule's fields, named at the call
+    identity: str,
+    name: str,
+    severity: Severity,
+    *,
+    condition: str,
+    effect: str,
+    remedy: str,
+    unsafe: str | Example,
+    safe: str | Example,
+    squawk: tuple[str, ...] = (),
+) -> Callable[[Find], Rule]:
+    """Make a rule of the function below it."""
+
+    def made(find: Find) -> Rule:
+        return Rule(identity, name, severity, condition, effect, remedy, _example(unsafe), _example(safe), find, squawk)
+
+    return made
+
+
+def _example(given: str | Example) -> Example:
+    return given if isinstance(given, Example) else Example(source(given))
+
+
+def source(text: str) -> str:
+    """A migration's source without its imports; operations alone are put into a Migration class.
+
+    ``atomic = False`` may stand before the operations, in a line of its own.
+    """
+    text = textwrap.dedent(text).strip("\n")
+    if "class Migration" in text:
+        return text + "\n"
+    attributes, separator, operations = text.rpartition("atomic = False\n")
+    head = "class Migration(migrations.Migration):\n" + (f"    {separator}\n" if separator else "")
+    return f"{head}    operations = [\n{textwrap.indent(attributes + operations, ' ' * 8)}\n    ]\n"

@@ -1,0 +1,46 @@
+"""The models that every rule's examples change, and what a catalog may say of their tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockgate.facts.tables import DatabaseFacts, TableFacts
+
+MODELS = """
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel(
+            "Customer",
+            [
+                ("id", models.BigAutoField(primary_key=True)),
+                ("email", models.CharField(max_length=200, unique=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            "Order",
+            [
+                ("id", models.BigAutoField(primary_key=True)),
+                ("customer", models.ForeignKey("shop.Customer", models.CASCADE)),
+                ("number", models.CharField(max_length=20)),
+                ("note", models.TextField(null=True)),
+                ("total", models.IntegerField(default=0)),
+                ("placed", models.DateTimeField(db_index=True)),
+            ],
+            options={"indexes": [models.Index(fields=["total"], name="order_total")]},
+        ),
+    ]
+""".lstrip()
+
+# What the catalog says in examples that depend on it: tables of 2 GB, which is large by any threshold.
+BYTES = 2 * 1024**3
+ROWS = 12_000_000
+
+
+def table(name: str, **found: Any) -> TableFacts:
+    """Facts of one of the shop's tables."""
+    return TableFacts(**{"name": name, "kind": "r", "size": BYTES, "rows": ROWS, **found})
+
+
+def given(*tables: TableFacts, **found: Any) -> DatabaseFacts:
+    """Facts of a database with these tables."""
+    return DatabaseFacts(version=160000, tables={each.name: each for each in tables}, **found)

@@ -1,0 +1,368 @@
+"""LG7xx: transactions, sessions and what a runner cannot do again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db.migrations.operations import RunPython, RunSQL
+
+from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.steps import Kind, LockMode, Phase, Work
+
+_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "END", "ABORT", "SAVEPOINT", "RELEASE")
+# What PostgreSQL refuses inside a transaction block, by the words it begins with.
+_ALONE = (("VACUUM",), ("CREATE", "DATABASE"), ("DROP", "DATABASE"), ("ALTER", "SYSTEM"), ("CREATE", "TABLESPACE"))
+_TIMEOUTS = ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT", "TRANSACTION_TIMEOUT", "IDLE_IN_TRANSACTION_SESSION_TIMEOUT")
+
+
+@rule(
+    "LG701",
+    "transaction-in-sql",
+    ERROR,
+    condition="RunSQL begins, commits or rolls back a transaction.",
+    effect="It ends the migration's own transaction: what came before is committed although the migration may still "
+    "fail, what comes after runs without one, and a rerun finds half of it done.",
+    remedy="Leave transactions to the migration. What must commit in between goes into a migration of its own.",
+    unsafe="""
+        migrations.RunSQL("BEGIN; UPDATE shop_state SET open = false WHERE id = 1; COMMIT", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("CREATE VIEW shop_open AS SELECT 1", migrations.RunSQL.noop),
+    """,
+    squawk=("transaction-nesting", "ban-uncommitted-transaction"),
+)
+def transaction_in_sql(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        starts = statement.tokens[0] in _CONTROL or statement.starts("START", "TRANSACTION")
+        if starts and not statement.starts("BEGIN", "ATOMIC"):
+            yield Finding(f"{statement.tokens[0]} in RunSQL", step.operation)
+
+
+@rule(
+    "LG702",
+    "not-in-a-transaction",
+    ERROR,
+    condition="An atomic migration has a statement that PostgreSQL refuses inside a transaction.",
+    effect="The migration fails each time, and the container does not start.",
+    remedy="Use AddIndex or RemoveIndex, which Lockgate makes concurrent by itself; or set atomic = False and put the "
+    "statement into a migration of its own.",
+    unsafe="""
+        migrations.RunSQL(
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS order_number ON shop_order (number)", migrations.RunSQL.noop
+        ),
+    """,
+    safe="""
+        migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
+    """,
+    squawk=("ban-concurrent-index-creation-in-transaction",),
+)
+def not_in_transaction(case: Case) -> Iterator[Finding]:
+    if not case.migration.atomic:
+        return
+    for step, statement in case.sql:
+        if _is_alone(statement):
+            yield Finding(f"{' '.join(statement.tokens[:2])} cannot run inside a transaction", step.operation)
+    for step, change in case.switch(Kind.ADD_INDEX, Kind.DROP_INDEX):
+        if change.concurrently and not case.is_sql(step):
+            yield Finding(f'index "{change.name}": CONCURRENTLY cannot run inside a transaction', step.operation)
+
+
+def _is_alone(statement: SqlStatement) -> bool:
+    """REFRESH MATERIALIZED VIEW CONCURRENTLY is the one that may."""
+    concurrently = statement.has("CONCURRENTLY") and not statement.starts("REFRESH")
+    return concurrently or any(statement.starts(*words) for words in _ALONE)
+
+
+@rule(
+    "LG703",
+    "half-a-migration",
+    WARNING,
+    condition="A migration with atomic = False has several operations that change the database.",
+    effect="Where one of them fails, those before it stay, and the migration counts as not applied: a rerun fails at "
+    "what is there already.",
+    remedy="One operation for each migration with atomic = False. For AddIndex and the like, drop atomic = False: "
+    "Lockgate runs them concurrently from an atomic migration.",
+    unsafe="""
+        atomic = False
+        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+        postgres_operations.AddIndexConcurrently("order", models.Index(fields=["source"], name="order_source")),
+    """,
+    safe="""
+        atomic = False
+        postgres_operations.AddIndexConcurrently("order", models.Index(fields=["number"], name="order_number")),
+    """,
+)
+def half_a_migration(case: Case) -> Iterator[Finding]:
+    acting = {number for number, operation in case.operations if operation.reduces_to_sql or _is_code(operation)}
+    if not case.migration.atomic and len(acting) > 1:
+        yield Finding(f"{len(acting)} operations in a migration that is not atomic")
+
+
+def _is_code(operation: object) -> bool:
+    return isinstance(operation, RunPython | RunSQL)
+
+
+@rule(
+    "LG704",
+    "concurrently-cannot-be-repeated",
+    WARNING,
+    condition="RunSQL, or AddIndexConcurrently, builds or drops an index concurrently in a migration that is not "
+    "atomic.",
+    effect="Killed or failed half-way it leaves an invalid index: a rerun fails, because the index exists, or keeps it "
+    "for ever where IF NOT EXISTS is given.",
+    remedy="Use AddIndex in an atomic migration: Lockgate builds it concurrently, keeps a journal of it, and builds "
+    "again what was left invalid.",
+    unsafe="""
+        atomic = False
+        migrations.RunSQL("CREATE INDEX CONCURRENTLY order_number ON shop_order (number)", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
+    """,
+)
+def cannot_be_repeated(case: Case) -> Iterator[Finding]:
+    if case.migration.atomic:
+        return
+    for step, change in case.changes(Kind.ADD_INDEX, Kind.DROP_INDEX):
+        if change.concurrently and case.is_sql(step):
+            yield Finding(f'index "{change.name}" is left invalid if this is interrupted', step.operation, change.table)
+
+
+@rule(
+    "LG705",
+    "timeout-changed",
+    ERROR,
+    condition="RunSQL sets or resets a lock or statement timeout.",
+    effect="Lockgate keeps lock waits short so that a waiting ALTER does not stall every query behind it; without the "
+    "limit one long transaction is enough to stop the service.",
+    remedy="Remove it: the ladder sets timeouts for each attempt, and none for CONCURRENTLY.",
+    unsafe="""
+        migrations.RunSQL("SET lock_timeout = 0", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("SET LOCAL work_mem = '256MB'", migrations.RunSQL.noop),
+    """,
+)
+def timeout_changed(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        if statement.tokens[0] in ("SET", "RESET") and any(name in statement.tokens for name in _TIMEOUTS):
+            name = next(each for each in _TIMEOUTS if each in statement.tokens).lower()
+            yield Finding(f"{name} is changed by RunSQL", step.operation)
+
+
+@rule(
+    "LG706",
+    "several-tables-locked",
+    WARNING,
+    condition="One transaction takes locks that block reads on several large tables that are there already.",
+    effect="All of them stay locked until the last statement is done; and a transaction of the service that takes "
+    "two of them in another order makes a deadlock, of which one side is killed.",
+    remedy="One migration per table, so that each lock is held for a moment and alone.",
+    unsafe="""
+        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+        migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
+    """,
+    safe="""
+        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+        migrations.AddField("order", "phone", models.CharField(max_length=20, null=True)),
+    """,
+)
+def several_tables(case: Case) -> Iterator[Finding]:
+    if not case.migration.atomic:
+        return
+    held = dict.fromkeys(
+        lock.table
+        for step in case.steps
+        if step.phase is Phase.SWITCH and step.transactional
+        for lock in step.locks
+        if lock.mode is LockMode.ACCESS_EXCLUSIVE and case.large(lock.table)
+    )
+    if len(held) > 1:
+        yield Finding(f"locked together: {', '.join(map(case.described, held))}")
+
+
+@rule(
+    "LG707",
+    "code-without-reverse",
+    WARNING,
+    condition="RunPython has no reverse_code.",
+    effect="The migration cannot be unapplied, nor any before it: a release that goes wrong cannot be taken back.",
+    remedy="Give reverse_code; where nothing needs to be undone, migrations.RunPython.noop says so.",
+    unsafe="""
+        migrations.RunPython(print),
+    """,
+    safe="""
+        migrations.RunPython(print, migrations.RunPython.noop),
+    """,
+)
+def code_without_reverse(case: Case) -> Iterator[Finding]:
+    for number, operation in case.operations:
+        if isinstance(operation, RunPython) and not operation.reversible:
+            yield Finding("RunPython cannot be reversed", number)
+
+
+@rule(
+    "LG708",
+    "sql-without-reverse",
+    WARNING,
+    condition="RunSQL has no reverse_sql.",
+    effect="The migration cannot be unapplied, nor any before it: a release that goes wrong cannot be taken back.",
+    remedy="Give reverse_sql; where nothing needs to be undone, migrations.RunSQL.noop says so.",
+    unsafe="""
+        migrations.RunSQL("CREATE VIEW shop_open AS SELECT 1"),
+    """,
+    safe="""
+        migrations.RunSQL("CREATE VIEW shop_open AS SELECT 1", "DROP VIEW shop_open"),
+    """,
+)
+def sql_without_reverse(case: Case) -> Iterator[Finding]:
+    for number, operation in case.operations:
+        if isinstance(operation, RunSQL) and not operation.reversible:
+            yield Finding("RunSQL cannot be reversed", number)
+
+
+@rule(
+    "LG709",
+    "operation-unknown",
+    WARNING,
+    condition="An operation cannot be planned: it asks the server, fails on the history's state, or brings its own "
+    "code.",
+    effect="Which locks it takes, on which tables and for how long, is not known before it runs.",
+    remedy="Read what it does. Where it is safe, accept this hazard by saying what it does.",
+    unsafe="""
+        class Ask(migrations.operations.base.Operation):
+            def state_forwards(self, app_label, state):
+                pass
+
+            def database_forwards(self, app_label, schema_editor, from_state, to_state):
+                schema_editor.connection.cursor().execute("SELECT 1")
+
+
+        class Migration(migrations.Migration):
+            operations = [Ask()]
+    """,
+    safe="""
+        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+    """,
+)
+def unknown(case: Case) -> Iterator[Finding]:
+    for step in case.steps:
+        for change in step.changes:
+            if change.kind is Kind.UNKNOWN:
+                yield Finding(f"{step.title}: {change.name}", step.operation)
+
+
+@rule(
+    "LG710",
+    "session-setting-leaks",
+    WARNING,
+    condition="RunSQL has SET without LOCAL.",
+    effect="The setting stays for everything else that the run does on its session, and behind a pooler for whoever "
+    "gets that session next.",
+    remedy="Use SET LOCAL, which ends with the transaction.",
+    unsafe="""
+        migrations.RunSQL("SET work_mem = '256MB'", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("SET LOCAL work_mem = '256MB'", migrations.RunSQL.noop),
+    """,
+)
+def setting_leaks(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        if statement.starts("SET") and statement.tokens[1:2] not in (("LOCAL",), ("CONSTRAINTS",), ("TRANSACTION",)):
+            yield Finding(f"{' '.join(statement.tokens[:2])} lasts longer than the migration", step.operation)
+
+
+@rule(
+    "LG711",
+    "lock-held-through-long-work",
+    ERROR,
+    condition="A transaction takes a lock that blocks reads on one large table, and then scans, builds or rewrites "
+    "another.",
+    effect="The first table's readers and writers wait for the work on the second, although that does not concern "
+    "them.",
+    remedy="Two migrations; the long one first, or each by itself.",
+    unsafe="""
+        migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
+        migrations.AlterField("order", "total", models.BigIntegerField(default=0)),
+    """,
+    safe="""
+        migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
+        migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
+    """,
+)
+def held_through_work(case: Case) -> Iterator[Finding]:
+    held: dict[str, None] = {}
+    for step in case.steps if case.migration.atomic else ():
+        if step.phase is not Phase.SWITCH:
+            continue
+        for lock in step.locks:
+            others = [table for table in held if table != lock.table]
+            if others and lock.work in (Work.SCAN, Work.BUILD, Work.REWRITE) and case.large(lock.table):
+                what = f"{lock.work} of {case.described(lock.table)} while {case.described(others[0])} is locked"
+                yield Finding(what, step.operation, lock.table)
+                break
+        exclusive = (lock.table for lock in step.locks if lock.mode.blocks_reads and case.large(lock.table))
+        held.update(dict.fromkeys(exclusive))
+
+
+@rule(
+    "LG712",
+    "change-adds-up-when-repeated",
+    WARNING,
+    condition="A migration with atomic = False has RunPython or RunSQL that adds rows, or computes a value from "
+    "itself.",
+    effect="A run that is killed in it does not know how far it came, so the next one runs it again from the start: "
+    "what it adds or counts up is then there twice.",
+    remedy="Let it find only rows that still need it, and insert with ON CONFLICT DO NOTHING "
+    "(ignore_conflicts=True), so that running it again changes nothing.",
+    unsafe="""
+        atomic = False
+        migrations.RunSQL("UPDATE shop_order SET total = total + 1 WHERE id < 1000", migrations.RunSQL.noop),
+    """,
+    safe="""
+        atomic = False
+        migrations.RunSQL("UPDATE shop_order SET note = '' WHERE note IS NULL", migrations.RunSQL.noop),
+    """,
+)
+def adds_up(case: Case) -> Iterator[Finding]:
+    if case.migration.atomic:
+        return
+    for step, statement in case.sql:
+        inserts = statement.starts("INSERT") and not statement.has("ON", "CONFLICT")
+        if inserts or (statement.starts("UPDATE") and _from_itself(statement)):
+            yield Finding(f"{statement.tokens[0]} outside a transaction may run twice", step.operation)
+    for number, code in case.code:
+        if code.adds_up():
+            yield Finding("RunPython outside a transaction may add the same twice", number)
+
+
+def _from_itself(statement: SqlStatement) -> bool:
+    """Whether an UPDATE sets a column from its own value."""
+    tokens = statement.tokens
+    begin = tokens.index("SET") if "SET" in tokens else len(tokens)
+    end = tokens.index("WHERE") if "WHERE" in tokens else len(tokens)
+    for at in range(begin, end):
+        if tokens[at] == "=":
+            comma = next((n for n in range(at, end) if tokens[n] == ","), end)
+            if tokens[at - 1] in tokens[at + 1 : comma]:
+                return True
+    return False
+
+
+RULES = (
+    transaction_in_sql,
+    not_in_transaction,
+    half_a_migration,
+    cannot_be_repeated,
+    timeout_changed,
+    several_tables,
+    code_without_reverse,
+    sql_without_reverse,
+    unknown,
+    setting_leaks,
+    held_through_work,
+    adds_up,
+)

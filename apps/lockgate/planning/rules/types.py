@@ -1,0 +1,224 @@
+"""LG5xx: types that fill up or cannot be compared, enum values, domains and extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import models
+from django.db.migrations.operations import CreateModel
+
+from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.steps import Kind
+
+
+@rule(
+    "LG501",
+    "json-instead-of-jsonb",
+    WARNING,
+    condition="RunSQL adds a column of type json.",
+    effect="A json value has no equality, so DISTINCT, GROUP BY and UNION over the table fail, also in queries "
+    "that work today.",
+    remedy="Use jsonb, which Django's JSONField is.",
+    unsafe="""
+        migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN payload json", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.AddField("order", "payload", models.JSONField(null=True)),
+    """,
+)
+def json_column(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.ADD_COLUMN, Kind.ALTER_TYPE):
+        if change.type == "json":
+            what = f'column "{change.columns[0]}" of {case.described(change.table)} is json'
+            yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG502",
+    "small-primary-key",
+    WARNING,
+    condition="A model is made with a key of 32 bits or fewer.",
+    effect="After 2,147,483,647 rows, deleted ones and rolled-back inserts included, every INSERT fails; widening "
+    "the key of a table that large rewrites it and all that refer to it.",
+    remedy='Use BigAutoField, or DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField".',
+    unsafe="""
+        migrations.CreateModel("Parcel", [("id", models.AutoField(primary_key=True))]),
+    """,
+    safe="""
+        migrations.CreateModel("Parcel", [("id", models.BigAutoField(primary_key=True))]),
+    """,
+    squawk=("prefer-bigint-over-int", "prefer-bigint-over-smallint"),
+)
+def small_key(case: Case) -> Iterator[Finding]:
+    for number, operation in case.operations:
+        if isinstance(operation, CreateModel):
+            for name, field in operation.fields:
+                if isinstance(field, models.AutoField) and not isinstance(field, models.BigAutoField):
+                    bits = 16 if isinstance(field, models.SmallAutoField) else 32
+                    yield Finding(f'key "{name}" of {operation.name} has {bits} bits', number)
+
+
+@rule(
+    "LG503",
+    "primary-key-retyped",
+    ERROR,
+    condition="The type of a key changes that foreign keys of other tables refer to.",
+    effect="Django changes every referring column in the same transaction: all those tables are rewritten, one after "
+    "the other, each locked until the last is done.",
+    remedy="Widen the key by way of a second column per table, filled in portions, and swap them when all are ready.",
+    unsafe="""
+        migrations.AlterField("customer", "id", models.UUIDField(primary_key=True)),
+    """,
+    safe="""
+        migrations.AlterField("order", "number", models.CharField(max_length=40)),
+    """,
+)
+def key_retyped(case: Case) -> Iterator[Finding]:
+    by_operation: dict[int, set[str]] = {}
+    for step, change in case.changes(Kind.ALTER_TYPE):
+        if case.large(change.table) and not case.is_sql(step):
+            by_operation.setdefault(step.operation, set()).add(change.table)
+    for operation, tables in by_operation.items():
+        if len(tables) > 1:
+            names = ", ".join(f'"{name}"' for name in sorted(tables))
+            yield Finding(f"{len(tables)} tables are changed in one transaction: {names}", operation)
+
+
+@rule(
+    "LG504",
+    "enum-value-used-too-early",
+    WARNING,
+    condition="RunSQL adds a value to an enum type in a migration's transaction.",
+    effect="The value cannot be used before the transaction commits, so whatever in the same migration writes it "
+    "fails; and it can never be taken away again.",
+    remedy="Give ALTER TYPE … ADD VALUE IF NOT EXISTS a migration of its own with atomic = False.",
+    unsafe="""
+        migrations.RunSQL("ALTER TYPE shop_state ADD VALUE 'returned'", migrations.RunSQL.noop),
+    """,
+    safe="""
+        atomic = False
+        migrations.RunSQL("ALTER TYPE shop_state ADD VALUE IF NOT EXISTS 'returned'", migrations.RunSQL.noop),
+    """,
+)
+def enum_value(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        if case.migration.atomic and statement.starts("ALTER", "TYPE") and statement.has("ADD", "VALUE"):
+            yield Finding("the new enum value cannot be used in this transaction", step.operation)
+
+
+@rule(
+    "LG505",
+    "enum-value-renamed",
+    ERROR,
+    condition="RunSQL renames an enum's value, or renames or drops a type.",
+    effect="The release that still serves writes the old value or casts to the old name, and those queries fail.",
+    remedy="Add the new value beside the old one, let one release read both, then change the rows in portions.",
+    unsafe="""
+        migrations.RunSQL("ALTER TYPE shop_state RENAME VALUE 'sent' TO 'shipped'", migrations.RunSQL.noop),
+    """,
+    safe="""
+        atomic = False
+        migrations.RunSQL("ALTER TYPE shop_state ADD VALUE IF NOT EXISTS 'shipped'", migrations.RunSQL.noop),
+    """,
+)
+def enum_renamed(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        renames = statement.starts("ALTER", "TYPE") and statement.has("RENAME")
+        if renames or statement.starts("DROP", "TYPE"):
+            yield Finding("a type, or a value of it, that the serving release names goes away", step.operation)
+
+
+@rule(
+    "LG506",
+    "extension-created",
+    WARNING,
+    condition="A migration creates an extension.",
+    effect="Where the role may not (one that is not trusted needs a superuser), or the server lacks the package, the "
+    "migration is held, and everything after it too.",
+    remedy='Name it in LOCKGATE["EXTENSIONS"] and have it created by whoever administers the server; then accept this.',
+    unsafe="""
+        postgres_operations.CreateExtension("postgis"),
+    """,
+    safe="""
+        postgres_operations.TrigramExtension(),
+    """,
+)
+def extension_created(case: Case) -> Iterator[Finding]:
+    for step in case.steps:
+        for change in step.changes:
+            if change.kind is Kind.EXTENSION and change.name not in TRUSTED:
+                yield Finding(
+                    f'extension "{change.name}" is not trusted, so a superuser must create it', step.operation
+                )
+    for step, statement in case.sql:
+        named = {part.lower().strip('"') for part in statement.tokens}
+        if statement.starts("CREATE", "EXTENSION") and not named & TRUSTED:
+            yield Finding("an extension is created that is not known to be trusted", step.operation)
+
+
+# Extensions that come with PostgreSQL and that whoever may CREATE in a database may install.
+# Source: the control files in contrib/ with "trusted = true".
+_TRUSTED = """
+    btree_gin btree_gist citext cube dict_int fuzzystrmatch hstore intarray isn lo ltree pgcrypto pg_trgm plpgsql seg
+    tablefunc tcn tsm_system_rows tsm_system_time unaccent uuid-ossp
+"""
+TRUSTED = frozenset(_TRUSTED.split())
+
+
+@rule(
+    "LG507",
+    "extension-dropped",
+    ERROR,
+    condition="RunSQL drops an extension.",
+    effect="The release that still serves loses its functions, operators and types; with CASCADE, columns of those "
+    "types and indexes that use it go too, data included.",
+    remedy="Keep the extension for a release, remove what uses it by name, and drop it last, without CASCADE.",
+    unsafe="""
+        migrations.RunSQL("DROP EXTENSION hstore CASCADE", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("DROP FUNCTION shop_old_total(bigint)", migrations.RunSQL.noop),
+    """,
+)
+def extension_dropped(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        if statement.starts("DROP", "EXTENSION"):
+            cascade = ", with every column and index that uses it" if statement.has("CASCADE") else ""
+            yield Finding(f"an extension is dropped{cascade}", step.operation)
+
+
+@rule(
+    "LG508",
+    "domain-with-constraint",
+    ERROR,
+    condition="RunSQL adds a constraint to a domain, or NOT NULL, without NOT VALID.",
+    effect="Every table with a column of the domain is locked and read, one after the other, in one transaction.",
+    remedy="Add it NOT VALID, and validate it in the next migration; or use a check constraint per table.",
+    unsafe="""
+        migrations.RunSQL("ALTER DOMAIN shop_money ADD CHECK (VALUE >= 0)", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL(
+            "ALTER DOMAIN shop_money ADD CONSTRAINT positive CHECK (VALUE >= 0) NOT VALID", migrations.RunSQL.noop
+        ),
+    """,
+    squawk=("ban-alter-domain-with-add-constraint",),
+)
+def domain_constraint(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        adds = statement.has("ADD") or statement.has("SET", "NOT", "NULL") or statement.has("VALIDATE")
+        if statement.starts("ALTER", "DOMAIN") and adds and not statement.has("NOT", "VALID"):
+            yield Finding("every table that uses the domain is locked and read", step.operation)
+
+
+RULES = (
+    json_column,
+    small_key,
+    key_retyped,
+    enum_value,
+    enum_renamed,
+    extension_created,
+    extension_dropped,
+    domain_constraint,
+)

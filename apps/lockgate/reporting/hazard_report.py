@@ -1,0 +1,193 @@
+"""Hazards for people, for machines, for GitHub's annotations and for code scanning. Pure: values in, text out."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from lockgate import __version__
+from lockgate.planning.hazards import Hazard
+from lockgate.planning.rules import ALL, Rule
+
+WIDTH = 110  # characters
+SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A hazard with its place. file: relative to the working directory; empty where unknown."""
+
+    hazard: Hazard
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was found. judged: how many migrations. notes: what was assumed or left out, in sentences."""
+
+    placed: tuple[Placed, ...]
+    judged: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        return sum(each.hazard.blocking for each in self.placed)
+
+    @property
+    def warnings(self) -> int:
+        return sum(not each.hazard.accepted for each in self.placed) - self.errors
+
+    @property
+    def accepted(self) -> int:
+        return sum(bool(each.hazard.accepted) for each in self.placed)
+
+
+def text(report: Report) -> str:
+    """By migration: what, where, why, and what to do; accepted ones in a line."""
+    lines = list(report.notes)
+    for migration, group in groupby(report.placed, key=lambda each: each.hazard.migration):
+        lines += ["", str(migration)]
+        for each in group:
+            lines += _lines(each)
+    return "\n".join([*lines, "", summary(report)]).lstrip("\n")
+
+
+def summary(report: Report) -> str:
+    counts = f"{_count(report.errors, 'error')}, {_count(report.warnings, 'warning')}, {report.accepted} accepted"
+    return f"{_count(report.judged, 'migration')} judged: {counts}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _lines(placed: Placed) -> list[str]:
+    hazard, rule = placed.hazard, placed.hazard.rule
+    where = f"{placed.file}:{placed.line}" if placed.file else ""
+    if hazard.accepted:
+        return [f"  {rule.id} accepted {rule.name}  {where}", *_part("why", hazard.accepted)]
+    return [
+        f"  {rule.id} {rule.severity:<8} {rule.name}  {where}".rstrip(),
+        *_part("what", hazard.what),
+        *_part("why", rule.effect),
+        *_part("next", rule.remedy),
+    ]
+
+
+def _part(label: str, content: str) -> list[str]:
+    head = f"    {label:<6}"
+    return textwrap.wrap(content, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
+
+
+def as_json(report: Report) -> str:
+    """One document; its fields are described in docs/linting.md."""
+    document = {
+        "version": 1,
+        "migrations": report.judged,
+        "errors": report.errors,
+        "warnings": report.warnings,
+        "accepted": report.accepted,
+        "notes": list(report.notes),
+        "hazards": [_document(each) for each in report.placed],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _document(placed: Placed) -> dict[str, Any]:
+    hazard, rule = placed.hazard, placed.hazard.rule
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "severity": str(rule.severity),
+        "app": hazard.migration.app,
+        "migration": hazard.migration.name,
+        "operation": hazard.operation,
+        "table": hazard.table or None,
+        "what": hazard.what,
+        "why": rule.effect,
+        "next": rule.remedy,
+        "accepted": hazard.accepted or None,
+        "file": placed.file or None,
+        "line": placed.line,
+    }
+
+
+def github(report: Report) -> str:
+    """Workflow commands that GitHub shows as annotations of a diff; accepted hazards are not shown.
+
+    Source: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+    """
+    lines = [f"::notice::{_data(note)}" for note in report.notes]
+    for each in report.placed:
+        if not each.hazard.accepted:
+            rule = each.hazard.rule
+            title = _property(f"{rule.id} {rule.name}")
+            place = f"file={_property(each.file)},line={each.line}," if each.file else ""
+            message = f"{each.hazard.what}\n{rule.effect}\n{rule.remedy}"
+            lines.append(f"::{rule.severity} {place}title={title}::{_data(message)}")
+    return "\n".join([*lines, summary(report)])
+
+
+def _data(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: str) -> str:
+    return _data(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def sarif(report: Report) -> str:
+    """SARIF 2.1.0. Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html"""
+    numbers = {rule.id: number for number, rule in enumerate(ALL)}
+    run = {
+        "tool": {"driver": {"name": "lockgate", "version": __version__, "rules": [_sarif_rule(rule) for rule in ALL]}},
+        "columnKind": "utf16CodeUnits",
+        "results": [_sarif_result(each, numbers) for each in report.placed],
+        "invocations": [
+            {
+                "executionSuccessful": True,
+                "toolExecutionNotifications": [{"level": "note", "message": {"text": note}} for note in report.notes],
+            }
+        ],
+    }
+    return json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+
+
+def _sarif_rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "name": "".join(word.capitalize() for word in rule.name.split("-")),
+        "shortDescription": {"text": rule.condition},
+        "fullDescription": {"text": rule.effect},
+        "help": {"text": rule.remedy},
+        "defaultConfiguration": {"level": str(rule.severity)},
+    }
+
+
+def _sarif_result(placed: Placed, numbers: dict[str, int]) -> dict[str, Any]:
+    hazard = placed.hazard
+    found: dict[str, Any] = {
+        "ruleId": hazard.rule.id,
+        "ruleIndex": numbers[hazard.rule.id],
+        "level": str(hazard.rule.severity),
+        "message": {"text": f"{hazard.migration}: {hazard.what}"},
+    }
+    if placed.file:
+        place = {"artifactLocation": {"uri": placed.file}, "region": {"startLine": placed.line}}
+        found["locations"] = [{"physicalLocation": place}]
+    if hazard.accepted:
+        found["suppressions"] = [{"kind": "inSource", "justification": hazard.accepted}]
+    return found
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {"text": text, "json": as_json, "github": github, "sarif": sarif}
+
+
+def of(hazards: Sequence[Hazard]) -> str:
+    """Hazards without their places, for commands that show them beside a plan."""
+    return text(Report(tuple(Placed(each, "", 1) for each in hazards), len({each.migration for each in hazards})))

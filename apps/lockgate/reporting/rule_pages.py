@@ -1,0 +1,115 @@
+"""A rule's page, ``--explain`` and the index of all pages, from the rule itself.
+
+``python -m lockgate.reporting.rule_pages docs/rules`` writes the pages; a test compares them with the rules.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+
+from lockgate.planning.rules import ALL, GROUPS, Example, Rule
+from lockgate.planning.rules.shop import MODELS
+
+WIDTH = 110  # characters
+
+
+def explain(rule: Rule) -> str:
+    """A rule for the terminal."""
+    return "\n".join(
+        [
+            f"{rule.id} {rule.name} ({rule.severity})",
+            "",
+            *_part("when", rule.condition),
+            *_part("why", rule.effect),
+            *_part("next", rule.remedy),
+            "",
+            f"unsafe{_given(rule.unsafe)}",
+            textwrap.indent(rule.unsafe.source.rstrip(), "    "),
+            "",
+            f"safe{_given(rule.safe)}",
+            textwrap.indent(rule.safe.source.rstrip(), "    "),
+            "",
+            "to accept it, in the migration",
+            f'    lockgate_accept = {{"{rule.id}": "the reason why it is safe here"}}',
+        ]
+    )
+
+
+def _part(label: str, content: str) -> list[str]:
+    head = f"{label:<6}"
+    return textwrap.wrap(content, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
+
+
+def page(rule: Rule) -> str:
+    """A rule as a page of the docs."""
+    squawk = f"\nIn SQL, squawk's {_codes(rule.squawk)} is reported as this rule.\n" if rule.squawk else ""
+    return f"""# {rule.id}: {rule.name}
+
+Severity: {rule.severity}. All rules: [index](index.md).
+
+**When.** {rule.condition}
+
+**Effect.** {rule.effect}
+
+**Remedy.** {rule.remedy}
+{squawk}
+## Unsafe{_given(rule.unsafe)}
+
+```python
+{rule.unsafe.source.rstrip()}
+```
+
+## Safe{_given(rule.safe)}
+
+```python
+{rule.safe.source.rstrip()}
+```
+
+## Accepting it
+
+```python
+class Migration(migrations.Migration):
+    lockgate_accept = {{"{rule.id}": "the reason why it is safe here"}}
+```
+"""
+
+
+def _codes(names: tuple[str, ...]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+def _given(example: Example) -> str:
+    """What the catalog must say for the example to count."""
+    return f" ({example.given})" if example.given else ""
+
+
+def index() -> str:
+    """All rules by group, and the models that their examples change."""
+    parts = [
+        "# Rules",
+        "",
+        "What `lintmigrations` and `migrate` report, and why. Ids never change their meaning. How hazards are judged",
+        "and accepted is in [linting](../linting.md); how to add a rule in [adding a rule](../adding-a-rule.md).",
+    ]
+    for prefix, (title, rules) in GROUPS.items():
+        parts += ["", f"## {prefix}xx: {title}", "", "| id | name | severity | reported when |", "|---|---|---|---|"]
+        parts += [f"| [{each.id}]({each.id}.md) | {each.name} | {each.severity} | {each.condition} |" for each in rules]
+    parts += ["", "## The examples' models", "", "Every example changes these tables, which are large.", ""]
+    return "\n".join([*parts, "```python", MODELS.rstrip(), "```", ""])
+
+
+def write(folder: Path) -> None:
+    """Write every page, and remove those of rules that are gone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = {f"{rule.id}.md": page(rule) for rule in ALL} | {"index.md": index()}
+    for path in folder.glob("*.md"):
+        if path.name not in pages:
+            path.unlink()
+    for name, content in pages.items():
+        (folder / name).write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,69 @@
+"""A rule's examples, run: from the source that its page shows to the hazards that are found in it."""
+
+from __future__ import annotations
+
+import linecache
+from typing import Any
+
+import django.contrib.postgres.constraints
+import django.contrib.postgres.fields
+import django.contrib.postgres.functions
+import django.contrib.postgres.operations
+import django.db.models.functions
+from django.db import migrations, models
+from django.db.migrations import Migration
+
+from lockgate.execution.lazy_states import LazyState
+from lockgate.execution.recording_editor import offline_connection, recording
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.planning import build, hazards
+from lockgate.planning.hazards import Hazard
+from lockgate.planning.rules import Example
+from lockgate.planning.rules.case import HazardSettings
+from lockgate.planning.rules.rule import OFFLINE, source
+from lockgate.planning.rules.shop import MODELS
+from lockgate.planning.steps import MigrationPlan
+
+THRESHOLD = 8 * 1024**2
+BUDGET = 10 * 1024**3
+NAMES: dict[str, Any] = {
+    "migrations": migrations,
+    "models": models,
+    "functions": django.db.models.functions,
+    "postgres_constraints": django.contrib.postgres.constraints,
+    "postgres_fields": django.contrib.postgres.fields,
+    "postgres_functions": django.contrib.postgres.functions,
+    "postgres_operations": django.contrib.postgres.operations,
+}
+
+
+def migration(text: str, name: str = "0002_example") -> Migration:
+    """A migration of the app ``shop`` made from source, whose functions have theirs at hand."""
+    file = f"<{name} {hash(text)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    names = {**NAMES, "__name__": "shop.migrations"}
+    exec(compile(text, file, "exec"), names)
+    made: Migration = names["Migration"](name, "shop")
+    return made
+
+
+def plans(*given: Migration, facts: DatabaseFacts = OFFLINE) -> list[MigrationPlan]:
+    """Their plan, as one release, on the shop's tables."""
+    state = LazyState()
+    history = migration(MODELS, "0001_initial")
+    connection = offline_connection("default", facts.version)
+    planner = build.Planner(facts, lambda prospect: recording(connection, prospect), build.Settings(THRESHOLD))
+    planner.plan(history, state, deployed=True)
+    return [planner.plan(each, state) for each in given]
+
+
+def hazards_of(*given: str | Migration, facts: DatabaseFacts = OFFLINE) -> list[Hazard]:
+    """What is found in migrations that go out as one release. given: as source, or operations alone."""
+    made = [
+        each if isinstance(each, Migration) else migration(source(each), f"{n:04}") for n, each in enumerate(given, 2)
+    ]
+    return hazards.find(plans(*made, facts=facts), facts, made, HazardSettings(THRESHOLD, BUDGET))
+
+
+def hazards_of_example(example: Example) -> list[Hazard]:
+    return hazards_of(example.source, facts=example.facts)

@@ -1,0 +1,89 @@
+"""Every rule: its unsafe example is found, its safe one is not, and what people read is kept as golden files.
+
+``LOCKGATE_WRITE_GOLDEN=1 python -m pytest tests/unit/test_rules.py`` writes the golden files anew, to be looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from lockgate.planning.rules import ALL, GROUPS, Rule
+from lockgate.reporting import hazard_report, rule_pages
+from lockgate.reporting.hazard_report import Placed, Report
+from tests.support.examples import hazards_of_example
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = Path(__file__).parent / "rules"
+PAGES = ROOT / "docs" / "rules"
+
+every_rule = pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
+
+
+@every_rule
+def test_the_unsafe_example_is_found(rule: Rule) -> None:
+    assert rule.id in [each.rule.id for each in hazards_of_example(rule.unsafe)]
+
+
+@every_rule
+def test_the_safe_example_is_not_found(rule: Rule) -> None:
+    assert rule.id not in [each.rule.id for each in hazards_of_example(rule.safe)]
+
+
+@every_rule
+def test_the_safe_example_has_no_error_at_all(rule: Rule) -> None:
+    assert [f"{each.rule.id} {each.what}" for each in hazards_of_example(rule.safe) if each.blocking] == []
+
+
+@every_rule
+def test_what_people_read_is_as_it_was_looked_at(rule: Rule) -> None:
+    found = [Placed(each, "shop/migrations/0002_example.py", 1) for each in hazards_of_example(rule.unsafe)]
+    text = hazard_report.text(Report(tuple(found), 1)) + "\n"
+    golden = GOLDEN / f"{rule.id}.txt"
+    if os.environ.get("LOCKGATE_WRITE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert golden.read_text(encoding="utf-8") == text
+
+
+@every_rule
+def test_nothing_of_a_rule_is_missing(rule: Rule) -> None:
+    assert re.fullmatch(r"LG\d{3}", rule.id)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", rule.name)
+    for part in (rule.condition, rule.effect, rule.remedy):
+        assert part[0].isupper() or part.startswith("lockgate_accept")
+        assert part.endswith((".", ";"))
+        assert "!" not in part
+    assert rule.unsafe.source != rule.safe.source or rule.unsafe.facts != rule.safe.facts
+    assert all(example.facts.offline or example.given for example in (rule.unsafe, rule.safe))
+
+
+@every_rule
+def test_the_page_is_the_rule(rule: Rule) -> None:
+    assert (PAGES / f"{rule.id}.md").read_text(encoding="utf-8") == rule_pages.page(rule)
+
+
+@every_rule
+def test_the_explanation_has_all_of_the_rule(rule: Rule) -> None:
+    text = " ".join(rule_pages.explain(rule).split())
+    for part in (rule.id, rule.name, rule.condition, rule.effect, rule.remedy, rule.unsafe.source, rule.safe.source):
+        assert " ".join(part.split()) in text
+
+
+def test_the_index_is_of_these_rules() -> None:
+    assert (PAGES / "index.md").read_text(encoding="utf-8") == rule_pages.index()
+
+
+def test_every_page_and_golden_file_belongs_to_a_rule() -> None:
+    known = {rule.id for rule in ALL}
+    assert {path.stem for path in PAGES.glob("*.md")} == known | {"index"}
+    assert {path.stem for path in GOLDEN.glob("*")} == known
+
+
+def test_ids_and_names_are_used_once_and_in_their_group() -> None:
+    assert len({rule.id for rule in ALL}) == len({rule.name for rule in ALL}) == len(ALL)
+    assert [rule.id for rule in ALL] == sorted(rule.id for rule in ALL)
+    for prefix, (_, rules) in GROUPS.items():
+        assert all(rule.id.startswith(prefix) for rule in rules)
