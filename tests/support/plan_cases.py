@@ -8,10 +8,11 @@ from typing import Any
 from django.contrib.postgres import constraints as postgres_constraints
 from django.contrib.postgres import fields as postgres_fields
 from django.contrib.postgres import operations as postgres_operations
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
-from django.db.models.functions import Lower, Now, Random
+from django.db.models.functions import Lower, Now, Random, Round
 
 CASCADE = models.CASCADE
 
@@ -215,6 +216,12 @@ NEW_COLUMNS = (
     case("AddField, constant db_default", add("extra", models.IntegerField(db_default=7))),
     case("AddField, db_default Now()", add("extra", models.DateTimeField(db_default=Now()))),
     case("AddField, volatile db_default", add("extra", models.FloatField(db_default=Random()))),
+    case("AddField, db_default RandomUUID()", add("extra", models.UUIDField(db_default=RandomUUID())), listed=False),
+    case(
+        "AddField, db_default with a volatile function inside",
+        add("extra", models.FloatField(db_default=Round(Random() * 10))),
+        listed=False,
+    ),
     case("AddField, one-off default", add("extra", models.IntegerField(default=7), preserve_default=False)),
     case("AddField, db_index", add("extra", models.IntegerField(null=True, db_index=True))),
     case("AddField, db_index on text", add("extra", models.CharField(max_length=9, null=True, db_index=True))),

@@ -119,6 +119,7 @@ class Scratch:
     def prepare(self, *operations: Operation) -> ProjectState:
         """An empty schema, then these operations as stock Django runs them, and rows in every table."""
         self.connection.ensure_connection()
+        self.send("ROLLBACK")  # of what a failed test left
         self.send("SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         state = ProjectState()
         for number, operation in enumerate(operations):
@@ -340,23 +341,14 @@ def _concurrently(scratch: Scratch, step: Step) -> Locks:
     return _strongest(held, works, names)
 
 
-def run_all(scratch: Scratch, planned: Sequence[MigrationPlan]) -> None:
-    """Every plan to its end: what is online in autocommit, the switch in one transaction."""
-    for each in planned:
-        for phase in Phase:
-            switch = phase is Phase.SWITCH and each.atomic
-            with _transaction(scratch) if switch else contextlib.nullcontext():
-                for step in each.phase(phase):
-                    for statement in step.sql:
-                        scratch.send(statement)
-
-
-@contextlib.contextmanager
-def _transaction(scratch: Scratch) -> Iterator[None]:
-    scratch.send("BEGIN")
-    try:
-        yield
-    except BaseException:
-        scratch.send("ROLLBACK")
-        raise
-    scratch.send("COMMIT")
+def run_all(scratch: Scratch, planned: MigrationPlan) -> None:
+    """A plan to its end: what is online in autocommit, the switch in one transaction."""
+    for phase in Phase:
+        switch = phase is Phase.SWITCH and planned.atomic
+        if switch:
+            scratch.send("BEGIN")
+        for step in planned.phase(phase):
+            for statement in step.sql:
+                scratch.send(statement)
+        if switch:
+            scratch.send("COMMIT")

@@ -20,6 +20,7 @@ from django.db.backends.ddl_references import Table
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.backends.utils import strip_quotes
 from django.db.models import Index, Model
+from django.db.models.expressions import RawSQL
 from psycopg import sql as psycopg_sql
 
 from lockgate.errors import LockgateError
@@ -152,7 +153,7 @@ class _Recording:
             )
         if template in self._texts("sql_delete_index", "sql_delete_index_concurrently"):
             concurrently = template == self._t("sql_delete_index_concurrently")
-            return Change(Kind.DROP_INDEX, table, name=name, concurrently=concurrently)
+            return self._of_known(Change(Kind.DROP_INDEX, table, name=name, concurrently=concurrently))
         if template == self._t("sql_rename_index"):
             old, new = strip_quotes(str(parts["old_name"])), strip_quotes(str(parts["new_name"]))
             return Change(Kind.RENAME_INDEX, table, name=new, old_name=old)
@@ -164,8 +165,7 @@ class _Recording:
             references = target.table if isinstance(target, Table) else strip_quotes(str(target))
             return replace(found, kind=Kind.ADD_FOREIGN_KEY, references=references)
         if template in self._texts("sql_delete_constraint", "sql_delete_fk"):
-            known = self.prospect.find(found.table, found.name)
-            return replace(found, kind=Kind.DROP_CONSTRAINT, references=known.references if known else "")
+            return self._of_known(replace(found, kind=Kind.DROP_CONSTRAINT))
         made = {
             self._t("sql_create_unique"): Kind.ADD_UNIQUE,
             self._t("sql_create_pk"): Kind.ADD_PRIMARY_KEY,
@@ -174,6 +174,22 @@ class _Recording:
         }
         kind = made.get(template, Kind.OTHER)
         return replace(found, kind=kind, unique=kind is Kind.ADD_UNIQUE)
+
+    def _of_known(self, dropped: Change) -> Change:
+        """With what is known of the constraint or index that is dropped by name."""
+        known = self.prospect.find(dropped.table, dropped.name)
+        if known is None:
+            return dropped
+        columns = tuple(name for name in known.columns if name is not None)
+        included = tuple(sorted((known.uses or frozenset()) - set(columns)))
+        return replace(
+            dropped,
+            columns=columns,
+            included=included,
+            references=known.references,
+            unique=known.unique,
+            partial=known.computed,
+        )
 
     def _quoted(self, table: str, column: str) -> dict[str, str]:
         return {"table": self.quote_name(table), "column": self.quote_name(column)}
@@ -305,8 +321,11 @@ class _Recording:
         return "" if self.effective_default(field) is None else "constant"
 
     def _calls_volatile(self, expression: Any) -> bool:
-        name = getattr(expression, "function", None)
-        if name and str(name).lower() in self.prospect.facts.volatile_functions:
+        if isinstance(expression, RawSQL):
+            return True  # it may call anything
+        given = getattr(expression, "extra", {}).get("function") or getattr(expression, "function", None)
+        name = given or getattr(expression, "template", "").partition("(")[0]  # RandomUUID has its name there
+        if str(name).lower() in self.prospect.facts.volatile_functions:
             return True
         inner: list[Any] = getattr(expression, "get_source_expressions", list)()
         return any(self._calls_volatile(each) for each in inner if each is not None)
@@ -339,6 +358,8 @@ class _Recording:
         old_type, collation = str(old["type"]), old.get("collation") != new.get("collation")
         needed = type_changes.work(old_type, str(new_type), collation=collation)
         work = type_changes.with_dependents(needed, new_field.column, self.prospect.named(table))
+        if self.prospect.facts.offline and needed.grows:
+            work = needed  # the indexes that there are cannot be seen
         change = Change(Kind.ALTER_TYPE, table, columns, type=str(new_type), old_type=old_type, work=work)
         self._fragments.append((made[0][0], change))
         beside = self._t("sql_add_identity") % self._quoted(table, new_field.column)

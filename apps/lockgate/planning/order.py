@@ -66,6 +66,7 @@ def _relies(later: Change, mine: Change, *, put_off: bool) -> bool:  # noqa: PLR
 
 
 def _same_columns(later: Change, mine: Change) -> bool:
-    if mine.partial or not mine.columns:
+    columns = {*mine.columns, *mine.included}
+    if not columns or (mine.partial and mine.kind is not Kind.DROP_INDEX):
         return True  # the column may be in an expression or a condition
-    return bool({*later.columns, later.old_name} & {*mine.columns, *mine.included})
+    return bool({*later.columns, later.old_name} & columns)
