@@ -1,7 +1,7 @@
 """Which changes of a column's type PostgreSQL makes in the catalog alone, which need a scan, and which a rewrite.
 
 Complete for the types that Django's fields make; whatever is not listed is a rewrite, which is the safe guess.
-Verified against PostgreSQL, pair by pair (tests/postgres/test_plan_locks.py).
+Verified against PostgreSQL, pair by pair (tests/postgres/test_plan_types.py).
 
 Sources: https://www.postgresql.org/docs/current/sql-altertable.html ("As an exception, when changing the type of an
 existing column, if the USING clause does not change the column contents and the old type is either binary coercible to

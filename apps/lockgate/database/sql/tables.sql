@@ -17,12 +17,11 @@ SELECT wanted.name,
                'sequence', (SELECT relname FROM pg_class WHERE oid =
                    pg_get_serial_sequence(class.oid::regclass::text, attribute.attname)::regclass),
                'sequence_used', coalesce((
-                   SELECT sequences.last_value::float8 / CASE attribute.atttypid
+                   SELECT CASE WHEN has_sequence_privilege(sequence.oid, 'SELECT, USAGE')
+                               THEN pg_sequence_last_value(sequence.oid) END::float8
+                        / CASE attribute.atttypid
                               WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END
                    FROM pg_class AS sequence
-                   JOIN pg_sequences AS sequences
-                     ON sequences.sequencename = sequence.relname
-                    AND sequences.schemaname = sequence.relnamespace::regnamespace::text
                    WHERE sequence.oid = pg_get_serial_sequence(class.oid::regclass::text, attribute.attname)::regclass
                ), 0)) ORDER BY attribute.attnum)
            FROM pg_attribute AS attribute

@@ -1,0 +1,163 @@
+"""What is rewritten, what stays in place, and the reason that is given for it. No server is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import models
+from django.db.migrations import operations as ops
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from lockgate.execution.recording_editor import offline_connection, recording
+from lockgate.facts.tables import DatabaseFacts, TableFacts
+from lockgate.planning import build
+from lockgate.planning.steps import MigrationPlan, Phase
+from tests.support import plans
+from tests.support.plan_cases import BASE, add, alter, check, index, unique
+
+MEGABYTE = 1024**2
+BOOK = TableFacts("library_book", "r", size=100 * MEGABYTE, rows=10**6)
+AUTHOR, SHELF = replace(BOOK, name="library_author"), replace(BOOK, name="library_shelf")
+INDEX = index("pages_idx", fields=["pages"])
+SET_NOT_NULL = alter("isbn", models.CharField(max_length=20))
+CHECK = ops.AddConstraint("Book", check("c", models.Q(pages__gte=0)))
+NOTHING = ops.RunPython(ops.RunPython.noop)
+
+
+def plan(*operations: Operation, book: TableFacts = BOOK, version: int = 160000, **attributes: Any) -> MigrationPlan:
+    state = ProjectState()
+    for each in BASE:
+        each.state_forwards(plans.APP, state)
+    facts = DatabaseFacts(version, tables={each.name: each for each in (book, AUTHOR, SHELF)})
+    connection = offline_connection("default", version)
+    pending = plans.migration("0001_case", *operations, **attributes)
+    settings = build.Settings(threshold=8 * MEGABYTE)
+    (made,) = build.plan([pending], state, facts, lambda prospect: recording(connection, prospect), settings)
+    return made
+
+
+def kept(*operations: Operation, **options: Any) -> list[str]:
+    """The reasons for what stays in place."""
+    return [step.kept_in_place for step in plan(*operations, **options).steps if step.kept_in_place]
+
+
+def phases(*operations: Operation, **options: Any) -> list[str]:
+    return [step.phase.value for step in plan(*operations, **options).steps]
+
+
+@pytest.mark.parametrize(
+    ("operations", "expected"),
+    [
+        ([INDEX], ["expand"]),
+        ([ops.AddIndex("Book", models.Index(fields=["title"], name="t")), INDEX], ["expand", "expand"]),
+        ([unique("u", fields=["pages"])], ["expand", "switch"]),
+        ([CHECK], ["expand", "expand"]),
+        ([SET_NOT_NULL], ["expand", "expand", "switch"]),
+        ([add("extra", models.IntegerField(null=True, db_index=True))], ["switch", "finish"]),
+        ([add("extra", models.IntegerField(null=True)), index("x", fields=["extra"])], ["switch", "finish"]),
+        ([add("extra", models.IntegerField(null=True))], ["switch"]),
+    ],
+)
+def test_the_phases_of_what_is_rewritten(operations: list[Operation], expected: list[str]) -> None:
+    assert phases(*operations) == expected
+    assert kept(*operations) == []
+
+
+@pytest.mark.parametrize("operation", [INDEX, unique("u", fields=["pages"]), CHECK, SET_NOT_NULL], ids=repr)
+def test_a_small_table_is_left_alone(operation: Operation) -> None:
+    assert phases(operation, book=replace(BOOK, size=MEGABYTE)) == ["switch"]
+    assert kept(operation, book=replace(BOOK, size=MEGABYTE)) == []
+
+
+@pytest.mark.parametrize("attributes", [{"atomic": False}, {"online": False}], ids=str)
+def test_a_migration_may_ask_to_be_left_alone(attributes: dict[str, bool]) -> None:
+    assert phases(INDEX, **attributes) == ["switch"]
+
+
+@pytest.mark.parametrize("data", [NOTHING, ops.RunSQL("SELECT 1")], ids=["RunPython", "RunSQL"])
+@pytest.mark.parametrize("operation", [INDEX, unique("u", fields=["pages"]), CHECK, SET_NOT_NULL], ids=repr)
+@pytest.mark.parametrize("nested", [False, True])
+def test_data_changed_before_keeps_it_in_place(data: Operation, operation: Operation, nested: bool) -> None:
+    given = ops.SeparateDatabaseAndState(database_operations=[data]) if nested else data
+    reason = f"{type(data).__name__} runs before it in the same migration, and it may depend on that"
+    assert kept(given, operation) == [reason]
+    assert set(phases(given, operation)) == {"switch"}
+
+
+def test_data_changed_after_does_not() -> None:
+    assert phases(INDEX, NOTHING) == ["expand", "switch"]
+
+
+EXTRA = add("extra", models.IntegerField(null=True))
+EXTRA_INDEX = index("x", fields=["extra"])
+
+
+@pytest.mark.parametrize(
+    ("operations", "reason"),
+    [
+        ([EXTRA, EXTRA_INDEX, ops.RenameModel("Book", "Volume")], 'rename table "library_book"'),
+        ([EXTRA, EXTRA_INDEX, ops.RenameField("Book", "extra", "more")], 'rename column "extra"'),
+        ([EXTRA, EXTRA_INDEX, ops.RenameIndex("Book", "y", old_name="x")], 'rename index "x"'),
+        ([EXTRA, EXTRA_INDEX, ops.RunSQL("SELECT 1")], "run SQL"),
+        ([EXTRA, unique("u", fields=["extra"]), NOTHING], "run Python"),
+    ],
+    ids=["RenameModel", "RenameField", "RenameIndex", "RunSQL", "RunPython"],
+)
+def test_what_the_migration_touches_later_is_not_put_off(operations: list[Operation], reason: str) -> None:
+    assert kept(*operations) == [f"{reason} comes after it in the same migration"]
+    assert Phase.FINISH not in {step.phase for step in plan(*operations).steps}
+
+
+def test_other_columns_and_code_do_not_keep_a_plain_index() -> None:
+    assert phases(EXTRA, EXTRA_INDEX, ops.RemoveField("Book", "title"), NOTHING)[-1] == "finish"
+
+
+@pytest.mark.parametrize(
+    ("operation", "reason"),
+    [
+        (INDEX, "PostgreSQL builds no index on all partitions concurrently"),
+        (unique("u", fields=["pages"]), "no index can be attached to all partitions as a constraint"),
+        (
+            add("shelf", models.ForeignKey("library.Shelf", models.CASCADE, null=True)),
+            "PostgreSQL builds no index on all partitions concurrently",
+        ),
+    ],
+    ids=repr,
+)
+def test_a_partitioned_table_says_why(operation: Operation, reason: str) -> None:
+    assert kept(operation, book=replace(BOOK, kind="p")) == [f"the table is partitioned, and {reason}"]
+
+
+FOREIGN_KEY = alter("copies", models.ForeignKey("library.Author", models.CASCADE, null=True, db_column="copies"))
+
+
+@pytest.mark.parametrize(("version", "rewritten"), [(160000, False), (180000, True)])
+def test_a_foreign_key_of_a_partitioned_table_is_not_valid_from_18_on(version: int, rewritten: bool) -> None:
+    made = plan(FOREIGN_KEY, book=replace(BOOK, kind="p"), version=version)
+    assert any("NOT VALID" in sql for step in made.steps for sql in step.sql) is rewritten
+
+
+def test_a_column_that_is_filled_in_the_same_migration_is_not_required_online() -> None:
+    filled = alter("copies", models.IntegerField(default=1))
+    assert kept(filled) == ["the column's rows are filled, or the column is made, in the same migration"]
+
+
+def test_not_null_is_proven_by_a_check_before_18_and_by_itself_from_18_on() -> None:
+    before, after = (plan(SET_NOT_NULL, version=version).phase(Phase.EXPAND)[0].sql for version in (160000, 180000))
+    assert before == (
+        'ALTER TABLE "library_book" ADD CONSTRAINT "library_book_isbn_lockgate_not_null"'
+        ' CHECK ("isbn" IS NOT NULL) NOT VALID',
+    )
+    assert after == (
+        'ALTER TABLE "library_book" ADD CONSTRAINT "library_book_isbn_not_null" NOT NULL "isbn" NOT VALID',
+    )
+
+
+def test_every_step_of_expand_can_be_undone_and_says_why_it_is_there() -> None:
+    for step in plan(INDEX, unique("u", fields=["pages"]), CHECK, SET_NOT_NULL).phase(Phase.EXPAND):
+        assert step.undo
+        assert step.reason
+        assert not any(lock.mode.blocks_reads and lock.work.grows for lock in step.locks)
