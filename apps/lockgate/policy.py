@@ -76,6 +76,9 @@ OPTIONS = (
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
 SESSION_OF_INTEREST = timedelta(seconds=5)
 
+# No wait is meant to be longer; more is a slip of the keyboard.
+LONGEST = timedelta(days=366)
+
 # Pauses between polls, jittered so that containers started together do not ask together.
 POLL_FIRST = timedelta(milliseconds=100)
 # The most a waiting runner adds to the moment the lock is free, or the server is up.
@@ -99,6 +102,10 @@ def resolve(settings: Mapping[str, Any], environ: Mapping[str, str], **flags: An
     flags: Policy attributes; durations in seconds.
     Raises ConfigurationError, naming where the value came from, for an unknown key or a value of the wrong kind.
     """
+    if not isinstance(settings, Mapping):
+        raise ConfigurationError(
+            "LOCKGATE is not a dict", next_step='write  LOCKGATE = {"WAIT_SECONDS": 60}  or leave it out'
+        )
     known = {option.key: option for option in OPTIONS}
     if unknown := sorted(set(settings) - set(known)):
         raise ConfigurationError(
@@ -138,7 +145,8 @@ def _read(option: Option, source: str, value: Any) -> Any:
     if isinstance(default, int):
         return _whole_number(source, value)
     if isinstance(default, tuple):
-        if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        listed = isinstance(value, list | tuple | set | frozenset)
+        if not listed or not all(isinstance(item, str) for item in value):
             raise ConfigurationError(f"{source} is not a list of names")
         return tuple(value)
     if not isinstance(value, str):
@@ -150,7 +158,7 @@ def _read(option: Option, source: str, value: Any) -> Any:
 
 def _whole_number(source: str, value: Any) -> int:
     try:
-        number = int(str(value))
+        number = -1 if isinstance(value, bool) else int(str(value))
     except ValueError:
         number = -1
     if number < 0:
@@ -160,11 +168,13 @@ def _whole_number(source: str, value: Any) -> int:
 
 def _seconds(source: str, value: Any) -> timedelta:
     try:
-        seconds = float(value)
+        seconds = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ConfigurationError(f"{source} is {value!r}", next_step="give a number of seconds, 0 or more")
+    if not 0 <= seconds <= LONGEST.total_seconds():
+        raise ConfigurationError(
+            f"{source} is {value!r}", next_step="give a number of seconds, 0 or more, at most a year"
+        )
     return timedelta(seconds=seconds)
 
 

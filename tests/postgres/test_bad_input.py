@@ -365,7 +365,6 @@ def test_an_error_that_quotes_the_url_is_masked(applied: Site) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the ledger keeps the error as it was raised, and --history shows it")
 def test_an_error_that_quotes_the_url_is_masked_in_the_ledger(applied: Site) -> None:
     applied.migration("0002_tells", "migrations.RunPython(forwards)", imports=TELLS)
     applied.migrate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from datetime import timedelta
 from typing import Any
 
@@ -89,3 +90,22 @@ def test_a_policy_within_a_deadline_waits_no_longer(seconds: float, expected: fl
     limits = policy.within(Policy(), seconds)
     assert limits.wait_for_server.total_seconds() == expected
     assert limits.wait_for_lock == Policy().wait_for_lock
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        ["WAIT_SECONDS"],
+        {"EXTENSIONS": 5},
+        {"EXTENSIONS": None},
+        {"EXTENSIONS": {"vector": True}},
+        {"WAIT_SECONDS": 1e15},
+        {"WAIT_SECONDS": True},
+        {"LARGE_TABLE_BYTES": "8 MB"},
+        {"LARGE_TABLE_BYTES": True},
+    ],
+)
+def test_whatever_is_wrong_with_the_settings_is_a_configuration_error(wrong: typing.Any) -> None:
+    with pytest.raises(ConfigurationError):
+        policy.resolve(wrong, {})

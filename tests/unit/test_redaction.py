@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from lockgate.reporting.redaction import MASK, redactor
+from lockgate.redaction import MASK, redactor
 
 SECRET = "p@ss:w/o%rd #1"
 

@@ -89,8 +89,8 @@ def _explained(error: Exception, what: str) -> LockgateError:
 
 
 def _fail(error: LockgateError, log_format: str) -> None:
+    from lockgate.redaction import redactor  # noqa: PLC0415
     from lockgate.reporting.console import JsonConsole, TextConsole  # noqa: PLC0415
-    from lockgate.reporting.redaction import redactor  # noqa: PLC0415
 
     console = JsonConsole if log_format == "json" else TextConsole
     console(sys.stdout, sys.stderr, redactor(_secrets(os.environ))).failure(error)

@@ -12,16 +12,18 @@ import lockgate
 from lockgate import policy
 from lockgate.database import session, wait
 from lockgate.facts import Listener, ServerFacts, ServerReady, Started
+from lockgate.redaction import Redactor
 
 
 @dataclass(frozen=True)
 class Gate:
-    """An open session, the policy in force, and whoever listens."""
+    """An open session, the policy in force, whoever listens, and what takes secrets out of text that is kept."""
 
     connection: BaseDatabaseWrapper
     server: ServerFacts
     limits: policy.Policy
     listen: Listener
+    redact: Redactor
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Request:
     command: str
 
 
-def reach(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Gate:
+def reach(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor) -> Gate:
     """Wait for the server, and open the one session of the run.
 
     Raises ServerRefused or ServerUnreachable.
@@ -54,10 +56,10 @@ def reach(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listen
     waited = wait.until_ready(connection, limits, listen)
     server = session.server_facts(connection)
     listen(ServerReady(server, waited))
-    return Gate(connection, server, limits, listen)
+    return Gate(connection, server, limits, listen, redact)
 
 
-def already_open(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Gate:
+def already_open(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor) -> Gate:
     """The gate of a database that is known to be there: nothing is waited for."""
     connection.ensure_connection()
-    return Gate(connection, session.server_facts(connection), limits, listen)
+    return Gate(connection, session.server_facts(connection), limits, listen, redact)

@@ -162,7 +162,7 @@ def _open_run(gate: Gate, request: Request, found: Survey, waited: float, progre
         digest=found.digest if request.signals else "",  # without post_migrate a run finishes nothing
         host=socket.gethostname(),
         backend_pid=opened.info.backend_pid,
-        command=request.command,
+        command=gate.redact(request.command),
         lock_wait_seconds=waited,
     )
     try:
@@ -185,7 +185,7 @@ def _close(gate: Gate, opened: psycopg.Connection[object], run: Run, outcome: Ru
             return
         with contextlib.suppress(DatabaseError, psycopg.Error):
             django_seams.leave_transaction(gate.connection)
-            ledger.close_run(gate.connection.alias, run, outcome, error)
+            ledger.close_run(gate.connection.alias, run, outcome, gate.redact(error))
         return
     if ledger.exists(gate.connection):
         ledger.close_run(gate.connection.alias, run, outcome)

@@ -15,13 +15,14 @@ from django.conf import settings
 from django.core.checks import Tags
 from django.core.management.base import ALL_CHECKS, BaseCommand, CommandError, CommandParser
 from django.db import connections
+from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
 from django.db.utils import Error as DatabaseError
 
 from lockgate import policy
 from lockgate.errors import Interrupted, LockgateError
 from lockgate.execution import django_seams, failures
+from lockgate.redaction import Redactor, redactor
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
-from lockgate.reporting.redaction import redactor
 
 # Checks that say something about a schema. Others judge a service that these settings need not describe: under
 # minimal ones the admin's would fail for want of templates and middleware.
@@ -68,10 +69,14 @@ def _log_format(argv: Sequence[str]) -> str:
     return str(parser.parse_known_args(list(argv))[0].log_format)
 
 
+# What the loading of migrations ends in, where their files or the graph they make are wrong.
+_UNREADABLE = (SyntaxError, ImportError, BadMigrationError, CircularDependencyError, NodeNotFoundError)
+
+
 def _unexpected(error: Exception) -> LockgateError:
     sqlstate = failures.sqlstate_of(error)
     return LockgateError(
-        "cannot read the migrations" if isinstance(error, SyntaxError | ImportError) else "the command failed",
+        "cannot read the migrations" if isinstance(error, _UNREADABLE) else "the command failed",
         why=failures.why(error, sqlstate),
         state="nothing was changed by this command, or it was rolled back",
         next_step=failures.next_step(sqlstate, lost=isinstance(error, DatabaseError) and sqlstate is None),
@@ -90,11 +95,15 @@ def add_log_format(parser: CommandParser) -> None:
 def console(command: BaseCommand, log_format: str, *, quiet: bool = False) -> Console:
     """The console of a command; every line of it passes the redactor."""
     kind = JsonConsole if log_format == "json" else TextConsole
-    return kind(command.stdout, command.stderr, redactor(secrets()), quiet=quiet)
+    return kind(command.stdout, command.stderr, redact(), quiet=quiet)
 
 
-def secrets() -> list[str]:
-    """The passwords that the settings hold."""
+def redact() -> Redactor:
+    """What takes the settings' passwords out of a text."""
+    return redactor(_passwords())
+
+
+def _passwords() -> list[str]:
     try:
         databases = [connections[alias].settings_dict for alias in connections]
     except Exception:

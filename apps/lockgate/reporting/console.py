@@ -72,7 +72,16 @@ class JsonConsole:
 
     def _line(self, stream: Stream, level: str, event: str, fields: dict[str, Any]) -> None:
         head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
-        _write(stream, self._redact(json.dumps({**head, **fields}, default=str, ensure_ascii=False)))
+        plain = json.loads(json.dumps(fields, default=str))
+        _write(stream, json.dumps({**head, **self._redacted(plain)}, ensure_ascii=False))
+
+    def _redacted(self, value: Any) -> Any:
+        """The values without secrets; a password that reads like a key leaves the keys alone."""
+        if isinstance(value, str):
+            return self._redact(value)
+        if isinstance(value, list):
+            return [self._redacted(each) for each in value]
+        return {key: self._redacted(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 Console = TextConsole | JsonConsole

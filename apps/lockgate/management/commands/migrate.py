@@ -62,7 +62,7 @@ class Command(boundary.Boundary, DjangoMigrate):
         quiet = options["verbosity"] == 0 or bool(reads_only)
         console = boundary.console(self, options.get("log_format", "text"), quiet=quiet)
         with live(console, self.stdout) as listen:
-            reached = gate.reach(connection, limits, listen)
+            reached = gate.reach(connection, limits, listen, boundary.redact())
             if reads_only and not options["prune"]:
                 self._check(options)
                 self._read_only(reached, options)
@@ -134,6 +134,8 @@ class Command(boundary.Boundary, DjangoMigrate):
         limits = boundary.policy_in_force()
         if limits.extensions:
             console = boundary.console(self, "text", quiet=options["verbosity"] == 0)
-            run.migrate_ungated(gate.already_open(connection, limits, console), self._request(options))
+            run.migrate_ungated(
+                gate.already_open(connection, limits, console, boundary.redact()), self._request(options)
+            )
         else:
             self._django(options)

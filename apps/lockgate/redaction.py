@@ -10,12 +10,12 @@ MASK = "***"
 SHORTEST = 3  # characters: a shorter password would mask half of every message
 
 
-def redactor(secrets: Iterable[str]) -> _Redactor:
+def redactor(secrets: Iterable[str]) -> Redactor:
     """A function from text to text without these secrets: as they are, percent-encoded, or quoted (JSON, repr)."""
-    return _Redactor(secrets)
+    return Redactor(secrets)
 
 
-class _Redactor:
+class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in _forms(secret)}
         self._forms = sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
