@@ -20,10 +20,18 @@ ModelKey = tuple[str, str]
 
 
 class LazyState(ProjectState):
-    """A state whose ``apps`` render on demand; a clone, and the state after a change, start anew."""
+    """A state whose ``apps`` render on demand; a clone, and the state after a change, start anew.
+
+    alone: the change since the last clone concerns the model alone, and nothing that points to it.
+    """
+
+    alone = False
+    _latest: LazyState | None = None
 
     def clone(self) -> LazyState:
-        return LazyState({key: model.clone() for key, model in self.models.items()}, self.real_apps)
+        self._latest = LazyState({key: model.clone() for key, model in self.models.items()}, self.real_apps)
+        self.alone = False
+        return self._latest
 
     @cached_property
     def apps(self) -> Any:
@@ -35,11 +43,51 @@ class LazyState(ProjectState):
     def reload_models(self, models: Any, delay: bool = True) -> None:
         self.__dict__.pop("apps", None)
 
+    def _concerns_it_alone(self) -> None:
+        """Nothing but the model itself will be asked for, in the state before and after."""
+        self.alone = True
+        if self._latest is not None:
+            self._latest.alone = True
+
+    def add_model(self, model_state: ModelState) -> None:
+        self._concerns_it_alone()
+        super().add_model(model_state)
+
+    def add_field(self, *args: Any, **kwargs: Any) -> None:
+        self._concerns_it_alone()
+        super().add_field(*args, **kwargs)
+
+    def remove_field(self, *args: Any, **kwargs: Any) -> None:
+        self._concerns_it_alone()
+        super().remove_field(*args, **kwargs)
+
+    def alter_field(self, app_label: str, model_name: str, name: str, field: Any, preserve_default: bool) -> None:
+        old: Any = self.models[app_label, model_name].get_field(name)
+        if not any(each.primary_key or each.unique for each in (old, field)):  # what others may refer to
+            self._concerns_it_alone()
+        super().alter_field(app_label, model_name, name, field, preserve_default)
+
+    def add_index(self, *args: Any, **kwargs: Any) -> None:
+        self._concerns_it_alone()
+        super().add_index(*args, **kwargs)
+
+    def remove_index(self, *args: Any, **kwargs: Any) -> None:
+        self._concerns_it_alone()
+        super().remove_index(*args, **kwargs)
+
+    def add_constraint(self, *args: Any, **kwargs: Any) -> None:
+        self._concerns_it_alone()
+        super().add_constraint(*args, **kwargs)
+
+    def remove_constraint(self, *args: Any, **kwargs: Any) -> None:
+        self._concerns_it_alone()
+        super().remove_constraint(*args, **kwargs)
+
 
 class _LazyApps:
     """Answers as a registry does; what is not asked of one model at a time renders everything."""
 
-    def __init__(self, state: ProjectState) -> None:
+    def __init__(self, state: LazyState) -> None:
         self._state = state
         self._registry = StateApps([], {})
 
@@ -74,6 +122,8 @@ class _LazyApps:
         """A model, what points to it, and everything that those point to in turn."""
         wanted: list[ModelKey] = []
         changed = [key]
+        if self._state.alone:
+            wanted, changed = [key], []
         while changed:
             each = changed.pop()
             wanted.append(each)

@@ -25,9 +25,10 @@ def path_of(migration: Migration) -> Path | None:
 
 
 def is_installed(migration: Migration) -> bool:
-    """Whether it came with a package, and so is not this project's to change."""
+    """Whether it came with a package, ours among them, and so is not this project's to change."""
     path = path_of(migration)
-    folders = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    ours = Path(__file__).parents[1]
+    folders = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), ours)
     return path is not None and any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
 

@@ -7,7 +7,8 @@ editor's templates and of the methods that make its fragments. Nothing is sent t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.ddl_references import Expressions
 from django.db.backends.ddl_references import Statement as DjangoStatement
 from django.db.backends.ddl_references import Table
 from django.db.backends.postgresql.base import DatabaseWrapper
@@ -51,6 +53,19 @@ def offline_connection(alias: str, version: int) -> BaseDatabaseWrapper:
     return made  # type: ignore[no-any-return]
 
 
+@contextlib.contextmanager
+def unplugged() -> Iterator[None]:
+    """No connection of this thread is opened in the block: a field's default may be a function that asks the server."""
+    known: Any = connections.all()
+    for each in known:
+        each.connect = _never
+    try:
+        yield
+    finally:
+        for each in known:
+            del each.connect
+
+
 def _never() -> None:
     raise LockgateError("an operation asks the server, and planning is offline")
 
@@ -74,6 +89,7 @@ class _Recording:
         self.recorded: list[Statement] = []
         self._announced: list[Change] = []
         self._fragments: list[tuple[str, Change]] = []
+        self._altered = ""  # the column whose field is being altered
         self.deferred_sql = []
 
     def take(self) -> tuple[Statement, ...]:
@@ -87,7 +103,7 @@ class _Recording:
     def discard(self) -> None:
         """Forget what an operation that failed half-way had said so far."""
         self.recorded, self.deferred_sql = [], []
-        self._announced, self._fragments = [], []
+        self._announced, self._fragments, self._altered = [], [], ""
 
     # What is sent
 
@@ -148,6 +164,7 @@ class _Recording:
                 name,
                 unique=template == self._t("sql_create_unique_index"),
                 partial=bool(str(parts.get("condition", ""))),
+                expression=isinstance(listed, Expressions),
                 included=_included(parts),
                 concurrently=template == self._t("sql_create_index_concurrently"),
             )
@@ -173,6 +190,8 @@ class _Recording:
             EXCLUSION_TEMPLATE: Kind.ADD_EXCLUSION,
         }
         kind = made.get(template, Kind.OTHER)
+        if kind is Kind.ADD_CHECK and self._altered:
+            return replace(found, kind=kind, columns=(self._altered,))
         return replace(found, kind=kind, unique=kind is Kind.ADD_UNIQUE)
 
     def _of_known(self, dropped: Change) -> Change:
@@ -342,7 +361,9 @@ class _Recording:
         quoted = self._quoted(model._meta.db_table, new_field.column)
         update = self._t("sql_update_with_default").partition("%(default)s")[0] % quoted
         self._fragments.append((update, Change(Kind.UPDATE_ROWS, model._meta.db_table, (new_field.column,))))
+        self._altered = new_field.column
         super()._alter_field(model, old_field, new_field, *args, **kwargs)  # type: ignore[misc]
+        self._altered = ""
         self._fragments.clear()
 
     # What makes the fragments of ALTER TABLE … ALTER COLUMN

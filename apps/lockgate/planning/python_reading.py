@@ -31,12 +31,22 @@ class Code:
     @cached_property
     def tables(self) -> tuple[str, ...]:
         """Tables of the models that it names in full (``apps.get_model("shop", "Order")``), by Django's default."""
+        return tuple(dict.fromkeys(name for name in self._models if name))
+
+    @property
+    def names_all_tables(self) -> bool:
+        """Whether every model that it gets is named in full."""
+        return bool(self._models) and all(self._models)
+
+    @cached_property
+    def _models(self) -> list[str]:
+        """The tables of the models that it gets; empty for one whose name is made up at run time."""
         found = []
         for call in self._calls("get_model"):
-            given = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-            name = given[0].replace(".", "_") if len(given) == 1 else "_".join(given[:2])
-            found.append(name.lower())
-        return tuple(found)
+            parts = [*call.args, *(each.value for each in call.keywords)]
+            given = [each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            found.append("_".join(given).replace(".", "_").lower() if len(given) == len(parts) else "")
+        return found
 
     def unbatched(self, *methods: str) -> Iterator[str]:
         """Calls of these methods on a whole queryset, outside any loop."""

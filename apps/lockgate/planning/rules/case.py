@@ -78,7 +78,7 @@ class Case:
         for number, operation in self.operations:
             if isinstance(operation, RunPython) and (code := python_reading.read(operation.code)):
                 tables = [self.was.get(name, name) for name in code.tables]
-                if not tables or any(self._may_be_large(name) for name in tables):
+                if not code.names_all_tables or any(self._may_be_large(name) for name in tables):
                     found.append((number, code))
         return tuple(found)
 
@@ -101,6 +101,12 @@ class Case:
     def is_sql(step: Step) -> bool:
         """Whether a step is a RunSQL."""
         return any(change.kind is Kind.RUN_SQL for change in step.changes)
+
+    def is_generated(self, change: Change) -> bool:
+        """Whether the database computes a new column by itself."""
+        fields = (getattr(operation, "field", None) for _, operation in self.operations)
+        generated = {field.name for field in fields if field is not None and getattr(field, "generated", False)}
+        return change.stored or any(column in generated for column in change.columns)
 
     def existed(self, table: str) -> bool:
         return table not in self.new_tables

@@ -141,7 +141,7 @@ def collation_changed(case: Case) -> Iterator[Finding]:
     "LG306",
     "required-column-without-default",
     ERROR,
-    condition="RunSQL adds a NOT NULL column without a default to a table that is there already.",
+    condition="A NOT NULL column is added without a default to a table that is there already.",
     effect="It fails as soon as the table has one row, because that row would have no value.",
     remedy="Give the column a default, or add it nullable, fill it, and set NOT NULL in a later migration.",
     unsafe="""
@@ -154,7 +154,8 @@ def collation_changed(case: Case) -> Iterator[Finding]:
 )
 def required_without_default(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_COLUMN):
-        if change.not_null and not change.default and not change.stored and not change.identity and case.is_sql(step):
+        fails = change.not_null and not change.default and not change.identity
+        if fails and not case.is_generated(change):
             what = f'column "{change.columns[0]}" of {case.described(change.table)} is NOT NULL and has no default'
             yield Finding(what, step.operation, change.table)
 

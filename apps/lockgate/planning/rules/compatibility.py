@@ -121,16 +121,10 @@ def table_renamed(case: Case) -> Iterator[Finding]:
 )
 def required_column(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_COLUMN):
-        kept = change.database_default or change.stored or change.identity
-        if change.not_null and not kept and not _generated(change, case):
+        dropped = change.default and not change.database_default  # without any, LG306 says that it fails
+        if change.not_null and dropped and not change.identity and not case.is_generated(change):
             what = f'column "{_column(change)}" of {case.described(change.table)} is NOT NULL with no database default'
             yield Finding(what, step.operation, change.table)
-
-
-def _generated(change: Change, case: Case) -> bool:
-    """Whether the database computes the column by itself."""
-    fields = (getattr(operation, "field", None) for _, operation in case.operations)
-    return any(getattr(field, "generated", False) and field.name == _column(change) for field in fields if field)
 
 
 @rule(

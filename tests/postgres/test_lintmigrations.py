@@ -1,0 +1,197 @@
+"""``lintmigrations`` as a developer and a build use it: what is judged, how it ends, what it prints."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.support.sites import CREATE_COUNTER, Site
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
+DROP = 'migrations.RemoveField("Counter", "value")'
+ADD_REQUIRED = 'migrations.AddField("Counter", "step", models.IntegerField(default=1))'
+ADD_INDEX = 'migrations.AddIndex("Counter", models.Index(fields=["value"], name="counter_value"))'
+
+
+@pytest.fixture
+def shop(site: Site) -> Site:
+    """An app with a table, and a migration that drops a column of it."""
+    site.migration("0001_initial", CREATE_COUNTER)
+    site.migration("0002_drop", DROP)
+    return site
+
+
+def lint(site: Site, *arguments: str) -> tuple[int, str]:
+    """Without any server: exit code and text."""
+    result = site.run("lintmigrations", *arguments, DATABASE_URL=NOWHERE)
+    assert result.err == ""
+    return result.code, result.out
+
+
+def test_an_error_ends_with_exit_code_1_and_says_where_what_why_and_what_to_do(shop: Site) -> None:
+    code, text = lint(shop)
+    assert code == 1
+    assert "offline: no database was asked, so every table counts as large" in text
+    assert "LG801 error    column-dropped  shop/migrations/0002_drop.py:9" in text
+    assert 'what  column "value" of "shop_counter" is dropped' in text
+    assert "next  Remove the field in state only" in text
+    assert "2 migrations judged: 1 error, 0 warnings, 0 accepted" in text
+
+
+def test_the_line_is_that_of_the_operation(shop: Site) -> None:
+    lines = (shop.path / "shop/migrations/0002_drop.py").read_text().splitlines()
+    assert DROP in lines[9 - 1]
+
+
+def test_an_accepted_hazard_is_shown_and_ends_with_exit_code_0(shop: Site) -> None:
+    shop.migration("0002_drop", DROP, lockgate_accept='{"LG801": "unused since 41"}')
+    code, text = lint(shop)
+    assert code == 0
+    assert "LG801 accepted column-dropped" in text
+    assert "unused since 41" in text
+    assert "0 errors, 0 warnings, 1 accepted" in text
+
+
+def test_an_acceptance_without_a_reason_accepts_nothing(shop: Site) -> None:
+    shop.migration("0002_drop", DROP, lockgate_accept='{"LG801": " "}')
+    code, text = lint(shop)
+    assert code == 1
+    assert "LG001 error    accepted-without-reason" in text
+    assert "LG801 error    column-dropped" in text
+
+
+def test_warnings_alone_end_with_exit_code_0(site: Site) -> None:
+    site.migration("0001_initial", 'migrations.RunSQL("SELECT 1")')
+    code, text = lint(site)
+    assert code == 0
+    assert "LG708 warning" in text
+
+
+def test_one_app_or_one_migration_is_judged(shop: Site) -> None:
+    assert lint(shop, "auth")[0] == 0
+    assert lint(shop, "shop", "0001")[0] == 0
+    assert lint(shop, "shop", "0002")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], 'there is no app "nowhere"'),
+        (["shop", "0009"], '0 migrations of "shop" begin with "0009"'),
+        (["--explain", "LG999"], 'there is no rule "LG999"'),
+        (["--unapplied", "--offline"], "cannot be --offline"),
+    ],
+)
+def test_what_does_not_exist_is_named(shop: Site, arguments: list[str], said: str) -> None:
+    result = shop.run("lintmigrations", *arguments, DATABASE_URL=NOWHERE)
+    assert result.code == 1
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_rule_is_explained_without_a_database(site: Site) -> None:
+    code, text = lint(site, "--explain", "lg801")
+    assert code == 0
+    assert text.startswith("LG801 column-dropped (error)")
+    assert 'migrations.RemoveField("order", "note")' in text
+
+
+def test_since_a_commit_only_what_changed_is_judged_as_one_release(shop: Site) -> None:
+    git(shop, "init", "--quiet")
+    git(shop, "add", ".")
+    git(shop, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "one")
+    assert lint(shop, "--since", "HEAD") == (0, lint(shop, "--since", "HEAD")[1])
+    assert "0 migrations judged" in lint(shop, "--since", "HEAD")[1]
+    shop.migration("0003_more", 'migrations.CreateModel("Box", [("id", models.BigAutoField(primary_key=True))])')
+    shop.migration("0004_more", 'migrations.AddField("Box", "size", models.IntegerField(default=1))')
+    code, text = lint(shop, "--since", "HEAD")
+    assert code == 0  # the table is new to everybody
+    assert "2 migrations judged" in text
+    shop.migration("0005_more", ADD_REQUIRED)
+    code, text = lint(shop, "--since", "HEAD")
+    assert code == 1
+    assert "LG805" in text
+
+
+def test_an_unknown_commit_is_named(shop: Site) -> None:
+    git(shop, "init", "--quiet")
+    result = shop.run("lintmigrations", "--since", "nowhere", DATABASE_URL=NOWHERE)
+    assert result.code == 1
+    assert "error: git rev-parse failed" in result.err
+
+
+def test_what_is_unapplied_is_judged_by_the_real_sizes(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    assert site.migrate().code == 0
+    site.migration("0002_index", ADD_INDEX, atomic="False")
+    result = site.run("lintmigrations", "--unapplied")
+    assert (result.code, result.err) == (0, "")  # the table is small
+    assert "1 migration judged: 0 errors" in result.out
+    assert "offline" not in result.out
+    site.database.execute("INSERT INTO shop_counter (value) SELECT 1 FROM generate_series(1, 300000)")
+    result = site.run("lintmigrations", "--unapplied")
+    assert (result.code, result.err) == (1, "")
+    assert "LG101 error    index-built-in-place" in result.out
+    assert "MB, about" in result.out
+
+
+def test_tables_that_the_same_release_makes_are_not_reported(shop: Site) -> None:
+    result = shop.run("lintmigrations", "--unapplied")
+    assert (result.code, result.err) == (0, "")
+    assert "0 errors, 0 warnings" in result.out
+
+
+def test_nothing_is_changed(shop: Site) -> None:
+    assert shop.run("lintmigrations", "--database", "default").code == 0
+    assert shop.database.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+
+
+def test_json_is_one_document(shop: Site) -> None:
+    code, text = lint(shop, "--format", "json")
+    document = json.loads(text)
+    assert code == 1
+    assert (document["version"], document["errors"], document["migrations"]) == (1, 1, 2)
+    [hazard] = document["hazards"]
+    assert (hazard["id"], hazard["app"], hazard["migration"]) == ("LG801", "shop", "0002_drop")
+    assert (hazard["operation"], hazard["table"], hazard["line"]) == (0, "shop_counter", 9)
+
+
+def test_github_gets_annotations(shop: Site) -> None:
+    _, text = lint(shop, "--format", "github")
+    assert "::error file=shop/migrations/0002_drop.py,line=9,title=LG801 column-dropped::column" in text
+    assert "%0A" in text
+
+
+def test_sarif_has_what_code_scanning_asks_for(shop: Site) -> None:
+    _, text = lint(shop, "--format", "sarif")
+    document = json.loads(text)
+    assert document["version"] == "2.1.0"
+    [run] = document["runs"]
+    [result] = run["results"]
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "LG801"
+    [place] = result["locations"]
+    assert place["physicalLocation"]["artifactLocation"]["uri"] == "shop/migrations/0002_drop.py"
+    assert place["physicalLocation"]["region"]["startLine"] == 9
+
+
+def test_an_operation_that_asks_the_server_is_reported_not_run(site: Site) -> None:
+    imports = """
+        from django.db.migrations.operations.base import Operation
+
+        class Ask(Operation):
+            def state_forwards(self, app_label, state):
+                pass
+
+            def database_forwards(self, app_label, schema_editor, from_state, to_state):
+                schema_editor.connection.cursor().execute("CREATE TABLE never (id int)")
+    """
+    site.migration("0001_initial", "Ask()", imports=imports)
+    code, text = lint(site)
+    assert code == 0
+    assert "LG709 warning  operation-unknown" in text
+
+
+def git(site: Site, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=site.path, check=True, capture_output=True)
