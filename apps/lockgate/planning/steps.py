@@ -120,6 +120,7 @@ class Change:
     default: of a new column: "" none, "constant", or "volatile" (computed for every row).
     database_default: it stays in the database; Django drops a Python default right after adding the column.
     work: for ALTER_TYPE, what PostgreSQL must do to the rows. included: columns that an index carries along (INCLUDE).
+    expression: an index of expressions; its columns are those that they use.
     """
 
     kind: Kind
@@ -143,6 +144,7 @@ class Change:
     proven: bool = False
     work: Work = Work.MOMENT
     included: tuple[str, ...] = ()
+    expression: bool = False
 
 
 @dataclass(frozen=True)
