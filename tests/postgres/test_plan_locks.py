@@ -9,7 +9,7 @@ import pytest
 
 from lockgate.planning.steps import Kind, MigrationPlan
 from project import embedded
-from tests.support import plans
+from tests.support import lock_table, plans
 from tests.support.plan_cases import BASE, CASES, Case
 from tests.support.plans import Scratch
 
@@ -45,6 +45,9 @@ def test_claimed_is_observed(scratch: Scratch, case: Case) -> None:
     (in_place,) = scratch.plan([pending], state, online=False)
     (online,) = scratch.plan([pending], state)
     prove(scratch, case, in_place)
+    if case.listed:  # as docs/locks.md has it
+        shown = lock_table.planned(case, scratch.version // 10000, online=False)
+        assert [plans.claimed(step) for step in shown.steps] == [plans.claimed(step) for step in in_place.steps]
     if online.steps != in_place.steps:
         scratch.prepare(*BASE, *case.before)
         prove(scratch, case, online)

@@ -16,9 +16,8 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.backends.ddl_references import Expressions
+from django.db.backends.ddl_references import Expressions, Table
 from django.db.backends.ddl_references import Statement as DjangoStatement
-from django.db.backends.ddl_references import Table
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.backends.utils import strip_quotes
 from django.db.models import Index, Model

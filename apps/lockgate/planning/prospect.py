@@ -137,12 +137,13 @@ class Prospect:
 
 
 def _made(change: Change) -> Named:
-    """What a change makes. The SQL of conditions and expressions is not looked into."""
-    computed = change.kind is Kind.ADD_INDEX and (change.partial or not change.columns)
-    known = change.columns and not computed
+    """What a change makes. The SQL of conditions is not looked into."""
+    known = change.columns and not change.partial
     uses = frozenset((*change.columns, *change.included)) if known else None
+    computed = change.partial or change.expression or (change.kind is Kind.ADD_INDEX and not change.columns)
+    columns = (None,) if change.expression else change.columns
     kind = _KINDS[change.kind]
-    return Named(change.name, kind, change.columns, change.unique, change.references, uses=uses, computed=computed)
+    return Named(change.name, kind, columns, change.unique, change.references, uses=uses, computed=computed)
 
 
 def _renamed(each: Named, old: str, new: str) -> Named:
