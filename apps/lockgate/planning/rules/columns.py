@@ -53,7 +53,7 @@ def volatile_default(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.AddField("order", "doubled", models.IntegerField(null=True)),
     """,
-    squawk=("adding-field-with-default", "ban-add-generated-stored-column"),
+    squawk=("adding-field-with-default",),
 )
 def stored_generated(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_COLUMN):
@@ -75,7 +75,6 @@ def stored_generated(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.AddField("order", "serial_number", models.BigIntegerField(null=True)),
     """,
-    squawk=("adding-serial-primary-key-field",),
 )
 def numbered(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_COLUMN):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.sql_reading import SqlStatement
 from lockgate.planning.steps import Change, Kind, Phase, Work
 
 
@@ -314,6 +315,59 @@ def null_allowed(case: Case) -> Iterator[Finding]:
         yield Finding(what, step.operation, change.table)
 
 
+@rule(
+    "LG812",
+    "object-dropped-or-renamed",
+    WARNING,
+    condition="RunSQL drops, renames or moves a view, function, sequence, trigger, policy or constraint by hand.",
+    effect="Where the release that still serves names it (a view in its queries, a function in a default), those "
+    "queries fail; what a trigger or policy did is done no more.",
+    remedy="Make the new one beside it, and drop the old one when no release that serves uses it; then accept "
+    "this hazard.",
+    unsafe="""
+        migrations.RunSQL("ALTER VIEW shop_totals RENAME TO shop_sums", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("CREATE VIEW shop_sums AS SELECT 1", "DROP VIEW shop_sums"),
+    """,
+)
+def object_gone(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        kind = _object(statement)
+        gone = statement.starts("DROP") or statement.has("RENAME", "TO") or statement.has("SET", "SCHEMA")
+        if kind and gone:
+            yield Finding(f"a {kind.lower()} that may be in use goes away", step.operation)
+
+
+_OBJECTS = ("VIEW", "FUNCTION", "PROCEDURE", "SEQUENCE", "TRIGGER", "POLICY", "DOMAIN", "AGGREGATE", "OPERATOR")
+
+
+def _object(statement: SqlStatement) -> str:
+    """What kind of object a DROP or ALTER is about, of those that are not tables, columns, indexes or types."""
+    words = [word for word in statement.tokens[:3] if word != "MATERIALIZED"]
+    return words[1] if words[0] in ("DROP", "ALTER") and len(words) > 1 and words[1] in _OBJECTS else ""
+
+
+@rule(
+    "LG813",
+    "privilege-revoked",
+    WARNING,
+    condition="RunSQL revokes a privilege, or gives a table to another owner.",
+    effect="The release that still serves fails at whatever it did with that privilege, from the moment of the commit.",
+    remedy="Revoke when no release that serves uses it any more; then accept this hazard by naming that release.",
+    unsafe="""
+        migrations.RunSQL("REVOKE INSERT ON shop_order FROM shop", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("GRANT INSERT ON shop_order TO shop", migrations.RunSQL.noop),
+    """,
+)
+def privilege_revoked(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        if statement.starts("REVOKE") or (statement.starts("ALTER") and statement.has("OWNER", "TO")):
+            yield Finding("a privilege that may be in use goes away", step.operation)
+
+
 RULES = (
     column_dropped,
     table_dropped,
@@ -326,4 +380,6 @@ RULES = (
     upsert_target_dropped,
     another_family,
     null_allowed,
+    object_gone,
+    privilege_revoked,
 )

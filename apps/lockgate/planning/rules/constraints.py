@@ -155,7 +155,7 @@ def exclusion_in_place(case: Case) -> Iterator[Finding]:
             "ALTER TABLE shop_order ADD PRIMARY KEY USING INDEX order_number_key", migrations.RunSQL.noop
         ),
     """,
-    squawk=("adding-primary-key-constraint", "adding-serial-primary-key-field"),
+    squawk=("adding-serial-primary-key-field",),
 )
 def primary_key_changed(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_PRIMARY_KEY):

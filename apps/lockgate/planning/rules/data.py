@@ -46,7 +46,6 @@ def _run(body: str) -> str:
         migrations.RunSQL("UPDATE shop_order SET note = ''", migrations.RunSQL.noop),
     """,
     safe=_PORTIONS,
-    squawk=("require-where-in-update", "require-where-in-delete"),
 )
 def every_row(case: Case) -> Iterator[Finding]:
     for step, statement, table in _changed_rows(case):

@@ -204,7 +204,6 @@ def attached(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.RunSQL("REFRESH MATERIALIZED VIEW CONCURRENTLY shop_totals", migrations.RunSQL.noop),
     """,
-    squawk=("require-concurrent-refresh-materialized-view",),
 )
 def refreshed(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:

@@ -1,0 +1,69 @@
+"""SQL that our reader does not know goes to squawk, and what it finds is ours."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lockgate.errors import LockgateError
+from lockgate.execution import squawk
+from lockgate.facts import Key
+from lockgate.planning import hazards
+from lockgate.planning.rules import ALL
+from lockgate.planning.rules.case import HazardSettings
+from lockgate.planning.rules.rule import OFFLINE, source
+from tests.support.examples import migration, plans
+
+KEY = Key("shop", "0002_example")
+
+
+def test_a_finding_has_its_place_and_squawks_name() -> None:
+    program = squawk.program()
+    assert program
+    found = squawk.judge(program, [(KEY, 3, "SELECT 1"), (KEY, 7, "ALTER TABLE a DROP COLUMN b")], 160000)
+    assert [(each.migration, each.operation) for each in found if each.rule == "ban-drop-column"] == [(KEY, 7)]
+
+
+def test_nothing_is_run_for_nothing() -> None:
+    assert squawk.judge("/nowhere", [], 160000) == []
+
+
+def test_what_is_no_report_is_an_error_with_what_it_said(tmp_path: Path) -> None:
+    broken = tmp_path / "squawk"
+    broken.write_text("#!/bin/sh\necho out of order >&2\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(LockgateError, match="squawk failed with exit code 3") as caught:
+        squawk.judge(str(broken), [(KEY, 0, "SELECT 1")], 160000)
+    assert "out of order" in caught.value.why
+
+
+def test_only_what_our_reader_does_not_know_is_asked() -> None:
+    sql = "CREATE INDEX a ON shop_order (note); ALTER DOMAIN d ADD CHECK (VALUE > 0)"
+    made = plans(migration(source(f'migrations.RunSQL("{sql}", migrations.RunSQL.noop),')))
+    assert [text for _, _, text in hazards.unread(made)] == ["ALTER DOMAIN d ADD CHECK (VALUE > 0)"]
+
+
+def test_a_finding_becomes_the_rule_that_names_it_once() -> None:
+    given = migration(source('migrations.RunSQL("ALTER DOMAIN d ADD CHECK (VALUE > 0)", migrations.RunSQL.noop),'))
+    made = plans(given)
+    said = [
+        hazards.SqlFinding(made[0].migration, 0, "ban-alter-domain-with-add-constraint", "said again"),
+        hazards.SqlFinding(made[0].migration, 0, "ban-drop-column", "said by squawk alone"),
+        hazards.SqlFinding(made[0].migration, 0, "prefer-text-field", "a matter of style"),
+    ]
+    found = hazards.find(made, OFFLINE, [given], HazardSettings(1, 1), said)
+    assert [each.rule.id for each in found] == ["LG508", "LG801"]
+    assert found[1].what == "said by squawk alone"
+
+
+def test_squawk_knows_every_rule_that_is_mapped(tmp_path: Path) -> None:
+    """An unknown name in --exclude is refused, so the names are checked by squawk itself."""
+    program = squawk.program()
+    assert program
+    (tmp_path / "empty.sql").write_text("SELECT 1;\n")
+    names = sorted({name for rule in ALL for name in rule.squawk})
+    command = [program, *(f"--exclude={name}" for name in names), "empty.sql"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
