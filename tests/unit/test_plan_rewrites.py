@@ -161,3 +161,14 @@ def test_every_step_of_expand_can_be_undone_and_says_why_it_is_there() -> None:
         assert step.undo
         assert step.reason
         assert not any(lock.mode.blocks_reads and lock.work.grows for lock in step.locks)
+
+
+@pytest.mark.parametrize(("swapped", "tables"), [("library.Author", 0), (None, 1)])
+def test_a_model_that_is_swapped_out_has_no_table(settings: Any, swapped: str | None, tables: int) -> None:
+    settings.LIBRARY_READER_MODEL = swapped
+    made = plan(
+        ops.CreateModel(
+            "Reader", [("id", models.AutoField(primary_key=True))], options={"swappable": "LIBRARY_READER_MODEL"}
+        )
+    )
+    assert len([sql for step in made.steps for sql in step.sql]) == tables
