@@ -1,0 +1,103 @@
+"""The reader of SQL: statements are told apart as PostgreSQL does, and plain ones become changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockgate.planning import sql_reading
+from lockgate.planning.steps import Change, Kind
+
+
+@pytest.mark.parametrize(
+    ("text", "statements"),
+    [
+        ("SELECT 1; SELECT 2", ["SELECT 1", "SELECT 2"]),
+        ("SELECT ';' ;;", ["SELECT ';'"]),
+        ("SELECT 'it''s;' || E'a\\';b'", ["SELECT 'it''s;' || E'a\\';b'"]),
+        ('DROP TABLE "a;b"', ['DROP TABLE "a;b"']),
+        ("SELECT 1 -- a; b\n; SELECT 2", ["SELECT 1 -- a; b", "SELECT 2"]),
+        ("/* a /* b; */ c; */ SELECT 1", ["/* a /* b; */ c; */ SELECT 1"]),
+        ("DO $$ BEGIN; END $$; SELECT 1", ["DO $$ BEGIN; END $$", "SELECT 1"]),
+        ("DO $x$ $$;$$ $x$", ["DO $x$ $$;$$ $x$"]),
+        ("SELECT $1;", ["SELECT $1"]),
+        ("", []),
+        ("-- nothing", []),
+        ("SELECT 'never closed; ", ["SELECT 'never closed; ".strip()]),
+    ],
+)
+def test_statements_are_told_apart(text: str, statements: list[str]) -> None:
+    found = sql_reading.statements(text)
+    if "never closed" in text:
+        assert len(found) >= 1  # whatever PostgreSQL would say of it, reading it ends
+    else:
+        assert [each.text for each in found] == statements
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "table", "columns", "name"),
+    [
+        ('create index "I" on only public.T using gin (a, lower(b))', Kind.ADD_INDEX, "t", ("a", "lower"), "I"),
+        ("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a) WHERE b", Kind.ADD_INDEX, "t", ("a",), "i"),
+        ("DROP INDEX IF EXISTS s.i", Kind.DROP_INDEX, "", (), "i"),
+        ("DROP TABLE IF EXISTS t", Kind.DROP_TABLE, "t", (), ""),
+        ("ALTER TABLE t ADD COLUMN IF NOT EXISTS a int", Kind.ADD_COLUMN, "t", ("a",), ""),
+        ("ALTER TABLE t ADD a int", Kind.ADD_COLUMN, "t", ("a",), ""),
+        ("ALTER TABLE ONLY t DROP a", Kind.DROP_COLUMN, "t", ("a",), ""),
+        ("ALTER TABLE t DROP CONSTRAINT IF EXISTS c", Kind.DROP_CONSTRAINT, "t", (), "c"),
+        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID", Kind.ADD_CHECK, "t", (), "c"),
+        ("ALTER TABLE t ADD CONSTRAINT c UNIQUE (a, b)", Kind.ADD_UNIQUE, "t", ("a", "b"), "c"),
+        ("ALTER TABLE t VALIDATE CONSTRAINT c", Kind.VALIDATE_CONSTRAINT, "t", (), "c"),
+        ("ALTER TABLE t ALTER a SET NOT NULL", Kind.SET_NOT_NULL, "t", ("a",), ""),
+        ("ALTER TABLE t ALTER COLUMN a SET DATA TYPE bigint", Kind.ALTER_TYPE, "t", ("a",), ""),
+        ("ALTER TABLE t RENAME a TO b", Kind.RENAME_COLUMN, "t", ("b",), "b"),
+        ("ALTER TABLE t RENAME TO u", Kind.RENAME_TABLE, "t", (), "u"),
+        ("UPDATE ONLY t SET a = 1", Kind.UPDATE_ROWS, "t", (), ""),
+        ("DELETE FROM t", Kind.UPDATE_ROWS, "t", (), ""),
+    ],
+)
+def test_a_plain_statement_becomes_a_change(
+    text: str, kind: Kind, table: str, columns: tuple[str, ...], name: str
+) -> None:
+    [change] = changes(text)
+    assert (change.kind, change.table, change.columns, change.name) == (kind, table, columns, name)
+
+
+def test_several_actions_become_several_changes() -> None:
+    found = changes("ALTER TABLE t ADD a numeric(10, 2) NOT NULL DEFAULT 0, DROP b, ADD UNIQUE (c, d)")
+    assert [each.kind for each in found] == [Kind.ADD_COLUMN, Kind.DROP_COLUMN, Kind.ADD_UNIQUE]
+
+
+def test_how_a_thing_is_done_is_seen() -> None:
+    assert changes("CREATE INDEX CONCURRENTLY i ON t (a)")[0].concurrently
+    assert changes("ALTER TABLE t ADD CHECK (a > 0) NOT VALID")[0].not_valid
+    assert changes("ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX i")[0].using_index
+    assert changes("ALTER TABLE t ADD a uuid DEFAULT gen_random_uuid()")[0].default == "volatile"
+    assert changes("ALTER TABLE t ADD a timestamptz DEFAULT now()")[0].default == "constant"
+    assert changes("ALTER TABLE t ADD a int GENERATED ALWAYS AS (b * 2) STORED")[0].stored
+    assert changes("ALTER TABLE t ADD a bigserial")[0].identity
+    assert changes("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES s.u (id)")[0].references == "u"
+
+
+@pytest.mark.parametrize("text", ["SELECT 1", "ALTER TABLE t", "ALTER TABLE t ADD", "CREATE INDEX", "DROP", "UPDATE"])
+def test_what_is_not_known_or_breaks_off_is_left_alone(text: str) -> None:
+    changes(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY s.t USING gin (a, lower(b)) WHERE c",
+        "ALTER TABLE IF EXISTS ONLY t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u (b) NOT VALID, RENAME a TO b",
+        "ALTER TABLE t ALTER COLUMN a SET DATA TYPE numeric(10, 2) USING a::numeric, DROP COLUMN IF EXISTS b CASCADE",
+        "DO $x$ BEGIN; 'a' \"b\" /* c */ -- d\n $x$; SELECT E'\\''",
+    ],
+)
+def test_text_that_breaks_off_anywhere_is_read_without_an_error(text: str) -> None:
+    for length in range(len(text)):
+        for statement in sql_reading.statements(text[:length]):
+            sql_reading.changes(statement)
+
+
+def changes(text: str) -> tuple[Change, ...]:
+    [statement] = sql_reading.statements(text)
+    return sql_reading.changes(statement)
