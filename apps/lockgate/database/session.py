@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from lockgate import policy
@@ -127,6 +128,26 @@ def _end_with_client(connection: BaseDatabaseWrapper, server: ServerFacts) -> No
         _set(connection, "client_connection_check_interval", f"{milliseconds:.0f}ms")
     except psycopg.errors.InvalidParameterValue:
         return  # the server's platform cannot tell a closed socket
+
+
+def mark_transaction(connection: BaseDatabaseWrapper, mark: str) -> None:
+    """Leave a mark in the open transaction that goes with it (``SET LOCAL``)."""
+    raw(connection).execute("SELECT set_config('lockgate.migration', %s, true)", [mark])
+
+
+def is_marked(connection: BaseDatabaseWrapper, mark: str) -> bool:
+    """Whether this is still the transaction that got the mark: SQL of a migration may have ended it."""
+    opened = raw(connection)
+    if opened.info.transaction_status != TransactionStatus.INTRANS:
+        return False
+    row = opened.execute("SELECT current_setting('lockgate.migration', true)").fetchone()
+    return row is not None and row[0] == mark
+
+
+def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the server has a transaction of this session open, failed or not; True too where nobody can tell."""
+    opened = connection.connection
+    return opened is None or opened.info.transaction_status != TransactionStatus.IDLE
 
 
 def refuse_read_only(server: ServerFacts) -> None:

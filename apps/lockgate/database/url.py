@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import dj_database_url
 
@@ -77,11 +77,12 @@ def _move_options(database: dict[str, Any], parts: SplitResult) -> None:
 
     Read from the query itself: a password of digits is not a number.
     """
-    given = parse_qs(parts.query)
+    pairs = (pair.partition("=") for pair in parts.query.split("&"))
+    given = {key: unquote(value) for key, _, value in pairs}  # as libpq has it, a + is a +
     options = database.get("OPTIONS", {})
     for option, key in _KEYS.items():
         if option in given:
-            database[key] = given[option][-1]
+            database[key] = given[option]
             del options[option]
 
 

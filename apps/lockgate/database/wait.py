@@ -68,11 +68,11 @@ def prepare_parameters(connection: BaseDatabaseWrapper, timeout: timedelta) -> N
 
     What the project itself sets in ``OPTIONS`` stays, but for the pool: the lock lives on one session.
     """
-    options: dict[str, Any] = connection.settings_dict["OPTIONS"]
-    options.pop("pool", None)
+    options = {key: value for key, value in connection.settings_dict["OPTIONS"].items() if key != "pool"}
     seconds = max(1, round(timeout.total_seconds()))
-    for key, value in {"connect_timeout": seconds, **policy.KEEPALIVES}.items():
-        options.setdefault(key, value)
+    defaults: dict[str, Any] = {"connect_timeout": seconds, **policy.KEEPALIVES}
+    # A dict of this wrapper's own: the settings' belongs to every thread of the process.
+    connection.settings_dict = {**connection.settings_dict, "OPTIONS": {**defaults, **options}}
 
 
 class _Said:

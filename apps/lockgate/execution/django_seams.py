@@ -90,3 +90,14 @@ def leave_transaction(connection: BaseDatabaseWrapper) -> None:
     connection.run_on_commit = []
     if opened is not None and not opened.closed:
         connection.set_autocommit(True)
+
+
+@contextlib.contextmanager
+def unprepared(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Keep Django's ``migrate`` from preparing the database: PostGIS' backend creates its extension there."""
+    wrapper: Any = connection
+    wrapper.prepare_database = lambda: None  # on this wrapper alone, in front of its class's
+    try:
+        yield
+    finally:
+        del wrapper.prepare_database

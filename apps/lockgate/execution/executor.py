@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,6 +18,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 from django.utils import timezone
 
+from lockgate.database import session
+from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, interruption
 from lockgate.execution.progress import Progress
 from lockgate.facts import Action, Key
@@ -26,17 +28,22 @@ from lockgate.planning import fingerprint
 from lockgate.planning.plan import key_of
 
 
+class Confirm(Protocol):
+    """Raises unless the session still holds the lock. inside: whether a migration's transaction is open."""
+
+    def __call__(self, *, inside: bool) -> None: ...
+
+
 @dataclass(frozen=True)
 class Duties:
     """What the run wants of the executor beside running migrations.
 
-    held: migrations left out of forward plans. confirm: raises unless the session still holds the lock.
-    record: writes a ledger row in the open transaction.
+    held: migrations left out of forward plans. record: writes a ledger row in the open transaction.
     """
 
     progress: Progress
     held: Collection[Key]
-    confirm: Callable[[], None]
+    confirm: Confirm
     record: Callable[[Entry], None]
 
 
@@ -79,15 +86,36 @@ class Executor(MigrationExecutor):
         """Do the work (None: only record it) and record it; together where the migration is atomic."""
         if work is not None and migration.atomic:
             with self.connection.schema_editor(atomic=True) as editor:
-                state = work(editor)
-                django_seams.run_deferred_sql(editor)
-                record()
-            return state
+                return self._run_whole(migration, record, work, editor)
         if work is not None:
             with self.connection.schema_editor(atomic=False) as editor:
                 state = work(editor)
+            self.duties.confirm(inside=False)
         with transaction.atomic(using=self.connection.alias):
             record()
+        return state
+
+    def _run_whole(
+        self, migration: Migration, record: Callable[[], None], work: Callable[[Any], ProjectState], editor: Any
+    ) -> ProjectState:
+        """The work, its deferred SQL and its rows, in the one transaction that is open."""
+        mark = str(key_of(migration))
+        session.mark_transaction(self.connection, mark)
+        try:
+            state = work(editor)
+            django_seams.run_deferred_sql(editor)
+            if not session.is_marked(self.connection, mark):
+                self.duties.progress.transaction_ended = True
+                raise MigrationFailed(
+                    f"{mark} ended its own transaction",
+                    why="its SQL has a COMMIT or ROLLBACK, so what it did cannot be all or nothing",
+                    state="",
+                    next_step="take COMMIT and ROLLBACK out of it, or set atomic = False; undo by hand what it did",
+                )
+            record()
+        except Exception:
+            self.duties.progress.transaction_ended |= not session.is_in_transaction(self.connection)
+            raise
         return state
 
     def _recorder(self, migration: Migration, action: Action) -> Callable[[], None]:
@@ -96,6 +124,7 @@ class Executor(MigrationExecutor):
 
         def write() -> None:
             interruption.raise_if_requested()
+            self.duties.confirm(inside=True)
             django_seams.record(self, migration, forwards=action in ("apply", "fake"))
             seconds = time.monotonic() - started
             seen = fingerprint.of(migration)
@@ -105,4 +134,4 @@ class Executor(MigrationExecutor):
 
     def _before(self) -> None:
         interruption.raise_if_requested()
-        self.duties.confirm()
+        self.duties.confirm(inside=False)

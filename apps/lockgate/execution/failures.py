@@ -15,7 +15,7 @@ import psycopg
 from django.db.utils import Error as DatabaseError
 
 import lockgate
-from lockgate.errors import LockgateError, MigrationFailed
+from lockgate.errors import NOTHING_CHANGED, LockgateError, MigrationFailed
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
 
@@ -58,10 +58,10 @@ _OUTSIDE = "correct what failed (a pre_migrate or post_migrate receiver, most li
 _RUN_AGAIN = "correct the cause, and run again"
 
 
-def explain(error: Exception, progress: Progress) -> LockgateError:
+def explain(error: BaseException, progress: Progress) -> LockgateError:
     """The error to show for one that ended a run; one that explains itself already only learns its state."""
     if isinstance(error, LockgateError):
-        if error.state == "nothing was changed":
+        if error.state in ("", NOTHING_CHANGED):
             error.state = state_of(progress)
         return error
     sqlstate = sqlstate_of(error)
@@ -84,6 +84,8 @@ def why(error: BaseException, sqlstate: str | None) -> str:
         return f"{text} (SQLSTATE {sqlstate})"
     if isinstance(error, DatabaseError):
         return text
+    if isinstance(error, SystemExit):
+        return f"its code called sys.exit({error.code!r}){_place(error)}"
     if isinstance(error, SyntaxError) and error.filename:
         return f'{type(error).__name__}: {error.msg}\nin "{error.filename}", line {error.lineno}'
     return f"{type(error).__name__}: {text}{_place(error)}"
@@ -92,12 +94,14 @@ def why(error: BaseException, sqlstate: str | None) -> str:
 def state_of(progress: Progress, *, lost: bool = False) -> str:
     """What the database looks like now, as far as it is known."""
     parts = []
-    if progress.current and lost:
-        parts.append(f"{progress.current}: rolled back by the server, or committed whole if it got that far")
-    elif progress.current and progress.current_is_atomic:
-        parts.append(f"{progress.current} was rolled back")
-    elif progress.current:
+    if progress.current and not progress.current_is_atomic:
         parts.append(f"{progress.current} is not atomic: what it did before the failure stays, and it is not recorded")
+    elif progress.current and progress.transaction_ended:
+        parts.append(f"{progress.current} ended its own transaction: what it did before that stays, unrecorded")
+    elif progress.current and lost:
+        parts.append(f"{progress.current}: rolled back by the server, or committed whole if it got that far")
+    elif progress.current:
+        parts.append(f"{progress.current} was rolled back")
     parts.append(f"done before it in this run: {_listed([key for key, _ in progress.done])}")
     return "; ".join(parts) if progress.current or progress.done else "no migration was applied by this run"
 

@@ -31,13 +31,14 @@ class Request:
     """What ``migrate`` was asked to do.
 
     ordinary: everything forward, nothing else: what an entrypoint asks. Only then can there be nothing to do.
-    signals: whether Django ends it with post_migrate. app_label: the app it names, if any.
+    signals: whether Django ends it with post_migrate. fake: whether it only records. app_label: the app it names.
     dry_run: has Django validate and plan, without output. check: runs the system checks that matter to a run.
     work: has Django do it. command: its arguments, for the ledger.
     """
 
     ordinary: bool
     signals: bool
+    fake: bool
     app_label: str | None
     dry_run: Callable[[], None]
     check: Callable[[], None]

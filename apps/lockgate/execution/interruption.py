@@ -21,10 +21,11 @@ _received: list[str] = []
 
 
 @contextlib.contextmanager
-def guarded() -> Iterator[None]:
+def guarded(*, to_the_end: bool) -> Iterator[None]:
     """Turn SIGTERM and SIGINT into Interrupted for the length of the block (main thread only).
 
-    After the first signal the process ends within policy.STOP_DEADLINE, whatever happens.
+    After the first signal the process ends within policy.STOP_DEADLINE, whatever happens: in the block, and, where it
+    is the process's last (to_the_end), after it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -34,6 +35,8 @@ def guarded() -> Iterator[None]:
     try:
         yield
     finally:
+        if not to_the_end:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in previous.items():
             signal.signal(number, handler)
 

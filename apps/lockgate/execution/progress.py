@@ -20,11 +20,13 @@ class Progress:
     current: Key | None = None
     current_action: Action = "apply"
     current_is_atomic: bool = True
+    transaction_ended: bool = False  # by the current migration's own SQL
 
     @contextlib.contextmanager
     def step(self, migration: Key, action: Action, *, atomic: bool) -> Iterator[None]:
         """Announce a migration, and its end; where it fails, it stays the current one."""
         self.current, self.current_action, self.current_is_atomic = migration, action, atomic
+        self.transaction_ended = False
         self.listen(MigrationStarted(migration, action, len(self.done) + 1, self.total))
         started = time.monotonic()
         yield

@@ -1,7 +1,7 @@
 """One run, from an open session to a closed ledger row: the flow of a run, top to bottom.
 
-Order, and why: what needs no lock is answered without it; the plan is read again under the lock, because another
-runner may have done the work meanwhile; and the ledger comes before the migrations that it records.
+Order, and why: what needs no lock is answered without it; the plan is read, and judged, again under the lock, because
+another runner may have done the work meanwhile, or something else; and the ledger comes before what it records.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import psycopg
@@ -20,16 +20,14 @@ from django.db.utils import Error as DatabaseError
 
 from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, session
-from lockgate.errors import HeldTarget, Interrupted
-from lockgate.execution import django_seams, failures, interruption, judgement, survey
+from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
+from lockgate.execution import account, django_seams, failures, interruption, judgement, survey
 from lockgate.execution.executor import Duties, Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.progress import Progress
 from lockgate.execution.survey import Survey
-from lockgate.facts import Ended, Key, LockAcquired, NothingPending, Runner
+from lockgate.facts import Ended, ExtensionOutcome, LockAcquired, NothingPending, Runner
 from lockgate.ledger import Entry
-from lockgate.models import Run
-from lockgate.planning import fingerprint
 
 
 def migrate(gate: Gate, request: Request) -> None:
@@ -38,6 +36,7 @@ def migrate(gate: Gate, request: Request) -> None:
     Raises LockgateError (explained, with the state of the database), Interrupted, or Django's CommandError where
     the request itself is wrong.
     """
+    _refuse_transaction(gate)
     before = survey.read(gate, request)
     judgement.judge(before, gate, request)
     if request.ordinary and before.current:
@@ -46,6 +45,32 @@ def migrate(gate: Gate, request: Request) -> None:
     request.check()
     session.refuse_pooler(gate.connection)
     session.refuse_read_only(gate.server)
+    progress = Progress(gate.listen)
+    with _explained(gate, progress):
+        _locked(gate, request, before, progress)
+
+
+def migrate_ungated(gate: Gate, request: Request) -> None:
+    """The same work for a test runner's database: extensions and held migrations, but no lock and no ledger."""
+    _create_extensions(gate, survey.read(gate, request))
+    found = survey.read(gate, request)
+    judgement.report_held(found, gate)
+    progress = Progress(gate.listen, total=len(found.pending))
+    _apply(request, Duties(progress, found.held.keys(), lambda *, inside: None, lambda entry: None))
+
+
+def _refuse_transaction(gate: Gate) -> None:
+    """A run commits migration by migration, which nobody can inside a transaction that is the caller's to end."""
+    if gate.connection.get_autocommit() and not gate.connection.in_atomic_block:
+        return
+    raise ConfigurationError(
+        "migrate cannot run inside a transaction",
+        why="it was called in an atomic block, or the database's AUTOCOMMIT is False",
+        next_step="call it outside of transaction.atomic(), with AUTOCOMMIT left at True",
+    )
+
+
+def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) -> None:
     runner = Runner(before.release(gate.limits), socket.gethostname())
     needless = functools.partial(_done_by_another, gate, request, before.digest)
     with session.announced(gate.connection, gate.server, runner):
@@ -56,17 +81,7 @@ def migrate(gate: Gate, request: Request) -> None:
         with advisory_lock.releasing(gate.connection):
             session.name(gate.connection, dataclasses.replace(runner, since=datetime.now(UTC)))
             gate.listen(LockAcquired(waited))
-            _under_lock(gate, request, waited)
-
-
-def migrate_ungated(gate: Gate, request: Request) -> None:
-    """The same work for a test runner's database: extensions and held migrations, but no lock and no ledger."""
-    missing = extensions.survey(gate.connection, gate.limits.extensions).values()
-    extensions.create(gate.connection, missing, gate.server)
-    found = survey.read(gate, request)
-    judgement.report_held(found, gate)
-    progress = Progress(gate.listen, total=len(found.pending))
-    _apply(request, Duties(progress, found.held.keys(), lambda: None, lambda entry: None))
+            _under_lock(gate, request, before, waited, progress)
 
 
 def _done_by_another(gate: Gate, request: Request, digest: str) -> bool:
@@ -84,21 +99,19 @@ def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
     gate.listen(NothingPending(behind, len(found.held)))
 
 
-def _under_lock(gate: Gate, request: Request, waited: float) -> None:
-    created = extensions.survey(gate.connection, gate.limits.extensions).values()
-    for outcome in extensions.create(gate.connection, created, gate.server):
-        if outcome.state == "created":  # what is not available is reported with what is held
-            gate.listen(outcome)
+def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> None:
+    refused = _create_extensions(gate, before)
     found = survey.read(gate, request)
+    found.outcomes.update(refused)
+    if (found.ahead, found.edited, found.pending) != (before.ahead, before.edited, before.pending):
+        judgement.judge(found, gate, request)  # another runner was here in between
     if request.ordinary and found.current:
         _nothing_pending(found, gate, behind=True)
         return
     judgement.report_held(found, gate)
     started = time.monotonic()
-    progress = Progress(gate.listen)
-    with _explained(gate, progress):
-        _work(gate, request, found, waited, progress)
-    if found.held and not request.ordinary:
+    _work(gate, request, found, waited, progress)
+    if found.held and request.app_label and request.signals:
         first = next(iter(found.held.values()))
         raise HeldTarget(
             f"{first.migration} is held",
@@ -109,15 +122,27 @@ def _under_lock(gate: Gate, request: Request, waited: float) -> None:
     gate.listen(Ended(len(progress.done), len(found.held), time.monotonic() - started))
 
 
+def _create_extensions(gate: Gate, found: Survey) -> dict[str, ExtensionOutcome]:
+    """Create what is wanted and missing; returns those that the server refused, with its words."""
+    wanted = extensions.survey(gate.connection, found.outcomes.keys()).values()
+    refused = {}
+    for outcome in extensions.create(gate.connection, wanted, gate.server):
+        if outcome.state == "created":
+            gate.listen(outcome)
+        elif outcome.state == "failed":
+            refused[outcome.name] = outcome
+    return refused
+
+
 def _work(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> None:
     """The ledger, then the migrations and Django's signals, then the ledger's last word."""
     confirm = functools.partial(advisory_lock.confirm, gate.connection, session.raw(gate.connection))
     progress.total = len({*found.pending, *found.ledger_pending})
-    first = _bring_up_ledger(gate, request, found, progress, confirm)
+    first = account.bring_up_ledger(gate, request, found, progress, confirm)
     if not ledger.exists(gate.connection):  # kept from this database by a router, or about to be unapplied
         _apply(request, Duties(progress, found.held.keys(), confirm, lambda entry: None))
         return
-    with _open_run(gate, request, found, waited, progress) as run:
+    with account.open_run(gate, request, found, waited, progress) as run:
 
         def record(entry: Entry) -> None:
             if ledger.exists(gate.connection):
@@ -126,80 +151,15 @@ def _work(gate: Gate, request: Request, found: Survey, waited: float, progress: 
         for entry in first:
             record(entry)
         _apply(request, Duties(progress, found.held.keys(), confirm, record))
-        _record_baseline(gate, found, run)
+        account.record_baseline(gate, found, run)
 
 
 def _apply(request: Request, duties: Duties) -> None:
+    """Have Django do it with our executor; and be sure, at the end, that all of it was done under the lock."""
     with django_seams.executor_in_place(functools.partial(Executor, duties=duties)):
         request.work()
     interruption.raise_if_requested()
-
-
-def _bring_up_ledger(
-    gate: Gate, request: Request, found: Survey, progress: Progress, confirm: Callable[[], None]
-) -> list[Entry]:
-    """Apply the ledger's own migrations, before anything that it is to record; returns what was applied.
-
-    Not where ``migrate lockgate …`` decides over them itself.
-    """
-    entries: list[Entry] = []
-    if found.ledger_pending and request.app_label != "lockgate":
-        executor = Executor(gate.connection, duties=Duties(progress, (), confirm, entries.append))
-        targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "lockgate"]
-        executor.migrate(targets, executor.migration_plan(targets))
-    return entries
-
-
-@contextlib.contextmanager
-def _open_run(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> Iterator[Run]:
-    """A row that says a run is under way, closed with how it ended; the next run closes it where this one dies."""
-    alias, opened = gate.connection.alias, session.raw(gate.connection)
-    for dead in ledger.close_interrupted(alias):
-        gate.listen(dead)
-    run = ledger.open_run(
-        alias,
-        release=found.release(gate.limits),
-        digest=found.digest if request.signals else "",  # without post_migrate a run finishes nothing
-        host=socket.gethostname(),
-        backend_pid=opened.info.backend_pid,
-        command=gate.redact(request.command),
-        lock_wait_seconds=waited,
-    )
-    try:
-        yield run
-    except Interrupted as signal:
-        _close(gate, opened, run, Run.Outcome.INTERRUPTED, f"interrupted by {signal.signal_name}")
-        raise
-    except Exception as error:
-        where = f"{progress.current}: " if progress.current else ""
-        _close(gate, opened, run, Run.Outcome.FAILED, where + failures.why(error, failures.sqlstate_of(error)))
-        raise
-    else:
-        _close(gate, opened, run, Run.Outcome.SUCCEEDED)
-
-
-def _close(gate: Gate, opened: psycopg.Connection[object], run: Run, outcome: Run.Outcome, error: str = "") -> None:
-    """Close the row on the run's own session; where that is gone, the next run finds the row open."""
-    if outcome is not Run.Outcome.SUCCEEDED:
-        if opened.closed or gate.connection.connection is not opened:
-            return
-        with contextlib.suppress(DatabaseError, psycopg.Error):
-            django_seams.leave_transaction(gate.connection)
-            ledger.close_run(gate.connection.alias, run, outcome, gate.redact(error))
-        return
-    if ledger.exists(gate.connection):
-        ledger.close_run(gate.connection.alias, run, outcome)
-
-
-def _record_baseline(gate: Gate, found: Survey, run: Run) -> None:
-    """Write down migrations that were applied without Lockgate, so that a later edit of theirs is seen."""
-    if not ledger.exists(gate.connection):
-        return
-    applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
-    unknown = ledger.unrecorded(gate.connection.alias, applied & found.disk.keys())
-    if unknown:
-        seen = {key: fingerprint.of(found.disk[key]) for key in unknown}
-        ledger.record_baseline(gate.connection.alias, run, seen)
+    duties.confirm(inside=False)
 
 
 @contextlib.contextmanager
@@ -211,9 +171,12 @@ def _explained(gate: Gate, progress: Progress) -> Iterator[None]:
         _settle(gate, progress)
         signal.state = failures.state_of(progress)
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # code that ends the process must not end it as a success
         _settle(gate, progress)
-        raise failures.explain(error, progress) from error
+        explained = failures.explain(error, progress)
+        if explained is error:
+            raise
+        raise explained from error
 
 
 def _settle(gate: Gate, progress: Progress) -> None:

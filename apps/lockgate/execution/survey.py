@@ -27,7 +27,10 @@ DIGEST_SHOWN = 12  # characters of a digest that stand for a release without a n
 
 @dataclass(frozen=True)
 class Survey:
-    """The state of code and database at one moment, and what follows from it."""
+    """The state of code and database at one moment, and what follows from it.
+
+    build: digest of the release. digest: of what a run can finish of it now, less what is held.
+    """
 
     pending: tuple[Key, ...]
     held: dict[Key, Held]
@@ -35,6 +38,7 @@ class Survey:
     edited: tuple[Key, ...]
     disk: Mapping[Key, Migration]
     ledger_pending: tuple[Key, ...]
+    build: str
     digest: str
     finished: bool
     creatable_extensions: bool
@@ -46,21 +50,22 @@ class Survey:
         return not self.pending and self.finished and not self.creatable_extensions
 
     def release(self, limits: policy.Policy) -> str:
-        return limits.release or self.digest[:DIGEST_SHOWN]
+        return limits.release or self.build[:DIGEST_SHOWN]
 
 
 def read(gate: Gate, request: Request) -> Survey:
     """Survey code and database. Raises what Django raises for conflicts, unknown targets and bad histories."""
     connection, limits = gate.connection, gate.limits
-    executor, pairs = planned(request)
+    executor, pairs = planned(connection, request)
     loader = executor.loader
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
     forwards = [migration for migration, backwards in pairs if not backwards]
     wanted = {*limits.extensions, *plan.required_extensions(forwards)}
     found = extensions.survey(connection, wanted)
     outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
-    held = plan.held(pairs, loader.graph, outcomes)
-    digest = release.digest(disk, apps, limits.release)
+    held = {} if request.fake else plan.held(pairs, loader.graph, outcomes)
+    build = release.digest(disk, apps, limits.release)
+    digest = release.less_held(build, held)
     recorded = ledger.exists(connection)
     return Survey(
         pending=tuple(key for key in map(plan.key_of, (each for each, _ in pairs)) if key not in held),
@@ -74,27 +79,28 @@ def read(gate: Gate, request: Request) -> Survey:
         edited=fingerprint.edited(_applied_fingerprints(connection, loader), disk) if recorded else (),
         disk=disk,
         ledger_pending=tuple(key for key in disk if key.app == "lockgate" and key not in loader.applied_migrations),
+        build=build,
         digest=digest,
         finished=recorded and ledger.finished(connection.alias, digest),
-        creatable_extensions=any(found[name].creatable for name in limits.extensions if name in found),
+        creatable_extensions=any(each.creatable for each in found.values()),
         outcomes=outcomes,
     )
 
 
-def planned(request: Request) -> tuple[MigrationExecutor, plan.Plan]:
+def planned(connection: BaseDatabaseWrapper, request: Request) -> tuple[MigrationExecutor, plan.Plan]:
     """Django's executor and plan for a request, caught on their way; nothing is changed."""
     caught: list[tuple[MigrationExecutor, plan.Plan]] = []
 
     class Catching(MigrationExecutor):
-        def __init__(self, connection: BaseDatabaseWrapper, progress_callback: Any = None) -> None:
-            super().__init__(connection)
+        def __init__(self, given: BaseDatabaseWrapper, progress_callback: Any = None) -> None:
+            super().__init__(given)
 
         def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
             found = super().migration_plan(targets, clean_start)
             caught.append((self, found))
             return found
 
-    with django_seams.executor_in_place(Catching):
+    with django_seams.executor_in_place(Catching), django_seams.unprepared(connection):
         request.dry_run()
     return caught[-1]
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from lockgate.facts.migrations import Key
 from lockgate.facts.server import Holder, ServerFacts
 
-ExtensionState = Literal["present", "created", "needs-grant", "needs-superuser", "not-installed"]
+ExtensionState = Literal["present", "created", "needs-grant", "needs-superuser", "not-installed", "failed"]
 
 
 class ExtensionOutcome(NamedTuple):

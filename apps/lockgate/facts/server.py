@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+RELEASE_SHOWN = 16  # characters of a release's name that other sessions see
 APPLICATION_NAME_LIMIT = 63  # bytes: PostgreSQL truncates longer names (NAMEDATALEN)
 
 
@@ -18,7 +19,8 @@ class Runner:
 
     def application_name(self) -> str:
         since = f"{self.since.astimezone(UTC):%Y%m%dT%H%M%SZ}" if self.since else "-"
-        return f"lockgate {since} {self.release[:12]} {self.host}"[:APPLICATION_NAME_LIMIT]
+        whole = f"lockgate {since} {self.release[-RELEASE_SHOWN:]} {self.host}"
+        return whole.encode("ascii", "replace")[:APPLICATION_NAME_LIMIT].decode("ascii")
 
     @classmethod
     def read(cls, application_name: str) -> Runner | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +58,8 @@ class Boundary(BaseCommand):
 
     def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
         if "--traceback" in argv:
-            raise error
+            sys.stderr.write(redact()("".join(traceback.format_exception(error))))
+            sys.exit(1)
         console(self, _log_format(argv)).failure(error)
         sys.exit(1)
 
@@ -104,11 +106,14 @@ def redact() -> Redactor:
 
 
 def _passwords() -> list[str]:
+    """The passwords that settings and environment hold for connections."""
     try:
         databases = [connections[alias].settings_dict for alias in connections]
     except Exception:
-        return []
-    return [str(each["PASSWORD"]) for each in databases if each.get("PASSWORD")]
+        databases = []  # settings that cannot be read hold no password we could print
+    held = [each.get("PASSWORD") for each in databases]
+    held += [each.get("OPTIONS", {}).get("password") for each in databases]
+    return [str(password) for password in (*held, os.environ.get("PGPASSWORD")) if password]
 
 
 def policy_in_force(**flags: Any) -> policy.Policy:

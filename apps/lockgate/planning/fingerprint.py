@@ -64,7 +64,10 @@ def _meaning(text: bytes) -> str:
         tree = ast.parse(text)
     except SyntaxError:
         return ""
-    return _sha256("".join(_written(tree)).encode())
+    try:
+        return _sha256("".join(_written(tree)).encode())
+    except RecursionError:  # an expression of a thousand terms: its bytes must do
+        return ""
 
 
 def _written(node: object) -> Iterator[str]:

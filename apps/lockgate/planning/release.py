@@ -21,3 +21,9 @@ def digest(migrations: Iterable[tuple[str, str]], registry: Apps, name: str) -> 
         permissions = sorted([*options.default_permissions, *(codename for codename, _ in options.permissions)])
         lines.append(f"model {options.label} {options.db_table} {' '.join(permissions)}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def less_held(digest: str, held: Iterable[tuple[str, str]]) -> str:
+    """The digest of what can be finished while some migrations are held: once they are not, there is more to finish."""
+    names = [f"held {app}.{name}" for app, name in sorted(held)]
+    return hashlib.sha256("\n".join([digest, *names]).encode()).hexdigest() if names else digest

@@ -192,6 +192,7 @@ def _(event: facts.ExtensionOutcome) -> str:
         "needs-grant": "the role lacks CREATE on the database",
         "needs-superuser": "only a superuser may create it",
         "not-installed": "its package is not installed on the server",
+        "failed": "creating it failed",
     }[event.state]
     return f'extension "{event.name}" is not available: {why}; {event.remedy}'
 

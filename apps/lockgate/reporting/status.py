@@ -127,9 +127,11 @@ class Watch:
         connection = connections[self._alias]
         rows = _rows(connection)
         with self._lock:
-            if self._seen is None or self._seen[0] != rows:
-                self._seen = rows, read(connection)
-            return self._seen[1]
+            seen = self._seen
+            # What is held may stop being so without a row that changes.
+            if seen is None or seen[0] != rows or seen[1].of("held"):
+                seen = self._seen = rows, read(connection)
+            return seen[1]
 
 
 def _rows(connection: BaseDatabaseWrapper) -> frozenset[tuple[str, str]]:

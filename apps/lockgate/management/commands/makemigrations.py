@@ -18,7 +18,7 @@ class Command(boundary.Boundary, DjangoMakeMigrations):
 
     def write_migration_files(self, changes: dict[str, list[Migration]], *args: Any, **kwargs: Any) -> None:
         super().write_migration_files(changes, *args, **kwargs)
-        if self.verbosity < 1:
+        if self.verbosity < 1 or connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
             return
         try:
             for migration, statements in migration_sql.of_new(changes, connections[DEFAULT_DB_ALIAS]):

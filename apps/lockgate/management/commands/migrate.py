@@ -51,7 +51,7 @@ class Command(boundary.Boundary, DjangoMigrate):
         elif self._in_test_database(connection, options):
             self._migrate_test_database(connection, options)
         else:
-            with interruption.guarded():
+            with interruption.guarded(to_the_end=django_seams.called_from_command_line(self)):
                 self._through_the_gate(connection, options)
 
     def _through_the_gate(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ class Command(boundary.Boundary, DjangoMigrate):
 
         as_json = options.get("format") == "json"
         if options["plan"]:
-            executor, planned = survey.planned(self._request(options))
+            executor, planned = survey.planned(reached.connection, self._request(options))
             forwards = [migration for migration, backwards in planned if not backwards]
             plans, facts = planner.plan(reached.connection, executor.loader, forwards, reached.limits)
         try:
@@ -96,6 +96,7 @@ class Command(boundary.Boundary, DjangoMigrate):
         return Request(
             ordinary=not any(options[name] for name in special),
             signals=not options["prune"],
+            fake=options["fake"],
             app_label=options["app_label"],
             dry_run=lambda: self._django(planning, silent=True),
             check=lambda: self._check(options),
@@ -127,12 +128,13 @@ class Command(boundary.Boundary, DjangoMigrate):
 
     def _in_test_database(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> bool:
         """A test runner's call: it waits for nothing, locks nothing and leaves no row in the ledger."""
-        by_hand = django_seams.called_from_command_line(self)
-        return not by_hand and options["run_syncdb"] and django_seams.is_test_database(connection)
+        if django_seams.called_from_command_line(self) or not django_seams.is_test_database(connection):
+            return False
+        return bool(options["run_syncdb"] or connection.in_atomic_block)
 
     def _migrate_test_database(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         limits = boundary.policy_in_force()
-        if limits.extensions:
+        if limits.extensions and not connection.in_atomic_block:
             console = boundary.console(self, "text", quiet=options["verbosity"] == 0)
             run.migrate_ungated(
                 gate.already_open(connection, limits, console, boundary.redact()), self._request(options)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from lockgate.execution import interruption
+from lockgate.execution import django_seams, interruption
 from lockgate.management import boundary
 from lockgate.reporting import waiting
 
@@ -33,5 +33,5 @@ class Command(boundary.Boundary, BaseCommand):
         connection = connections[options["database"]]
         if connection.vendor != "postgresql":
             raise CommandError(f'database "{connection.alias}" is {connection.vendor}, not PostgreSQL')
-        with interruption.guarded():
+        with interruption.guarded(to_the_end=django_seams.called_from_command_line(self)):
             waiting.until_current(connection, limits, console)

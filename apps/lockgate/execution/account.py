@@ -1,0 +1,92 @@
+"""What a run leaves in the ledger: the ledger itself where it is missing, the run's row, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import psycopg
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.utils import Error as DatabaseError
+
+from lockgate import ledger
+from lockgate.database import session
+from lockgate.errors import Interrupted
+from lockgate.execution import django_seams, failures
+from lockgate.execution.executor import Confirm, Duties, Executor
+from lockgate.execution.gate import Gate, Request
+from lockgate.execution.progress import Progress
+from lockgate.execution.survey import Survey
+from lockgate.facts import Key
+from lockgate.ledger import Entry
+from lockgate.models import Run
+from lockgate.planning import fingerprint
+
+
+def bring_up_ledger(gate: Gate, request: Request, found: Survey, progress: Progress, confirm: Confirm) -> list[Entry]:
+    """Apply the ledger's own migrations, before anything that it is to record; returns what was applied.
+
+    Not where ``migrate lockgate …`` decides over them itself.
+    """
+    entries: list[Entry] = []
+    if found.ledger_pending and request.app_label != "lockgate":
+        executor = Executor(gate.connection, duties=Duties(progress, (), confirm, entries.append))
+        targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "lockgate"]
+        executor.migrate(targets, executor.migration_plan(targets))
+    return entries
+
+
+@contextlib.contextmanager
+def open_run(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> Iterator[Run]:
+    """A row that says a run is under way, closed with how it ended; the next run closes it where this one dies.
+
+    Only an ordinary run that ends well finishes its release: others leave something undone, or nobody knows.
+    """
+    alias, opened = gate.connection.alias, session.raw(gate.connection)
+    for dead in ledger.close_interrupted(alias):
+        gate.listen(dead)
+    run = ledger.open_run(
+        alias,
+        release=found.release(gate.limits),
+        digest=found.digest if request.ordinary else "",
+        host=socket.gethostname(),
+        backend_pid=opened.info.backend_pid,
+        command=gate.redact(request.command),
+        lock_wait_seconds=waited,
+    )
+    try:
+        yield run
+    except Interrupted as signal:
+        _close(gate, opened, run, Run.Outcome.INTERRUPTED, f"interrupted by {signal.signal_name}")
+        raise
+    except (Exception, SystemExit) as error:
+        where = f"{progress.current}: " if progress.current else ""
+        _close(gate, opened, run, Run.Outcome.FAILED, where + failures.why(error, failures.sqlstate_of(error)))
+        raise
+    else:
+        _close(gate, opened, run, Run.Outcome.SUCCEEDED)
+
+
+def _close(gate: Gate, opened: psycopg.Connection[object], run: Run, outcome: Run.Outcome, error: str = "") -> None:
+    """Close the row on the run's own session; where that is gone, the next run finds the row open."""
+    if outcome is not Run.Outcome.SUCCEEDED:
+        if opened.closed or gate.connection.connection is not opened:
+            return
+        with contextlib.suppress(DatabaseError, psycopg.Error):
+            django_seams.leave_transaction(gate.connection)
+            ledger.close_run(gate.connection.alias, run, outcome, gate.redact(error))
+        return
+    if ledger.exists(gate.connection):
+        ledger.close_run(gate.connection.alias, run, outcome)
+
+
+def record_baseline(gate: Gate, found: Survey, run: Run) -> None:
+    """Write down migrations that were applied without Lockgate, so that a later edit of theirs is seen."""
+    if not ledger.exists(gate.connection):
+        return
+    applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
+    unknown = ledger.unrecorded(gate.connection.alias, applied & found.disk.keys())
+    if unknown:
+        seen = {key: fingerprint.of(found.disk[key]) for key in unknown}
+        ledger.record_baseline(gate.connection.alias, run, seen)
