@@ -76,6 +76,8 @@ OPTIONS = (
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
 SESSION_OF_INTEREST = timedelta(seconds=5)
 
+# Whether runs take the online way that plans show. While they do not, hazards are judged as things will happen.
+EXECUTES_ONLINE = False
 # Characters of a release's name that are kept: the ledger's column, which an image's name with its digest may exceed.
 RELEASE_LENGTH = 100
 # No wait is meant to be longer; more is a slip of the keyboard.

@@ -13,17 +13,19 @@ from tests.support.processes import until
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Site
 
 ADD_INDEX = 'migrations.AddIndex("Counter", models.Index(fields=["value"], name="counter_value"))'
+BUILD_CONCURRENTLY = 'operations.AddIndexConcurrently("Counter", models.Index(fields=["value"], name="counter_value"))'
 PRIMARY_KEY_OF_32_BITS = CREATE_COUNTER.replace("BigAutoField", "AutoField")
 
 
 @pytest.fixture
 def shop(site: Site) -> Site:
-    """A table that counts as large, and a migration that would build an index on it."""
+    """A table that counts as large, and a migration that would build an index on it concurrently."""
     site.lockgate = {"LARGE_TABLE_BYTES": 0}
     site.write_settings()
     site.migration("0001_initial", CREATE_COUNTER)
     assert site.migrate().code == 0
-    site.migration("0002_index", ADD_INDEX)
+    imports = "from django.contrib.postgres import operations"
+    site.migration("0002_index", BUILD_CONCURRENTLY, imports=imports, atomic="False")
     return site
 
 

@@ -87,7 +87,7 @@ class _Walk:
         self.facts = facts
         self.state = state or LazyState(real_apps=loader.unmigrated_apps)
         self.settings = HazardSettings(limits.large_table_bytes, limits.size_budget_bytes)
-        planned = build.Settings(threshold=limits.large_table_bytes)
+        planned = build.Settings(threshold=limits.large_table_bytes, online=policy.EXECUTES_ONLINE)
         self.planner = build.Planner(facts, lambda prospect: recording(connection, prospect), planned)
         self.kept: list[tuple[Migration, MigrationPlan]] = []
 
