@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from lockgate.planning.steps import MigrationPlan, Phase
-from project import embedded
 from tests.support import plans
 from tests.support.plan_cases import BASE, CASES, Case
 from tests.support.plans import Scratch
@@ -17,12 +16,6 @@ from tests.support.schema import dump
 
 # What pg_dump leaves out.
 INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
-
-
-@pytest.fixture(scope="session", params=embedded.VERSIONS, ids=lambda version: f"postgres{version}")
-def scratch(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[Scratch]:
-    with plans.scratch(request.param) as made, django_db_blocker.unblock():
-        yield made
 
 
 def schema(scratch: Scratch) -> str:

@@ -686,6 +686,33 @@ MIXED = (
         listed=False,
     ),
     case(
+        "CreateModel with a ForeignKey, RunSQL that fills it, then AddField",
+        ops.CreateModel(
+            "Note",
+            [("id", models.BigAutoField(primary_key=True)), ("book", models.ForeignKey("library.Book", CASCADE))],
+        ),
+        ops.RunSQL("INSERT INTO library_note (book_id) SELECT id FROM library_book"),
+        ops.AddField("Note", "text", models.TextField(null=True)),
+        listed=False,
+    ),
+    case(
+        "CreateModel with a ForeignKey, RunSQL, then DeleteModel",
+        ops.CreateModel(
+            "Note",
+            [("id", models.BigAutoField(primary_key=True)), ("book", models.ForeignKey("library.Book", CASCADE))],
+        ),
+        ops.RunSQL("SELECT 1"),
+        ops.DeleteModel("Note"),
+        listed=False,
+    ),
+    case(
+        "AddField, db_index, RunSQL, then RenameModel",
+        add("extra", models.IntegerField(null=True, db_index=True)),
+        ops.RunSQL("UPDATE library_book SET extra = pages"),
+        ops.RenameModel("Book", "Volume"),
+        listed=False,
+    ),
+    case(
         "AddField, db_index, then RunPython",
         add("extra", models.IntegerField(null=True, db_index=True)),
         ops.RunPython(ops.RunPython.noop),

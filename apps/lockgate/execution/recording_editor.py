@@ -8,11 +8,12 @@ editor's templates and of the methods that make its fragments. Nothing is sent t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import psycopg
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -23,6 +24,9 @@ from django.db.backends.utils import strip_quotes
 from django.db.models import Index, Model
 from django.db.models.expressions import RawSQL
 from psycopg import sql as psycopg_sql
+from psycopg.adapt import AdaptersMap
+from psycopg.types import TypeInfo
+from psycopg.types.hstore import register_hstore
 
 from lockgate.errors import LockgateError
 from lockgate.planning import type_changes
@@ -30,6 +34,7 @@ from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
 NAME_LIMIT = 63  # bytes: PostgreSQL's names are no longer
+HSTORE = 2**31  # a type's number that no server has given in practice; it never leaves this process
 EXCLUSION_TEMPLATE = "ALTER TABLE %(table)s ADD %(constraint)s"
 
 
@@ -91,17 +96,17 @@ class _Recording:
         self._altered = ""  # the column whose field is being altered
         self.deferred_sql = []
 
-    def take(self) -> tuple[Statement, ...]:
-        """What was recorded since the last call, deferred statements included."""
-        deferred, self.deferred_sql = self.deferred_sql, []
+    def take(self, deferred: Sequence[Any] = ()) -> tuple[Statement, ...]:
+        """What was recorded since the last call, and then these of the statements that Django defers."""
+        self.deferred_sql = [each for each in self.deferred_sql if not any(each is other for other in deferred)]
         for statement in deferred:
             self.execute(statement, None)
         taken, self.recorded = tuple(self.recorded), []
         return taken
 
-    def discard(self) -> None:
-        """Forget what an operation that failed half-way had said so far."""
-        self.recorded, self.deferred_sql = [], []
+    def discard(self, deferred: Sequence[Any] = ()) -> None:
+        """Forget what an operation that failed half-way had said so far. deferred: what was deferred before it."""
+        self.recorded, self.deferred_sql = [], list(deferred)
         self._announced, self._fragments, self._altered = [], [], ""
 
     # What is sent
@@ -111,7 +116,7 @@ class _Recording:
         changes = self._changes(sql)
         text = str(sql)
         if params:
-            text %= tuple(psycopg_sql.Literal(value).as_string(None) for value in params)
+            text %= tuple(psycopg_sql.Literal(value).as_string(_literals()) for value in params)
         online, attach = self._online(sql, text) if isinstance(sql, DjangoStatement) else ("", "")
         self.recorded.append(Statement(text, changes, online, attach))
         for change in changes:
@@ -272,6 +277,10 @@ class _Recording:
         change = [Change(Kind.DROP_TABLE, table, references=target) for target in sorted(targets)]
         self.recorded.append(Statement(self._t("sql_delete_table") % {"table": self.quote_name(table)}, tuple(change)))
         self.prospect.apply(change[0])
+        gone = [
+            each for each in self.deferred_sql if isinstance(each, DjangoStatement) and each.references_table(table)
+        ]
+        self.deferred_sql = [each for each in self.deferred_sql if each not in gone]
 
     def alter_db_table(self, model: type[Model], old_db_table: str, new_db_table: str) -> None:
         self._announced.append(Change(Kind.RENAME_TABLE, old_db_table, name=new_db_table, old_name=old_db_table))
@@ -424,6 +433,17 @@ class _Recording:
 
     def quote_name(self, name: str) -> str:
         return str(super().quote_name(name))  # type: ignore[misc]
+
+
+@cache
+def _literals() -> AdaptersMap:
+    """How values are written: as psycopg does, and a dict as hstore, whose number every database gives anew.
+
+    Django teaches a connection that type once its database has it; a plan may be about to make it.
+    """
+    known = AdaptersMap(psycopg.adapters)
+    register_hstore(TypeInfo("hstore", HSTORE, HSTORE + 1), known)
+    return known
 
 
 def _included(parts: dict[str, Any]) -> tuple[str, ...]:

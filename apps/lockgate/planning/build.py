@@ -5,18 +5,19 @@ Pure but for the states it is given: a recorder (a schema editor that only write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from django.contrib.postgres import operations as postgres_operations
 from django.db.migrations import Migration
-from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations import RunPython, RunSQL
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import locks, order, rewrites
+from lockgate.planning.operations import Unplanned, adjusted, changes_data, parts, statements_of
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
@@ -31,10 +32,11 @@ class Recorder(Protocol):
     """A schema editor that writes down what it would do (``execution.recording_editor``)."""
 
     prospect: Prospect
+    deferred_sql: list[Any]
 
-    def take(self) -> tuple[Statement, ...]: ...
+    def take(self, deferred: Sequence[Any] = ()) -> tuple[Statement, ...]: ...
 
-    def discard(self) -> None: ...
+    def discard(self, deferred: Sequence[Any] = ()) -> None: ...
 
     def quote_name(self, name: str) -> str: ...
 
@@ -81,25 +83,28 @@ class Planner:
         return made
 
 
-class Unplanned(Operation):
-    """Stands for an operation of which nobody can say what it would do; the change's name says why."""
-
-    def __init__(self, operation: Operation, error: Exception) -> None:
-        self.operation = operation
-        lines = str(error).splitlines() or [""]
-        self.statement = Statement("", (Change(Kind.UNKNOWN, "", name=f"{type(error).__name__}: {lines[0]}"),))
-
-    def describe(self) -> str:
-        return str(self.operation.describe())
-
-
 @dataclass(frozen=True)
 class _Recorded:
-    """One operation's statements, each with what becomes of it."""
+    """One operation's statements, each with what becomes of it.
+
+    new: tables that this plan has made by then. filled: they may have rows already.
+    """
 
     number: int
     title: str
     choices: list[Choice]
+    new: frozenset[str]
+    filled: bool = False
+
+
+@dataclass(frozen=True)
+class _Deferred:
+    """What Django puts off to the end of the migration for an operation. data: what ran before that."""
+
+    number: int
+    title: str
+    data: str
+    sql: list[Any]
 
 
 class _Builder:
@@ -113,6 +118,9 @@ class _Builder:
         self.made: set[tuple[str, str]] = set()
         self.dropped: set[str] = set()
         self.data = ""
+        self.deferred: list[_Deferred] = []
+        changing = [number for number, each in enumerate(migration.operations) if changes_data(each)]
+        self.last_data = max(changing, default=-1)
 
     def build(self, state: ProjectState) -> MigrationPlan:
         for number, operation in enumerate(self.migration.operations):
@@ -122,10 +130,12 @@ class _Builder:
             except Exception as error:  # a third party's operation, or a history that fits together no more
                 self._operation(number, Unplanned(operation, error), before, state)
                 continue
-            for part, from_state, to_state in _parts(operation, self.migration.app_label, before, state):
+            for part, from_state, to_state in parts(operation, self.migration.app_label, before, state):
                 self._operation(number, part, from_state, to_state)
                 if isinstance(part, RunPython | RunSQL):
                     self.data = self.data or type(part).__name__
+        for deferred in self.deferred:
+            self._at_the_end(deferred)
         order.keep_what_is_touched_later([each for recorded in self.operations for each in recorded.choices])
         steps = [step for recorded in self.operations for step in self._steps(recorded)]
         phases = list(Phase)
@@ -133,11 +143,33 @@ class _Builder:
         return MigrationPlan(self.key, self.migration.atomic, tuple(steps), frozenset(self.prospect.new_tables))
 
     def _operation(self, number: int, operation: Operation, before: ProjectState, after: ProjectState) -> None:
+        earlier, new = list(self.editor.deferred_sql), frozenset(self.prospect.new_tables)
+        statements = self._record(operation, before, after)
+        deferred = _without(self.editor.deferred_sql, earlier)
+        title = str(operation.describe())
+        if number < self.last_data:
+            # Rows that the data brings must not meet a foreign key already: PostgreSQL alters no table with checks due.
+            self.deferred.append(_Deferred(number, title, self.data, deferred))
+        else:
+            statements += self.editor.take(deferred)
+        new |= self.prospect.new_tables
+        self.operations.append(_Recorded(number, title, self._choices(statements), new))
+
+    def _at_the_end(self, deferred: _Deferred) -> None:
+        """Django may have dropped some of it with its table."""
+        self.data = deferred.data
+        left = [each for each in deferred.sql if any(each is other for other in self.editor.deferred_sql)]
+        if left:
+            choices = self._choices(self.editor.take(left))
+            new = frozenset(self.prospect.new_tables)
+            self.operations.append(_Recorded(deferred.number, deferred.title, choices, new, filled=True))
+
+    def _choices(self, statements: Iterable[Statement]) -> list[Choice]:
         choices = []
-        for statement in self._record(operation, before, after):
+        for statement in statements:
             choices.append(Choice(statement, self._rewrite(statement)))
             self._remember(statement)
-        self.operations.append(_Recorded(number, operation.describe(), choices))
+        return choices
 
     def _steps(self, recorded: _Recorded) -> list[Step]:
         steps: list[Step] = []
@@ -146,21 +178,21 @@ class _Builder:
         for choice in recorded.choices:
             found = choice.found
             if isinstance(found, Rewritten):
-                steps += [self._online_step(recorded.number, each, found.name) for each in found.online]
+                steps += [self._online_step(recorded, each, found.name) for each in found.online]
                 switch += found.switch
                 name = found.name
             else:
                 kept = found.reason if isinstance(found, Kept) else kept
                 switch.append(choice.statement)
         if switch or not steps:
-            steps.append(self._switch_step(recorded.number, recorded.title, tuple(switch), kept, name))
+            steps.append(self._switch_step(recorded, tuple(switch), kept, name))
         return steps
 
     def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if isinstance(operation, RunPython):
             return (Statement("", (Change(Kind.RUN_PYTHON, ""),)),)
         if isinstance(operation, RunSQL):
-            return tuple(Statement(sql, (Change(Kind.RUN_SQL, ""),)) for sql in _statements(operation))
+            return tuple(Statement(sql, (Change(Kind.RUN_SQL, ""),)) for sql in statements_of(operation))
         if isinstance(operation, postgres_operations.CreateExtension):
             sql = f"CREATE EXTENSION IF NOT EXISTS {self.editor.quote_name(operation.name)}"
             return (Statement(sql, (Change(Kind.EXTENSION, "", name=operation.name),)),)
@@ -171,12 +203,13 @@ class _Builder:
     def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if not operation.reduces_to_sql:
             return (Statement("", (Change(Kind.OTHER, ""),)),)
+        deferred = list(self.editor.deferred_sql)
         try:
             operation.database_forwards(self.migration.app_label, self.editor, before, after)
         except Exception as error:  # it may ask the server, or need what the history does not have
-            self.editor.discard()
+            self.editor.discard(deferred)
             return (Unplanned(operation, error).statement,)
-        return tuple(_adjusted(statement, operation, before, self.migration) for statement in self.editor.take())
+        return tuple(adjusted(statement, operation, before, self.migration) for statement in self.editor.take())
 
     def _rewrite(self, statement: Statement) -> Rewritten | Kept | None:
         if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):
@@ -211,43 +244,45 @@ class _Builder:
             elif change.kind in _ALTERS and not (change.type and change.type == change.old_type):
                 self.made.update((change.table, column) for column in change.columns)
 
-    def _locks(self, changes: tuple[Change, ...]) -> tuple[Lock, ...]:
+    def _locks(self, changes: tuple[Change, ...], recorded: _Recorded) -> tuple[Lock, ...]:
         """Locks on tables that are there already: what this plan makes nobody else knows of."""
-        mine = self.prospect.new_tables
+        mine = recorded.new
         found = []
         for lock in locks.of_changes(changes):
             if lock.table in mine:
                 continue
             from_new = all(change.table in mine for change in changes if change.references == lock.table)
             only_referenced = not any(change.table == lock.table for change in changes)
-            found.append(replace(lock, work=Work.MOMENT) if only_referenced and from_new else lock)
+            found.append(
+                replace(lock, work=Work.MOMENT) if only_referenced and from_new and not recorded.filled else lock
+            )
         return tuple(found)
 
-    def _online_step(self, number: int, each: Online, name: str) -> Step:
+    def _online_step(self, recorded: _Recorded, each: Online, name: str) -> Step:
         return Step(
             self.key,
-            number,
+            recorded.number,
             each.title,
             each.phase,
             (each.statement,),
-            self._locks(each.statement.changes),
+            self._locks(each.statement.changes, recorded),
             each.reason,
             transactional=each.transactional,
             undo=each.undo,
             rewrite=name,
         )
 
-    def _switch_step(self, number: int, title: str, statements: tuple[Statement, ...], kept: str, name: str) -> Step:
+    def _switch_step(self, recorded: _Recorded, statements: tuple[Statement, ...], kept: str, name: str) -> Step:
         changes = tuple(change for statement in statements for change in statement.changes)
         concurrent = any(change.concurrently for change in changes)
         reason = IN_PLACE if self.migration.atomic else "on its own: the migration is not atomic"
         return Step(
             self.key,
-            number,
-            title,
+            recorded.number,
+            recorded.title,
             Phase.SWITCH,
             statements,
-            self._locks(changes),
+            self._locks(changes, recorded),
             reason,
             transactional=not concurrent,
             kept_in_place=kept,
@@ -255,41 +290,5 @@ class _Builder:
         )
 
 
-def _parts(
-    operation: Operation, app_label: str, before: ProjectState, after: ProjectState
-) -> Iterator[tuple[Operation, ProjectState, ProjectState]]:
-    """What an operation does to the database: itself, or what a SeparateDatabaseAndState brings for it.
-
-    Each with the states before and after it; as in Django, the database's operations go by states of their own.
-    """
-    if not isinstance(operation, SeparateDatabaseAndState):
-        yield operation, before, after
-        return
-    for each in operation.database_operations:
-        following = before.clone()
-        try:
-            each.state_forwards(app_label, following)
-        except Exception as error:  # as above
-            yield Unplanned(each, error), before, following
-            continue
-        yield from _parts(each, app_label, before, following)
-        before = following
-
-
-def _statements(operation: RunSQL) -> list[str]:
-    given: Any = operation.sql
-    if isinstance(given, str):
-        return [given]
-    return [each if isinstance(each, str) else str(each[0]) for each in given]
-
-
-def _adjusted(statement: Statement, operation: Operation, before: ProjectState, migration: Migration) -> Statement:
-    """What two operations of django.contrib.postgres write as plain text, said in changes."""
-    if isinstance(operation, postgres_operations.AddConstraintNotValid):
-        table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
-        name = operation.constraint.name
-        return replace(statement, changes=(Change(Kind.ADD_CHECK, table, name=name, not_valid=True),))
-    if isinstance(operation, postgres_operations.ValidateConstraint):
-        table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
-        return replace(statement, changes=(Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name),))
-    return statement
+def _without(found: Iterable[Any], known: Sequence[Any]) -> list[Any]:
+    return [each for each in found if not any(each is other for other in known)]

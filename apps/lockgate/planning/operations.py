@@ -1,0 +1,75 @@
+"""What Django's operations are to a plan: their parts, whether they change data, and what they say as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from django.contrib.postgres import operations as postgres_operations
+from django.db.migrations import Migration
+from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from lockgate.planning.steps import Change, Kind, Statement
+
+
+class Unplanned(Operation):
+    """Stands for an operation of which nobody can say what it would do; the change's name says why."""
+
+    def __init__(self, operation: Operation, error: Exception) -> None:
+        self.operation = operation
+        lines = str(error).splitlines() or [""]
+        self.statement = Statement("", (Change(Kind.UNKNOWN, "", name=f"{type(error).__name__}: {lines[0]}"),))
+
+    def describe(self) -> str:
+        return str(self.operation.describe())
+
+
+def parts(
+    operation: Operation, app_label: str, before: ProjectState, after: ProjectState
+) -> Iterator[tuple[Operation, ProjectState, ProjectState]]:
+    """What an operation does to the database: itself, or what a SeparateDatabaseAndState brings for it.
+
+    Each with the states before and after it; as in Django, the database's operations go by states of their own.
+    """
+    if not isinstance(operation, SeparateDatabaseAndState):
+        yield operation, before, after
+        return
+    for each in operation.database_operations:
+        following = before.clone()
+        try:
+            each.state_forwards(app_label, following)
+        except Exception as error:  # a third party's, as in build
+            yield Unplanned(each, error), before, following
+            continue
+        yield from parts(each, app_label, before, following)
+        before = following
+
+
+def changes_data(operation: Operation) -> bool:
+    """Whether it runs code or SQL of the migration's own."""
+    if isinstance(operation, SeparateDatabaseAndState):
+        return any(map(changes_data, operation.database_operations))
+    return isinstance(operation, RunPython | RunSQL)
+
+
+def statements_of(operation: RunSQL) -> list[str]:
+    """Its statements, without their parameters."""
+    given: Any = operation.sql
+    if isinstance(given, str):
+        return [given]
+    return [each if isinstance(each, str) else str(each[0]) for each in given]
+
+
+def adjusted(statement: Statement, operation: Operation, before: ProjectState, migration: Migration) -> Statement:
+    """What two operations of django.contrib.postgres write as plain text, said in changes."""
+    if isinstance(operation, postgres_operations.AddConstraintNotValid):
+        table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
+        name = operation.constraint.name
+        return replace(statement, changes=(Change(Kind.ADD_CHECK, table, name=name, not_valid=True),))
+    if isinstance(operation, postgres_operations.ValidateConstraint):
+        table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
+        return replace(statement, changes=(Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name),))
+    return statement

@@ -1,0 +1,25 @@
+"""Fixtures of tests that plan against real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from project import embedded
+from tests.support import plans
+from tests.support.plans import Scratch
+
+
+@pytest.fixture(scope="session", params=embedded.VERSIONS, ids=lambda version: f"postgres{version}")
+def scratch_of_session(request: pytest.FixtureRequest) -> Iterator[Scratch]:
+    with plans.scratch(request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def scratch(scratch_of_session: Scratch, django_db_blocker: Any) -> Iterator[Scratch]:
+    """A database on each version of PostgreSQL that we test with, to be emptied and filled by ``prepare``."""
+    with django_db_blocker.unblock():
+        yield scratch_of_session
