@@ -1,0 +1,137 @@
+"""What a project's own environment knows and no command tells; its answer is one line of JSON, the last.
+
+``python probe.py count``: of each app that is the project's own, its migrations and operations.
+``python probe.py midpoints``: plans what follows several points of the history, with the facts of the database as it
+is now, which fit none of them. ``python probe.py replay``: applies the history to an empty database with Django's own
+executor, and compares what is sent with what was planned. ``python probe.py unknown APP NAME``: whether Django itself
+can plan a migration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import django
+from django.core.management import call_command
+from django.db import connection
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunPython
+from psycopg.sql import Literal
+
+POINTS = (0, 1 / 4, 1 / 2, 3 / 4)
+COMPUTED = re.compile(r"'[0-9a-f]{32}'(?=::uuid)|'[0-9a-f-]{36}'(?=::uuid)|'[-0-9]+ [0-9:.]+(?:[+]00:00)?'")
+
+
+def count() -> object:
+    from lockgate.execution import linting, migration_files
+
+    ordered = linting.in_order(MigrationLoader(None))
+    own = [each for each in ordered if each.app_label != "lockgate" and not migration_files.is_installed(each)]
+    operations = sum(len(each.operations) for each in own)
+    apps = sorted({each.app_label for each in own})
+    return {"django": django.__version__, "apps": apps, "migrations": len(own), "operations": operations}
+
+
+def midpoints() -> object:
+    """Planned migrations, and what could not be planned, by point."""
+    return [_from(point) for point in POINTS]
+
+
+def _from(point: float) -> dict[str, object]:
+    from lockgate import policy
+    from lockgate.execution import linting, planner
+
+    loader = MigrationLoader(connection)
+    ordered = linting.in_order(loader)
+    pending = ordered[int(len(ordered) * point) :]
+    plans, facts = planner.plan(connection, loader, pending, policy.Policy(large_table_bytes=0))
+    unknown = [
+        f"{plan.migration}: {change.name}"
+        for plan in plans
+        for step in plan.steps
+        for change in step.changes
+        if change.kind.value == "unknown"
+    ]
+    phases = Counter(step.phase.value for plan in plans for step in plan.steps)
+    return {"planned": len(plans), "tables": len(facts.tables), "phases": phases, "unknown": unknown}
+
+
+def replay() -> object:
+    """How many migrations and statements were compared, and where plan and execution differ."""
+    from django.db.migrations.executor import MigrationExecutor
+
+    from lockgate.database import catalog
+    from lockgate.execution.lazy_states import LazyState
+    from lockgate.execution.recording_editor import recording
+    from lockgate.planning import build, tables
+
+    executor = MigrationExecutor(connection)
+    executor.recorder.ensure_schema()
+    real, lazy = executor.loader.project_state(()), LazyState(real_apps=executor.loader.unmigrated_apps)
+    settings, different, compared = build.Settings(threshold=0, online=False), [], 0
+    ordered = [migration for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+    for migration in ordered:
+        facts = catalog.facts(connection, tables.concerned(lazy, [migration]))
+        (made,) = build.plan([migration], lazy, facts, lambda prospect: recording(connection, prospect), settings)
+        planned = Counter(_plain(sql) for step in made.steps for sql in step.sql if sql)
+        with _sent() as sent:
+            real = executor.apply_migration(real, migration)
+        compared += sum(planned.values())
+        actual = Counter(map(_plain, sent))
+        if planned != actual:
+            name = f"{migration.app_label}.{migration.name}"
+            different.append({"in": name, "planned": [*(planned - actual)], "sent": [*(actual - planned)]})
+    return {"migrations": len(ordered), "statements": compared, "different": different}
+
+
+@contextlib.contextmanager
+def _sent() -> Iterator[list[str]]:
+    """What schema editors send in the block, parameters written in as literals; not what Python does with them."""
+    kept, kept_python, sent = BaseDatabaseSchemaEditor.execute, RunPython.database_forwards, []
+
+    def execute(self: Any, sql: Any, params: Any = ()) -> None:
+        values = [Literal(each).as_string(None) for each in params or ()]
+        sent.append(str(sql) % tuple(values) if values else str(sql))
+        kept(self, sql, params)
+
+    def run_python(self: Any, *args: Any) -> None:
+        before = len(sent)
+        kept_python(self, *args)
+        del sent[before:]
+
+    BaseDatabaseSchemaEditor.execute, RunPython.database_forwards = execute, run_python
+    try:
+        yield sent
+    finally:
+        BaseDatabaseSchemaEditor.execute, RunPython.database_forwards = kept, kept_python
+
+
+def _plain(sql: str) -> str:
+    """Without what differs each time it is made: layout, and defaults that are computed."""
+    return COMPUTED.sub("'…'", " ".join(sql.split()).rstrip(";"))
+
+
+def unknown(app: str, name: str) -> object:
+    try:
+        call_command("sqlmigrate", app, name, verbosity=0)
+    except Exception as error:
+        return {"django": f"{type(error).__name__}: {error}"}
+    return {"django": ""}
+
+
+if __name__ == "__main__":
+    django.setup()
+    try:
+        found = globals()[sys.argv[1]](*sys.argv[2:])
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+    print("\n" + json.dumps(found))

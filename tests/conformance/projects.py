@@ -1,0 +1,119 @@
+"""Projects whose migration histories are real: where they come from, and the least settings they load with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_CONTRIB = """
+    "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
+    "django.contrib.messages", "django.contrib.staticfiles","""
+
+
+@dataclass(frozen=True)
+class Project:
+    """package: on the package index. settings: Python that says INSTALLED_APPS and what the project insists on.
+
+    folders: put on the path, beneath the package. environment: what it reads besides.
+    extensions: of PostgreSQL, that its migrations make.
+    """
+
+    name: str
+    package: str
+    settings: str
+    folders: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    extensions: tuple[str, ...] = ()
+
+
+CONTRIB = Project(
+    "contrib",
+    "django",
+    f"""
+SITE_ID = 1
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "django.contrib.flatpages", "django.contrib.redirects",
+]
+""",
+)
+
+WAGTAIL = Project(
+    "wagtail",
+    "wagtail",
+    f"""
+WAGTAIL_SITE_NAME, WAGTAILADMIN_BASE_URL = "conformance", "http://testserver"
+INSTALLED_APPS = [{_CONTRIB}
+    "wagtail.contrib.forms", "wagtail.contrib.redirects", "wagtail.contrib.search_promotions",
+    "wagtail.contrib.simple_translation", "wagtail.embeds", "wagtail.sites", "wagtail.users", "wagtail.snippets",
+    "wagtail.documents", "wagtail.images", "wagtail.search", "wagtail.admin", "wagtail.locales", "wagtail",
+    "modelcluster", "taggit",
+]
+""",
+)
+
+# Its settings end in a loader that looks for the machine's files and takes Django's settings over: all but that.
+PULPCORE = Project(
+    "pulpcore",
+    "pulpcore",
+    """
+import pathlib
+_home = pathlib.Path(__file__).parent
+_source = (_home / "packages/pulpcore/app/settings.py").read_text().partition("# HERE STARTS DYNACONF")[0]
+exec(compile(_source, "pulpcore/app/settings.py", "exec"), {**globals(), "__file__": "settings.py"}, globals())
+DB_ENCRYPTION_KEY = str(_home / "fields.key")
+pathlib.Path(DB_ENCRYPTION_KEY).write_text("6ZXKWGOKmUwvsSrqOYlMGHJWcbuHUKYdVpZZmAFhU8g=")
+DEPLOY_ROOT = WORKING_DIRECTORY = _home
+MEDIA_ROOT, CONTENT_ORIGIN = str(_home), "http://testserver"
+V3_API_ROOT = "/pulp/api/v3/"
+""",
+    extensions=("hstore",),
+)
+
+LABEL_STUDIO = Project(
+    "label-studio",
+    "label-studio",
+    "from core.settings.base import *\n",
+    folders=("label_studio",),
+    environment={
+        "COLLECT_ANALYTICS": "0",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        "LATEST_VERSION_CHECK": "0",
+        "LABEL_STUDIO_BASE_DATA_DIR": "{home}/data",
+    },
+    extensions=("pg_trgm", "btree_gin"),
+)
+
+OSCAR = Project(
+    "django-oscar",
+    "django-oscar",
+    f"""
+from oscar.defaults import *
+SITE_ID = 1
+HAYSTACK_CONNECTIONS = {{"default": {{"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}}}
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "django.contrib.flatpages",
+    "oscar.config.Shop", "oscar.apps.analytics.apps.AnalyticsConfig", "oscar.apps.checkout.apps.CheckoutConfig",
+    "oscar.apps.address.apps.AddressConfig", "oscar.apps.shipping.apps.ShippingConfig",
+    "oscar.apps.catalogue.apps.CatalogueConfig",
+    "oscar.apps.catalogue.reviews.apps.CatalogueReviewsConfig",
+    "oscar.apps.communication.apps.CommunicationConfig", "oscar.apps.partner.apps.PartnerConfig",
+    "oscar.apps.basket.apps.BasketConfig", "oscar.apps.payment.apps.PaymentConfig",
+    "oscar.apps.offer.apps.OfferConfig", "oscar.apps.order.apps.OrderConfig",
+    "oscar.apps.customer.apps.CustomerConfig", "oscar.apps.search.apps.SearchConfig",
+    "oscar.apps.voucher.apps.VoucherConfig", "oscar.apps.wishlists.apps.WishlistsConfig",
+    "oscar.apps.dashboard.apps.DashboardConfig", "oscar.apps.dashboard.reports.apps.ReportsDashboardConfig",
+    "oscar.apps.dashboard.users.apps.UsersDashboardConfig", "oscar.apps.dashboard.orders.apps.OrdersDashboardConfig",
+    "oscar.apps.dashboard.catalogue.apps.CatalogueDashboardConfig",
+    "oscar.apps.dashboard.offers.apps.OffersDashboardConfig",
+    "oscar.apps.dashboard.partners.apps.PartnersDashboardConfig",
+    "oscar.apps.dashboard.pages.apps.PagesDashboardConfig", "oscar.apps.dashboard.ranges.apps.RangesDashboardConfig",
+    "oscar.apps.dashboard.reviews.apps.ReviewsDashboardConfig",
+    "oscar.apps.dashboard.vouchers.apps.VouchersDashboardConfig",
+    "oscar.apps.dashboard.communications.apps.CommunicationsDashboardConfig",
+    "oscar.apps.dashboard.shipping.apps.ShippingDashboardConfig",
+    "widget_tweaks", "haystack", "treebeard", "django_tables2",
+]
+""",
+)
+
+ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR)}
