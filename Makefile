@@ -20,7 +20,7 @@ run: $(VENV)/installed  ## migrate, then serve on 127.0.0.1:8000 (PORT=…), wit
 	@docker/run_locally.sh
 
 test: lint types imports $(VENV)/installed  ## lint, types, import contracts, and all tests that take minutes
-	python -m pytest -n $(WORKERS) --dist loadgroup
+	python -m pytest -n $(WORKERS)
 
 lint: $(VENV)/installed  ## ruff, format, shell scripts
 	ruff check .
@@ -36,6 +36,9 @@ imports: $(VENV)/installed  ## the layers of the architecture
 
 container: $(VENV)/installed  ## the tests of the real image; fails where no Docker Engine runs
 	LOCKGATE_REQUIRE_CONTAINERS=1 python -m pytest tests/container
+
+conformance: $(VENV)/installed  ## plan, lint and migrate real projects' histories (minutes, and the package index)
+	python -m tests.conformance.histories
 
 sweep: $(VENV)/installed  ## the long kill and race sweeps, whole
 	LOCKGATE_SWEEP=whole python -m pytest tests/postgres -m sweep -n 0

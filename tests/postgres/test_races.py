@@ -21,7 +21,7 @@ from tests.support.databases import Database
 from tests.support.processes import lock_is_free, until
 from tests.support.sites import ADD_COLUMN, COUNT_UP, CREATE_COUNTER, SEED_COUNTER, Result, Site, finish
 
-pytestmark = [pytest.mark.sweep, pytest.mark.xdist_group("sweep"), pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.sweep, pytest.mark.timeout(3000)]
 
 WHOLE = os.environ.get("LOCKGATE_SWEEP") == "whole"
 ROUNDS = 20 if WHOLE else 1
