@@ -16,8 +16,8 @@ from lockgate.planning.rules.shop import MODELS
 WIDTH = 110  # characters
 IN_PLACE = (
     "This version runs every migration in place, and judges it so: what a remedy or a safe example leaves to "
-    "Lockgate's online way is still reported. Until that is there, use Django's AddIndexConcurrently, AddConstraintNotValid and "
-    "ValidateConstraint."
+    "Lockgate's online way is still reported. Until that is there, use Django's AddIndexConcurrently, "
+    "AddConstraintNotValid and ValidateConstraint."
 )
 
 
