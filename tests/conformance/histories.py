@@ -82,8 +82,12 @@ def _after(found: Found, environment: Environment, other: Environment) -> None:
             app, _, name = text.partition(":")[0].partition(".")
             _hold_against_django(found, environment, app, name)
     found.replayed = _probed(found, other, "replay") or {}
-    for each in found.replayed.get("different", ()):
-        found.problems.append(f"{each['in']}: planned {each['planned']}, sent {each['sent']}")
+    different = {each["in"]: each for each in found.replayed.get("different", ())}
+    for name, each in different.items():
+        if name not in found.project.differs:
+            found.problems.append(f"{name}: planned {each['planned']}, sent {each['sent']}")
+    for name in set(found.project.differs) - set(different) if found.replayed else ():
+        found.problems.append(f"{name} is planned as it is sent: it is known to differ no more")
 
 
 def _hold_against_django(found: Found, environment: Environment, app: str, name: str) -> None:
@@ -164,6 +168,8 @@ def report(all_found: list[Found]) -> str:
     for identity, name in ids:
         counts = [sum(hazard["id"] == identity for hazard in each.hazards) for each in all_found]
         lines.append(f"| {identity} | {name} | {' | '.join(str(count or '') for count in counts)} |")
+    for each in (found for found in all_found if found.replayed):
+        lines += [f"\nDIFFERS in {each.project.name}: {name}: {why}" for name, why in each.project.differs.items()]
     lines += [""] + [f"{each.project.name}: {each.left_out}" for each in all_found if each.left_out]
     lines += [f"PROBLEM in {each.project.name}: {problem}" for each in all_found for problem in each.problems]
     return "\n".join(lines)
