@@ -83,3 +83,33 @@ def test_check_still_decides_the_exit_code_of_a_plan(pending: Site) -> None:
     result = pending.run("migrate", "--plan", "--check", "--format", "json")
     assert result.code == 1
     assert json.loads(result.out)["migrations"]
+
+
+PAST_THE_EDITOR = """
+from django.db import connection as default_connection
+from django.db.migrations.operations.base import Operation
+
+class Writes(Operation):
+    reduces_to_sql = True
+    def __init__(self, through): self.through = through
+    def state_forwards(self, app_label, state): pass
+    def describe(self): return "writes"
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        connection = schema_editor.connection if self.through == "editor" else default_connection
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE written_by_a_plan (id int)")
+"""
+
+
+@pytest.mark.parametrize("through", ["editor", "connection"])
+@pytest.mark.parametrize("command", [("migrate", "--plan"), ("lintmigrations", "--unapplied")])
+def test_an_operation_that_goes_past_the_schema_editor_is_not_run_by_a_plan(
+    pending: Site, command: tuple[str, ...], through: str
+) -> None:
+    pending.migration("0003_past", f"Writes({through!r})", imports=PAST_THE_EDITOR)
+    result = pending.run(*command)
+    assert "Traceback" not in result.text
+    assert "an operation asks the server, and planning is offline" in result.text or "LG709" in result.text
+    assert pending.database.value("SELECT to_regclass('written_by_a_plan') IS NULL")
+    assert pending.migrate().code == 0, "and the migration itself still does it"
+    assert pending.database.value("SELECT to_regclass('written_by_a_plan') IS NOT NULL")

@@ -55,13 +55,14 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
     pending = [each for each in ordered if key_of(each) not in loader.applied_migrations]
     state = _state_after(loader, applied)
     facts = catalog.facts(connection, tables.concerned(state, ordered))
-    before = _Walk(loader, connection, _sizes_alone(facts), limits)
-    if wanted & {key_of(each) for each in applied}:
-        before.through(applied, wanted, together=False)
-    past = before.judged(together=False)
-    now = _Walk(loader, connection, facts, limits, state)
-    now.through(pending, wanted, together=True)
-    coming = now.judged(together=True)
+    pretended = offline_connection(connection.alias, facts.version)
+    before = _Walk(loader, pretended, _sizes_alone(facts), limits)
+    now = _Walk(loader, pretended, facts, limits, state)
+    with unplugged():
+        if wanted & {key_of(each) for each in applied}:
+            before.through(applied, wanted, together=False)
+        now.through(pending, wanted, together=True)
+    past, coming = before.judged(together=False), now.judged(together=True)
     return Linted(
         past.migrations + coming.migrations, past.hazards + coming.hazards, facts, past.unread + coming.unread
     )

@@ -11,7 +11,7 @@ from django.db.migrations.state import ProjectState
 
 from lockgate import policy
 from lockgate.database import catalog
-from lockgate.execution.recording_editor import recording
+from lockgate.execution.recording_editor import offline_connection, recording, unplugged
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import build, tables
 from lockgate.planning.steps import MigrationPlan
@@ -34,9 +34,11 @@ def plan(
 ) -> tuple[list[MigrationPlan], DatabaseFacts]:
     """The steps of pending forward migrations, in the given order, and the facts they rest on.
 
-    Sends three SELECTs to the catalog, and nothing else.
+    Sends three SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps.
     """
     state = state_before(loader, pending)
     facts = catalog.facts(connection, tables.concerned(state, pending))
     settings = build.Settings(threshold=limits.large_table_bytes)
-    return build.plan(pending, state, facts, lambda prospect: recording(connection, prospect), settings), facts
+    offline = offline_connection(connection.alias, facts.version)
+    with unplugged():
+        return build.plan(pending, state, facts, lambda prospect: recording(offline, prospect), settings), facts

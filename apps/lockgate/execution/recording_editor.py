@@ -59,15 +59,18 @@ def offline_connection(alias: str, version: int) -> BaseDatabaseWrapper:
 
 @contextlib.contextmanager
 def unplugged() -> Iterator[None]:
-    """No connection of this thread is opened in the block: a field's default may be a function that asks the server."""
-    known: Any = connections.all()
-    for each in known:
-        each.connect = _never
+    """No connection of this thread is opened or used in the block.
+
+    A field's default may be a function that asks the server, and an operation may go past the schema editor and write.
+    """
+    doors = [(each, name) for each in connections.all() for name in ("connect", "cursor", "chunked_cursor")]
+    for each, name in doors:
+        setattr(each, name, _never)
     try:
         yield
     finally:
-        for each in known:
-            del each.connect
+        for each, name in doors:
+            delattr(each, name)
 
 
 def _never() -> None:

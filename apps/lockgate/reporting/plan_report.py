@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lockgate.facts.tables import DatabaseFacts, SessionFacts, TableFacts
-from lockgate.planning.steps import Lock, MigrationPlan, Step, Work
+from lockgate.planning.steps import Kind, Lock, MigrationPlan, Statement, Step, Work
 
 VERSION = 1
 EXECUTION = "the online way; this version still runs every step in place, in its migration's transaction"
@@ -39,8 +39,8 @@ def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
 
 def _step(step: Step, facts: DatabaseFacts) -> Iterator[str]:
     yield f"    {step.phase.value:<7} {step.title}"
-    for statement in step.sql:
-        for line in (statement or "(Python)").strip().splitlines():
+    for statement in step.statements:
+        for line in (statement.sql or _without_sql(statement)).strip().splitlines():
             yield f"              {line}"
     for lock in step.locks:
         yield f"            locks   {_lock(lock, facts)}"
@@ -49,6 +49,14 @@ def _step(step: Step, facts: DatabaseFacts) -> Iterator[str]:
         yield f"            in place, though there is an online way: {step.kept_in_place}"
     for undo in step.undo:
         yield f"            undo    {undo}"
+
+
+def _without_sql(statement: Statement) -> str:
+    """What stands for a statement that nobody can show."""
+    for change in statement.changes:
+        if change.kind is Kind.UNKNOWN:
+            return f"(unknown: {change.name})"
+    return "(Python)"
 
 
 def _lock(lock: Lock, facts: DatabaseFacts) -> str:
