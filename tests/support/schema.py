@@ -28,7 +28,8 @@ def dump(database: Database) -> str:
     return _VARYING.sub("", text)
 
 
-# Django's own rows take their ids from sequences, which a rolled-back attempt moves on: compared by what they name.
+# Ids come from sequences, which a rolled-back attempt moves on: rows are compared by what they say, and Django's own
+# by what they name.
 _BY_NAME = {
     "django_content_type": "SELECT app_label, model FROM django_content_type",
     "auth_permission": "SELECT app_label, model, codename, auth_permission.name FROM auth_permission"
@@ -37,7 +38,7 @@ _BY_NAME = {
 
 
 def rows(database: Database) -> dict[str, list[Any]]:
-    """Every table's rows but the ledger's, as text, sorted; Django's own rows without their ids and times."""
+    """Every table's rows but the ledger's, as text, sorted, without ids and times."""
     tables = database.rows(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
     )
@@ -46,5 +47,7 @@ def rows(database: Database) -> dict[str, list[Any]]:
         if table == "django_migrations":
             found[table] = database.applied()
         elif table not in _OWN:
-            found[table] = sorted(database.rows(_BY_NAME.get(table, f'SELECT t::text FROM "{table}" AS t')))
+            found[table] = sorted(
+                database.rows(_BY_NAME.get(table, f"SELECT (to_jsonb(t) - 'id')::text FROM \"{table}\" AS t"))
+            )
     return found
