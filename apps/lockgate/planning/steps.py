@@ -193,12 +193,17 @@ class Step:
 
 @dataclass(frozen=True)
 class MigrationPlan:
-    """One pending migration as steps, in the order they run."""
+    """One pending migration as steps, in the order they run.
+
+    replaced: statements that Django will send in the migration's transaction, as text, each with what is sent there
+    in its place (nothing, where all of it runs before or after).
+    """
 
     migration: Key
     atomic: bool
     steps: tuple[Step, ...]
     new_tables: frozenset[str] = field(default_factory=frozenset)
+    replaced: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def phase(self, phase: Phase) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if step.phase is phase)
