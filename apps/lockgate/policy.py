@@ -45,6 +45,13 @@ class Policy:
     # From this size on, whatever takes longer the larger a table is deserves a decision, also where it blocks nobody:
     # at about 100 MB/s, which a busy server has to spare, ten gigabytes are two minutes.
     size_budget_bytes: int = 10 * 1024 * 1024 * 1024
+    # Whether what would block is done online: off, migrations run as Django runs them, under lock, ladder and ledger.
+    online: bool = True
+    # How long one attempt waits for a table's lock. Whoever comes after it in the table's queue waits as long, so this
+    # is the stall a request may feel; half of what people notice.
+    lock_timeout: timedelta = timedelta(milliseconds=50)
+    # From the first attempt at a locking step to the last: long reports end within it, and a roll-out still waits.
+    lock_attempts: timedelta = timedelta(seconds=300)
     # The release's name, where the build gives one.
     release: str = ""
 
@@ -70,6 +77,9 @@ OPTIONS = (
     Option("ON_EDITED", "on_edited", "LOCKGATE_ON_EDITED", get_args(OnEdited)),
     Option("LARGE_TABLE_BYTES", "large_table_bytes", "LOCKGATE_LARGE_TABLE_BYTES"),
     Option("SIZE_BUDGET_BYTES", "size_budget_bytes", "LOCKGATE_SIZE_BUDGET_BYTES"),
+    Option("ONLINE", "online", "LOCKGATE_ONLINE"),
+    Option("LOCK_TIMEOUT_SECONDS", "lock_timeout", "LOCKGATE_LOCK_TIMEOUT_SECONDS"),
+    Option("LOCK_ATTEMPTS_SECONDS", "lock_attempts", "LOCKGATE_LOCK_ATTEMPTS_SECONDS"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
 )
 
@@ -88,6 +98,24 @@ POLL_FIRST = timedelta(milliseconds=100)
 # The most a waiting runner adds to the moment the lock is free, or the server is up.
 POLL_LONGEST = timedelta(seconds=1)
 POLL_GROWTH = 1.5
+# The ladder. After so many attempts that got no lock, the next ones wait twice as long for it, up to a bound: where every
+# query takes longer than the first timeout, none would ever succeed, and such queries' senders do not notice more.
+LADDER_ATTEMPTS_PER_RUNG = 5
+LADDER_LONGEST_LOCK_TIMEOUT = timedelta(milliseconds=800)
+# Pauses between attempts: long enough for the queue behind the last one to drain, short of a bored operator.
+LADDER_FIRST_PAUSE = timedelta(milliseconds=200)
+LADDER_LONGEST_PAUSE = timedelta(seconds=5)
+LADDER_PAUSE_GROWTH = 1.6
+# How often the sessions in the way are looked at while they are waited for.
+BLOCKERS_POLL = timedelta(milliseconds=25)
+# Attempts of one run at a step that is not a matter of locks alone: what failed three times will fail again.
+STEP_ATTEMPTS = 3
+# A step that takes longer than this says how far it is, and whom it waits for; this often.
+STEP_REPORT_AFTER = timedelta(seconds=2)
+STEP_REPORT_EVERY = timedelta(seconds=10)
+# The search for rows that break a new constraint serves a message: it must not hold a failed run up for long.
+OFFENDERS_TIMEOUT = timedelta(seconds=30)
+OFFENDERS_SHOWN = 3
 # The server looks this often whether its client is still there, and ends an orphaned statement (PostgreSQL 14+).
 CLIENT_CHECK_INTERVAL = timedelta(milliseconds=500)
 # A dead network is noticed after about 60 s instead of the kernel's two hours.
@@ -146,6 +174,8 @@ def _read(option: Option, source: str, value: Any) -> Any:
     default = _DEFAULTS[option.attribute]
     if isinstance(default, timedelta):
         return _seconds(source, value)
+    if isinstance(default, bool):
+        return _truth(source, value)
     if isinstance(default, int):
         return _whole_number(source, value)
     if isinstance(default, tuple):
@@ -160,6 +190,14 @@ def _read(option: Option, source: str, value: Any) -> Any:
     if option.choices and value not in option.choices:
         raise ConfigurationError(f"{source} is {value!r}", next_step=f"use one of: {', '.join(option.choices)}")
     return value
+
+
+def _truth(source: str, value: Any) -> bool:
+    words = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
+    found = words.get(str(value).lower())
+    if found is None:
+        raise ConfigurationError(f"{source} is {value!r}", next_step="give true or false")
+    return found
 
 
 def _whole_number(source: str, value: Any) -> int:
