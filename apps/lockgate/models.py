@@ -1,7 +1,7 @@
-"""The ledger: who ran what, from which release and host, when, how long, and how it ended.
+"""The ledger: who ran what, from which release and host, when, how long, and how it ended; and the journal of steps.
 
 Ordinary models with ordinary migrations. A row of MigrationRecord is written in the transaction of the migration that
-it describes, so the two cannot disagree.
+it describes, so the two cannot disagree; a row of Step is there before its step runs.
 """
 
 from __future__ import annotations
@@ -67,3 +67,47 @@ class MigrationRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.app}.{self.name}"
+
+
+class Step(models.Model):
+    """One step of the journal: what a run does outside a migration's transaction, written down before it is done.
+
+    Steps of a migration that is not atomic are here too, one for each of its operations (phase switch).
+    """
+
+    class State(models.TextChoices):
+        PLANNED = "planned"
+        RUNNING = "running"
+        FAILED = "failed"
+        DONE = "done"
+        UNDONE = "undone"
+        OBSOLETE = "obsolete"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    app = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    meaning = models.CharField(max_length=64, blank=True, help_text="sha256 of the migration's syntax tree")
+    ordinal = models.IntegerField(help_text="its place among the migration's steps, from 0")
+    phase = models.CharField(max_length=20)
+    title = models.TextField()
+    kind = models.CharField(max_length=40, help_text="what it changes")
+    table = models.CharField(max_length=63, blank=True)
+    target = models.CharField(max_length=63, blank=True, help_text="the index, constraint or column")
+    sql = models.TextField(blank=True)
+    undo = models.JSONField(default=list, help_text="statements that bring back what was before")
+    transactional = models.BooleanField(default=True)
+    expected = models.TextField(blank=True, help_text="what a contract step must still find: the default's expression")
+    committed = models.BooleanField(default=False, help_text="whether the migration that it belongs to counts")
+    state = models.CharField(max_length=20, choices=State, default=State.PLANNED)
+    attempts = models.IntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True, help_text="what failed last, without secrets")
+
+    class Meta:
+        ordering = ("id",)
+        indexes = (models.Index(fields=("app", "name"), name="lockgate_step_migration"),)
+
+    def __str__(self) -> str:
+        return f"{self.app}.{self.name} {self.phase} {self.ordinal}: {self.state}"

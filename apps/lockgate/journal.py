@@ -1,0 +1,151 @@
+"""Reads and writes the journal: one row for each step outside a migration's transaction, written before it runs.
+
+Invariant: what the journal says is done, is done. A step that can be transactional is marked in its own transaction;
+of one that cannot (CONCURRENTLY), the row says what was tried, and the catalog what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Q
+from django.utils import timezone
+
+from lockgate.facts import Key
+from lockgate.ledger import ERROR_LIMIT
+from lockgate.models import Run, Step
+
+UNFINISHED = (Step.State.PLANNED, Step.State.RUNNING, Step.State.FAILED)
+CONTRACT, EXPAND, FINISH, SWITCH = "contract", "expand", "finish", "switch"
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the journal keeps of a step before it runs. ordinal: its place among the migration's steps, from 0."""
+
+    ordinal: int
+    phase: str
+    title: str
+    kind: str
+    table: str
+    target: str
+    sql: str
+    undo: tuple[str, ...] = ()
+    transactional: bool = True
+    expected: str = ""
+
+
+class Journal:
+    """The journal of one database, as one run writes it."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, run: Run) -> None:
+        self.alias, self.run = connection.alias, run
+
+    def write(self, migration: Key, meaning: str, lines: Sequence[Line], *, committed: bool = False) -> list[Step]:
+        """Rows of steps that will run, in the transaction that is open, if any."""
+        rows = [
+            Step(
+                run=self.run,
+                app=migration.app,
+                name=migration.name,
+                meaning=meaning,
+                ordinal=line.ordinal,
+                phase=line.phase,
+                title=line.title,
+                kind=line.kind,
+                table=line.table,
+                target=line.target,
+                sql=line.sql,
+                undo=list(line.undo),
+                transactional=line.transactional,
+                expected=line.expected,
+                committed=committed,
+            )
+            for line in lines
+        ]
+        return Step.objects.using(self.alias).bulk_create(rows)
+
+    def begin(self, step: Step) -> None:
+        """Another attempt at a step starts now."""
+        step.state, step.started_at, step.attempts = Step.State.RUNNING, timezone.now(), step.attempts + 1
+        step.save(using=self.alias, update_fields=("state", "started_at", "attempts"))
+
+    def end(self, step: Step, state: Step.State, error: str = "") -> None:
+        """How an attempt ended."""
+        step.state, step.ended_at, step.error = state, timezone.now(), error[:ERROR_LIMIT]
+        step.save(using=self.alias, update_fields=("state", "ended_at", "error"))
+
+    def commit(self, migration: Key) -> None:
+        """The migration counts from this transaction on: what was prepared for it is no longer to be undone."""
+        _of(self.alias, migration).filter(committed=False).update(committed=True)
+
+    def moved(self, table: str, new_table: str) -> None:
+        """A table that contract steps are about has another name now."""
+        open_contracts(self.alias).filter(table=table).update(table=new_table)
+
+    def renamed(self, table: str, column: str, new_column: str) -> None:
+        """A column that a contract step is about has another name now."""
+        open_contracts(self.alias).filter(table=table, target=column).update(target=new_column)
+
+    def supersede(self, migration: Key) -> None:
+        """A migration is applied again, or unapplied: what earlier times left to be done is not wanted any more."""
+        rows = _of(self.alias, migration).filter(state__in=UNFINISHED, committed=True)
+        rows.update(state=Step.State.OBSOLETE, ended_at=timezone.now())
+
+
+def exists(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the journal's table is visible on this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [Step._meta.db_table])
+        return bool(cursor.fetchone()[0])
+
+
+def prepared(alias: str) -> dict[Key, list[Step]]:
+    """What was done, or begun, for migrations that do not count yet, in the order it was."""
+    rows = Step.objects.using(alias).filter(committed=False).exclude(state=Step.State.UNDONE)
+    return _by_migration(rows.order_by("app", "name", "id"))
+
+
+def to_finish(alias: str) -> dict[Key, list[Step]]:
+    """Finish steps that are not done, by migration, in the order those were applied."""
+    return _by_migration(_unfinished(alias).filter(phase=FINISH).order_by("id"))
+
+
+def open_contracts(alias: str):  # type: ignore[no-untyped-def]  # a QuerySet, generic in the stubs alone
+    """Contract steps that are still to be done, oldest first."""
+    return _unfinished(alias).filter(phase=CONTRACT).order_by("id")
+
+
+def unfinished(alias: str) -> bool:
+    """Whether something that was begun is neither done nor undone; contract steps may wait."""
+    open_rows = Q(committed=False) & ~Q(state=Step.State.UNDONE)
+    open_rows |= Q(phase=FINISH, state__in=UNFINISHED)
+    return bool(Step.objects.using(alias).filter(open_rows).exists())
+
+
+def of_migrations(alias: str) -> dict[Key, list[Step]]:
+    """The steps of every migration that has some open, all of them, in their order: for who shows them."""
+    rows = Step.objects.using(alias).exclude(state__in=(Step.State.UNDONE, Step.State.OBSOLETE)).order_by("id")
+    found = _by_migration(rows)
+    return {key: steps for key, steps in found.items() if any(is_open(each) for each in steps)}
+
+
+def is_open(step: Step) -> bool:
+    return not step.committed or step.state in UNFINISHED
+
+
+def _unfinished(alias: str):  # type: ignore[no-untyped-def]
+    return Step.objects.using(alias).filter(committed=True, state__in=UNFINISHED)
+
+
+def _of(alias: str, migration: Key):  # type: ignore[no-untyped-def]
+    return Step.objects.using(alias).filter(app=migration.app, name=migration.name)
+
+
+def _by_migration(rows: Iterable[Step]) -> dict[Key, list[Step]]:
+    found: dict[Key, list[Step]] = {}
+    for row in rows:
+        found.setdefault(Key(row.app, row.name), []).append(row)
+    return found
