@@ -98,8 +98,8 @@ POLL_FIRST = timedelta(milliseconds=100)
 # The most a waiting runner adds to the moment the lock is free, or the server is up.
 POLL_LONGEST = timedelta(seconds=1)
 POLL_GROWTH = 1.5
-# The ladder. After so many attempts that got no lock, the next ones wait twice as long for it, up to a bound: where every
-# query takes longer than the first timeout, none would ever succeed, and such queries' senders do not notice more.
+# The ladder. After so many attempts that got no lock, the next ones wait twice as long for it, up to a bound: where
+# every query takes longer than the first timeout none would ever succeed, and whoever sends such notices no more.
 LADDER_ATTEMPTS_PER_RUNG = 5
 LADDER_LONGEST_LOCK_TIMEOUT = timedelta(milliseconds=800)
 # Pauses between attempts: long enough for the queue behind the last one to drain, short of a bored operator.

@@ -39,6 +39,11 @@ class LockMode(Enum):
     def strength(self) -> int:
         return list(LockMode).index(self)
 
+    def conflicts_with(self, other: LockMode) -> bool:
+        """Whether two sessions cannot hold both on one table. Source: table 13.2 of the page above."""
+        weak, strong = sorted((self, other), key=lambda mode: mode.strength)
+        return strong.strength >= _FIRST_CONFLICT.get(weak.name, weak.strength)
+
     @property
     def blocks_writes(self) -> bool:
         """Whether INSERT, UPDATE and DELETE wait for it."""
@@ -48,6 +53,10 @@ class LockMode(Enum):
     def blocks_reads(self) -> bool:
         """Whether SELECT waits for it."""
         return self is LockMode.ACCESS_EXCLUSIVE
+
+
+# The weakest mode at or above each that conflicts with it, as a strength, where that is not the mode itself.
+_FIRST_CONFLICT = {"ACCESS_SHARE": 7, "ROW_SHARE": 6, "ROW_EXCLUSIVE": 4, "SHARE": 5}
 
 
 class Work(StrEnum):
