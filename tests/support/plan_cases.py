@@ -463,6 +463,8 @@ TABLES = (
     case("AlterModelOptions", ops.AlterModelOptions("Book", {"ordering": ["title"]})),
 )
 
+DEFAULTED = add("extra", models.IntegerField(default=7))
+
 MIXED = (
     case(
         "SeparateDatabaseAndState",
@@ -656,6 +658,38 @@ MIXED = (
         "AlterField: db_constraint off and on again",
         alter("author", models.ForeignKey("library.Author", CASCADE, db_constraint=False)),
         alter("author", models.ForeignKey("library.Author", CASCADE)),
+        listed=False,
+    ),
+    case(
+        "AddField with default, then type", DEFAULTED, alter("extra", models.BigIntegerField(default=7)), listed=False
+    ),
+    case("AddField with default, then RenameField", DEFAULTED, ops.RenameField("Book", "extra", "more"), listed=False),
+    case("AddField with default, then RenameModel", DEFAULTED, ops.RenameModel("Book", "Volume"), listed=False),
+    case("AddField with default, then RemoveField", DEFAULTED, ops.RemoveField("Book", "extra"), listed=False),
+    case(
+        "AddField with default, then db_default",
+        DEFAULTED,
+        alter("extra", models.IntegerField(db_default=8)),
+        listed=False,
+    ),
+    case(
+        "AddField with default, then RunSQL that sets another",
+        DEFAULTED,
+        ops.RunSQL("ALTER TABLE library_book ALTER COLUMN extra SET DEFAULT 8"),
+        listed=False,
+    ),
+    case("RunPython, then AddField with default", ops.RunPython(ops.RunPython.noop), DEFAULTED, listed=False),
+    case(
+        "AddField with default, RunSQL that fills it, then index on it",
+        DEFAULTED,
+        ops.RunSQL("UPDATE library_book SET extra = pages"),
+        index("extra_idx", fields=["extra"]),
+        listed=False,
+    ),
+    case(
+        "CreateModel, then AddField with default",
+        ops.CreateModel("Note", [("id", models.BigAutoField(primary_key=True))]),
+        ops.AddField("Note", "extra", models.IntegerField(default=7)),
         listed=False,
     ),
     case(

@@ -115,6 +115,80 @@ def test_other_columns_and_code_do_not_keep_a_plain_index() -> None:
     assert phases(EXTRA, EXTRA_INDEX, ops.RemoveField("Book", "title"), NOTHING)[-1] == "finish"
 
 
+DEFAULTED = add("extra", models.IntegerField(default=7))
+
+
+@pytest.mark.parametrize("book", [BOOK, replace(BOOK, size=0)], ids=["large", "empty"])
+@pytest.mark.parametrize("earlier", [[], [NOTHING], [ops.RunSQL("UPDATE library_book SET pages = 1")]])
+def test_a_default_stays_until_the_contract_phase_whatever_the_size(earlier: list[Operation], book: TableFacts) -> None:
+    made = plan(*earlier, DEFAULTED, book=book)
+    (step,) = made.phase(Phase.CONTRACT)
+    assert step.sql == ('ALTER TABLE "library_book" ALTER COLUMN "extra" DROP DEFAULT',)
+    assert not any("DROP DEFAULT" in sql for each in made.phase(Phase.SWITCH) for sql in each.sql)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        add("extra", models.IntegerField(null=True, default=7)),
+        add("extra", models.IntegerField(db_default=7)),
+        alter("copies", models.IntegerField(default=7)),
+        alter("pages", models.BigIntegerField(default=7)),
+    ],
+    ids=["nullable", "db_default", "to not null", "type"],
+)
+def test_other_defaults_go_as_django_lets_them(operation: Operation) -> None:
+    assert plan(operation).phase(Phase.CONTRACT) == ()
+
+
+def test_a_table_that_the_plan_makes_keeps_no_default() -> None:
+    note = ops.CreateModel("Note", [("id", models.BigAutoField(primary_key=True))])
+    assert set(phases(note, ops.AddField("Note", "extra", models.IntegerField(default=7)))) == {"switch"}
+
+
+@pytest.mark.parametrize("attributes", [{"atomic": False}, {"online": False}], ids=str)
+def test_a_default_is_dropped_at_once_in_place(attributes: dict[str, bool]) -> None:
+    assert phases(DEFAULTED, **attributes) == ["switch"]
+
+
+@pytest.mark.parametrize(
+    ("later", "reason"),
+    [
+        (alter("extra", models.BigIntegerField(default=7)), 'alter type "extra"'),
+        (alter("extra", models.IntegerField(null=True)), 'drop not null "extra"'),
+        (alter("extra", models.IntegerField(db_default=8)), 'set default "extra"'),
+        (ops.RenameField("Book", "extra", "more"), 'rename column "extra"'),
+        (ops.RemoveField("Book", "extra"), 'drop column "extra"'),
+        (ops.RenameModel("Book", "Volume"), 'rename table "library_book"'),
+        (ops.DeleteModel("Book"), 'drop table "library_book"'),
+        (ops.RunSQL("ALTER TABLE library_book ALTER extra SET DEFAULT 8"), "run SQL"),
+        (ops.RunSQL("ALTER TABLE library_book ALTER extra SET STATISTICS 8"), "run SQL"),
+        (ops.RunSQL("DO $$ BEGIN END $$"), "run SQL"),
+    ],
+    ids=repr,
+)
+def test_a_default_goes_at_once_where_the_migration_changes_its_column_again(later: Operation, reason: str) -> None:
+    assert kept(DEFAULTED, later) == [f"{reason} comes after it in the same migration"]
+    assert plan(DEFAULTED, later).phase(Phase.CONTRACT) == ()
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        NOTHING,
+        ops.RunSQL("UPDATE library_book SET extra = pages; CREATE VIEW v AS SELECT 1"),
+        ops.RunSQL("ALTER TABLE library_book ALTER pages SET DEFAULT 8"),
+        alter("pages", models.BigIntegerField()),
+        ops.RemoveField("Book", "title"),
+        ops.RenameModel("Shelf", "Rack"),
+        index("x", fields=["extra"]),
+    ],
+    ids=repr,
+)
+def test_what_leaves_the_column_alone_leaves_its_default_alone(later: Operation) -> None:
+    assert len(plan(DEFAULTED, later).phase(Phase.CONTRACT)) == 1
+
+
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [

@@ -5,7 +5,7 @@ Pure but for the states it is given: a recorder (a schema editor that only write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -140,7 +140,15 @@ class _Builder:
         steps = [step for recorded in self.operations for step in self._steps(recorded)]
         phases = list(Phase)
         steps.sort(key=lambda step: phases.index(step.phase))
-        return MigrationPlan(self.key, self.migration.atomic, tuple(steps), frozenset(self.prospect.new_tables))
+        new, atomic = frozenset(self.prospect.new_tables), self.migration.atomic
+        return MigrationPlan(self.key, atomic, tuple(steps), new, tuple(self._replaced()))
+
+    def _replaced(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The statements that the migration's transaction will not send as they are, and what it sends instead."""
+        for recorded in self.operations:
+            for choice in recorded.choices:
+                if isinstance(choice.found, Rewritten):
+                    yield choice.statement.sql, tuple(each.sql for each in choice.found.switch)
 
     def _operation(self, number: int, operation: Operation, before: ProjectState, after: ProjectState) -> None:
         earlier, new = list(self.editor.deferred_sql), frozenset(self.prospect.new_tables)
@@ -166,9 +174,11 @@ class _Builder:
 
     def _choices(self, statements: Iterable[Statement]) -> list[Choice]:
         choices = []
+        previous: tuple[Change, ...] = ()
         for statement in statements:
-            choices.append(Choice(statement, self._rewrite(statement)))
+            choices.append(Choice(statement, self._rewrite(statement, previous)))
             self._remember(statement)
+            previous = statement.changes
         return choices
 
     def _steps(self, recorded: _Recorded) -> list[Step]:
@@ -211,7 +221,7 @@ class _Builder:
             return (Unplanned(operation, error).statement,)
         return tuple(adjusted(statement, operation, before, self.migration) for statement in self.editor.take())
 
-    def _rewrite(self, statement: Statement) -> Rewritten | Kept | None:
+    def _rewrite(self, statement: Statement, previous: tuple[Change, ...]) -> Rewritten | Kept | None:
         if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):
             return None
         context = Context(
@@ -222,6 +232,7 @@ class _Builder:
             frozenset(self.made),
             frozenset(self.dropped),
             self.data,
+            previous,
         )
         kept: Kept | None = None
         for change in statement.changes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lockgate.planning import contract
 from lockgate.planning.rewrites.context import Kept, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
@@ -23,7 +24,15 @@ class Choice:
     @property
     def put_off(self) -> bool:
         """Whether any of it runs only after the switch."""
-        return isinstance(self.found, Rewritten) and any(each.phase is Phase.FINISH for each in self.found.online)
+        return self._has(Phase.FINISH)
+
+    @property
+    def contracted(self) -> bool:
+        """Whether it runs only when the release before this one is gone."""
+        return self._has(Phase.CONTRACT)
+
+    def _has(self, phase: Phase) -> bool:
+        return isinstance(self.found, Rewritten) and any(each.phase is phase for each in self.found.online)
 
 
 def keep_what_is_touched_later(choices: Sequence[Choice]) -> None:
@@ -31,7 +40,8 @@ def keep_what_is_touched_later(choices: Sequence[Choice]) -> None:
     them. choices: of one migration, in order."""
     later: list[Choice] = []
     for choice in reversed(choices):
-        if choice.put_off and (reason := _touched(choice.statement, later)):
+        touched = _touched if choice.put_off else _disturbed if choice.contracted else None
+        if touched and (reason := touched(choice.statement, later)):
             choice.found = Kept(reason)
         later.append(choice)
 
@@ -40,9 +50,23 @@ def _touched(statement: Statement, later: Sequence[Choice]) -> str:
     for other in reversed(later):
         for change in other.statement.changes:
             if any(_relies(change, mine, put_off=other.put_off) for mine in statement.changes):
-                what = f'"{change.old_name or change.name or change.table}"' if change.table else ""
-                return f"{change.kind.value} {what}".strip() + " comes after it in the same migration"
+                return _reason(change)
     return ""
+
+
+def _disturbed(statement: Statement, later: Sequence[Choice]) -> str:
+    """Why a default cannot be left to its contract step."""
+    for other in reversed(later):
+        for mine in statement.changes:
+            if contract.disturbs(other.statement, mine.table, mine.columns[0]):
+                return _reason(other.statement.changes[0])
+    return ""
+
+
+def _reason(later: Change) -> str:
+    name = later.old_name or later.name or "".join(later.columns[:1]) or later.table
+    what = f'"{name}"' if later.table else ""
+    return f"{later.kind.value} {what}".strip() + " comes after it in the same migration"
 
 
 def _relies(later: Change, mine: Change, *, put_off: bool) -> bool:  # noqa: PLR0911  one answer for each kind

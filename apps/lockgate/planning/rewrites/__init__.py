@@ -1,11 +1,19 @@
 """Online ways for what would otherwise block: one file for each kind of change.
 
 A rewrite takes one statement out of the migration's transaction and puts steps before it (expand) or after it
-(finish) that let reads and writes pass. It works on statements, not on operations, so that whatever operation made the
-statement, Django's or a third party's, is served alike.
+(finish) that let reads and writes pass, or one release later (contract). It works on statements, not on operations, so
+that whatever operation made the statement, Django's or a third party's, is served alike.
 """
 
-from lockgate.planning.rewrites import add_check, add_foreign_key, add_index, add_unique, drop_index, set_not_null
+from lockgate.planning.rewrites import (
+    add_check,
+    add_foreign_key,
+    add_index,
+    add_unique,
+    drop_index,
+    keep_default,
+    set_not_null,
+)
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewrite, Rewritten
 
 ALL: tuple[Rewrite, ...] = (
@@ -15,6 +23,7 @@ ALL: tuple[Rewrite, ...] = (
     add_check.rewrite,
     add_foreign_key.rewrite,
     set_not_null.rewrite,
+    keep_default.rewrite,
 )
 
 __all__ = ["ALL", "Context", "Kept", "Online", "Rewrite", "Rewritten"]

@@ -44,7 +44,8 @@ class Context:
     before: the catalog as it is when the migration starts. quote: quotes a name. version: of the server.
     made: columns and tables that this migration has made, changed or renamed by now, and dropped: names of
     constraints and indexes that it has dropped; what needs them must wait for the switch. data: the RunPython or
-    RunSQL that ran earlier in this migration, if any.
+    RunSQL that ran earlier in this migration, if any. previous: the changes of the statement right before it in the
+    same operation.
     """
 
     before: Prospect
@@ -54,6 +55,7 @@ class Context:
     made: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     dropped: frozenset[str] = frozenset()
     data: str = ""
+    previous: tuple[Change, ...] = ()
 
     def pays(self, table: str) -> bool:
         """Whether the table is there already, and large enough to care."""

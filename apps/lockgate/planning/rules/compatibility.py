@@ -109,23 +109,31 @@ def table_renamed(case: Case) -> Iterator[Finding]:
     "LG805",
     "required-column-without-database-default",
     ERROR,
-    condition="A NOT NULL column is added whose default the database does not keep.",
+    condition="A NOT NULL column is added whose default the database does not keep while the last release serves.",
     effect="Django drops the default right after adding the column, so every INSERT of the release that still serves, "
     "which does not know the column, fails.",
-    remedy="Give the field db_default, or null=True until the next release.",
+    remedy="Add the field in an atomic migration that does not alter it further: Lockgate leaves the default in the "
+    "database until that release is gone. Or give the field db_default, or null=True until the next release.",
     unsafe="""
         migrations.AddField("order", "source", models.CharField(max_length=20, default="web")),
+        migrations.AlterField("order", "source", models.CharField(max_length=40, default="web")),
     """,
     safe="""
-        migrations.AddField("order", "source", models.CharField(max_length=20, db_default="web")),
+        migrations.AddField("order", "source", models.CharField(max_length=40, default="web")),
     """,
 )
 def required_column(case: Case) -> Iterator[Finding]:
+    kept = {
+        (change.table, change.columns)
+        for step, change in case.changes(Kind.DROP_DEFAULT)
+        if step.phase is Phase.CONTRACT
+    }
     for step, change in case.changes(Kind.ADD_COLUMN):
         dropped = change.default and not change.database_default  # without any, LG306 says that it fails
-        if change.not_null and dropped and not change.identity and not case.is_generated(change):
+        needed = change.not_null and dropped and not change.identity and not case.is_generated(change)
+        if needed and (change.table, change.columns) not in kept:
             what = f'column "{_column(change)}" of {case.described(change.table)} is NOT NULL with no database default'
-            yield Finding(what, step.operation, change.table)
+            yield Finding(what + case.why_in_place(step), step.operation, change.table)
 
 
 @rule(

@@ -1,0 +1,50 @@
+"""What ends a kept default before its contract step runs: changes of its column, or its table, by something else.
+
+A default that stays in the database must be the one that the step later drops, on the column it was made for.
+"""
+
+from __future__ import annotations
+
+from lockgate.planning import sql_reading
+from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.steps import Change, Kind, Statement
+
+_OF_TABLE = frozenset({Kind.DROP_TABLE, Kind.RENAME_TABLE})
+_OF_COLUMN = frozenset(
+    {
+        Kind.DROP_COLUMN,
+        Kind.RENAME_COLUMN,
+        Kind.ALTER_TYPE,
+        Kind.SET_NOT_NULL,
+        Kind.DROP_NOT_NULL,
+        Kind.SET_DEFAULT,
+        Kind.DROP_DEFAULT,
+        Kind.ADD_IDENTITY,
+        Kind.DROP_IDENTITY,
+    }
+)
+# SQL that begins with one of these leaves columns and their defaults alone.
+_HARMLESS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE", "COMMENT", "SET", "GRANT", "ANALYZE", "LOCK")
+
+
+def disturbs(statement: Statement, table: str, column: str) -> bool:
+    """Whether a statement changes a column's name, type, nullability or default, or may; or takes it away."""
+    return any(_changes(change, table, column, statement.sql) for change in statement.changes)
+
+
+def _changes(change: Change, table: str, column: str, sql: str) -> bool:
+    if change.kind is Kind.RUN_SQL:
+        return any(_may_change(each, table, column) for each in sql_reading.statements(sql))
+    if change.kind is Kind.UNKNOWN:
+        return True
+    if change.table != table:
+        return False
+    return change.kind in _OF_TABLE or (change.kind in _OF_COLUMN and column in (*change.columns, change.old_name))
+
+
+def _may_change(statement: SqlStatement, table: str, column: str) -> bool:
+    """Whether SQL of the migration's own alters the column, or is not known to leave it alone."""
+    if statement.tokens[0] in _HARMLESS:
+        return False
+    read = sql_reading.changes(statement)
+    return not read or any(_changes(each, table, column, "") for each in read)
