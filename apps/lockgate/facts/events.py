@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from lockgate.facts.locks import Blocker
 from lockgate.facts.migrations import Key
 from lockgate.facts.server import Holder, ServerFacts
 
@@ -79,6 +80,32 @@ class Edited(NamedTuple):
     migrations: tuple[Key, ...]
 
 
+class HazardFound(NamedTuple):
+    """A hazard of a migration that is about to run. id: of its rule. what: where it is. accepted: why, if it is."""
+
+    migration: Key
+    id: str
+    rule: str
+    severity: str
+    what: str
+    effect: str
+    accepted: str
+
+
+class HazardsFound(NamedTuple):
+    """How many hazards were found in what is about to run."""
+
+    errors: int
+    warnings: int
+    accepted: int
+
+
+class HazardsUnknown(NamedTuple):
+    """What is about to run could not be judged."""
+
+    why: str
+
+
 Action = Literal["apply", "unapply", "fake", "unfake"]
 
 
@@ -93,6 +120,85 @@ class MigrationEnded(NamedTuple):
     migration: Key
     action: Action
     seconds: float
+
+
+class StepStarted(NamedTuple):
+    """A step outside a migration's transaction begins: number of total of its phase."""
+
+    migration: Key
+    phase: str
+    title: str
+    number: int
+    total: int
+
+
+class StepEnded(NamedTuple):
+    migration: Key
+    phase: str
+    title: str
+    seconds: float
+
+
+class StepProgress(NamedTuple):
+    """A step takes its time. doing: the server's own word for it. done, total: blocks; total 0 where not known."""
+
+    migration: Key
+    title: str
+    doing: str
+    done: int
+    total: int
+    blockers: tuple[Blocker, ...]
+    seconds: float
+
+
+class StepUndone(NamedTuple):
+    """What an expand step had prepared is taken back."""
+
+    migration: Key
+    title: str
+
+
+class StepRepeated(NamedTuple):
+    """An operation outside any transaction was under way when its run died; it is run once more."""
+
+    migration: Key
+    title: str
+
+
+class WaitingForBlockers(NamedTuple):
+    """A locking step waits, without queueing, until those who hold its tables let go."""
+
+    migration: Key
+    blockers: tuple[Blocker, ...]
+    attempt: int
+    waited_seconds: float
+    deadline_seconds: float
+
+
+class AttemptFailed(NamedTuple):
+    """An attempt got no lock in time, or met a deadlock, and was rolled back; another follows."""
+
+    migration: Key
+    attempt: int
+    sqlstate: str
+    waited_seconds: float
+    deadline_seconds: float
+
+
+class Recovering(NamedTuple):
+    """What a dead or failed run left of a migration. action: what is done about it."""
+
+    migration: Key
+    action: Literal["finish", "carry on", "undo", "abandon"]
+    done: int
+    total: int
+
+
+class InPlace(NamedTuple):
+    """A plan did not hold when it was carried out; the migration is run as Django runs it."""
+
+    migration: Key
+    reason: str
 
 
 class NothingPending(NamedTuple):
@@ -129,8 +235,20 @@ Event = (
     | RunInterrupted
     | Ahead
     | Edited
+    | HazardFound
+    | HazardsFound
+    | HazardsUnknown
     | MigrationStarted
     | MigrationEnded
+    | StepStarted
+    | StepEnded
+    | StepProgress
+    | StepUndone
+    | StepRepeated
+    | WaitingForBlockers
+    | AttemptFailed
+    | Recovering
+    | InPlace
     | NothingPending
     | WaitingForMigrations
     | Current
@@ -150,8 +268,20 @@ NAMES: dict[type[Event], str] = {
     RunInterrupted: "found_interrupted_run",
     Ahead: "ahead_of_code",
     Edited: "edited",
+    HazardFound: "hazard",
+    HazardsFound: "hazards",
+    HazardsUnknown: "hazards_unknown",
     MigrationStarted: "migration_started",
     MigrationEnded: "migration_ended",
+    StepStarted: "step_started",
+    StepEnded: "step_ended",
+    StepProgress: "step_progress",
+    StepUndone: "step_undone",
+    StepRepeated: "step_repeated",
+    WaitingForBlockers: "waiting_for_blockers",
+    AttemptFailed: "attempt_failed",
+    Recovering: "recovering",
+    InPlace: "in_place",
     NothingPending: "nothing_pending",
     WaitingForMigrations: "waiting_for_migrations",
     Current: "current",

@@ -89,6 +89,8 @@ Console = TextConsole | JsonConsole
 
 def _plain(value: object) -> object:
     """A fact inside an event as JSON has it."""
+    if isinstance(value, tuple) and value and all(isinstance(each, facts.Blocker) for each in value):
+        return [each._asdict() for each in value]
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
 
 
@@ -128,7 +130,20 @@ def _parts_of_interruption(error: Interrupted) -> dict[str, str]:
 def is_warning(event: facts.Event) -> bool:
     if isinstance(event, facts.ExtensionOutcome):
         return not event.available
-    return isinstance(event, facts.Held | facts.Ahead | facts.Edited | facts.RunInterrupted)
+    if isinstance(event, facts.HazardFound):
+        return not event.accepted
+    if isinstance(event, facts.HazardsFound):
+        return bool(event.errors or event.warnings)
+    return isinstance(
+        event,
+        facts.Held
+        | facts.Ahead
+        | facts.Edited
+        | facts.RunInterrupted
+        | facts.Recovering
+        | facts.StepRepeated
+        | facts.InPlace,
+    )
 
 
 @singledispatch
@@ -222,6 +237,30 @@ def _(event: facts.Edited) -> str:
     return f"edited after they were applied: {names}; the database has what the old files said"
 
 
+@text.register
+def _(event: facts.HazardFound) -> str:
+    if event.accepted:
+        return ""
+    return f"{event.id} {event.severity} in {event.migration}: {event.what}. {event.effect}"
+
+
+@text.register
+def _(event: facts.HazardsFound) -> str:
+    if not event.errors and not event.warnings:
+        return ""
+    counts = f"{counted(event.errors, 'error')}, {counted(event.warnings, 'warning')}, {event.accepted} accepted"
+    return f"hazards of what follows: {counts}; manage.py lintmigrations --explain ID says what to do about one"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+@text.register
+def _(event: facts.HazardsUnknown) -> str:
+    return f"hazards of what follows are unknown: {event.why}"
+
+
 _DOING = {"apply": "applying", "unapply": "unapplying", "fake": "faking", "unfake": "unfaking"}
 _DONE = {"apply": "applied", "unapply": "unapplied", "fake": "faked", "unfake": "unfaked"}
 
@@ -234,6 +273,70 @@ def _(event: facts.MigrationStarted) -> str:
 @text.register
 def _(event: facts.MigrationEnded) -> str:
     return f"{_DONE[event.action]} {event.migration} in {event.seconds:.3f} s"
+
+
+@text.register
+def _(event: facts.StepStarted) -> str:
+    return f"{event.migration} {event.phase} {event.number} of {event.total}: {event.title}"
+
+
+@text.register
+def _(event: facts.StepEnded) -> str:
+    return f"{event.migration} {event.phase} done: {event.title}, in {event.seconds:.3f} s"
+
+
+@text.register
+def _(event: facts.StepProgress) -> str:
+    part = f", {100 * event.done // event.total} %" if event.total else ""
+    waits = f"; waits for {', '.join(map(str, event.blockers))}" if event.blockers else ""
+    doing = f" ({event.doing}{part})" if event.doing else ""
+    return f"{event.migration}: {event.title}{doing}, {event.seconds:.0f} s so far{waits}"
+
+
+@text.register
+def _(event: facts.StepUndone) -> str:
+    return f"{event.migration} undone: {event.title}"
+
+
+@text.register
+def _(event: facts.StepRepeated) -> str:
+    return f"{event.migration}: {event.title} was under way when its run ended; it runs again from its start"
+
+
+@text.register
+def _(event: facts.WaitingForBlockers) -> str:
+    who = "; ".join(f'{each}, which holds {each.mode} on "{each.table}"' for each in event.blockers[:3])
+    more = f" and {len(event.blockers) - 3} more" if len(event.blockers) > 3 else ""
+    return (
+        f"{event.migration} waits, out of the way of others, for {who}{more} "
+        f"({event.waited_seconds:.0f} of {event.deadline_seconds:g} s)"
+    )
+
+
+@text.register
+def _(event: facts.AttemptFailed) -> str:
+    why = {"55P03": "did not get its locks in time", "40P01": "met a deadlock"}.get(
+        event.sqlstate, "met another's change"
+    )
+    limits = f"{event.waited_seconds:.0f} of {event.deadline_seconds:g} s"
+    return f"{event.migration}: attempt {event.attempt} {why}; rolled back, trying again ({limits})"
+
+
+@text.register
+def _(event: facts.Recovering) -> str:
+    left = f"{event.done} of {event.total} steps done"
+    what = {
+        "finish": f"is applied, but not finished ({left}): finishing it",
+        "carry on": f"was being prepared by a run that ended ({left}): carrying on",
+        "undo": f"was being prepared by a run that ended ({left}), and is not wanted any more: undoing that",
+        "abandon": f"was being prepared ({left}), and was recorded by other means: what is there stays",
+    }[event.action]
+    return f"{event.migration} {what}"
+
+
+@text.register
+def _(event: facts.InPlace) -> str:
+    return f"{event.migration} is run in place, as Django runs it: {event.reason}"
 
 
 @text.register

@@ -1,0 +1,41 @@
+"""Who holds locks on tables, who holds up a statement, and how a transaction limits its own waiting for them.
+
+What is read here is read in autocommit, so that no snapshot stays; nothing waits in a table's queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from lockgate.database.session import raw
+from lockgate.database.sql import read
+from lockgate.facts import LockHolder
+
+
+def holders(connection: BaseDatabaseWrapper, tables: Collection[str]) -> list[LockHolder]:
+    """Every lock that another session holds on one of the tables now, those of the oldest transaction first."""
+    with raw(connection).cursor(row_factory=dict_row) as cursor:
+        return [LockHolder(**row) for row in cursor.execute(read("lock_holders"), {"names": sorted(tables)})]
+
+
+def limit_waiting(connection: BaseDatabaseWrapper, timeout: timedelta) -> None:
+    """No statement of the open transaction waits longer than this for one lock (SQLSTATE 55P03)."""
+    milliseconds = f"{timeout.total_seconds() * 1000:.0f}ms"
+    raw(connection).execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds])
+
+
+def take(connection: BaseDatabaseWrapper, modes: Mapping[str, str]) -> None:
+    """Lock tables that this role owns, in the order of their names, in the open transaction.
+
+    modes: by table, as LOCK TABLE writes them. Others are left for their statements to lock.
+    Source: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-DEADLOCKS
+    """
+    opened = raw(connection)
+    mine = {row[0] for row in opened.execute(read("own_tables"), {"names": sorted(modes)})}
+    for table in sorted(mine):
+        opened.execute(sql.SQL(f"LOCK TABLE {{}} IN {modes[table]} MODE").format(sql.Identifier(table)))

@@ -1,0 +1,51 @@
+"""Sessions that stand in the way of a step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MINUTES_FROM = 120  # seconds: from here on an age is said in minutes
+
+
+class LockHolder(NamedTuple):
+    """A lock that another session holds on a table.
+
+    mode: as ``pg_locks`` has it. transaction: its virtual id, by which it is known again. pid: None for a prepared
+    transaction. backend, state, statement: empty, and transaction_seconds None, where the role may not see them.
+    """
+
+    table: str
+    mode: str
+    pid: int | None
+    transaction: str
+    application: str = ""
+    backend: str = ""
+    state: str = ""
+    transaction_seconds: float | None = None
+    statement: str = ""
+
+
+class Blocker(NamedTuple):
+    """A session that is waited for. seconds: age of its transaction. table, mode: the lock it holds, where known."""
+
+    pid: int | None
+    application: str
+    state: str
+    seconds: float | None
+    statement: str = ""
+    table: str = ""
+    mode: str = ""
+
+    def __str__(self) -> str:
+        """Who it is, doing what, for how long."""
+        if self.pid is None:
+            return "a prepared transaction"
+        name = f'"{self.application}"' if self.application else "unknown application"
+        state = self.state or "state unknown"
+        return f"pid {self.pid} ({name}, {state}{_for(self.seconds)})"
+
+
+def _for(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f" for {seconds / 60:.0f} min" if seconds >= MINUTES_FROM else f" for {seconds:.1f} s"
