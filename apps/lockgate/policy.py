@@ -16,6 +16,7 @@ from lockgate.errors import ConfigurationError
 
 OnAhead = Literal["allow", "allow-when-current", "refuse"]
 OnEdited = Literal["warn", "refuse"]
+OnHazard = Literal["report", "refuse"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Policy:
     on_ahead: OnAhead = "allow-when-current"
     # A migration file changed after it was applied: most are harmless clean-ups, so it is named and goes on.
     on_edited: OnEdited = "warn"
+    # Hazards that no migration accepts. A gate that refuses from its first day would be taken out of the entrypoint;
+    # whoever has come to terms with what their history has can make it strict.
+    on_hazard: OnHazard = "report"
     # From this size on a table is worth the longer online way. Eight megabytes are 1,024 pages: PostgreSQL scans,
     # indexes or rewrites that much in some tens of milliseconds, and a lock held that long goes unnoticed.
     large_table_bytes: int = 8 * 1024 * 1024
@@ -75,6 +79,7 @@ OPTIONS = (
     Option("EXTENSIONS", "extensions"),
     Option("ON_AHEAD", "on_ahead", "LOCKGATE_ON_AHEAD", get_args(OnAhead)),
     Option("ON_EDITED", "on_edited", "LOCKGATE_ON_EDITED", get_args(OnEdited)),
+    Option("ON_HAZARD", "on_hazard", "LOCKGATE_ON_HAZARD", get_args(OnHazard)),
     Option("LARGE_TABLE_BYTES", "large_table_bytes", "LOCKGATE_LARGE_TABLE_BYTES"),
     Option("SIZE_BUDGET_BYTES", "size_budget_bytes", "LOCKGATE_SIZE_BUDGET_BYTES"),
     Option("ONLINE", "online", "LOCKGATE_ONLINE"),
@@ -85,6 +90,10 @@ OPTIONS = (
 
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
 SESSION_OF_INTEREST = timedelta(seconds=5)
+
+# A run that looks for hazards waits no longer than this for a lock: reading a table's size takes a weak one, and what
+# stands in the way of that must not delay a migration that need not wait for it.
+HAZARD_LOCK_TIMEOUT = timedelta(seconds=1)
 
 # Whether runs take the online way that plans show. While they do not, hazards are judged as things will happen.
 EXECUTES_ONLINE = False
