@@ -12,7 +12,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
-from django.db.models.functions import Lower, Now, Random, Round
+from django.db.models.functions import Collate, Lower, Now, Random, Round
 
 CASCADE = models.CASCADE
 
@@ -30,6 +30,24 @@ class Typed(models.Field):  # type: ignore[type-arg]
 
     def db_type(self, connection: Any) -> str:
         return self.type
+
+
+class Sends(Operation):
+    """A third party's operation that sends SQL of its own."""
+
+    reduces_to_sql = True
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Nothing changes."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        schema_editor.execute(self.sql)
+
+    def describe(self) -> str:
+        return f"Sends {self.sql}"
 
 
 BASE = (
@@ -802,6 +820,24 @@ MIXED = (
         "SeparateDatabaseAndState, RunSQL in it, then unique",
         ops.SeparateDatabaseAndState(database_operations=[ops.RunSQL("UPDATE library_book SET pages = pages + 1")]),
         unique("u", fields=["pages"]),
+        listed=False,
+    ),
+    case(
+        "a third party's SQL, then unique",
+        Sends("UPDATE library_book SET pages = pages + 1"),
+        unique("u", fields=["pages"]),
+        listed=False,
+    ),
+    case(
+        "AddField, db_index, then a third party's SQL that changes it",
+        add("extra", models.IntegerField(null=True, db_index=True)),
+        Sends("ALTER TABLE library_book ALTER COLUMN extra TYPE bigint"),
+        listed=False,
+    ),
+    case(
+        "CreateCollation, then index with it",
+        postgres_operations.CreateCollation("plain", locale="C"),
+        index("title_plain", Collate("title", "plain")),
         listed=False,
     ),
     case(

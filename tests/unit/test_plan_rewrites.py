@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.operations import TrigramExtension
 from django.db import models
+from django.db.migrations import Migration
 from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -14,9 +17,9 @@ from django.db.migrations.state import ProjectState
 from lockgate.execution.recording_editor import offline_connection, recording
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build
-from lockgate.planning.steps import MigrationPlan, Phase
+from lockgate.planning.steps import Kind, MigrationPlan, Phase
 from tests.support import plans
-from tests.support.plan_cases import BASE, add, alter, check, index, unique
+from tests.support.plan_cases import BASE, Sends, add, alter, check, index, unique
 
 MEGABYTE = 1024**2
 BOOK = TableFacts("library_book", "r", size=100 * MEGABYTE, rows=10**6)
@@ -25,18 +28,28 @@ INDEX = index("pages_idx", fields=["pages"])
 SET_NOT_NULL = alter("isbn", models.CharField(max_length=20))
 CHECK = ops.AddConstraint("Book", check("c", models.Q(pages__gte=0)))
 NOTHING = ops.RunPython(ops.RunPython.noop)
+EXTRA = add("extra", models.IntegerField(null=True))
+EXTRA_INDEX = index("x", fields=["extra"])
 
 
-def plan(*operations: Operation, book: TableFacts = BOOK, version: int = 160000, **attributes: Any) -> MigrationPlan:
+SETTINGS = build.Settings(threshold=8 * MEGABYTE)
+
+
+def planner(book: TableFacts = BOOK, version: int = 160000) -> build.Planner:
+    facts = DatabaseFacts(version, tables={each.name: each for each in (book, AUTHOR, SHELF)})
+    connection = offline_connection("default", version)
+    return build.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
+
+
+def library() -> ProjectState:
     state = ProjectState()
     for each in BASE:
         each.state_forwards(plans.APP, state)
-    facts = DatabaseFacts(version, tables={each.name: each for each in (book, AUTHOR, SHELF)})
-    connection = offline_connection("default", version)
-    pending = plans.migration("0001_case", *operations, **attributes)
-    settings = build.Settings(threshold=8 * MEGABYTE)
-    (made,) = build.plan([pending], state, facts, lambda prospect: recording(connection, prospect), settings)
-    return made
+    return state
+
+
+def plan(*operations: Operation, book: TableFacts = BOOK, version: int = 160000, **attributes: Any) -> MigrationPlan:
+    return planner(book, version).plan(plans.migration("0001_case", *operations, **attributes), library())
 
 
 def kept(*operations: Operation, **options: Any) -> list[str]:
@@ -87,12 +100,52 @@ def test_data_changed_before_keeps_it_in_place(data: Operation, operation: Opera
     assert set(phases(given, operation)) == {"switch"}
 
 
+class Asks(Operation):
+    """A third party's operation that asks the server."""
+
+    reduces_to_sql = True
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Nothing changes."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        schema_editor.connection.cursor().execute("SELECT 1")
+
+    def describe(self) -> str:
+        return "asks"
+
+
+class Brings(Asks):
+    reduces_to_sql = False
+
+
+@pytest.mark.parametrize("other", [Asks(), Brings(), Sends("SELECT 1")], ids=["asks", "brings code", "sends SQL"])
+def test_a_third_partys_operation_before_or_after_keeps_it_in_place(other: Operation) -> None:
+    name = type(other).__name__
+    assert kept(other, INDEX) == [f"{name} runs before it in the same migration, and it may depend on that"]
+    said = "run SQL" if isinstance(other, Sends) else "unknown"
+    assert kept(EXTRA, EXTRA_INDEX, other) == [f"{said} comes after it in the same migration"]
+
+
+def test_what_may_use_an_extension_waits_for_the_switch_that_makes_it() -> None:
+    trigrams = ops.AddIndex("Book", GinIndex(fields=["title"], name="x", opclasses=["gin_trgm_ops"]))
+    assert phases(TrigramExtension(), trigrams) == ["switch", "finish"]
+    assert phases(trigrams) == ["expand"]
+
+
+@pytest.mark.parametrize("method", ["apply", "unapply"])
+def test_a_migration_with_methods_of_its_own_is_one_unknown_step(method: str) -> None:
+    """label-studio's io_storages.0018 does nothing on PostgreSQL, whatever its operations say."""
+    own = type("Own", (Migration,), {method: lambda self, *args: args[0], "operations": [INDEX, CHECK]})
+    state = library()
+    (step,) = planner().plan(own("0001_case", plans.APP), state).steps
+    assert (step.phase, [change.kind for change in step.changes], step.locks) == (Phase.SWITCH, [Kind.UNKNOWN], ())
+    assert f"it overrides Migration.{method}" in step.changes[0].name
+    assert [each.name for each in state.models[plans.APP, "book"].options["indexes"]] == ["pages_idx"]
+
+
 def test_data_changed_after_does_not() -> None:
     assert phases(INDEX, NOTHING) == ["expand", "switch"]
-
-
-EXTRA = add("extra", models.IntegerField(null=True))
-EXTRA_INDEX = index("x", fields=["extra"])
 
 
 @pytest.mark.parametrize(

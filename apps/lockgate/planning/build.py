@@ -5,6 +5,7 @@ Pure but for the states it is given: a recorder (a schema editor that only write
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -17,14 +18,17 @@ from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import locks, order, rewrites
-from lockgate.planning.operations import Unplanned, adjusted, changes_data, parts, statements_of
+from lockgate.planning.operations import Unplanned, adjusted, changes_data, is_djangos, overridden, parts, statements_of
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.rewrites import Context, Kept, Online, Rewritten
+from lockgate.planning.rewrites.context import EVERYTHING
 from lockgate.planning.steps import Change, Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
 
 IN_PLACE = "in the migration's own transaction"
+# Code and SQL of which a plan cannot tell what later statements find because of it.
+_FREE = frozenset({Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN})
 _ALTERS = frozenset({Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.UPDATE_ROWS, Kind.SET_DEFAULT})
 
 
@@ -123,6 +127,8 @@ class _Builder:
         self.last_data = max(changing, default=-1)
 
     def build(self, state: ProjectState) -> MigrationPlan:
+        if method := overridden(self.migration):
+            return self._opaque(method, state)
         for number, operation in enumerate(self.migration.operations):
             before = state.clone()
             try:
@@ -132,8 +138,6 @@ class _Builder:
                 continue
             for part, from_state, to_state in parts(operation, self.migration.app_label, before, state):
                 self._operation(number, part, from_state, to_state)
-                if isinstance(part, RunPython | RunSQL):
-                    self.data = self.data or type(part).__name__
         for deferred in self.deferred:
             self._at_the_end(deferred)
         order.keep_what_is_touched_later([each for recorded in self.operations for each in recorded.choices])
@@ -142,6 +146,16 @@ class _Builder:
         steps.sort(key=lambda step: phases.index(step.phase))
         new, atomic = frozenset(self.prospect.new_tables), self.migration.atomic
         return MigrationPlan(self.key, atomic, tuple(steps), new, tuple(self._replaced()))
+
+    def _opaque(self, method: str, state: ProjectState) -> MigrationPlan:
+        """One step of which nothing is known: what runs is the migration's own method."""
+        for operation in self.migration.operations:
+            with contextlib.suppress(Exception):  # they need not fit the history, as nobody runs them
+                operation.state_forwards(self.migration.app_label, state)
+        change = Change(Kind.UNKNOWN, "", name=f"it overrides Migration.{method}, so its operations are not what runs")
+        recorded = _Recorded(0, f"migration {self.key}", [], frozenset(self.prospect.new_tables))
+        step = self._switch_step(recorded, (Statement("", (change,)),), "", "")
+        return MigrationPlan(self.key, self.migration.atomic, (step,), frozenset(self.prospect.new_tables))
 
     def _replaced(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The statements that the migration's transaction will not send as they are, and what it sends instead."""
@@ -162,6 +176,8 @@ class _Builder:
             statements += self.editor.take(deferred)
         new |= self.prospect.new_tables
         self.operations.append(_Recorded(number, title, self._choices(statements), new))
+        if any(change.kind in _FREE for statement in statements for change in statement.changes):
+            self.data = self.data or _named(operation)
 
     def _at_the_end(self, deferred: _Deferred) -> None:
         """Django may have dropped some of it with its table."""
@@ -212,14 +228,15 @@ class _Builder:
 
     def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if not operation.reduces_to_sql:
-            return (Statement("", (Change(Kind.OTHER, ""),)),)
+            return (Unplanned(operation, "it brings its own code").statement,)
         deferred = list(self.editor.deferred_sql)
         try:
             operation.database_forwards(self.migration.app_label, self.editor, before, after)
         except Exception as error:  # it may ask the server, or need what the history does not have
             self.editor.discard(deferred)
             return (Unplanned(operation, error).statement,)
-        return tuple(adjusted(statement, operation, before, self.migration) for statement in self.editor.take())
+        made = (adjusted(statement, operation, before, self.migration) for statement in self.editor.take())
+        return tuple(made) if is_djangos(operation) else tuple(map(_as_sql, made))
 
     def _rewrite(self, statement: Statement, previous: tuple[Change, ...]) -> Rewritten | Kept | None:
         if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):
@@ -250,6 +267,8 @@ class _Builder:
                 self.made.add((change.name, ""))
             elif change.kind is Kind.CREATE_TABLE:
                 self.made.add((change.table, ""))
+            elif change.kind is Kind.EXTENSION:
+                self.made.add(EVERYTHING)
             elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX, Kind.RENAME_INDEX):
                 self.dropped.add(change.old_name or change.name)
             elif change.kind in _ALTERS and not (change.type and change.type == change.old_type):
@@ -299,6 +318,15 @@ class _Builder:
             kept_in_place=kept,
             rewrite=name,
         )
+
+
+def _as_sql(statement: Statement) -> Statement:
+    """A third party's statement that none of the editor's methods made is SQL as good as RunSQL's."""
+    return statement if statement.changes else replace(statement, changes=(Change(Kind.RUN_SQL, ""),))
+
+
+def _named(operation: Operation) -> str:
+    return type(operation.operation if isinstance(operation, Unplanned) else operation).__name__
 
 
 def _without(found: Iterable[Any], known: Sequence[Any]) -> list[Any]:

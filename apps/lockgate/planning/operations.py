@@ -18,10 +18,11 @@ from lockgate.planning.steps import Change, Kind, Statement
 class Unplanned(Operation):
     """Stands for an operation of which nobody can say what it would do; the change's name says why."""
 
-    def __init__(self, operation: Operation, error: Exception) -> None:
+    def __init__(self, operation: Operation, why: Exception | str) -> None:
         self.operation = operation
-        lines = str(error).splitlines() or [""]
-        self.statement = Statement("", (Change(Kind.UNKNOWN, "", name=f"{type(error).__name__}: {lines[0]}"),))
+        lines = str(why).splitlines() or [""]
+        name = why if isinstance(why, str) else f"{type(why).__name__}: {lines[0]}"
+        self.statement = Statement("", (Change(Kind.UNKNOWN, "", name=name),))
 
     def describe(self) -> str:
         return str(self.operation.describe())
@@ -48,11 +49,24 @@ def parts(
         before = following
 
 
+def overridden(migration: Migration) -> str:
+    """The method that a migration brings instead of Migration's; then its operations are not what runs."""
+    for name in ("apply", "unapply"):
+        if getattr(getattr(migration, name), "__func__", None) is not getattr(Migration, name):
+            return name
+    return ""
+
+
 def changes_data(operation: Operation) -> bool:
     """Whether it runs code or SQL of the migration's own."""
     if isinstance(operation, SeparateDatabaseAndState):
         return any(map(changes_data, operation.database_operations))
     return isinstance(operation, RunPython | RunSQL)
+
+
+def is_djangos(operation: Operation) -> bool:
+    """Whether it is an operation of Django's core itself, all of whose statements are known."""
+    return type(operation).__module__.startswith("django.db.migrations.")
 
 
 def statements_of(operation: RunSQL) -> list[str]:

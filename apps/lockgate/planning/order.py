@@ -73,7 +73,7 @@ def _relies(later: Change, mine: Change, *, put_off: bool) -> bool:  # noqa: PLR
     """Whether a later change would fail, or do something else, if ``mine`` had not happened by then, or the reverse."""
     same_name = bool(mine.name) and mine.name in (later.name, later.old_name)
     match later.kind:
-        case Kind.RUN_SQL:
+        case Kind.RUN_SQL | Kind.UNKNOWN:
             return True
         case Kind.RUN_PYTHON:
             return mine.unique or mine.kind is Kind.DROP_INDEX

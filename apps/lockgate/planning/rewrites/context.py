@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Phase, Statement
 
+# Among what a migration has made: an extension, whose types, operators and functions anything may use.
+EVERYTHING = ("", "")
+
 
 @dataclass(frozen=True)
 class Online:
@@ -63,6 +66,10 @@ class Context:
 
     def depends_on_switch(self, change: Change) -> bool:
         """Whether what a change needs exists only once the migration's transaction has committed."""
+        return EVERYTHING in self.made or self.is_of_what_was_made(change)
+
+    def is_of_what_was_made(self, change: Change) -> bool:
+        """Whether a change is of columns, tables or names that this migration has made, changed or dropped by now."""
         if (change.table, "") in self.made or (change.references and (change.references, "") in self.made):
             return True
         if change.name in self.dropped:  # Django drops and makes again what an altered field had

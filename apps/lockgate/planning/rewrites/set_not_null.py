@@ -20,7 +20,7 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
         return None
     if prevented := context.prevented():
         return prevented
-    if context.depends_on_switch(change):
+    if context.is_of_what_was_made(change):
         return Kept("the column's rows are filled, or the column is made, in the same migration")
     native = context.version >= 180000
     name = _name(change, "not_null" if native else "lockgate_not_null")

@@ -228,7 +228,7 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
     "operation-unknown",
     WARNING,
     condition="An operation cannot be planned: it asks the server, fails on the history's state, or brings its own "
-    "code.",
+    "code; or the migration overrides apply() or unapply().",
     effect="Which locks it takes, on which tables and for how long, is not known before it runs.",
     remedy="Read what it does. Where it is safe, accept this hazard by saying what it does.",
     unsafe="""
