@@ -117,9 +117,7 @@ class _Recording:
     def execute(self, sql: Any, params: Any = ()) -> None:
         """Record a statement; parameters are written into it as literals."""
         changes = self._changes(sql)
-        text = str(sql)
-        if params:
-            text %= tuple(psycopg_sql.Literal(value).as_string(_literals()) for value in params)
+        text = as_text(sql, params)
         online, attach = self._online(sql, text) if isinstance(sql, DjangoStatement) else ("", "")
         self.recorded.append(Statement(text, changes, online, attach))
         for change in changes:
@@ -436,6 +434,14 @@ class _Recording:
 
     def quote_name(self, name: str) -> str:
         return str(super().quote_name(name))  # type: ignore[misc]
+
+
+def as_text(sql: Any, params: Any) -> str:
+    """A statement of an editor as one text, with its parameters as literals: what it is known by."""
+    text = str(sql)
+    if not params:
+        return text
+    return text % tuple(psycopg_sql.Literal(value).as_string(_literals()) for value in params)
 
 
 @cache
