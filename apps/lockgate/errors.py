@@ -75,6 +75,14 @@ class MigrationFailed(LockgateError):
     """a migration failed"""
 
 
+class LocksNotAcquired(LockgateError):
+    """a migration could not get the locks it needs"""
+
+
+class NotFinished(LockgateError):
+    """a migration is applied, but what follows it online is not done"""
+
+
 class MigrationsMissing(LockgateError):
     """migrations of this release are missing"""
 

@@ -5,9 +5,11 @@ What is read here is read in autocommit, so that no snapshot stays; nothing wait
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
+import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -39,3 +41,18 @@ def take(connection: BaseDatabaseWrapper, modes: Mapping[str, str]) -> None:
     mine = {row[0] for row in opened.execute(read("own_tables"), {"names": sorted(modes)})}
     for table in sorted(mine):
         opened.execute(sql.SQL(f"LOCK TABLE {{}} IN {modes[table]} MODE").format(sql.Identifier(table)))
+
+
+def ask_autovacuum_to_yield(connection: BaseDatabaseWrapper, table: str) -> None:
+    """Wait for a lock that conflicts with autovacuum's and with no read or write, until the server has cancelled it.
+
+    A table of another owner is left alone. Source: DeadLockCheck() in src/backend/storage/lmgr/deadlock.c
+    """
+    opened = raw(connection)
+    if not opened.execute(read("own_tables"), {"names": [table]}).fetchone():
+        return
+    twice = "(2 * setting::int)::text"  # in milliseconds: the server looks for autovacuum after once
+    longest = f"SELECT set_config('lock_timeout', {twice}, true) FROM pg_settings WHERE name = 'deadlock_timeout'"
+    with contextlib.suppress(psycopg.errors.LockNotAvailable), opened.transaction():
+        opened.execute(longest)
+        opened.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(sql.Identifier(table)))
