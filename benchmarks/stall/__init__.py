@@ -1,0 +1,1 @@
+"""Stalls: what a serving release's queries meet while one migration runs. ``python -m benchmarks stall --help``."""
