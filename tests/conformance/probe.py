@@ -33,9 +33,9 @@ ONCE = "CREATE EXTENSION IF NOT EXISTS"  # Django leaves it out where the extens
 
 
 def count() -> object:
-    from lockgate.execution import linting, migration_files
+    from lockgate.execution import history, migration_files
 
-    ordered = linting.in_order(MigrationLoader(None))
+    ordered = history.in_order(MigrationLoader(None))
     own = [each for each in ordered if each.app_label != "lockgate" and not migration_files.is_installed(each)]
     operations = sum(len(each.operations) for each in own)
     apps = sorted({each.app_label for each in own})
@@ -49,10 +49,10 @@ def midpoints() -> object:
 
 def _from(point: float) -> dict[str, object]:
     from lockgate import policy
-    from lockgate.execution import linting, planner
+    from lockgate.execution import history, planner
 
     loader = MigrationLoader(connection)
-    ordered = linting.in_order(loader)
+    ordered = history.in_order(loader)
     pending = ordered[int(len(ordered) * point) :]
     plans, facts = planner.plan(connection, loader, pending, policy.Policy(large_table_bytes=0))
     unknown = [

@@ -7,7 +7,7 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
-from lockgate.execution import linting
+from lockgate.execution import history
 from lockgate.execution.lazy_states import LazyState
 from lockgate.execution.recording_editor import offline_connection, recording, unplugged
 from lockgate.planning import build
@@ -27,7 +27,7 @@ def plans(state: ProjectState, migrations: list[Migration]) -> list[MigrationPla
 
 def test_the_whole_history_of_this_project_is_planned_alike() -> None:
     loader = MigrationLoader(None)
-    migrations = linting.in_order(loader)
+    migrations = history.in_order(loader)
     assert len(migrations) > 20
     rendered = ProjectState(real_apps=loader.unmigrated_apps)
     _ = rendered.apps
@@ -36,7 +36,7 @@ def test_the_whole_history_of_this_project_is_planned_alike() -> None:
 
 def test_nothing_of_this_projects_history_is_unknown() -> None:
     loader = MigrationLoader(None)
-    made = plans(LazyState(real_apps=loader.unmigrated_apps), linting.in_order(loader))
+    made = plans(LazyState(real_apps=loader.unmigrated_apps), history.in_order(loader))
     unknown = [change for plan in made for step in plan.steps for change in step.changes if change.kind is Kind.UNKNOWN]
     assert unknown == []
 

@@ -15,17 +15,17 @@ from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
 from lockgate.database import catalog
-from lockgate.execution import squawk
+from lockgate.execution import history, squawk
+from lockgate.execution.history import Walk
 from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.recording_editor import offline_connection, unplugged
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import build, hazards, tables
-from lockgate.planning.hazards import Hazard, SqlFinding
+from lockgate.planning import hazards, tables
+from lockgate.planning.hazards import Hazard
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules.case import HazardSettings
 from lockgate.planning.rules.rule import OFFLINE
-from lockgate.planning.steps import MigrationPlan
 
 
 @dataclass(frozen=True)
@@ -42,96 +42,52 @@ def offline(
     loader: MigrationLoader, wanted: Collection[Key], alias: str, limits: policy.Policy, *, together: bool
 ) -> Linted:
     """Judge migrations without a server: every table counts as large. together: they go out as one release."""
-    walk = _Walk(loader, offline_connection(alias, OFFLINE.version), OFFLINE, limits)
+    state = LazyState(real_apps=loader.unmigrated_apps)
+    walk = Walk(state, offline_connection(alias, OFFLINE.version), OFFLINE, history.as_run(limits))
     with unplugged():
-        walk.through(in_order(loader), wanted, together=together)
-    return walk.judged(together=together)
+        walk.through(history.in_order(loader), wanted, together=together)
+    return judged(walk, limits, together=together)
 
 
 def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWrapper, limits: policy.Policy) -> Linted:
     """Judge migrations with the catalog's facts; of applied ones only the sizes of their tables mean anything now."""
-    ordered = in_order(loader)
+    ordered = history.in_order(loader)
     applied = [each for each in ordered if key_of(each) in loader.applied_migrations]
     pending = [each for each in ordered if key_of(each) not in loader.applied_migrations]
-    state = _state_after(loader, applied)
+    state = history.state_after(loader, applied)
     facts = catalog.facts(connection, tables.concerned(state, ordered))
-    pretended = offline_connection(connection.alias, facts.version)
-    before = _Walk(loader, pretended, _sizes_alone(facts), limits)
-    now = _Walk(loader, pretended, facts, limits, state)
+    pretended, settings = offline_connection(connection.alias, facts.version), history.as_run(limits)
+    before = Walk(LazyState(real_apps=loader.unmigrated_apps), pretended, _sizes_alone(facts), settings)
+    now = Walk(state, pretended, facts, settings)
     with unplugged():
         if wanted & {key_of(each) for each in applied}:
             before.through(applied, wanted, together=False)
         now.through(pending, wanted, together=True)
-    past, coming = before.judged(together=False), now.judged(together=True)
+    past, coming = judged(before, limits, together=False), judged(now, limits, together=True)
     return Linted(
         past.migrations + coming.migrations, past.hazards + coming.hazards, facts, past.unread + coming.unread
     )
 
 
-def in_order(loader: MigrationLoader) -> list[Migration]:
-    """Every migration, as they would run on an empty database."""
-    keys = dict.fromkeys(key for leaf in loader.graph.leaf_nodes() for key in loader.graph.forwards_plan(leaf))
-    return [loader.graph.nodes[key] for key in keys]
+def judged(walk: Walk, limits: policy.Policy, *, together: bool) -> Linted:
+    """What is hazardous in the plans that a walk has kept. together: they go out as one release."""
+    unread = list(hazards.unread(walk.plans))
+    program = squawk.program()
+    sql = squawk.judge(program, unread, walk.facts.version) if program else []
+    settings = settings_of(limits)
+    groups = [walk.kept] if together else [[each] for each in walk.kept]
+    found = [
+        hazard
+        for group in groups
+        for hazard in hazards.find(
+            [plan for _, plan in group], walk.facts, [migration for migration, _ in group], settings, sql
+        )
+    ]
+    return Linted(walk.migrations, tuple(found), walk.facts, 0 if program else len(unread))
 
 
-class _Walk:
-    """Goes through a history, and keeps the plans of what is wanted."""
-
-    def __init__(
-        self,
-        loader: MigrationLoader,
-        connection: BaseDatabaseWrapper,
-        facts: DatabaseFacts,
-        limits: policy.Policy,
-        state: LazyState | None = None,
-    ) -> None:
-        self.facts = facts
-        self.state = state or LazyState(real_apps=loader.unmigrated_apps)
-        self.settings = HazardSettings(limits.large_table_bytes, limits.size_budget_bytes)
-        planned = build.Settings(threshold=limits.large_table_bytes, online=policy.EXECUTES_ONLINE)
-        self.planner = build.Planner(facts, lambda prospect: recording(connection, prospect), planned)
-        self.kept: list[tuple[Migration, MigrationPlan]] = []
-
-    def through(self, migrations: list[Migration], wanted: Collection[Key], *, together: bool) -> None:
-        """Plan what is wanted, and what made the names of constraints and indexes that it may change."""
-        apps = {key.app for key in wanted}
-        for migration in migrations:
-            chosen = key_of(migration) in wanted
-            if migration.app_label in apps:
-                plan = self.planner.plan(migration, self.state, deployed=not (chosen and together))
-                if chosen:
-                    self.kept.append((migration, plan))
-            else:
-                _forwards(migration, self.state)
-
-    def judged(self, *, together: bool) -> Linted:
-        migrations = tuple(migration for migration, _ in self.kept)
-        plans = [plan for _, plan in self.kept]
-        unread = list(hazards.unread(plans))
-        program = squawk.program()
-        sql = squawk.judge(program, unread, self.facts.version) if program else []
-        groups = [plans] if together else [[plan] for plan in plans]
-        found = [hazard for group in groups for hazard in self._find(group, migrations, sql)]
-        return Linted(migrations, tuple(found), self.facts, 0 if program else len(unread))
-
-    def _find(
-        self, plans: list[MigrationPlan], migrations: tuple[Migration, ...], sql: list[SqlFinding]
-    ) -> list[Hazard]:
-        keys = {plan.migration for plan in plans}
-        mine = (migration for migration in migrations if key_of(migration) in keys)
-        return hazards.find(plans, self.facts, mine, self.settings, sql)
-
-
-def _state_after(loader: MigrationLoader, migrations: list[Migration]) -> LazyState:
-    state = LazyState(real_apps=loader.unmigrated_apps)
-    for migration in migrations:
-        _forwards(migration, state)
-    return state
-
-
-def _forwards(migration: Migration, state: LazyState) -> None:
-    for operation in migration.operations:
-        operation.state_forwards(migration.app_label, state)
+def settings_of(limits: policy.Policy) -> HazardSettings:
+    return HazardSettings(limits.large_table_bytes, limits.size_budget_bytes)
 
 
 def _sizes_alone(facts: DatabaseFacts) -> DatabaseFacts:

@@ -2,43 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.state import ProjectState
 
 from lockgate import policy
 from lockgate.database import catalog
+from lockgate.execution import history
+from lockgate.execution.lazy_states import LazyState
 from lockgate.execution.recording_editor import offline_connection, recording, unplugged
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import build, tables
+from lockgate.planning.plan import key_of
 from lockgate.planning.steps import MigrationPlan
 
 
-def state_before(loader: MigrationLoader, pending: Collection[Migration]) -> ProjectState:
-    """The models as the applied migrations made them, in the order of an empty database's run; nothing is rendered."""
-    state = ProjectState(real_apps=loader.unmigrated_apps)
-    seen = set()
-    for leaf in loader.graph.leaf_nodes():
-        for key in loader.graph.forwards_plan(leaf):
-            if key not in seen and key in loader.applied_migrations and loader.graph.nodes[key] not in pending:
-                loader.graph.nodes[key].mutate_state(state, preserve=False)
-            seen.add(key)
-    return state
+@dataclass(frozen=True)
+class Pending:
+    """What is to be planned: forward migrations in their order, the models before them, the tables they are about."""
+
+    migrations: Sequence[Migration]
+    state: LazyState
+    tables: frozenset[str]
+
+
+def pending(loader: MigrationLoader, migrations: Sequence[Migration]) -> Pending:
+    """What pending migrations start from; nothing is rendered and no server is asked."""
+    keys = {key_of(each) for each in migrations}
+    earlier = (each for each in history.in_order(loader) if key_of(each) not in keys)
+    state = history.state_after(loader, (each for each in earlier if key_of(each) in loader.applied_migrations))
+    before = tables.concerned(state, migrations)
+    return Pending(migrations, state, frozenset(before | tables.concerned(_after(state, migrations), migrations)))
+
+
+def _after(state: LazyState, migrations: Sequence[Migration]) -> LazyState:
+    """The models that they will leave: a new one may point to a table of an app that is not touched otherwise."""
+    later = state.clone()
+    for migration in migrations:
+        with contextlib.suppress(Exception):  # a third party's operation; planning says what is wrong with it
+            history.forwards(migration, later)
+    return later
 
 
 def plan(
-    connection: BaseDatabaseWrapper, loader: MigrationLoader, pending: Sequence[Migration], limits: policy.Policy
+    connection: BaseDatabaseWrapper, loader: MigrationLoader, migrations: Sequence[Migration], limits: policy.Policy
 ) -> tuple[list[MigrationPlan], DatabaseFacts]:
-    """The steps of pending forward migrations, in the given order, and the facts they rest on.
+    """The steps of pending forward migrations as they are shown, in the given order, and the facts they rest on.
 
     Sends three SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps.
     """
-    state = state_before(loader, pending)
-    facts = catalog.facts(connection, tables.concerned(state, pending))
-    settings = build.Settings(threshold=limits.large_table_bytes)
-    offline = offline_connection(connection.alias, facts.version)
+    found = pending(loader, migrations)
+    facts = catalog.facts(connection, found.tables)
+    return steps(found, facts, connection.alias, history.as_shown(limits)), facts
+
+
+def steps(found: Pending, facts: DatabaseFacts, alias: str, settings: build.Settings) -> list[MigrationPlan]:
+    """The steps by these facts; the state is brought forward. Asks no server."""
+    offline = offline_connection(alias, facts.version)
     with unplugged():
-        return build.plan(pending, state, facts, lambda prospect: recording(offline, prospect), settings), facts
+        return build.plan(found.migrations, found.state, facts, lambda prospect: recording(offline, prospect), settings)

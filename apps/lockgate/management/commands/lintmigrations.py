@@ -12,7 +12,7 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
-from lockgate.execution import linting, migration_files
+from lockgate.execution import history, linting, migration_files
 from lockgate.execution.linting import Linted
 from lockgate.management import boundary
 from lockgate.planning.plan import key_of
@@ -67,7 +67,7 @@ class Command(boundary.Boundary, BaseCommand):
         alias = options["database"]
         connection = connections[alias] if alias else None
         loader = MigrationLoader(connection)
-        ordered = linting.in_order(loader)
+        ordered = history.in_order(loader)
         wanted = _wanted(ordered, loader, options)
         keys = {key_of(each) for each in wanted}
         limits = boundary.policy_in_force()

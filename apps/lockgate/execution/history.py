@@ -1,0 +1,85 @@
+"""A project's migrations in the order they would run, and what a walk through them knows.
+
+States are lazy: a history of a thousand migrations is walked in the time that rendering a few dozen would take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+
+from lockgate import policy
+from lockgate.execution.lazy_states import LazyState
+from lockgate.execution.recording_editor import recording
+from lockgate.facts import Key
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.planning import build
+from lockgate.planning.plan import key_of
+from lockgate.planning.steps import MigrationPlan
+
+
+def in_order(loader: MigrationLoader) -> list[Migration]:
+    """Every migration, as they would run on an empty database."""
+    keys = dict.fromkeys(key for leaf in loader.graph.leaf_nodes() for key in loader.graph.forwards_plan(leaf))
+    return [loader.graph.nodes[key] for key in keys]
+
+
+def state_after(loader: MigrationLoader, migrations: Iterable[Migration]) -> LazyState:
+    """The models as these migrations make them, in the given order."""
+    state = LazyState(real_apps=loader.unmigrated_apps)
+    for migration in migrations:
+        forwards(migration, state)
+    return state
+
+
+def forwards(migration: Migration, state: LazyState) -> None:
+    """Bring a state past a migration."""
+    for operation in migration.operations:
+        operation.state_forwards(migration.app_label, state)
+
+
+def as_run(limits: policy.Policy) -> build.Settings:
+    """How this version plans what it is about to run, and so what hazards are judged by."""
+    return build.Settings(threshold=limits.large_table_bytes, online=policy.EXECUTES_ONLINE and limits.online)
+
+
+def as_shown(limits: policy.Policy) -> build.Settings:
+    """How plans are shown: the online way too, before this version takes it."""
+    return build.Settings(threshold=limits.large_table_bytes, online=limits.online)
+
+
+class Walk:
+    """Goes through a history without a server, and keeps the plans of what is wanted."""
+
+    def __init__(
+        self, state: LazyState, connection: BaseDatabaseWrapper, facts: DatabaseFacts, settings: build.Settings
+    ) -> None:
+        self.state, self.facts, self._settings = state, facts, settings
+        self._planner = build.Planner(facts, lambda prospect: recording(connection, prospect), settings)
+        self.kept: list[tuple[Migration, MigrationPlan]] = []
+
+    @property
+    def migrations(self) -> tuple[Migration, ...]:
+        return tuple(migration for migration, _ in self.kept)
+
+    @property
+    def plans(self) -> list[MigrationPlan]:
+        return [plan for _, plan in self.kept]
+
+    def through(self, migrations: Iterable[Migration], wanted: Collection[Key], *, together: bool) -> None:
+        """Plan what is wanted, and what made the names of constraints and indexes that it may change.
+
+        together: what is wanted goes out as one release.
+        """
+        apps = {key.app for key in wanted}
+        for migration in migrations:
+            chosen = key_of(migration) in wanted
+            if migration.app_label in apps:
+                plan = self._planner.plan(migration, self.state, deployed=not (chosen and together))
+                if chosen:
+                    self.kept.append((migration, plan))
+            else:
+                forwards(migration, self.state)
