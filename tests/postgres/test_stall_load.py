@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -21,9 +22,9 @@ STALL = 0.3  # seconds
 
 
 @pytest.fixture
-def shop_database(site: Site) -> Database:
-    shop.build(site, ORDERS)
-    return site.database
+def shop_database(tmp_path: Path, database: Database) -> Database:
+    shop.build(Site(tmp_path, database, stock=True), ORDERS)
+    return database
 
 
 def during(database: Database, event: Callable[[], None]) -> list[Sample]:
