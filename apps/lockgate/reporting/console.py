@@ -139,6 +139,7 @@ def is_warning(event: facts.Event) -> bool:
         facts.Held
         | facts.Ahead
         | facts.Edited
+        | facts.HazardsUnknown
         | facts.RunInterrupted
         | facts.Recovering
         | facts.StepRepeated
