@@ -71,7 +71,7 @@ def _bench(options: argparse.Namespace) -> Iterator[Bench]:
 
 def _run(rounds: Rounds) -> report.Results:
     about = environment.of(rounds.bench)
-    print("\n".join((*about.lines, "", report.HEADER, report.COLUMNS)), flush=True)
+    print("\n".join((*about, "", report.HEADER, report.COLUMNS)), flush=True)
     cells: list[Cell] = []
     for found in rounds.run():
         print("\n".join(report.lines(found)), flush=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from benchmarks.stall import verdict
 from benchmarks.stall.cell import SITUATIONS, Cell
 from benchmarks.stall.contenders import Contender
-from benchmarks.stall.environment import Environment
 from benchmarks.stall.traffic import Observed
 
 BEGIN, END = "<!-- made by python -m benchmarks stall: begin -->", "<!-- end -->"
@@ -24,7 +23,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Results:
-    environment: Environment
+    environment: tuple[str, ...]
     baselines: Mapping[str, Observed]
     cells: Sequence[Cell]
 
@@ -74,7 +73,7 @@ def write(path: Path, results: Results, contenders: Sequence[Contender]) -> None
 
 
 def markdown(results: Results, contenders: Sequence[Contender]) -> str:
-    text = "".join(f"- {line}\n" for line in (*results.environment.lines, *baselines(results.baselines)))
+    text = "".join(f"- {line}\n" for line in (*results.environment, *baselines(results.baselines)))
     for situation in results.baselines:
         text += f"\n### {TITLES[situation]}\n\n{_table(results, contenders, situation)}"
     text += "\n### What was asked and is not so\n\n"

@@ -88,9 +88,3 @@ def test_a_backend_that_is_ended_fails_its_query_and_the_load_goes_on(shop_datab
     samples = during(shop_database, end_all)
     assert 1 <= observe(samples).failed.total() <= 8
     assert samples[-1].state == ""
-
-
-def test_what_was_due_before_a_moment_does_not_count(shop_database: Database) -> None:
-    samples = during(shop_database, lambda: None)
-    middle = samples[len(samples) // 2].due
-    assert observe(samples, middle).queries == len(samples) - len(samples) // 2

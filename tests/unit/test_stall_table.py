@@ -1,0 +1,84 @@
+"""What the stall benchmark asks of a migration, and the page that it writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmarks.stall import operations, report, verdict
+from benchmarks.stall.cell import Cell, Ended
+from benchmarks.stall.contenders import LOCKGATE, STOCK
+from benchmarks.stall.load import Sample
+from benchmarks.stall.traffic import Observed, observe
+
+BASELINES = {"alone": Observed(600, 0.020, 0.005, Counter())}
+
+
+def cell(longest: float = 0.030, failed: Counter[str] | None = None, code: int | None = 0, name: str = "stock") -> Cell:
+    observed = Observed(300, longest, longest / 2, failed or Counter())
+    return Cell("AddIndex", name, "alone", observed, Ended(code, 1.5, "it broke" if code else ""))
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (cell(), []),
+        (cell(longest=0.119), []),
+        (cell(longest=0.145), ["longest stall 125 ms above the baseline's, 100 allowed"]),
+        (cell(failed=Counter({"42703": 3, "23502": 1})), ["failed queries: 23502: 1, 42703: 3"]),
+        (cell(code=1), ["exit 1: it broke"]),
+        (cell(code=None), ["ended by the time limit: "]),
+    ],
+)
+def test_asked_are_no_failed_query_no_stall_and_success(measured: Cell, expected: list[str]) -> None:
+    assert verdict.misses(measured, BASELINES) == expected
+
+
+def test_the_baseline_is_the_worst_of_all_turns() -> None:
+    found = verdict.worst([Observed(10, 0.3, 0.1, Counter()), Observed(20, 0.2, 0.2, Counter({"57014": 1}))])
+    assert found == Observed(30, 0.3, 0.2, Counter({"57014": 1}))
+
+
+def test_what_was_due_before_the_moment_does_not_count() -> None:
+    samples = [Sample(1.0, 9.0, "select order", "42703"), Sample(2.0, 0.5, "select order", "")]
+    assert observe(samples, since=1.5) == Observed(1, 0.5, 0.5, Counter())
+
+
+def test_a_page_gets_the_table_between_its_marks_and_nothing_else_changes(tmp_path: Path) -> None:
+    cells = [cell(), cell(longest=4.5, name="lockgate")]
+    page = tmp_path / "page.md"
+    page.write_text(f"above\n{report.BEGIN}\nold\n{report.END}\nbelow\n")
+    report.write(page, report.Results(("measured here",), BASELINES, cells), [STOCK, LOCKGATE])
+    text = page.read_text()
+    assert text.startswith(f"above\n{report.BEGIN}\n\n- measured here\n")
+    assert text.endswith(f"{report.END}\nbelow\n")
+    assert "old" not in text
+    assert "| AddIndex | 30 / 15 ms, 1.5 s | **4,500 / 2,250 ms, 1.5 s** |" in text
+    assert "- Django: 1 of 1 as asked\n- Lockgate: 0 of 1 as asked\n  - AddIndex, alone: longest stall 4,480 ms" in text
+
+
+def test_a_page_without_marks_is_refused_and_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    with pytest.raises(ValueError, match="has no marks"):
+        report.write(page, report.Results((), {}, []), [])
+    assert page.read_text() == "no marks"
+
+
+def test_the_docs_have_the_marks_that_the_table_is_written_between() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/stalls.md").read_text(encoding="utf-8")
+    assert report.BEGIN in text
+    assert report.END in text
+
+
+def test_operations_are_chosen_by_any_word_of_their_name_and_every_name_is_its_own() -> None:
+    names = [each.name for each in operations.OPERATIONS]
+    assert len(set(names)) == len(names)
+    assert {each.name for each in operations.chosen(["addindex", "RunSQL"])} == {
+        "AddIndex",
+        "AddIndexConcurrently",
+        "RunSQL, 100 rows",
+    }
+    assert operations.chosen([]) == list(operations.OPERATIONS)
