@@ -17,6 +17,7 @@ from lockgate.facts import Key
 from lockgate.ledger import ERROR_LIMIT
 from lockgate.models import Run, Step
 
+HOME = ("lockgate", "0002_step")  # the migration that makes the journal's table
 UNFINISHED = (Step.State.PLANNED, Step.State.RUNNING, Step.State.FAILED)
 CONTRACT, EXPAND, FINISH, SWITCH = "contract", "expand", "finish", "switch"
 
@@ -80,6 +81,11 @@ class Journal:
     def commit(self, migration: Key) -> None:
         """The migration counts from this transaction on: what was prepared for it is no longer to be undone."""
         _of(self.alias, migration).filter(committed=False).update(committed=True)
+
+    def abandon(self, migration: Key) -> None:
+        """What was prepared is neither undone nor used: the migration was recorded by other means, or is gone."""
+        rows = _of(self.alias, migration).filter(committed=False)
+        rows.update(committed=True, state=Step.State.OBSOLETE, ended_at=timezone.now())
 
     def moved(self, table: str, new_table: str) -> None:
         """A table that contract steps are about has another name now."""

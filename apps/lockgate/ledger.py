@@ -26,13 +26,14 @@ ERROR_LIMIT = 2000  # characters: enough for WHAT and WHY of any error we print
 
 @dataclass(frozen=True)
 class Entry:
-    """One line for the ledger: a migration, what was done with it, and how long it took in seconds."""
+    """One line for the ledger: a migration, what was done with it, and how long it took in seconds and attempts."""
 
     migration: Key
     action: Action
     started_at: datetime
     seconds: float
     fingerprint: Fingerprint
+    attempts: int = 1
 
 
 def exists(connection: BaseDatabaseWrapper) -> bool:
@@ -140,6 +141,7 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "action": entry.action,
         "started_at": entry.started_at,
         "seconds": entry.seconds,
+        "attempts": entry.attempts,
         "source": entry.fingerprint.source,
         "meaning": entry.fingerprint.meaning,
     }

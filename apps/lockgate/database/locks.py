@@ -31,6 +31,11 @@ def limit_waiting(connection: BaseDatabaseWrapper, timeout: timedelta) -> None:
     raw(connection).execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds])
 
 
+def lift_limits(connection: BaseDatabaseWrapper) -> None:
+    """No timeout of the role's ends a statement of the open transaction."""
+    raw(connection).execute("SELECT set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true)")
+
+
 def take(connection: BaseDatabaseWrapper, modes: Mapping[str, str]) -> None:
     """Lock tables that this role owns, in the order of their names, in the open transaction.
 
@@ -51,8 +56,6 @@ def ask_autovacuum_to_yield(connection: BaseDatabaseWrapper, table: str) -> None
     opened = raw(connection)
     if not opened.execute(read("own_tables"), {"names": [table]}).fetchone():
         return
-    twice = "(2 * setting::int)::text"  # in milliseconds: the server looks for autovacuum after once
-    longest = f"SELECT set_config('lock_timeout', {twice}, true) FROM pg_settings WHERE name = 'deadlock_timeout'"
     with contextlib.suppress(psycopg.errors.LockNotAvailable), opened.transaction():
-        opened.execute(longest)
+        opened.execute(read("wait_for_deadlock_check"))
         opened.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(sql.Identifier(table)))

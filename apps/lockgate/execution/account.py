@@ -14,7 +14,8 @@ from lockgate import ledger
 from lockgate.database import session
 from lockgate.errors import Interrupted
 from lockgate.execution import django_seams, failures
-from lockgate.execution.executor import Confirm, Duties, Executor
+from lockgate.execution.duties import Confirm, Duties
+from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.progress import Progress
 from lockgate.execution.survey import Survey
@@ -31,7 +32,8 @@ def bring_up_ledger(gate: Gate, request: Request, found: Survey, progress: Progr
     """
     entries: list[Entry] = []
     if found.ledger_pending and request.app_label != "lockgate":
-        executor = Executor(gate.connection, duties=Duties(progress, (), confirm, entries.append))
+        duties = Duties(gate.connection, progress, (), confirm, entries.append, gate.redact, gate.limits)
+        executor = Executor(gate.connection, duties=duties)
         targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "lockgate"]
         executor.migrate(targets, executor.migration_plan(targets))
     return entries

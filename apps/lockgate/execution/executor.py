@@ -1,15 +1,17 @@
 """Runs migrations as Django does, with one difference: "done" and "recorded" are one transaction.
 
 An atomic migration's operations, its deferred SQL, its ``django_migrations`` row and its ledger row commit together or
-not at all. A migration with ``atomic = False`` runs as in Django, and is recorded right after it.
+not at all; what can be done online runs before and after it (``phases``). A migration with ``atomic = False`` runs
+operation by operation (``one_by_one``), and is recorded right after the last one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,33 +20,21 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 from django.utils import timezone
 
-from lockgate.database import session
+from lockgate import journal
+from lockgate.database import locks, session
 from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, interruption
-from lockgate.execution.progress import Progress
+from lockgate.execution.duties import Duties
+from lockgate.execution.next_plan import Planner
+from lockgate.execution.one_by_one import Walk
+from lockgate.execution.phases import Course, wanted
+from lockgate.execution.switch_editor import switch_editor
 from lockgate.facts import Action, Key
 from lockgate.ledger import Entry
 from lockgate.planning import fingerprint
 from lockgate.planning.plan import key_of
 
-
-class Confirm(Protocol):
-    """Raises unless the session still holds the lock. inside: whether a migration's transaction is open."""
-
-    def __call__(self, *, inside: bool) -> None: ...
-
-
-@dataclass(frozen=True)
-class Duties:
-    """What the run wants of the executor beside running migrations.
-
-    held: migrations left out of forward plans. record: writes a ledger row in the open transaction.
-    """
-
-    progress: Progress
-    held: Collection[Key]
-    confirm: Confirm
-    record: Callable[[Entry], None]
+Work = Callable[[Any], ProjectState]
 
 
 class Executor(MigrationExecutor):
@@ -53,6 +43,11 @@ class Executor(MigrationExecutor):
     def __init__(self, connection: BaseDatabaseWrapper, progress_callback: Any = None, *, duties: Duties) -> None:
         super().__init__(connection)  # Django's own progress lines are not wanted
         self.duties = duties
+
+    @cached_property
+    def planner(self) -> Planner | None:
+        """Plans what runs online; None where nothing does."""
+        return Planner(self.connection, self.duties.limits) if self.duties.journaled else None
 
     def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
         plan = super().migration_plan(targets, clean_start)
@@ -66,71 +61,133 @@ class Executor(MigrationExecutor):
         self._before()
         if fake_initial and not fake:
             fake, state = self.detect_soft_applied(state, migration)
+        course = Course(self.duties, migration, self.planner, self._whole(migration, "apply", state))
         with self.duties.progress.step(key_of(migration), "fake" if fake else "apply", atomic=migration.atomic):
-            done = self._recorder(migration, "fake" if fake else "apply")
-            return self._run(migration, done, None if fake else lambda editor: migration.apply(state, editor), state)
+            if fake:
+                self._record_alone(self._recorder(migration, "fake"))
+            elif migration.atomic:
+                state = course.apply(state)
+            elif self.duties.journaled is None:
+                state = self._as_django_does(migration, "apply", lambda editor: migration.apply(state, editor))
+            else:
+                state = self._one_by_one(migration, state)
+        course.finish()
+        return state
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
         self._before()
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
-            done = self._recorder(migration, "unfake" if fake else "unapply")
-            return self._run(migration, done, None if fake else lambda editor: migration.unapply(state, editor), state)
+            if fake:
+                self._record_alone(self._recorder(migration, "unfake"))
+                return state
+            if not migration.atomic:
+                return self._as_django_does(migration, "unapply", lambda editor: migration.unapply(state, editor))
+            return self._unapply_whole(migration, state)
 
-    def _run(
-        self,
-        migration: Migration,
-        record: Callable[[], None],
-        work: Callable[[Any], ProjectState] | None,
-        state: ProjectState,
-    ) -> ProjectState:
-        """Do the work (None: only record it) and record it; together where the migration is atomic."""
-        if work is not None and migration.atomic:
-            with self.connection.schema_editor(atomic=True) as editor:
-                return self._run_whole(migration, record, work, editor)
-        if work is not None:
-            with self.connection.schema_editor(atomic=False) as editor:
-                state = work(editor)
-            self.duties.confirm(inside=False)
+    def _unapply_whole(self, migration: Migration, state: ProjectState) -> ProjectState:
+        """Backwards, in place, under the ladder. What its finish phase never made is not there to be dropped."""
+        absent = self._never_finished(key_of(migration))
+        whole = self._whole(migration, "unapply", state)
+
+        def first(timeout: timedelta) -> None:
+            if self.duties.gated:
+                locks.limit_waiting(self.connection, timeout)
+
+        def last() -> None:
+            if self.duties.journaled is not None:
+                self.duties.journal.supersede(key_of(migration))
+
+        def attempt(timeout: timedelta) -> ProjectState:
+            with switch_editor(self.connection, absent=absent) as editor:
+                return whole(editor, lambda: first(timeout), last)
+
+        if not self.duties.gated:
+            return attempt(timedelta(0))
+        return self.duties.ladder.climb(key_of(migration), {}, attempt)
+
+    def _never_finished(self, key: Key) -> set[str]:
+        if self.duties.journaled is None:
+            return set()
+        rows = journal.to_finish(self.connection.alias).get(key, [])
+        return {row.target for row in rows if row.kind == "add unique constraint"}
+
+    def _whole(
+        self, migration: Migration, action: Action, state: ProjectState
+    ) -> Callable[[Any, Callable[[], None], Callable[[], None]], ProjectState]:
+        """One attempt at the whole of an atomic migration, in the transaction of an editor that is open.
+
+        A failed attempt must leave the state as it was, so each has a copy of its own.
+        """
+        started_at, started = timezone.now(), time.monotonic()
+        step = migration.apply if action == "apply" else migration.unapply
+
+        def attempt(editor: Any, first: Callable[[], None], last: Callable[[], None]) -> ProjectState:
+            mine = state.clone() if self.duties.gated else state
+            mark = str(key_of(migration))
+            session.mark_transaction(self.connection, mark)
+            try:
+                first()
+                after: ProjectState = step(mine, editor)
+                django_seams.run_deferred_sql(editor)
+                self._require_mark(mark)
+                last()
+                self._record(migration, action, started_at, started)
+            except Exception:
+                self.duties.progress.transaction_ended |= not session.is_in_transaction(self.connection)
+                raise
+            return after
+
+        return attempt
+
+    def _require_mark(self, mark: str) -> None:
+        if session.is_marked(self.connection, mark):
+            return
+        self.duties.progress.transaction_ended = True
+        raise MigrationFailed(
+            f"{mark} ended its own transaction",
+            why="its SQL has a COMMIT or ROLLBACK, so what it did cannot be all or nothing",
+            state="",
+            next_step="take COMMIT and ROLLBACK out of it, or set atomic = False; undo by hand what it did",
+        )
+
+    def _one_by_one(self, migration: Migration, state: ProjectState) -> ProjectState:
+        record = self._recorder(migration, "apply")
+        plan = self.planner.plan(migration, state, ()) if self.planner else None
+        steps = {step.operation: wanted(step) for step in plan.steps} if plan else {}
+        state = Walk(self.duties, migration, lambda number: steps.get(number, {})).go(state)
+        self.duties.confirm(inside=False)
+
+        def last() -> None:
+            self.duties.journal.commit(key_of(migration))
+            record()
+
+        self._record_alone(last)
+        return state
+
+    def _as_django_does(self, migration: Migration, action: Action, work: Work) -> ProjectState:
+        """A migration that is not atomic, in one go, and its record after it."""
+        record = self._recorder(migration, action)
+        with self.connection.schema_editor(atomic=False) as editor:
+            state = work(editor)
+        self.duties.confirm(inside=False)
+        self._record_alone(record)
+        return state
+
+    def _record_alone(self, record: Callable[[], None]) -> None:
         with transaction.atomic(using=self.connection.alias):
             record()
-        return state
-
-    def _run_whole(
-        self, migration: Migration, record: Callable[[], None], work: Callable[[Any], ProjectState], editor: Any
-    ) -> ProjectState:
-        """The work, its deferred SQL and its rows, in the one transaction that is open."""
-        mark = str(key_of(migration))
-        session.mark_transaction(self.connection, mark)
-        try:
-            state = work(editor)
-            django_seams.run_deferred_sql(editor)
-            if not session.is_marked(self.connection, mark):
-                self.duties.progress.transaction_ended = True
-                raise MigrationFailed(
-                    f"{mark} ended its own transaction",
-                    why="its SQL has a COMMIT or ROLLBACK, so what it did cannot be all or nothing",
-                    state="",
-                    next_step="take COMMIT and ROLLBACK out of it, or set atomic = False; undo by hand what it did",
-                )
-            record()
-        except Exception:
-            self.duties.progress.transaction_ended |= not session.is_in_transaction(self.connection)
-            raise
-        return state
 
     def _recorder(self, migration: Migration, action: Action) -> Callable[[], None]:
         """What writes the rows of a migration that starts now: Django's, and the ledger's."""
         started_at, started = timezone.now(), time.monotonic()
+        return lambda: self._record(migration, action, started_at, started)
 
-        def write() -> None:
-            interruption.raise_if_requested()
-            self.duties.confirm(inside=True)
-            django_seams.record(self, migration, forwards=action in ("apply", "fake"))
-            seconds = time.monotonic() - started
-            seen = fingerprint.of(migration)
-            self.duties.record(Entry(key_of(migration), action, started_at, seconds, seen))
-
-        return write
+    def _record(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
+        interruption.raise_if_requested()
+        self.duties.confirm(inside=True)
+        django_seams.record(self, migration, forwards=action in ("apply", "fake"))
+        seconds, attempts = time.monotonic() - started, max(self.duties.ladder.attempts, 1)
+        self.duties.record(Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts))
 
     def _before(self) -> None:
         interruption.raise_if_requested()

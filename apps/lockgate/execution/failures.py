@@ -95,15 +95,22 @@ def state_of(progress: Progress, *, lost: bool = False) -> str:
     """What the database looks like now, as far as it is known."""
     parts = []
     if progress.current and not progress.current_is_atomic:
-        parts.append(f"{progress.current} is not atomic: what it did before the failure stays, and it is not recorded")
+        parts.append(
+            f"{progress.current} is not atomic: the operations before the one that failed stay; it is not recorded, "
+            "and the next run carries on after them"
+        )
     elif progress.current and progress.transaction_ended:
         parts.append(f"{progress.current} ended its own transaction: what it did before that stays, unrecorded")
     elif progress.current and lost:
         parts.append(f"{progress.current}: rolled back by the server, or committed whole if it got that far")
     elif progress.current:
         parts.append(f"{progress.current} was rolled back")
+    if progress.remaining:
+        parts.append(progress.remaining)
     parts.append(f"done before it in this run: {_listed([key for key, _ in progress.done])}")
-    return "; ".join(parts) if progress.current or progress.done else "no migration was applied by this run"
+    if progress.current or progress.done or progress.remaining:
+        return "; ".join(parts)
+    return "no migration was applied by this run"
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:

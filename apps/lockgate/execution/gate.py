@@ -33,7 +33,7 @@ class Request:
     ordinary: everything forward, nothing else: what an entrypoint asks. Only then can there be nothing to do.
     signals: whether Django ends it with post_migrate. fake: whether it only records. app_label: the app it names.
     dry_run: has Django validate and plan, without output. check: runs the system checks that matter to a run.
-    work: has Django do it. command: its arguments, for the ledger.
+    work: has Django do it. command: its arguments, for the ledger. contract: also does what earlier releases left.
     """
 
     ordinary: bool
@@ -44,6 +44,7 @@ class Request:
     check: Callable[[], None]
     work: Callable[[], None]
     command: str
+    contract: bool = False
 
 
 def reach(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor) -> Gate:

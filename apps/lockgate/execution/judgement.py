@@ -36,6 +36,17 @@ def report_held(found: Survey, gate: Gate) -> None:
         gate.listen(each)
 
 
+def judge_hazards(found: Survey, gate: Gate, request: Request) -> None:
+    """Report, or refuse, the hazards of what is about to run. Raises HazardsRefused.
+
+    Imported here: planning is a third of our code, and most runs have nothing to plan.
+    """
+    if found.pending:
+        from lockgate.execution import hazard_judgement  # noqa: PLC0415
+
+        hazard_judgement.judge(found, gate, request)
+
+
 def named(keys: tuple[Key, ...]) -> str:
     """The first few names, and how many more there are."""
     shown = ", ".join(map(str, keys[:SHOWN]))

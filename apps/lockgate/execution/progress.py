@@ -21,6 +21,7 @@ class Progress:
     current_action: Action = "apply"
     current_is_atomic: bool = True
     transaction_ended: bool = False  # by the current migration's own SQL
+    remaining: str = ""  # what steps outside a migration's transaction have left in the database, in words
 
     @contextlib.contextmanager
     def step(self, migration: Key, action: Action, *, atomic: bool) -> Iterator[None]:

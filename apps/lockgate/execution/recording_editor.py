@@ -97,6 +97,7 @@ class _Recording:
         self._announced: list[Change] = []
         self._fragments: list[tuple[str, Change]] = []
         self._altered = ""  # the column whose field is being altered
+        self._without_identity: set[tuple[str, str]] = set()
         self.deferred_sql = []
 
     def take(self, deferred: Sequence[Any] = ()) -> tuple[Statement, ...]:
@@ -122,6 +123,8 @@ class _Recording:
         self.recorded.append(Statement(text, changes, online, attach))
         for change in changes:
             self.prospect.apply(change)
+            if change.kind is Kind.DROP_IDENTITY:
+                self._without_identity.add((change.table, change.columns[0]))
 
     def _online(self, statement: DjangoStatement, text: str) -> tuple[str, str]:
         """The statement in the form that lets reads and writes pass, and how a unique index becomes a constraint.
@@ -251,9 +254,14 @@ class _Recording:
         )
 
     def _get_sequence_name(self, table: str, column: str) -> str | None:
-        """The sequence of an identity or serial column; of a table that is not there yet, or unseen, its usual name."""
+        """The sequence of an identity or serial column; of a table that is not there yet, or unseen, its usual name.
+
+        An identity takes its sequence along when it is dropped, which Django does before it asks.
+        """
         found = self.prospect.fact(table)
         known = found.columns.get(column) if found else None
+        if (table, column) in self._without_identity and (known is None or known.identity):
+            return None
         return known.sequence if known else _given_name(table, column, "seq")
 
     def _is_collation_deterministic(self, collation_name: str) -> bool:

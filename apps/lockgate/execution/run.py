@@ -18,16 +18,19 @@ import psycopg
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import Error as DatabaseError
 
-from lockgate import ledger
+from lockgate import journal, ledger
 from lockgate.database import advisory_lock, extensions, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
-from lockgate.execution import account, django_seams, failures, interruption, judgement, survey
-from lockgate.execution.executor import Duties, Executor
+from lockgate.execution import account, contract, django_seams, failures, interruption, judgement, recovery, survey
+from lockgate.execution.duties import Duties
+from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.progress import Progress
 from lockgate.execution.survey import Survey
-from lockgate.facts import Ended, ExtensionOutcome, LockAcquired, NothingPending, Runner
+from lockgate.facts import Ended, ExtensionOutcome, Key, LockAcquired, NothingPending, Runner
+from lockgate.journal import Journal
 from lockgate.ledger import Entry
+from lockgate.models import Run
 
 
 def migrate(gate: Gate, request: Request) -> None:
@@ -39,7 +42,7 @@ def migrate(gate: Gate, request: Request) -> None:
     _refuse_transaction(gate)
     before = survey.read(gate, request)
     judgement.judge(before, gate, request)
-    if request.ordinary and before.current:
+    if request.ordinary and before.current and not request.contract:
         _nothing_pending(before, gate, behind=False)
         return
     request.check()
@@ -56,7 +59,15 @@ def migrate_ungated(gate: Gate, request: Request) -> None:
     found = survey.read(gate, request)
     judgement.report_held(found, gate)
     progress = Progress(gate.listen, total=len(found.pending))
-    _apply(request, Duties(progress, found.held.keys(), lambda *, inside: None, lambda entry: None))
+    held = found.held.keys()
+    duties = Duties(
+        gate.connection, progress, held, _unlocked, lambda entry: None, gate.redact, gate.limits, gated=False
+    )
+    _apply(request, duties)
+
+
+def _unlocked(*, inside: bool) -> None:
+    """There is no lock to confirm."""
 
 
 def _refuse_transaction(gate: Gate) -> None:
@@ -87,7 +98,7 @@ def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) ->
 def _done_by_another(gate: Gate, request: Request, digest: str) -> bool:
     """Whether the lock's holder has done our work: one small query, and a survey only if that says yes."""
     interruption.raise_if_requested()
-    if not request.ordinary:
+    if not request.ordinary or request.contract:
         return False
     with contextlib.suppress(DatabaseError):  # no ledger yet
         return ledger.finished(gate.connection.alias, digest) and survey.read(gate, request).current
@@ -105,10 +116,11 @@ def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, pro
     found.outcomes.update(refused)
     if (found.ahead, found.edited, found.pending) != (before.ahead, before.edited, before.pending):
         judgement.judge(found, gate, request)  # another runner was here in between
-    if request.ordinary and found.current:
+    if request.ordinary and found.current and not request.contract:
         _nothing_pending(found, gate, behind=True)
         return
     judgement.report_held(found, gate)
+    judgement.judge_hazards(found, gate, request)
     started = time.monotonic()
     _work(gate, request, found, waited, progress)
     if found.held and request.app_label and request.signals:
@@ -139,8 +151,9 @@ def _work(gate: Gate, request: Request, found: Survey, waited: float, progress: 
     confirm = functools.partial(advisory_lock.confirm, gate.connection, session.raw(gate.connection))
     progress.total = len({*found.pending, *found.ledger_pending})
     first = account.bring_up_ledger(gate, request, found, progress, confirm)
+    duties = Duties(gate.connection, progress, found.held.keys(), confirm, lambda entry: None, gate.redact, gate.limits)
     if not ledger.exists(gate.connection):  # kept from this database by a router, or about to be unapplied
-        _apply(request, Duties(progress, found.held.keys(), confirm, lambda entry: None))
+        _apply(request, duties)
         return
     with account.open_run(gate, request, found, waited, progress) as run:
 
@@ -150,8 +163,20 @@ def _work(gate: Gate, request: Request, found: Survey, waited: float, progress: 
 
         for entry in first:
             record(entry)
-        _apply(request, Duties(progress, found.held.keys(), confirm, record))
+        duties = dataclasses.replace(duties, record=record, journaled=_journal(gate, request, run))
+        if duties.journaled is not None:
+            applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
+            recovery.recover(duties, found.disk, applied, applied & set(found.pending))
+        _apply(request, duties)
+        if request.contract:
+            contract.carry_out_due(duties, run)
         account.record_baseline(gate, found, run)
+
+
+def _journal(gate: Gate, request: Request, run: Run) -> Journal | None:
+    """The journal of this run; None where its own migrations are what is asked for."""
+    known = request.app_label != "lockgate" and journal.exists(gate.connection)
+    return Journal(gate.connection, run) if known else None
 
 
 def _apply(request: Request, duties: Duties) -> None:

@@ -14,8 +14,9 @@ from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
-from lockgate import ledger, policy
+from lockgate import journal, ledger, policy
 from lockgate.database import extensions
 from lockgate.execution import django_seams
 from lockgate.execution.gate import Gate, Request
@@ -81,10 +82,15 @@ def read(gate: Gate, request: Request) -> Survey:
         ledger_pending=tuple(key for key in disk if key.app == "lockgate" and key not in loader.applied_migrations),
         build=build,
         digest=digest,
-        finished=recorded and ledger.finished(connection.alias, digest),
+        finished=recorded and ledger.finished(connection.alias, digest) and not _unfinished(connection, loader),
         creatable_extensions=any(each.creatable for each in found.values()),
         outcomes=outcomes,
     )
+
+
+def _unfinished(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> bool:
+    """Whether a run has left steps to be finished or undone."""
+    return journal.HOME in loader.applied_migrations and journal.unfinished(connection.alias)
 
 
 def planned(connection: BaseDatabaseWrapper, request: Request) -> tuple[MigrationExecutor, plan.Plan]:

@@ -18,7 +18,7 @@ from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import locks, order, rewrites
-from lockgate.planning.operations import Unplanned, adjusted, changes_data, is_djangos, overridden, parts, statements_of
+from lockgate.planning.operations import Unplanned, adjusted, is_djangos, overridden, parts, statements_of
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
@@ -100,13 +100,19 @@ class _Recorded:
     new: frozenset[str]
     filled: bool = False
 
+    @property
+    def changes(self) -> Iterator[Change]:
+        return (change for choice in self.choices for change in choice.statement.changes)
+
 
 @dataclass(frozen=True)
 class _Deferred:
-    """What Django puts off to the end of the migration for an operation. data: what ran before that."""
+    """What Django puts off to the end of the migration for an operation, unless a later one drops what it is about.
 
-    number: int
-    title: str
+    at: which of the recorded operations. data: what ran before it.
+    """
+
+    at: int
     data: str
     sql: list[Any]
 
@@ -123,8 +129,6 @@ class _Builder:
         self.dropped: set[str] = set()
         self.data = ""
         self.deferred: list[_Deferred] = []
-        changing = [number for number, each in enumerate(migration.operations) if changes_data(each)]
-        self.last_data = max(changing, default=-1)
 
     def build(self, state: ProjectState) -> MigrationPlan:
         if method := overridden(self.migration):
@@ -168,25 +172,26 @@ class _Builder:
         earlier, new = list(self.editor.deferred_sql), frozenset(self.prospect.new_tables)
         statements = self._record(operation, before, after)
         deferred = _without(self.editor.deferred_sql, earlier)
-        title = str(operation.describe())
-        if number < self.last_data:
-            # Rows that the data brings must not meet a foreign key already: PostgreSQL alters no table with checks due.
-            self.deferred.append(_Deferred(number, title, self.data, deferred))
-        else:
-            statements += self.editor.take(deferred)
-        new |= self.prospect.new_tables
-        self.operations.append(_Recorded(number, title, self._choices(statements), new))
+        self.deferred.append(_Deferred(len(self.operations), self.data, deferred))
+        choices = self._choices(statements)
+        self.operations.append(_Recorded(number, str(operation.describe()), choices, new | self.prospect.new_tables))
         if any(change.kind in _FREE for statement in statements for change in statement.changes):
             self.data = self.data or _named(operation)
 
     def _at_the_end(self, deferred: _Deferred) -> None:
-        """Django may have dropped some of it with its table."""
+        """Plan what is left of it by then, as Django does; with its operation where nothing in between matters."""
         self.data = deferred.data
         left = [each for each in deferred.sql if any(each is other for other in self.editor.deferred_sql)]
-        if left:
-            choices = self._choices(self.editor.take(left))
-            new = frozenset(self.prospect.new_tables)
-            self.operations.append(_Recorded(deferred.number, deferred.title, choices, new, filled=True))
+        if not left:
+            return
+        of = self.operations[deferred.at]
+        choices = self._choices(self.editor.take(left))
+        between = [each for later in self.operations[deferred.at + 1 :] for each in later.changes]
+        if not order.meet(between, [change for choice in choices for change in choice.statement.changes]):
+            of.choices.extend(choices)
+            return
+        new, filled = frozenset(self.prospect.new_tables), any(change.kind in _FREE for change in between)
+        self.operations.append(_Recorded(of.number, of.title, choices, new, filled=filled))
 
     def _choices(self, statements: Iterable[Statement]) -> list[Choice]:
         choices = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.postgres import operations as postgres_operations
 from django.db.migrations import Migration
-from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations import RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
@@ -55,13 +55,6 @@ def overridden(migration: Migration) -> str:
         if getattr(getattr(migration, name), "__func__", None) is not getattr(Migration, name):
             return name
     return ""
-
-
-def changes_data(operation: Operation) -> bool:
-    """Whether it runs code or SQL of the migration's own."""
-    if isinstance(operation, SeparateDatabaseAndState):
-        return any(map(changes_data, operation.database_operations))
-    return isinstance(operation, RunPython | RunSQL)
 
 
 def is_djangos(operation: Operation) -> bool:

@@ -46,6 +46,12 @@ def keep_what_is_touched_later(choices: Sequence[Choice]) -> None:
         later.append(choice)
 
 
+def meet(some: Sequence[Change], others: Sequence[Change]) -> bool:
+    """Whether any of some changes concerns a table of the others, or may concern any."""
+    tables = {table for change in others for table in (change.table, change.references) if table}
+    return any(not change.table or change.table in tables or change.name in tables for change in some)
+
+
 def _touched(statement: Statement, later: Sequence[Choice]) -> str:
     for other in reversed(later):
         for change in other.statement.changes:

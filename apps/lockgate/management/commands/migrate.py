@@ -28,6 +28,11 @@ class Command(boundary.Boundary, DjangoMigrate):
             "--format", choices=("text", "json"), default="text", help="With --plan: lines, or one JSON document."
         )
         parser.add_argument(
+            "--contract",
+            action="store_true",
+            help="Also do what earlier runs left for the time when the release before them is gone.",
+        )
+        parser.add_argument(
             "--wait-seconds",
             type=float,
             help="How long to wait for the server (LOCKGATE_WAIT_SECONDS, default 60).",
@@ -101,6 +106,7 @@ class Command(boundary.Boundary, DjangoMigrate):
             dry_run=lambda: self._django(planning, silent=True),
             check=lambda: self._check(options),
             work=lambda: self._django(options, silent=silent),
+            contract=bool(options.get("contract")),
             command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
         )
 

@@ -1,0 +1,64 @@
+"""What the release before still needed, taken away once it is gone: ``migrate --contract``.
+
+The one kind so far is a default that was kept so that inserts which do not name a new column go on working. It is
+dropped only where the column still has the very default that was left: whoever has changed it meanwhile meant it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from psycopg import sql
+
+from lockgate import journal
+from lockgate.database import locks, objects, session
+from lockgate.execution import interruption
+from lockgate.execution.duties import Duties
+from lockgate.facts import Key, StepEnded, StepStarted
+from lockgate.models import Run, Step
+from lockgate.planning.steps import LockMode
+
+
+def due(alias: str, run: Run) -> list[Step]:
+    """Contract steps that an earlier run has left, oldest first; those of this run's migrations are not due yet."""
+    return list(journal.open_contracts(alias).filter(run_id__lt=run.pk))
+
+
+def carry_out_due(duties: Duties, run: Run) -> int:
+    """Carry out the contract steps that are due, each in a transaction of its own; returns how many there were.
+
+    Raises LocksNotAcquired, or the server's error; those before it are done.
+    """
+    rows = due(duties.connection.alias, run)
+    for number, row in enumerate(rows, 1):
+        interruption.raise_if_requested()
+        duties.confirm(inside=False)
+        key = Key(row.app, row.name)
+        duties.listen(StepStarted(key, row.phase, row.title, number, len(rows)))
+        took = _one(duties, key, row)
+        duties.listen(StepEnded(key, row.phase, row.title, took.total_seconds()))
+    return len(rows)
+
+
+def carry_out(duties: Duties, row: Step) -> None:
+    """Drop a kept default in the open transaction, where it is still the one that was kept."""
+    found = objects.column_default(duties.connection, row.table, row.target)
+    if found is None or found != row.expected:
+        duties.journal.end(row, Step.State.OBSOLETE)
+        return
+    drop = sql.SQL("ALTER TABLE {} ALTER COLUMN {} DROP DEFAULT")
+    session.raw(duties.connection).execute(drop.format(sql.Identifier(row.table), sql.Identifier(row.target)))
+    duties.journal.end(row, Step.State.DONE)
+
+
+def _one(duties: Duties, key: Key, row: Step) -> timedelta:
+    def attempt(timeout: timedelta) -> None:
+        duties.journal.begin(row)
+        with transaction.atomic(using=duties.connection.alias):
+            locks.limit_waiting(duties.connection, timeout)
+            carry_out(duties, row)
+
+    duties.ladder.climb(key, {row.table: LockMode.ACCESS_EXCLUSIVE}, attempt)
+    row.refresh_from_db(using=duties.connection.alias)
+    return row.ended_at - row.started_at if row.ended_at and row.started_at else timedelta(0)

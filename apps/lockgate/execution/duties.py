@@ -1,0 +1,57 @@
+"""What a run wants of the executor beside running migrations, and gives it to do so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lockgate import policy
+from lockgate.execution.ladder import Ladder
+from lockgate.execution.progress import Progress
+from lockgate.facts import Key, Listener
+from lockgate.journal import Journal
+from lockgate.ledger import Entry
+from lockgate.redaction import Redactor
+
+
+class Confirm(Protocol):
+    """Raises unless the session still holds the lock. inside: whether a migration's transaction is open."""
+
+    def __call__(self, *, inside: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Duties:
+    """held: migrations left out of forward plans. record: writes a ledger row in the open transaction.
+
+    gated: whether others use this database; without it (a test runner's) nothing is online, tried again or limited.
+    journaled: the journal, where its table is there; online work needs it.
+    """
+
+    connection: BaseDatabaseWrapper
+    progress: Progress
+    held: Collection[Key]
+    confirm: Confirm
+    record: Callable[[Entry], None]
+    redact: Redactor
+    limits: policy.Policy
+    gated: bool = True
+    journaled: Journal | None = None
+
+    @property
+    def listen(self) -> Listener:
+        return self.progress.listen
+
+    @property
+    def journal(self) -> Journal:
+        """The journal; only where there is one."""
+        assert self.journaled is not None  # noqa: S101  online work is not begun without it
+        return self.journaled
+
+    @cached_property
+    def ladder(self) -> Ladder:
+        return Ladder(self.connection, self.limits, self.listen)

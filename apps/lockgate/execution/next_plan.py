@@ -1,0 +1,91 @@
+"""Plans the migration that is about to run, from the catalog as it is at that moment.
+
+What a run prints at its start is a forecast; what it does is planned migration by migration, so that an estimate which
+an earlier migration made wrong cannot mislead a later one. Where no table is concerned that was there before the run,
+nothing is planned: nobody else uses what the run itself has made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import ProjectState
+
+from lockgate import policy
+from lockgate.database import catalog, objects
+from lockgate.execution.lazy_states import LazyState
+from lockgate.execution.recording_editor import offline_connection, recording, unplugged
+from lockgate.facts.tables import DatabaseFacts, TableFacts
+from lockgate.models import MigrationRecord, Run, Step
+from lockgate.planning import build, tables
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.steps import Change, Kind, MigrationPlan
+
+OWN = {model._meta.db_table for model in (Run, MigrationRecord, Step, MigrationRecorder.Migration)}
+
+
+class Planner:
+    """Knows which tables were there when the run began; plans one migration at a time."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy) -> None:
+        self.connection, self.limits = connection, limits
+        self.earlier = objects.tables(connection) - OWN
+
+    def plan(self, migration: Migration, state: ProjectState, hidden: Collection[str]) -> MigrationPlan | None:
+        """The steps of a migration, or None where it concerns no table that others may use.
+
+        state: before it; not changed. hidden: names that an expand phase has made already, which Django would not find.
+        Sends three SELECTs to the catalog. Raises whatever a third party's operation raises.
+        """
+        if not self.earlier:
+            return None
+        before = _lazily(state)
+        names = tables.concerned(before, [migration]) | tables.concerned(_after(migration, before), [migration])
+        if not names & self.earlier:
+            return None
+        facts = _without(catalog.facts(self.connection, names), hidden)
+        offline = offline_connection(self.connection.alias, facts.version)
+        settings = build.Settings(threshold=self.limits.large_table_bytes, online=self.limits.online)
+
+        def recorder(prospect: Prospect) -> Any:
+            prospect.new_tables |= names - self.earlier
+            return recording(offline, prospect)
+
+        with unplugged():
+            return build.Planner(facts, recorder, settings).plan(migration, before)
+
+    def remember(self, changes: Iterable[Change]) -> None:
+        """Tables keep being those of before under another name."""
+        for change in changes:
+            if change.kind is Kind.RENAME_TABLE and change.old_name in self.earlier:
+                self.earlier = self.earlier - {change.old_name} | {change.name}
+            elif change.kind in (Kind.DROP_TABLE, Kind.CREATE_TABLE):
+                self.earlier = self.earlier - {change.table}
+
+
+def _lazily(state: ProjectState) -> LazyState:
+    return LazyState({key: model.clone() for key, model in state.models.items()}, state.real_apps)
+
+
+def _after(migration: Migration, state: LazyState) -> ProjectState:
+    later = state.clone()
+    for operation in migration.operations:
+        operation.state_forwards(migration.app_label, later)
+    return later
+
+
+def _without(facts: DatabaseFacts, hidden: Collection[str]) -> DatabaseFacts:
+    if not hidden:
+        return facts
+    return replace(facts, tables={name: _stripped(table, hidden) for name, table in facts.tables.items()})
+
+
+def _stripped(table: TableFacts, hidden: Collection[str]) -> TableFacts:
+    indexes = {name: each for name, each in table.indexes.items() if name not in hidden}
+    constraints = {name: each for name, each in table.constraints.items() if name not in hidden}
+    return replace(table, indexes=indexes, constraints=constraints)

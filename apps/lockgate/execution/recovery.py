@@ -1,0 +1,55 @@
+"""Finishes or undoes what a run that died or failed has left, under the lock, before anything new begins.
+
+It goes by the journal and the catalog together, never by names alone, and can itself be killed at any instant: each of
+its steps is journaled like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from django.db.migrations import Migration
+
+from lockgate import journal
+from lockgate.errors import NotFinished
+from lockgate.execution import phases
+from lockgate.execution.duties import Duties
+from lockgate.facts import Key, Recovering
+from lockgate.models import Step
+from lockgate.planning import fingerprint
+
+
+def recover(
+    duties: Duties, disk: Mapping[Key, Migration], applied: Collection[Key], unapplying: Collection[Key]
+) -> None:
+    """disk: this release's migrations. unapplying: those that this run will take back: what is left of them to be
+    finished is tried, and left if it fails.
+
+    Raises NotFinished, LocksNotAcquired, or the server's error.
+    """
+    for key, rows in journal.prepared(duties.connection.alias).items():
+        _prepared(duties, key, rows, disk.get(key), recorded=key in applied)
+    for key, rows in journal.to_finish(duties.connection.alias).items():
+        duties.listen(Recovering(key, "finish", 0, len(rows)))
+        try:
+            phases.finish(duties, key, rows)
+        except NotFinished:
+            if key not in unapplying:
+                raise
+            duties.progress.remaining = ""
+
+
+def _prepared(duties: Duties, key: Key, rows: list[Step], migration: Migration | None, *, recorded: bool) -> None:
+    done = sum(row.state == Step.State.DONE for row in rows)
+    if recorded:
+        duties.listen(Recovering(key, "abandon", done, len(rows)))
+        duties.journal.abandon(key)
+    elif migration is None or fingerprint.of(migration).meaning != rows[0].meaning:
+        if all(row.phase == journal.EXPAND for row in rows):
+            duties.listen(Recovering(key, "undo", done, len(rows)))
+            phases.undo(duties, key, rows)
+        elif migration is None:
+            duties.listen(Recovering(key, "abandon", done, len(rows)))
+            duties.journal.abandon(key)
+    elif rows[0].phase == journal.EXPAND:
+        duties.listen(Recovering(key, "carry on", done, len(rows)))
