@@ -1,0 +1,134 @@
+"""What a run is about to do, judged by the facts of now: its hazards are reported, or refused.
+
+Under the lock, before anything runs, and on copies: judging changes neither the database nor what will be executed.
+A run that was not told to refuse is never stopped by it, and never held up: what cannot be judged is said to be so.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.recorder import MigrationRecorder
+
+from lockgate import policy
+from lockgate.database import catalog, locks
+from lockgate.errors import LockgateError
+from lockgate.execution import failures, history, judgement, linting, planner
+from lockgate.execution.gate import Gate, Request
+from lockgate.execution.planner import Pending
+from lockgate.execution.survey import Survey
+from lockgate.facts import HazardFound, HazardsFound, HazardsUnknown, Key
+from lockgate.planning import hazards
+from lockgate.planning.hazards import Hazard
+
+# Operations whose tables no state names: they may change one of an app that is not pending at all.
+_OF_UNKNOWN_TABLES = RunPython | RunSQL | SeparateDatabaseAndState
+_ONCE = "LOCKGATE_ON_HAZARD=report manage.py migrate"
+
+
+class HazardsRefused(LockgateError):
+    """what would run has hazards that no migration accepts"""
+
+
+def judge(found: Survey, gate: Gate, request: Request) -> None:
+    """Report the hazards of pending forward migrations; refuse those of severity error where that is the policy.
+
+    Nothing is asked beyond one list of tables where the database has none but ours. Raises HazardsRefused.
+    """
+    if request.fake or not request.signals:
+        return  # only recorded, or pruned
+    refuses = gate.limits.on_hazard == "refuse"
+    try:
+        judged = _hazards(found.pending, gate.connection, gate.limits)
+    except (Exception, SystemExit) as error:  # a third party's operation may do anything
+        why = gate.redact(failures.why(error, failures.sqlstate_of(error)))
+        if refuses:
+            raise _unknown(why) from error
+        gate.listen(HazardsUnknown(why))
+        return
+    _report(judged, gate)
+    blocking = [each for each in judged if each.blocking]
+    if refuses and blocking:
+        raise _refused(blocking)
+
+
+def _hazards(pending: Sequence[Key], connection: BaseDatabaseWrapper, limits: policy.Policy) -> list[Hazard]:
+    there = set(connection.introspection.table_names())
+    if all(name == MigrationRecorder.Migration._meta.db_table or name.startswith("lockgate_") for name in there):
+        return []
+    planned = _planned(pending, MigrationLoader(connection), there)
+    if planned is None:
+        return []
+    with transaction.atomic(using=connection.alias):
+        locks.limit_waiting(connection, policy.HAZARD_LOCK_TIMEOUT)
+        facts = catalog.facts(connection, planned.tables)
+    plans = planner.steps(planned, facts, connection.alias, history.as_run(limits))
+    return hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))
+
+
+def _planned(pending: Sequence[Key], loader: MigrationLoader, there: set[str]) -> Pending | None:
+    """What must be planned to know; None where nothing that is there already can be concerned."""
+    migrations = [
+        _copy(loader.graph.nodes[key])
+        for key in pending
+        if key not in loader.applied_migrations and key.app != "lockgate"
+    ]
+    found = planner.pending(loader, migrations)
+    if found.tables & there:
+        return found
+    begun = any(app != "lockgate" for app, _ in loader.applied_migrations)
+    blind = any(isinstance(each, _OF_UNKNOWN_TABLES) for migration in migrations for each in migration.operations)
+    return found if begun and blind else None
+
+
+def _copy(migration: Migration) -> Migration:
+    """Its operations are the class's, which the run will execute; one that remembers being run must not see this."""
+    made = copy.copy(migration)
+    made.operations = copy.deepcopy(migration.operations)
+    return made
+
+
+def _report(judged: Sequence[Hazard], gate: Gate) -> None:
+    for each in judged:
+        rule = each.rule
+        gate.listen(
+            HazardFound(
+                each.migration, rule.id, rule.name, str(rule.severity), each.what, _sentence(rule.effect), each.accepted
+            )
+        )
+    if judged:
+        errors, accepted = sum(each.blocking for each in judged), sum(bool(each.accepted) for each in judged)
+        gate.listen(HazardsFound(errors, len(judged) - errors - accepted, accepted))
+
+
+def _sentence(effect: str) -> str:
+    """The first sentence of an effect; the rest is where rules are explained."""
+    return effect.partition(". ")[0].rstrip(".")
+
+
+def _refused(blocking: Sequence[Hazard]) -> HazardsRefused:
+    shown = blocking[: judgement.SHOWN]
+    lines = [f"{each.rule.id} in {each.migration}: {each.what}. {_sentence(each.rule.effect)}" for each in shown]
+    more = len(blocking) - len(shown)
+    first = blocking[0].rule.id
+    return HazardsRefused(
+        f"{len(blocking)} hazard{'' if len(blocking) == 1 else 's'} of severity error that no migration accepts",
+        why="\n".join(['LOCKGATE["ON_HAZARD"] is "refuse"', *lines, *([f"and {more} more"] if more else [])]),
+        next_step=f"change the migration, as manage.py lintmigrations --explain {first} says,\n"
+        f'or accept in it what is safe here:  lockgate_accept = {{"{first}": "the reason"}}\n'
+        f"or apply it as it is:  {_ONCE}",
+    )
+
+
+def _unknown(why: str) -> HazardsRefused:
+    return HazardsRefused(
+        "the hazards of what would run are unknown",
+        why=f'LOCKGATE["ON_HAZARD"] is "refuse", and planning failed: {why}',
+        next_step=f"correct the cause, and run again; or apply it unjudged:  {_ONCE}",
+    )
