@@ -32,10 +32,12 @@ def as_stock(site: Site, *arguments: str) -> str:
 
 
 def without_ledger(listed: str) -> list[str]:
-    """A listing without the app that stock Django does not have: its title and its one migration."""
+    """A listing without the app that stock Django does not have: its title and its migrations."""
     lines = listed.splitlines()
     if "lockgate" in lines:
-        del lines[lines.index("lockgate") : lines.index("lockgate") + 2]
+        first = lines.index("lockgate")
+        last = next((at for at in range(first + 1, len(lines)) if not lines[at].startswith(" ")), len(lines))
+        del lines[first:last]
     return [line for line in lines if "lockgate." not in line]
 
 
