@@ -90,7 +90,7 @@ def _planned(pending: Sequence[Key], loader: MigrationLoader, there: set[str]) -
 def _copy(migration: Migration) -> Migration:
     """Its operations are the class's, which the run will execute; one that remembers being run must not see this."""
     made = copy.copy(migration)
-    made.operations = copy.deepcopy(migration.operations)
+    vars(made)["operations"] = copy.deepcopy(migration.operations)
     return made
 
 
