@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_DROPPED = "foreign keys that Django puts off to the migration's end, and drops before they are made, are planned"
 _CONTRIB = """
     "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
     "django.contrib.messages", "django.contrib.staticfiles","""
@@ -84,11 +83,6 @@ LABEL_STUDIO = Project(
         "LABEL_STUDIO_BASE_DATA_DIR": "{home}/data",
     },
     extensions=("pg_trgm", "btree_gin"),
-    differs={
-        "projects.0001_squashed_0065_auto_20210223_2014": _DROPPED,
-        "tasks.0001_squashed_0041_taskcompletionhistory_was_cancelled": _DROPPED,
-        "io_storages.0018_alter_azureblobexportstorage_project_and_more": "its own apply() does nothing on PostgreSQL",
-    },
 )
 
 OSCAR = Project(

@@ -33,7 +33,7 @@ def sent(scratch: Scratch) -> Iterator[list[str]]:
     found: list[str] = []
 
     def keep(execute: Any, statement: Any, params: Any, many: bool, context: Any) -> Any:
-        if not str(statement).lstrip().startswith("SELECT") or " FROM pg_" not in str(statement):
+        if not str(statement).lstrip().startswith("SELECT") or "pg_" not in str(statement):
             found.append(str(statement))
         return execute(statement, params, many, context)
 
@@ -49,14 +49,10 @@ def test_a_plan_ends_as_stock_django_does(scratch: Scratch, case: Case) -> None:
     with sent(scratch) as statements:
         scratch.migrate(pending(case), state)
     recorded = [statement for step in in_place.steps for statement in step.sql if statement]
-    same = sorted(recorded) == sorted(statements)
-    if same and online.steps == in_place.steps:
+    assert sorted(recorded) == sorted(statements)
+    if online.steps == in_place.steps:
         return
     expected = schema(scratch)
-    if not same:  # in another order, names that were changed on the way are others
-        scratch.prepare(*BASE, *case.before)
-        plans.run_all(scratch, in_place)
-        assert schema(scratch) == expected
     scratch.prepare(*BASE, *case.before)
     expand_and_undo(scratch, online)
     plans.run_all(scratch, online)

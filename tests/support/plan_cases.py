@@ -482,6 +482,10 @@ TABLES = (
 )
 
 DEFAULTED = add("extra", models.IntegerField(default=7))
+NOTE = ops.CreateModel(
+    "Note", [("id", models.BigAutoField(primary_key=True)), ("book", models.ForeignKey("library.Book", CASCADE))]
+)
+INDEXED = add("extra", models.IntegerField(null=True, db_index=True))
 
 MIXED = (
     case(
@@ -755,6 +759,44 @@ MIXED = (
         ),
         ops.RunSQL("SELECT 1"),
         ops.DeleteModel("Note"),
+        listed=False,
+    ),
+    case("CreateModel with a ForeignKey, then RemoveField of it", NOTE, ops.RemoveField("Note", "book"), listed=False),
+    case(
+        "CreateModel with a ForeignKey, then AlterField of it",
+        NOTE,
+        ops.AlterField("Note", "book", models.ForeignKey("library.Book", CASCADE, null=True)),
+        listed=False,
+    ),
+    case(
+        "CreateModel with a ForeignKey, then to another table",
+        NOTE,
+        ops.AlterField("Note", "book", models.ForeignKey("library.Shelf", CASCADE)),
+        listed=False,
+    ),
+    case(
+        "CreateModel with a ForeignKey, then without constraint",
+        NOTE,
+        ops.AlterField("Note", "book", models.ForeignKey("library.Book", CASCADE, db_constraint=False)),
+        listed=False,
+    ),
+    case("CreateModel with a ForeignKey, then DeleteModel", NOTE, ops.DeleteModel("Note"), listed=False),
+    case(
+        "CreateModel with a ForeignKey, then RenameField",
+        NOTE,
+        ops.RenameField("Note", "book", "of"),
+        ops.AddField("Note", "text", models.TextField(null=True)),
+        listed=False,
+    ),
+    case("CreateModel with a ForeignKey, then RenameModel", NOTE, ops.RenameModel("Note", "Mark"), listed=False),
+    case("AddField, db_index, then RenameModel", INDEXED, ops.RenameModel("Book", "Volume"), listed=False),
+    case("AddField, db_index, then RenameField", INDEXED, ops.RenameField("Book", "extra", "more"), listed=False),
+    case("AddField, db_index, then RemoveField", INDEXED, ops.RemoveField("Book", "extra"), listed=False),
+    case("AddField, db_index, then type", INDEXED, alter("extra", models.TextField(null=True)), listed=False),
+    case(
+        "AddField, db_index, then without",
+        INDEXED,
+        alter("extra", models.IntegerField(null=True)),
         listed=False,
     ),
     case(

@@ -144,6 +144,34 @@ def test_a_migration_with_methods_of_its_own_is_one_unknown_step(method: str) ->
     assert [each.name for each in state.models[plans.APP, "book"].options["indexes"]] == ["pages_idx"]
 
 
+NOTE = ops.CreateModel(
+    "Note",
+    [("id", models.BigAutoField(primary_key=True)), ("book", models.ForeignKey("library.Book", models.CASCADE))],
+)
+
+
+@pytest.mark.parametrize(
+    ("later", "made"),
+    [
+        (ops.RemoveField("Note", "book"), 0),
+        (ops.DeleteModel("Note"), 0),
+        (ops.AlterField("Note", "book", models.ForeignKey("library.Book", models.CASCADE, null=True)), 1),
+        (ops.AddField("Book", "extra", models.IntegerField(null=True)), 1),
+    ],
+    ids=repr,
+)
+def test_a_foreign_key_that_django_defers_is_there_at_the_end_or_never(later: Operation, made: int) -> None:
+    sent = [sql for step in plan(NOTE, later).steps for sql in step.sql]
+    assert len([sql for sql in sent if "FOREIGN KEY" in sql]) == made
+    assert not any("DROP CONSTRAINT" in sql for sql in sent)
+    assert not made or "FOREIGN KEY" in "".join(sent[-2:])
+
+
+def test_what_django_defers_stays_with_its_operation_where_nothing_in_between_matters() -> None:
+    made = plan(NOTE, ops.AddField("Shelf", "extra", models.IntegerField(null=True)))
+    assert [(step.operation, len(step.sql)) for step in made.steps] == [(0, 3), (1, 1)]
+
+
 def test_data_changed_after_does_not() -> None:
     assert phases(INDEX, NOTHING) == ["expand", "switch"]
 
