@@ -20,10 +20,12 @@ from benchmarks.stall.operations import Operation
 from benchmarks.stall.traffic import Observed, observe, traffic
 from tests.support import databases
 from tests.support.databases import Database
+from tests.support.sites import Site
 
 LEAD = 0.5  # seconds of load before: caches fill
 TAIL = 1.0  # seconds of load after: what the release that is still serving meets from then on
 QUIET = 3.0  # seconds of load that are measured where nothing migrates
+MEASURED = "0002_measured"
 SITUATIONS = ("alone", "beside")  # beside the analytics transaction
 
 
@@ -92,12 +94,18 @@ def _under_load(bench: Bench, situation: str, act: Callable[[Database], Ended]) 
             return observe(running.stop(), since), ended
 
 
+def site(operation: Operation, contender: Contender, folder: Path, database: Database) -> Site:
+    """The contender's project, in which nothing but the operation's migration is pending."""
+    made = contender.site(folder, database)
+    made.migration("0001_initial", *shop.TABLES)
+    made.migration(MEASURED, operation.source, imports=operation.imports, atomic=str(operation.atomic))
+    return made
+
+
 def _migrate(bench: Bench, operation: Operation, contender: Contender, folder: Path, database: Database) -> Ended:
-    site = contender.site(folder, database)
-    site.migration("0001_initial", *shop.TABLES)
-    site.migration("0002_measured", operation.source, imports=operation.imports, atomic=str(operation.atomic))
+    measured = site(operation, contender, folder, database)
     started = time.monotonic()
-    process = contender.start(site, bench.apps)
+    process = contender.start(measured, bench.apps, "migrate", "--noinput")
     try:
         out, err = process.communicate(timeout=bench.limit)
     except subprocess.TimeoutExpired:
@@ -106,7 +114,7 @@ def _migrate(bench: Bench, operation: Operation, contender: Contender, folder: P
         _end_all_but_the_load(database)
         return Ended(None, time.monotonic() - started, f"no end within {bench.limit:g} s")
     seconds = time.monotonic() - started
-    if process.returncode == 0 and ("shop", "0002_measured") not in database.applied():
+    if process.returncode == 0 and ("shop", MEASURED) not in database.applied():
         raise RuntimeError(f"{contender.name} exited 0 and did not apply {operation.name}:\n{out}\n{err}")
     return Ended(process.returncode, seconds, _reason(err) if process.returncode else "")
 

@@ -8,12 +8,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.stall import contenders, environment, operations, report, shop
+from benchmarks.stall import contenders, environment, operations, planned, report, shop
 from benchmarks.stall.cell import SITUATIONS, Bench, Cell
 from benchmarks.stall.rounds import Rounds
+from benchmarks.stall.traffic import Observed
+from benchmarks.stall.verdict import misses
 from project import embedded
 from tests.support import databases
 from tests.support.sites import ROOT
@@ -28,6 +30,8 @@ def main(arguments: list[str]) -> int:
     if not chosen:
         sys.stderr.write(f"no operation has {' or '.join(options.only)} in its name; --list names them\n")
         return 2
+    if options.markdown:
+        report.around(options.markdown)  # fail now, not after all the measuring
     taking_part = contenders.named(options.contender)
     if any(each in (contenders.ZDM, contenders.ZDM_UNSAFE) for each in taking_part):
         contenders.install_peer()
@@ -76,4 +80,13 @@ def _run(rounds: Rounds) -> report.Results:
     for found in rounds.run():
         print("\n".join(report.lines(found)), flush=True)
         cells += found
-    return report.Results(about, rounds.baselines(), cells)
+    baselines = rounds.baselines()
+    return report.Results(about, baselines, cells, _plans(rounds, cells, baselines))
+
+
+def _plans(rounds: Rounds, cells: Sequence[Cell], baselines: Mapping[str, Observed]) -> dict[str, str]:
+    """Lockgate's plans of the operations at which it misses what is asked."""
+    missed = {
+        cell.operation for cell in cells if cell.contender == contenders.LOCKGATE.name and misses(cell, baselines)
+    }
+    return {each.name: planned.of(rounds.bench, each) for each in rounds.operations if each.name in missed}

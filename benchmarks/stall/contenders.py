@@ -29,7 +29,7 @@ ZERO_DOWNTIME_MIGRATIONS_RAISE_FOR_UNSAFE = {refuse}
 
 @dataclass(frozen=True)
 class Contender:
-    """command: what runs its ``migrate``, in a site's folder. settings: added to the site's."""
+    """command: what runs management commands in a site's folder. settings: added to the site's."""
 
     name: str
     title: str
@@ -40,15 +40,15 @@ class Contender:
     def site(self, folder: Path, database: Database) -> Site:
         return Site(folder, database, stock=self.stock, extra_settings=self.settings)
 
-    def start(self, site: Site, apps: Path) -> subprocess.Popen[str]:
-        """Its ``migrate``, running. apps: where Lockgate's code is."""
+    def start(self, site: Site, apps: Path, *arguments: str) -> subprocess.Popen[str]:
+        """One of its commands, running. apps: where Lockgate's code is."""
         extra: Mapping[str, str | None] = {
             "DJANGO_SETTINGS_MODULE": "site_settings",
             "PYTHONPATH": os.pathsep.join((str(site.path), str(apps))),
             "PYTHONWARNINGS": None,
         }
         return subprocess.Popen(
-            [*self.command, "migrate", "--noinput"],
+            [*self.command, *arguments],
             cwd=site.path,
             env=site.environment(extra),
             stdin=subprocess.DEVNULL,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
 from benchmarks.stall import verdict
 from benchmarks.stall.cell import SITUATIONS, Cell
-from benchmarks.stall.contenders import Contender
+from benchmarks.stall.contenders import LOCKGATE, Contender
 from benchmarks.stall.traffic import Observed
 
 BEGIN, END = "<!-- made by python -m benchmarks stall: begin -->", "<!-- end -->"
@@ -26,6 +26,7 @@ class Results:
     environment: tuple[str, ...]
     baselines: Mapping[str, Observed]
     cells: Sequence[Cell]
+    plans: Mapping[str, str] = field(default_factory=dict)  # Lockgate's, by operation
 
 
 def lines(cells: Sequence[Cell]) -> Iterator[str]:
@@ -60,15 +61,22 @@ def summary(results: Results, contenders: Sequence[Contender]) -> Iterator[str]:
         missed = [(cell, found) for cell in cells if (found := verdict.misses(cell, results.baselines))]
         yield f"{contender.title}: {len(cells) - len(missed)} of {len(cells)} as asked"
         for cell, found in missed:
-            yield f"  {cell.operation}, {cell.situation}: {'; '.join(found)}"
+            plan = results.plans.get(cell.operation) if contender is LOCKGATE else None
+            yield f"  {cell.operation}, {cell.situation}: {'; '.join(found)}{f' ({plan})' if plan else ''}"
 
 
-def write(path: Path, results: Results, contenders: Sequence[Contender]) -> None:
-    """Replace what stands between the marks of a page. ValueError where it has none."""
+def around(path: Path) -> tuple[str, str]:
+    """What stands before and after the marks of a page. ValueError where it has none."""
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
         raise ValueError(f"{path} has no marks {BEGIN} and {END}")
+    return before, after
+
+
+def write(path: Path, results: Results, contenders: Sequence[Contender]) -> None:
+    """Replace what stands between the marks of a page."""
+    before, after = around(path)
     path.write_text(f"{before}{BEGIN}\n\n{markdown(results, contenders)}\n{END}{after}", encoding="utf-8")
 
 

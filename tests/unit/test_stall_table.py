@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.stall import operations, report, verdict
+from benchmarks.stall import operations, planned, report, verdict
 from benchmarks.stall.cell import Cell, Ended
 from benchmarks.stall.contenders import LOCKGATE, STOCK
 from benchmarks.stall.load import Sample
@@ -44,6 +44,25 @@ def test_the_baseline_is_the_worst_of_all_turns() -> None:
 def test_what_was_due_before_the_moment_does_not_count() -> None:
     samples = [Sample(1.0, 9.0, "select order", "42703"), Sample(2.0, 0.5, "select order", "")]
     assert observe(samples, since=1.5) == Observed(1, 0.5, 0.5, Counter())
+
+
+def test_a_miss_of_ours_has_what_the_plan_says_beside_it_and_nobody_elses_has() -> None:
+    results = report.Results((), BASELINES, [cell(code=1), cell(code=1, name="lockgate")], {"AddIndex": "planned so"})
+    assert list(report.summary(results, [STOCK, LOCKGATE])) == [
+        "Django: 0 of 1 as asked",
+        "  AddIndex, alone: exit 1: it broke",
+        "Lockgate: 0 of 1 as asked",
+        "  AddIndex, alone: exit 1: it broke (planned so)",
+    ]
+
+
+def test_a_plan_is_told_by_its_phases_and_by_why_steps_stay_in_place() -> None:
+    steps = [
+        {"phase": "expand", "reason": "built online", "kept_in_place": ""},
+        {"phase": "switch", "reason": "no rows are read", "kept_in_place": ""},
+        {"phase": "switch", "reason": "changes the type", "kept_in_place": "a view uses it"},
+    ]
+    assert planned.described(steps) == "planned in expand, switch; no rows are read; a view uses it"
 
 
 def test_a_page_gets_the_table_between_its_marks_and_nothing_else_changes(tmp_path: Path) -> None:
