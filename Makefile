@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/apps:$(CURDIR)
 WORKERS ?= 2
 
-.PHONY: run test lint types imports unit container conformance sweep bench lock wheel clean help
+.PHONY: run test lint types imports unit container conformance sweep bench bench-stall lock wheel clean help
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -37,6 +37,15 @@ imports: $(VENV)/installed  ## the layers of the architecture
 container: $(VENV)/installed  ## the tests of the real image; fails where no Docker Engine runs
 	LOCKGATE_REQUIRE_CONTAINERS=1 python -m pytest tests/container
 
+.PHONY: comparison
+comparison: $(VENV)/installed  ## judge the same migrations by other linters too, and write docs/comparison.md (minutes)
+	python -m tests.conformance.comparison
+
+requirements/comparison.txt: requirements/comparison.in | $(VENV)/installed
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate $< -o $@
+
+lock: requirements/comparison.txt
+
 conformance: $(VENV)/installed  ## plan, lint and migrate real projects' histories (minutes, and the package index)
 	python -m tests.conformance.histories
 
@@ -45,6 +54,9 @@ sweep: $(VENV)/installed  ## the long kill and race sweeps, whole
 
 bench: $(VENV)/installed  ## what we measure, as tables
 	python -m benchmarks
+
+bench-stall: $(VENV)/installed  ## stalls and failed queries during each kind of migration, beside others (15 minutes)
+	python -m benchmarks stall
 
 lock: $(VENV)/installed  ## compile requirements/*.in to locked *.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate requirements/base.in -o requirements/base.txt
