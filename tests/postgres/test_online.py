@@ -1,0 +1,137 @@
+"""Migrations of large tables, carried out online: phases, the journal, failures that leave nothing, and what resumes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.schema import dump
+from tests.support.sites import Result, Site
+
+CREATE_BOOK = """
+migrations.CreateModel(
+    name="Book",
+    fields=[
+        ("id", models.BigAutoField(primary_key=True)),
+        ("title", models.CharField(max_length=100)),
+        ("isbn", models.CharField(max_length=20)),
+        ("pages", models.IntegerField(null=True)),
+    ],
+)
+"""
+FILL = (
+    "INSERT INTO shop_book (title, isbn, pages) SELECT 'Title ' || n, 'isbn ' || n, n FROM generate_series(1, 3000) n"
+)
+ADD_INDEX = 'migrations.AddIndex("Book", models.Index(fields=["title"], name="book_title"))'
+ADD_UNIQUE = 'migrations.AddConstraint("Book", models.UniqueConstraint(fields=["isbn"], name="book_isbn"))'
+ADD_CHECK = """
+migrations.AddConstraint("Book", models.CheckConstraint(condition=models.Q(pages__gt=0), name="book_pages"))
+"""
+NOT_NULL = 'migrations.AlterField("Book", "pages", models.IntegerField())'
+ADD_DEFAULT = 'migrations.AddField("Book", "copies", models.IntegerField(default=1))'
+DROP_INDEX = 'migrations.RemoveIndex("Book", "book_title")'
+
+
+@pytest.fixture
+def library(site: Site) -> Site:
+    """A table of 3,000 rows that counts as large."""
+    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
+    site.write_settings()
+    site.migration("0001_initial", CREATE_BOOK)
+    assert site.migrate().code == 0
+    site.database.execute(FILL)
+    return site
+
+
+def steps(site: Site) -> list[tuple[str, str, str, bool]]:
+    return site.database.rows(
+        "SELECT name, phase, kind, state = 'done' FROM lockgate_step WHERE app = 'shop' ORDER BY id"
+    )
+
+
+def happened(result: Result) -> list[str]:
+    return [json.loads(line)["event"] for line in result.out.splitlines()]
+
+
+def test_an_index_is_built_before_the_migration_counts(library: Site) -> None:
+    library.migration("0002_index", ADD_INDEX)
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert steps(library) == [("0002_index", "expand", "add index", True)]
+    assert "expand 1 of 1: build index" in result.out
+    assert library.database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'book_title'::regclass")
+
+
+def test_what_every_rewrite_does_ends_as_django_would(library: Site) -> None:
+    library.migration("0002_all", ADD_INDEX, ADD_UNIQUE, ADD_CHECK, NOT_NULL, ADD_DEFAULT)
+    library.migration("0003_drop", DROP_INDEX)
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert all(done for _, phase, _, done in steps(library) if phase != "contract")
+    assert [row[1:3] for row in steps(library) if row[1] in ("finish", "contract")] == [
+        ("contract", "drop default"),
+        ("finish", "drop index"),
+    ]
+    assert library.database.value("SELECT convalidated FROM pg_constraint WHERE conname = 'book_pages'")
+    assert library.database.value("SELECT contype FROM pg_constraint WHERE conname = 'book_isbn'") == "u"
+    assert library.database.value(
+        "SELECT count(*) FROM pg_attribute WHERE attrelid = 'shop_book'::regclass AND attname = 'pages' AND attnotnull"
+    )
+
+
+def test_the_release_before_can_insert_until_the_contract(library: Site) -> None:
+    library.migration("0002_default", ADD_DEFAULT)
+    assert library.migrate().code == 0
+    library.database.execute("INSERT INTO shop_book (title, isbn, pages) VALUES ('old release', 'x', 1)")
+    assert library.database.value("SELECT copies FROM shop_book WHERE isbn = 'x'") == 1
+    result = library.migrate("--contract")
+    assert result.code == 0, result.text
+    assert steps(library) == [("0002_default", "contract", "drop default", True)]
+    default = "SELECT column_default FROM information_schema.columns WHERE column_name = 'copies'"
+    assert library.database.value(default) is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "spoil", "words"),
+    [
+        (ADD_UNIQUE, "UPDATE shop_book SET isbn = 'same' WHERE id IN (5, 6, 7)", "isbn = same 3 times"),
+        (ADD_CHECK, "UPDATE shop_book SET pages = -1 WHERE id IN (5, 6)", "2 rows violate it: id = 5; id = 6"),
+        (NOT_NULL, "UPDATE shop_book SET pages = NULL WHERE id = 7", "1 row violates it: id = 7"),
+    ],
+    ids=["unique", "check", "not null"],
+)
+def test_rows_that_break_a_constraint_are_named_and_nothing_is_left(
+    library: Site, operation: str, spoil: str, words: str
+) -> None:
+    library.database.execute(spoil)
+    before = dump(library.database)
+    library.migration("0002_rule", operation)
+    result = library.migrate()
+    assert result.code == 1
+    assert words in result.err
+    assert "shop.0002_rule was rolled back" in result.err
+    assert dump(library.database) == before
+    assert not any(done for *_, done in steps(library))
+
+
+def test_a_switch_that_fails_takes_back_what_was_prepared(library: Site) -> None:
+    before = dump(library.database)
+    library.migration("0002_bad", ADD_INDEX, ADD_CHECK, 'migrations.RunSQL("SELECT 1/0")')
+    result = library.migrate()
+    assert result.code == 1
+    assert "division by zero" in result.err
+    assert dump(library.database) == before
+
+
+def test_off_it_runs_as_django_does(library: Site) -> None:
+    library.migration("0002_index", ADD_INDEX)
+    result = library.migrate(LOCKGATE_ONLINE="false")
+    assert result.code == 0, result.text
+    assert steps(library) == []
+
+
+def test_one_migration_opts_out(library: Site) -> None:
+    library.migration("0002_index", ADD_INDEX, online="False")
+    assert library.migrate().code == 0
+    assert steps(library) == []
