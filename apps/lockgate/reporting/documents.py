@@ -51,6 +51,16 @@ def _migration(each: MigrationStatus) -> dict[str, Any]:
         "applied_at": each.applied_at.isoformat() if each.applied_at else None,
         "replaces": each.squashed,
         "reason": each.reason or None,
+        "steps": [
+            {
+                "phase": step.phase,
+                "title": step.title,
+                "state": step.state,
+                "attempts": step.attempts,
+                "error": step.error or None,
+            }
+            for step in each.steps
+        ],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lockgate.models import Run
-from lockgate.reporting.status import MigrationStatus, Status
+from lockgate.reporting.status import MigrationStatus, Status, StepStatus
 
 
 def by_app(found: Status, app_names: Sequence[str] | None, *, with_time: bool) -> Iterator[tuple[str, list[str]]]:
@@ -16,6 +16,25 @@ def by_app(found: Status, app_names: Sequence[str] | None, *, with_time: bool) -
 
 
 def _line(each: MigrationStatus, *, with_time: bool) -> str:
+    plain = _plain(each, with_time=with_time)
+    if each.between:
+        plain = plain.replace("[X]", "[~]", 1).replace("[ ]", "[~]", 1) + f"   {_progress(each.between)}"
+    waits = "; ".join(step.title for step in each.contract)
+    return f"{plain}   contract, when the release before is gone: {waits}" if waits else plain
+
+
+def _progress(steps: Sequence[StepStatus]) -> str:
+    """``finish 1 of 2 done: build index …``: how far a phase is, and what is next."""
+    done = sum(step.done for step in steps)
+    phase = "operations" if steps[0].phase == "switch" else steps[0].phase
+    following = next((step for step in steps if not step.done), None)
+    if following is None:
+        return f"{phase} {done} of {len(steps)} done"
+    failed = f" (failed: {' '.join(following.error.split())})" if following.state == "failed" else ""
+    return f"{phase} {done} of {len(steps)} done: {following.title}{failed}"
+
+
+def _plain(each: MigrationStatus, *, with_time: bool) -> str:
     title = each.key.name + (f" ({each.squashed} squashed migrations)" if each.squashed else "")
     applied_at = f" (applied at {each.applied_at:%Y-%m-%d %H:%M:%S})" if with_time and each.applied_at else ""
     if each.state == "unrecorded":

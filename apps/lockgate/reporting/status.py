@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -16,8 +16,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from lockgate import journal
 from lockgate.database import extensions, session
 from lockgate.facts import ExtensionOutcome, Held, Key
+from lockgate.models import Step
 from lockgate.planning import plan
 
 UNDEFINED_TABLE = "42P01"
@@ -26,14 +28,42 @@ State = Literal["applied", "unrecorded", "pending", "held", "ahead"]
 
 
 @dataclass(frozen=True)
+class StepStatus:
+    """One step of the journal, of a migration that has some open. state: as the journal has it."""
+
+    phase: str
+    title: str
+    state: str
+    attempts: int
+    error: str = ""
+
+    @property
+    def done(self) -> bool:
+        return self.state == Step.State.DONE
+
+
+@dataclass(frozen=True)
 class MigrationStatus:
-    """One migration. squashed: how many it replaces. reason: why it is held."""
+    """One migration. squashed: how many it replaces. reason: why it is held. steps: all, where some are open."""
 
     key: Key
     state: State
     applied_at: datetime | None = None
     squashed: int = 0
     reason: str = ""
+    steps: tuple[StepStatus, ...] = ()
+
+    @property
+    def between(self) -> tuple[StepStatus, ...]:
+        """The steps of the phase that the migration is in the middle of; none where it is in none."""
+        wanted = ("finish",) if self.state == "applied" else ("expand", "switch")
+        found = tuple(each for each in self.steps if each.phase in wanted)
+        return found if self.state != "applied" or not all(each.done for each in found) else ()
+
+    @property
+    def contract(self) -> tuple[StepStatus, ...]:
+        """What waits for the release before to be gone."""
+        return tuple(each for each in self.steps if each.phase == "contract" and not each.done)
 
 
 @dataclass(frozen=True)
@@ -58,7 +88,9 @@ def read(connection: BaseDatabaseWrapper) -> Status:
     recorded = MigrationRecorder(connection).applied_migrations()
     keys = [Key(*key) for key in _in_order(loader)]
     held, outcomes = _held(connection, loader, [key for key in keys if key not in loader.applied_migrations])
-    listed = [_status(key, loader, recorded, held) for key in keys]
+    journaled = connection.vendor == "postgresql" and journal.HOME in loader.applied_migrations
+    steps = journal.of_migrations(connection.alias) if journaled else {}
+    listed = [replace(_status(key, loader, recorded, held), steps=_steps(steps.get(key, ()))) for key in keys]
     ahead = plan.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)
     listed += [MigrationStatus(key, "ahead", recorded[key].applied) for key in ahead]
     return Status(tuple(listed), tuple(outcomes))
@@ -73,6 +105,10 @@ def _status(key: Key, loader: MigrationLoader, recorded: Any, held: dict[Key, He
     if key in held:
         return MigrationStatus(key, "held", None, squashed, held[key].reason)
     return MigrationStatus(key, "pending", None, squashed)
+
+
+def _steps(rows: Iterable[Step]) -> tuple[StepStatus, ...]:
+    return tuple(StepStatus(row.phase, row.title, row.state, row.attempts, row.error) for row in rows)
 
 
 def _in_order(loader: MigrationLoader) -> Iterable[tuple[str, str]]:
