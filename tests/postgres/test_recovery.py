@@ -41,8 +41,8 @@ def killed_while(library: Site, statement: str) -> None:
         until(lambda: library.database.value(BUSY, [f"{statement}%"]) == 1, f"{statement} is under way")
         runner.send_signal(signal.SIGKILL)
         finish(runner)
+        until(lambda: library.database.value(RUNNERS, ["lockgate%"]) == 0, "the dead run's session ends")
         other.execute("ROLLBACK")
-    until(lambda: library.database.value(RUNNERS, ["lockgate%"]) == 0, "the dead run's session ends")
 
 
 def invalid(library: Site) -> int:
