@@ -95,7 +95,7 @@ def answering(sqlstate: str, message: str) -> Serve:
     """A server that answers every start with this error, as a real one does while it starts up."""
 
     def serve(client: socket.socket) -> None:
-        if _startup(client):
+        if startup(client):
             client.sendall(error(sqlstate, message))
         client.close()
 
@@ -106,7 +106,7 @@ def greedy(received: list[bytes]) -> Serve:
     """A server that declines TLS and asks for the password in the clear; what it is told goes to ``received``."""
 
     def serve(client: socket.socket) -> None:
-        if not _startup(client):
+        if not startup(client):
             return
         client.sendall(b"R" + struct.pack("!ii", 8, 3))  # AuthenticationCleartextPassword
         received.append(client.recv(CHUNK))
@@ -160,8 +160,8 @@ def _pump(client: socket.socket, server: socket.socket) -> None:
             (server if source is client else client).sendall(data)
 
 
-def _startup(client: socket.socket) -> bytes:
-    """Decline encryption, and read the startup message; empty where the client went away."""
+def startup(client: socket.socket) -> bytes:
+    """Decline encryption, and read the startup message, without its length; empty where the client went away."""
     while True:
         message = _packet(client)
         if len(message) < 4 or struct.unpack("!i", message[:4])[0] not in (SSL_REQUEST, GSS_REQUEST):
