@@ -1,0 +1,75 @@
+"""A runner is killed, its session ended, or the server restarted, at a statement; the next run finishes the work.
+
+``make test`` takes some points of every case by chance and prints the seed; ``make sweep`` (LOCKGATE_SWEEP=whole) takes
+all, and keeps what it found, so that it can be ended and taken up again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from lockgate import policy
+from tests.support import sweep, sweep_record, sweep_report
+from tests.support.sweep import Action, Point, Sweep
+from tests.support.sweep_cases import CASES, Case
+from tests.support.sweep_record import Record
+from tests.support.sweep_wire import Moment
+
+pytestmark = [pytest.mark.sweep, pytest.mark.timeout(3000)]
+
+WHOLE = os.environ.get("LOCKGATE_SWEEP") == "whole"
+# Parallel workers must choose alike, so where there are some their run's name is the seed.
+BY_CHANCE = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")[:8] or str(random.SystemRandom().randrange(10**6))
+SEED = os.environ.get("LOCKGATE_SEED") or (sweep_report.WHOLE if WHOLE else BY_CHANCE)
+# In a sample every case is killed once, and each of the other things is done to a few. A restart takes longest.
+CASES_OF = {Action.KILL: len(CASES), Action.TWICE: 8, Action.TERMINATE: 8, Action.RESTART: 3}
+CHOSEN = [
+    (action, case)
+    for action in Action
+    for case in (CASES if WHOLE else random.Random(f"{SEED} {action}").sample(CASES, CASES_OF[action]))
+]
+
+
+@pytest.fixture(scope="module")
+def swept() -> Iterator[Sweep]:
+    with sweep.own_bench() as bench:
+        yield Sweep(bench)
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return sweep_record.of_these_sources() if WHOLE else Record(None)
+
+
+@pytest.mark.parametrize(("action", "case"), CHOSEN, ids=str)
+def test_the_next_run_ends_as_an_undisturbed_one(swept: Sweep, record: Record, action: Action, case: Case) -> None:
+    if not policy.EXECUTES_ONLINE and not all(pending.atomic for pending in case.pending):
+        pytest.skip("what is not atomic cannot be taken up again before runs go online")
+    print(f"LOCKGATE_SEED={SEED}")
+    points = swept.points(action, case, SEED, 0 if WHOLE else 1)
+    findings = sweep_report.sweep(swept, action, case, points, record)
+    bad = [str(each) for each in findings if each.problem]
+    assert not bad, "\n".join([f"{len(bad)} of {len(findings)} failed", *bad[:5]])
+
+
+@pytest.mark.parametrize(
+    ("title", "fragment"),
+    [
+        ("AddField, db_index on text", 'INSERT INTO "django_migrations"'),
+        ("AddIndexConcurrently", 'INSERT INTO "django_migrations"'),
+        ("Not atomic: two concurrent indexes, RunSQL between them", "UPDATE library_book"),
+    ],
+)
+def test_stock_django_fails_it(swept: Sweep, title: str, fragment: str) -> None:
+    """Without this, the test above would prove nothing: a kill between what is done and what is recorded."""
+    stock = Sweep(swept.bench, "stock")
+    (case,) = (each for each in CASES if str(each) == title)
+    statements = stock.undisturbed(case).statements
+    (at,) = (number for number, text in enumerate(statements) if text.startswith(fragment))
+    finding = stock.disturb(Action.KILL, case, [Point(at, Moment.BEFORE)])
+    assert len(finding.statements) == 1
+    assert "already exists" in finding.problem

@@ -1,0 +1,97 @@
+"""The sweep as tables.
+
+``python -m tests.support.sweep_report`` sweeps, by default a sample of kills, and prints what came of each case;
+``--runner stock`` shows what stock Django makes of it. ``--whole`` goes on with the record of ``make sweep``, and
+``--summary`` only prints what is in it. The server is one of its own, and ends with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tests.support import sweep_record
+from tests.support.sweep import Action, Finding, Point, Sweep, own_bench
+from tests.support.sweep_cases import CASES, Case
+from tests.support.sweep_record import Record
+
+WHOLE = "whole"  # the seed of a whole sweep, so that one that is taken up again has the same points
+WIDTH = 240  # characters of a finding: statements can be long
+
+
+def sweep(
+    swept: Sweep, action: Action, case: Case, points: Sequence[tuple[Point, ...]], record: Record
+) -> list[Finding]:
+    """What comes of a case's points; what the record has is not done again."""
+    findings = []
+    for each in points:
+        known = record.get(swept.runner, action, case, each)
+        if known is None:
+            known = swept.disturb(action, case, each)
+            record.keep(swept.runner, known)
+        findings.append(known)
+    return findings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.mypy")  # for the writer of migrations
+    import django
+
+    django.setup()
+    record = sweep_record.of_these_sources() if options.whole or options.summary else Record(None)
+    if not options.summary:
+        _sweep(options, record)
+    for line in summary(record):
+        print(line)
+    return int(any(each.problem for (runner, *_), each in record.found.items() if runner == "lockgate"))
+
+
+def _sweep(options: argparse.Namespace, record: Record) -> None:
+    sample, seed = (0, WHOLE) if options.whole else (options.sample, options.seed)
+    print(f"{options.runner}, {options.action}, {sample or 'all'} points a case, seed {seed}")
+    print(f"{'statements':>10} {'points':>7} {'failed':>7}  case")
+    with own_bench() as bench:
+        swept = Sweep(bench, options.runner)
+        for case in CASES:
+            if options.case.lower() in str(case).lower():
+                action = Action(options.action)
+                findings = sweep(swept, action, case, swept.points(action, case, seed, sample), record)
+                bad = [each for each in findings if each.problem]
+                count = len(swept.undisturbed(case).statements)
+                print(f"{count:>10} {len(findings):>7} {len(bad):>7}  {case}", flush=True)
+                for each in bad[: options.show]:
+                    print(f"{'':>28}{str(each)[len(str(case)) + 2 :][:WIDTH]}", flush=True)
+
+
+def summary(record: Record) -> Iterator[str]:
+    """By runner and action: cases, points, points that no run came to, failures."""
+    yield f"\n{'runner':<9} {'action':<10} {'cases':>6} {'points':>7} {'not reached':>12} {'failed':>7}"
+    groups = Counter((runner, action) for runner, action, *_ in record.found)
+    for (runner, action), points in sorted(groups.items()):
+        found = [each for key, each in record.found.items() if key[:2] == (runner, action)]
+        cases = len({each.case for each in found})
+        missed = sum(len(each.statements) < len(each.points) for each in found)
+        failed = sum(bool(each.problem) for each in found)
+        yield f"{runner:<9} {action:<10} {cases:>6} {points:>7} {missed:>12} {failed:>7}"
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.support.sweep_report", description=__doc__)
+    parser.add_argument("--runner", choices=("lockgate", "stock"), default="lockgate")
+    parser.add_argument("--action", choices=[str(each) for each in Action], default="kill")
+    parser.add_argument("--case", default="", help="only cases with this in their title")
+    parser.add_argument("--sample", type=int, default=3, help="points a case; 0: all")
+    parser.add_argument("--seed", default=random.randrange(10**6))
+    parser.add_argument("--show", type=int, default=3, help="failures to show for each case")
+    parser.add_argument("--whole", action="store_true", help="all points, kept in .data/sweep")
+    parser.add_argument("--summary", action="store_true", help="only print what the whole sweep has found so far")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
