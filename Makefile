@@ -49,8 +49,10 @@ lock: requirements/comparison.txt
 conformance: $(VENV)/installed  ## plan, lint and migrate real projects' histories (minutes, and the package index)
 	python -m tests.conformance.histories
 
-sweep: $(VENV)/installed  ## the long kill and race sweeps, whole
-	LOCKGATE_SWEEP=whole python -m pytest tests/postgres -m sweep -n 0
+sweep: $(VENV)/installed  ## races, and kills at every statement, whole (an hour or two; goes on where it was ended)
+	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_races.py -m sweep -n 0
+	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_sweep.py -m sweep -n $(WORKERS)
+	python -m tests.support.sweep_report --runner stock --whole --show 1
 
 bench: $(VENV)/installed  ## what we measure, as tables
 	python -m benchmarks
