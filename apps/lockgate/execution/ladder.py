@@ -163,7 +163,8 @@ class _Climb:
         first = next((each for each in blockers if each.pid is not None), None)
         ending = f":  SELECT pg_terminate_backend({first.pid});" if first else ""
         return LocksNotAcquired(
-            f"{self.migration} could not lock {tables} in {attempts} attempts over {self.waited:.0f} s",
+            f"{self.migration} could not lock {tables} in {attempts} attempt{'' if attempts == 1 else 's'} "
+            f"over {self.waited:.0f} s",
             why=f"held by {found}" if found else f"others took turns with it (SQLSTATE {sqlstate})",
             state="",
             next_step=f"end that session, or run again when it is gone{ending}"

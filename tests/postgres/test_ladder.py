@@ -1,0 +1,215 @@
+"""Locks: attempts that are short, blockers that are waited for without queueing, and a deadline that names them."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tests.support.databases import Database
+from tests.support.processes import until
+from tests.support.sites import Site, finish
+
+CREATE = """
+migrations.CreateModel(
+    name="{0}", fields=[("id", models.BigAutoField(primary_key=True)), ("value", models.IntegerField(default=0))]
+)
+"""
+ADD_COLUMN = 'migrations.AddField("{0}", "note", models.IntegerField(null=True))'
+TAKE_NOTE = 'migrations.RunSQL("INSERT INTO shop_counter (value) VALUES (1)", migrations.RunSQL.noop)'
+# What a SELECT of another client waits behind a queued ALTER TABLE at most, with room for a busy machine: that of stock
+# Django makes it wait as long as the blocker does, which is seconds.
+UNNOTICED = 0.9
+HOLDERS = """
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@pytest.fixture
+def counter(site: Site) -> Site:
+    site.lockgate = {"LOCK_ATTEMPTS_SECONDS": 20, "LOCK_REPORT_SECONDS": 0.2}
+    site.write_settings()
+    site.migration("0001_initial", CREATE.format("Counter"), CREATE.format("Other"))
+    assert site.migrate().code == 0
+    return site
+
+
+@contextmanager
+def reading(database: Database, table: str) -> Iterator[list[float]]:
+    """Another client that reads all the time; how long each of its queries took, in seconds."""
+    took: list[float] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        with database.connect() as client:
+            while not ended.is_set():
+                began = time.monotonic()
+                client.execute(f"SELECT count(*) FROM {table}")
+                took.append(time.monotonic() - began)
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield took
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_blocker_that_lets_go_is_waited_for_and_nobody_queues_behind_it(counter: Site) -> None:
+    counter.migration("0002_note", ADD_COLUMN.format("Counter"))
+    with counter.database.connect() as blocker, reading(counter.database, "shop_counter") as took:
+        blocker.execute("BEGIN")
+        blocker.execute("SELECT count(*) FROM shop_counter")
+        runner = counter.start("migrate", "--noinput")
+        time.sleep(4)
+        blocker.execute("ROLLBACK")
+        result = finish(runner)
+    assert result.code == 0, result.text
+    assert re.search(r"waits, out of the way of others, for pid \d+ .*idle in transaction for", result.out)
+    assert max(took) < UNNOTICED
+    assert counter.database.value("SELECT attempts FROM lockgate_migrationrecord WHERE name = '0002_note'") == 1
+
+
+def test_a_blocker_that_never_lets_go_is_named(counter: Site) -> None:
+    counter.migration("0002_note", ADD_COLUMN.format("Counter"))
+    with counter.database.connect() as blocker:
+        blocker.execute("SET application_name = 'report'")
+        blocker.execute("BEGIN")
+        blocker.execute("SELECT count(*) FROM shop_counter")
+        result = counter.migrate(LOCKGATE_LOCK_ATTEMPTS_SECONDS="1")
+        pid = blocker.info.backend_pid
+    assert result.code == 1
+    assert 'could not lock "shop_counter" in 1 attempt over' in result.err
+    assert f'held by pid {pid} ("report", idle in transaction for' in result.err
+    assert f"SELECT pg_terminate_backend({pid});" in result.err
+    assert "shop.0002_note was rolled back" in result.err
+    assert counter.migrate().code == 0
+
+
+def test_a_lock_that_comes_up_after_the_look_fails_the_attempt_and_another_follows(counter: Site) -> None:
+    """The code of a migration takes its time before the lock is asked for; by then somebody has it."""
+    slow = 'migrations.RunSQL("SELECT pg_sleep(2)", migrations.RunSQL.noop)'
+    counter.migration("0002_note", slow, TAKE_NOTE, ADD_COLUMN.format("Other"))
+    with counter.database.connect() as blocker:
+        runner = counter.start("migrate", "--noinput")
+        asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(2)%%' AND pid <> pg_backend_pid()"
+        until(lambda: counter.database.value(asleep) == 1, "the migration sleeps")
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE shop_other IN ACCESS SHARE MODE")
+        time.sleep(3)
+        blocker.execute("ROLLBACK")
+        result = finish(runner)
+    assert result.code == 0, result.text
+    assert "did not get its locks in time; rolled back, trying again" in result.out
+    assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
+    assert counter.database.value("SELECT attempts FROM lockgate_migrationrecord WHERE name = '0002_note'") > 1
+
+
+def test_tables_locked_in_the_opposite_order_by_a_client_end_well(counter: Site) -> None:
+    """Both orders, again and again: neither the migrations nor the client may end in a deadlock that stays."""
+    for number in range(2, 6):
+        tables = ("Counter", "Other") if number % 2 else ("Other", "Counter")
+        fields = [f'migrations.AddField("{each}", "note{number}", models.IntegerField(null=True))' for each in tables]
+        counter.migration(f"000{number}_notes", *fields)
+    ended, deadlocks = threading.Event(), []
+
+    def swap() -> None:
+        with counter.database.connect() as client:
+            turn = 0
+            while not ended.is_set():
+                first, second = ("shop_other", "shop_counter") if turn % 2 else ("shop_counter", "shop_other")
+                turn += 1
+                try:
+                    with client.transaction():
+                        client.execute(f"LOCK TABLE {first} IN ROW EXCLUSIVE MODE")
+                        time.sleep(0.02)
+                        client.execute(f"LOCK TABLE {second} IN ROW EXCLUSIVE MODE")
+                except psycopg.errors.DeadlockDetected as error:
+                    deadlocks.append(error)
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        result = counter.migrate()
+    finally:
+        ended.set()
+        thread.join()
+    assert result.code == 0, result.text
+    assert not deadlocks
+
+
+def test_the_lock_is_held_by_one_backend_through_all_attempts(counter: Site) -> None:
+    counter.migration("0002_note", ADD_COLUMN.format("Counter"))
+    seen = set()
+    with counter.database.connect() as blocker, counter.database.connect() as observer:
+        runner = counter.start("migrate", "--noinput")
+        until(lambda: observer.execute(HOLDERS).fetchone(), "the run has the lock")
+        blocker.execute("BEGIN")
+        blocker.execute("SELECT count(*) FROM shop_counter")
+        gone = 0
+        for _ in range(200):
+            rows = observer.execute(HOLDERS).fetchall()
+            seen |= {row[0] for row in rows}
+            gone += not rows
+            if gone:
+                break
+            time.sleep(0.01)
+        blocker.execute("ROLLBACK")
+        result = finish(runner)
+    assert result.code == 0, result.text
+    assert len(seen) == 1
+
+
+def test_a_swallowed_lock_timeout_is_tried_again_too(counter: Site) -> None:
+    """Code that catches the error goes on in a failed transaction; what it says then is not the reason."""
+    counter.migration(
+        "0002_swallow",
+        "migrations.RunPython(swallow, migrations.RunPython.noop)",
+        imports="""
+        from django.db import DatabaseError
+
+        def swallow(apps, schema_editor):
+            Counter = apps.get_model("shop", "Counter")
+            try:
+                schema_editor.execute("LOCK TABLE shop_counter IN ACCESS EXCLUSIVE MODE")
+            except DatabaseError:
+                pass
+            Counter.objects.create(value=7)
+        """,
+    )
+    with counter.database.connect() as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("SELECT count(*) FROM shop_counter")
+        runner = counter.start("migrate", "--noinput")
+        time.sleep(4)
+        blocker.execute("ROLLBACK")
+        result = finish(runner)
+    assert result.code == 0, result.text
+    assert "trying again" in result.out
+    assert counter.database.value("SELECT count(*) FROM shop_counter WHERE value = 7") == 1
+
+
+def test_the_session_is_left_as_it_was(counter: Site) -> None:
+    """No SET of an attempt outlives its transaction: a later migration sees the role's own timeouts."""
+    counter.migration("0002_note", ADD_COLUMN.format("Counter"))
+    counter.migration(
+        "0003_look",
+        "migrations.RunPython(look, migrations.RunPython.noop)",
+        imports="""
+        def look(apps, schema_editor):
+            with schema_editor.connection.cursor() as cursor:
+                cursor.execute("SELECT reset_val FROM pg_settings WHERE name = 'lock_timeout'")
+                assert cursor.fetchone() == ("0",)
+        """,
+    )
+    result = counter.migrate()
+    assert result.code == 0, result.text
