@@ -86,40 +86,6 @@ def test_history_of_a_database_that_never_saw_a_run(counter: Site) -> None:
     assert counter.run("showmigrations", "--history").out == "(no runs)\n"
 
 
-def test_makemigrations_shows_the_sql_of_what_it_wrote(counter: Site) -> None:
-    counter.migrate()
-    (counter.path / "shop" / "models.py").write_text(
-        "from django.db import models\n"
-        "class Counter(models.Model):\n"
-        "    value = models.IntegerField(default=0)\n"
-        "    label = models.CharField(max_length=20, default='', db_index=True)\n"
-        "class Later(models.Model):\n"
-        "    counter = models.ForeignKey(Counter, models.CASCADE)\n"
-    )
-    dry = counter.run("makemigrations", "--dry-run")
-    made = counter.run("makemigrations")
-    assert made.code == 0, made.text
-    for result in (dry, made):
-        assert "SQL of shop.0003_" in result.out
-        assert 'ALTER TABLE "shop_counter" ADD COLUMN "label" varchar(20)' in result.out
-        assert 'CREATE TABLE "shop_later"' in result.out
-    assert counter.run("makemigrations", "--check").code == 0
-    assert counter.migrate().code == 0
-
-
-def test_makemigrations_works_without_a_database_and_says_what_it_could_not_show(counter: Site) -> None:
-    """The name of the constraint to drop is known to the database alone."""
-    counter.migration("0003_unique", 'migrations.AlterField("Counter", "value", models.IntegerField(unique=True))')
-    (counter.path / "shop" / "models.py").write_text(
-        "from django.db import models\nclass Counter(models.Model):\n    value = models.IntegerField()\n"
-    )
-    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
-    result = counter.run("makemigrations", DATABASE_URL=nowhere, PYTHONWARNINGS="ignore")
-    assert result.code == 0, result.text
-    assert "SQL not shown: making it asks the database, which does not answer" in result.out
-    assert list((counter.path / "shop" / "migrations").glob("0004_*.py"))
-
-
 def test_waitformigrations_waits_until_another_process_has_migrated(counter: Site) -> None:
     waiter = counter.start("waitformigrations")
     until(lambda: (waiter.stdout.readline() if waiter.stdout else "").startswith("waiting for migrations"), "it waits")

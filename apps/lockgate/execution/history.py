@@ -5,7 +5,9 @@ States are lazy: a history of a thousand migrations is walked in the time that r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
@@ -18,6 +20,7 @@ from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import build
 from lockgate.planning.plan import key_of
+from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import MigrationPlan
 
 
@@ -51,14 +54,22 @@ def as_shown(limits: policy.Policy) -> build.Settings:
     return build.Settings(threshold=limits.large_table_bytes, online=limits.online)
 
 
+def recorder(connection: BaseDatabaseWrapper) -> Callable[[Prospect], Any]:
+    """What makes an editor that only writes down, for a connection that is never opened."""
+    return partial(recording, connection)
+
+
 class Walk:
-    """Goes through a history without a server, and keeps the plans of what is wanted."""
+    """Goes through a history without a server, and keeps the plans of what is wanted.
+
+    recorder: makes an editor that asks the given prospect.
+    """
 
     def __init__(
-        self, state: LazyState, connection: BaseDatabaseWrapper, facts: DatabaseFacts, settings: build.Settings
+        self, state: LazyState, recorder: Callable[[Prospect], Any], facts: DatabaseFacts, settings: build.Settings
     ) -> None:
-        self.state, self.facts, self._settings = state, facts, settings
-        self._planner = build.Planner(facts, lambda prospect: recording(connection, prospect), settings)
+        self.state, self.facts = state, facts
+        self._planner = build.Planner(facts, recorder, settings)
         self.kept: list[tuple[Migration, MigrationPlan]] = []
 
     @property

@@ -43,7 +43,8 @@ def offline(
 ) -> Linted:
     """Judge migrations without a server: every table counts as large. together: they go out as one release."""
     state = LazyState(real_apps=loader.unmigrated_apps)
-    walk = Walk(state, offline_connection(alias, OFFLINE.version), OFFLINE, history.as_run(limits))
+    recorder = history.recorder(offline_connection(alias, OFFLINE.version))
+    walk = Walk(state, recorder, OFFLINE, history.as_run(limits))
     with unplugged():
         walk.through(history.in_order(loader), wanted, together=together)
     return judged(walk, limits, together=together)
@@ -56,9 +57,9 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
     pending = [each for each in ordered if key_of(each) not in loader.applied_migrations]
     state = history.state_after(loader, applied)
     facts = catalog.facts(connection, tables.concerned(state, ordered))
-    pretended, settings = offline_connection(connection.alias, facts.version), history.as_run(limits)
-    before = Walk(LazyState(real_apps=loader.unmigrated_apps), pretended, _sizes_alone(facts), settings)
-    now = Walk(state, pretended, facts, settings)
+    recorder, settings = history.recorder(offline_connection(connection.alias, facts.version)), history.as_run(limits)
+    before = Walk(LazyState(real_apps=loader.unmigrated_apps), recorder, _sizes_alone(facts), settings)
+    now = Walk(state, recorder, facts, settings)
     with unplugged():
         if wanted & {key_of(each) for each in applied}:
             before.through(applied, wanted, together=False)

@@ -14,7 +14,7 @@ from lockgate import policy
 from lockgate.database import catalog
 from lockgate.execution import history
 from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.recording_editor import offline_connection, unplugged
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import build, tables
 from lockgate.planning.plan import key_of
@@ -62,6 +62,6 @@ def plan(
 
 def steps(found: Pending, facts: DatabaseFacts, alias: str, settings: build.Settings) -> list[MigrationPlan]:
     """The steps by these facts; the state is brought forward. Asks no server."""
-    offline = offline_connection(alias, facts.version)
+    recorder = history.recorder(offline_connection(alias, facts.version))
     with unplugged():
-        return build.plan(found.migrations, found.state, facts, lambda prospect: recording(offline, prospect), settings)
+        return build.plan(found.migrations, found.state, facts, recorder, settings)

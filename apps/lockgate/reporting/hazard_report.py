@@ -12,6 +12,7 @@ from typing import Any
 from lockgate import __version__
 from lockgate.planning.hazards import Hazard
 from lockgate.planning.rules import ALL, Rule
+from lockgate.planning.rules.acceptance import ATTRIBUTE
 
 WIDTH = 110  # characters
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -188,6 +189,12 @@ def _sarif_result(placed: Placed, numbers: dict[str, int]) -> dict[str, Any]:
 FORMATS: dict[str, Callable[[Report], str]] = {"text": text, "json": as_json, "github": github, "sarif": sarif}
 
 
-def of(hazards: Sequence[Hazard]) -> str:
-    """Hazards without their places, for commands that show them beside a plan."""
-    return text(Report(tuple(Placed(each, "", 1) for each in hazards), len({each.migration for each in hazards})))
+def beside(hazards: Sequence[Hazard]) -> list[str]:
+    """The hazards of one migration, for a command that shows them beside its plan, and how to accept them."""
+    lines = [line.removeprefix("  ") for each in hazards for line in _lines(Placed(each, "", 1))]
+    if open_ids := sorted({each.rule.id for each in hazards if not each.accepted}):
+        reasons = ", ".join(f'"{identity}": "…"' for identity in open_ids)
+        lines.append(
+            f"to accept what is safe here, with a reason, in the class Migration:  {ATTRIBUTE} = {{{reasons}}}"
+        )
+    return lines

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from lockgate import policy
 from lockgate.facts.tables import DatabaseFacts, SessionFacts, TableFacts
-from lockgate.planning.steps import Kind, Lock, MigrationPlan, Statement, Step, Work
+from lockgate.planning.rules.rule import OFFLINE
+from lockgate.planning.steps import Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
 
 VERSION = 1
-EXECUTION = "the online way; this version still runs every step in place, in its migration's transaction"
+EXECUTION = (
+    "as they run"
+    if policy.EXECUTES_ONLINE
+    else "the online way; this version still runs every step in place, in its migration's transaction"
+)
 _WORDS = {
     Work.MOMENT: "for a moment",
     Work.SCAN: "while every row is read",
@@ -39,9 +45,8 @@ def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
 
 def _step(step: Step, facts: DatabaseFacts) -> Iterator[str]:
     yield f"    {step.phase.value:<7} {step.title}"
-    for statement in step.statements:
-        for line in (statement.sql or _without_sql(statement)).strip().splitlines():
-            yield f"              {line}"
+    for line in lines_of(step.statements):
+        yield f"              {line}"
     for lock in step.locks:
         yield f"            locks   {_lock(lock, facts)}"
     yield f"            why     {step.reason}"
@@ -49,6 +54,40 @@ def _step(step: Step, facts: DatabaseFacts) -> Iterator[str]:
         yield f"            in place, though there is an online way: {step.kept_in_place}"
     for undo in step.undo:
         yield f"            undo    {undo}"
+
+
+def is_harmless(plan: MigrationPlan) -> bool:
+    """Whether it does nothing online, keeps nothing from it, and locks what is there for moments at most."""
+    return all(
+        step.phase is Phase.SWITCH and not step.kept_in_place and not any(lock.work.grows for lock in step.locks)
+        for step in plan.steps
+    )
+
+
+def locks_in_short(plan: MigrationPlan) -> list[str]:
+    """Each lock once, of a plan that no server was asked about."""
+    return list(dict.fromkeys(_lock(lock, OFFLINE) for step in plan.steps for lock in step.locks))
+
+
+def steps_in_short(plan: MigrationPlan) -> Iterator[str]:
+    """What stands beside Django's SQL: phases, locks and reasons; SQL only where it is not Django's."""
+    for step in plan.steps:
+        if not (step.locks or step.rewrite or step.kept_in_place):
+            continue
+        yield f"{step.phase.value:<8} {step.title}"
+        for line in lines_of(step.statements) if step.rewrite else ():
+            yield f"           {line}"
+        for lock in step.locks:
+            yield f"         locks   {_lock(lock, OFFLINE)}"
+        if step.phase is not Phase.SWITCH:
+            yield f"         why     {step.reason}"
+        if step.kept_in_place:
+            yield f"         in place, though there is an online way: {step.kept_in_place}"
+
+
+def lines_of(statements: Iterable[Statement]) -> Iterator[str]:
+    for statement in statements:
+        yield from (statement.sql or _without_sql(statement)).strip().splitlines()
 
 
 def _without_sql(statement: Statement) -> str:
@@ -99,7 +138,7 @@ def document(plans: Iterable[MigrationPlan], facts: DatabaseFacts) -> dict[str, 
     return {
         "version": VERSION,
         "server_version": facts.version,
-        "execution": "in place",
+        "execution": "online" if policy.EXECUTES_ONLINE else "in place",
         "migrations": [
             {
                 "app": plan.migration.app,

@@ -1,31 +1,46 @@
-"""Django's ``makemigrations``, then the SQL that each new migration will run."""
+"""Django's ``makemigrations``, then what each new migration will do: its SQL, its locks and steps, its hazards."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 from django.core.management.commands.makemigrations import Command as DjangoMakeMigrations
 from django.db import connections
 from django.db.migrations import Migration
-from django.db.utils import DEFAULT_DB_ALIAS, DatabaseError
+from django.db.migrations.loader import MigrationLoader
+from django.db.utils import DEFAULT_DB_ALIAS
 
+from lockgate.execution import failures, preview
+from lockgate.facts import Key
 from lockgate.management import boundary
 from lockgate.reporting import migration_sql
 
 
 class Command(boundary.Boundary, DjangoMakeMigrations):
-    help = "Creates new migrations, and shows the SQL that they will run."
+    help = "Creates new migrations, and shows what they will do: SQL, locks, steps and hazards."
 
-    def write_migration_files(self, changes: dict[str, list[Migration]], *args: Any, **kwargs: Any) -> None:
-        super().write_migration_files(changes, *args, **kwargs)
+    def write_migration_files(
+        self, changes: dict[str, list[Migration]], update_previous_migration_paths: dict[str, str] | None = None
+    ) -> None:
+        """Django's, then ours: new migrations stand after what was on disk before, less what they are to replace."""
         if self.verbosity < 1 or connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+            super().write_migration_files(changes, update_previous_migration_paths)
             return
+        loader = MigrationLoader(None, ignore_no_migrations=True)
+        super().write_migration_files(changes, update_previous_migration_paths)
+        gone = {Key(label, Path(path).stem) for label, path in (update_previous_migration_paths or {}).items()}
         try:
-            for migration, statements in migration_sql.of_new(changes, connections[DEFAULT_DB_ALIAS]):
-                self.log(self.style.MIGRATE_HEADING(f"SQL of {migration.app_label}.{migration.name}:"))
-                for statement in statements or ["(no SQL)"]:
-                    self.log(f"    {statement}")
-        except DatabaseError as error:
-            self.log(
-                f"SQL not shown: making it asks the database, which does not answer ({str(error).splitlines()[0]})"
-            )
+            found = preview.of_new(loader, changes, gone, DEFAULT_DB_ALIAS, boundary.policy_in_force())
+        except Exception as error:  # the files are written, and exit codes are Django's
+            self.log(f"What they will do is not shown, because planning failed: {failures.why(error, None)}")
+        else:
+            self._show(found)
+
+    def _show(self, found: preview.Previews) -> None:
+        for each in found.migrations:
+            for title, lines in migration_sql.sections(each):
+                self.log(self.style.MIGRATE_HEADING(title))
+                for line in lines:
+                    self.log(f"    {line}")
+        for note in migration_sql.notes(found):
+            self.log(f"({note})")

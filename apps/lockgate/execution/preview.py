@@ -1,0 +1,136 @@
+"""What migrations that are being written will do: Django's own statements, the steps made of them, and their hazards.
+
+No server is asked, so it works on a laptop without one, and says the same everywhere: every table counts as large. New
+migrations are one release: what one of them makes is new to the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+
+from lockgate import policy
+from lockgate.execution import history, linting
+from lockgate.execution.history import Walk
+from lockgate.execution.lazy_states import LazyState
+from lockgate.execution.recording_editor import offline_connection, unplugged
+from lockgate.facts import Key
+from lockgate.planning import build
+from lockgate.planning.hazards import Hazard
+from lockgate.planning.plan import key_of
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.rules.rule import OFFLINE
+from lockgate.planning.steps import MigrationPlan, Statement
+
+Recorder = Callable[[Prospect], Any]
+New = Mapping[str, Sequence[Migration]]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One new migration. sql: operations in words, each with its statements, in the order that Django sends them in."""
+
+    migration: Migration
+    sql: tuple[tuple[str, tuple[Statement, ...]], ...]
+    plan: MigrationPlan
+    hazards: tuple[Hazard, ...]
+
+
+@dataclass(frozen=True)
+class Previews:
+    """Every new migration, dependencies first. unread: statements that no parser has looked into."""
+
+    migrations: tuple[Preview, ...]
+    unread: int
+
+
+def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str, limits: policy.Policy) -> Previews:
+    """Preview migrations as if they stood after those on disk.
+
+    new: by app label, in their order. gone: migrations on disk that they take the place of.
+    """
+    ordered = list(_in_order(new))
+    earlier = [each for each in history.in_order(loader) if key_of(each) not in gone]
+    recorder = history.recorder(offline_connection(alias, OFFLINE.version))
+    late: list[Statement] = []
+
+    def walk(settings: build.Settings, recorder: Recorder) -> Walk:
+        made = Walk(LazyState(real_apps=loader.unmigrated_apps - set(new)), recorder, OFFLINE, settings)
+        with unplugged():
+            made.through([*earlier, *ordered], {key_of(each) for each in ordered}, together=True)
+        return made
+
+    shown, run = history.as_shown(limits), history.as_run(limits)
+    in_place = replace(shown, online=False)
+    walks = {in_place: walk(in_place, _noting(recorder, late))}
+    for settings in {shown, run} - {in_place}:
+        walks[settings] = walk(settings, recorder)
+    judged = linting.judged(walks[run], limits, together=True)
+    made = zip(ordered, walks[in_place].plans, walks[shown].plans, strict=True)
+    return Previews(
+        tuple(
+            Preview(migration, tuple(_by_operation(plain, late)), plan, _of(migration, judged.hazards))
+            for migration, plain, plan in made
+        ),
+        judged.unread,
+    )
+
+
+def _of(migration: Migration, found: Sequence[Hazard]) -> tuple[Hazard, ...]:
+    return tuple(each for each in found if each.migration == key_of(migration))
+
+
+def _noting(recorder: Recorder, late: list[Statement]) -> Recorder:
+    """The recorder, made to note which statements Django puts off to the end of their migration."""
+
+    def noted(prospect: Prospect) -> Any:
+        editor = recorder(prospect)
+        take = editor.take
+
+        def taking(deferred: Sequence[Any] = ()) -> tuple[Statement, ...]:
+            taken: tuple[Statement, ...] = take(deferred)
+            late.extend(taken if deferred else ())
+            return taken
+
+        editor.take = taking
+        return editor
+
+    return noted
+
+
+def _by_operation(plan: MigrationPlan, late: Sequence[Statement]) -> Iterator[tuple[str, tuple[Statement, ...]]]:
+    """A plan in place, in Django's order: what is put off comes last."""
+    titles = {id(each): step.title for step in plan.steps for each in step.statements}
+    put_off = [each for each in late if id(each) in titles]
+    known = {id(each) for each in put_off}
+    for _, steps in groupby(plan.steps, key=lambda step: step.operation):
+        group = list(steps)
+        sent = tuple(each for step in group for each in step.statements if id(each) not in known)
+        if sent or not any(step.statements for step in group):
+            yield group[0].title, sent
+    for title, statements in groupby(put_off, key=lambda each: titles[id(each)]):
+        yield f"{title} (at the end)", tuple(statements)
+
+
+def _in_order(new: New) -> Iterator[Migration]:
+    """New migrations after those among them that they depend on."""
+    by_key: dict[tuple[str, str], Migration] = {key_of(each): each for listed in new.values() for each in listed}
+    firsts = {(label, "__first__"): listed[0] for label, listed in new.items() if listed[0].initial}
+    placed: set[Key] = set()
+
+    def place(migration: Migration) -> Iterator[Migration]:
+        if key_of(migration) in placed:
+            return
+        placed.add(key_of(migration))
+        for label, name in migration.dependencies:
+            if needed := by_key.get((label, name)) or firsts.get((label, name)):
+                yield from place(needed)
+        yield migration
+
+    for each in by_key.values():
+        yield from place(each)
