@@ -1,0 +1,123 @@
+"""Migrations with ``atomic = False``: a rerun carries on after the last operation that is done."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.postgres.test_ladder import CREATE
+from tests.support.processes import until
+from tests.support.sites import Site, finish
+
+FIELD = 'migrations.AddField("Counter", "{0}", models.IntegerField(null=True))'
+COUNT = "migrations.RunPython(count, migrations.RunPython.noop)"
+COUNT_ALONE = "migrations.RunPython(count, migrations.RunPython.noop, atomic=True)"
+COUNTING = """
+def count(apps, schema_editor):
+    Counter = apps.get_model("shop", "Counter")
+    Counter.objects.create(value=1)
+"""
+CONCURRENT = """
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+"""
+BUILD = 'AddIndexConcurrently("Counter", models.Index(fields=["value"], name="counter_value"))'
+DROP = 'RemoveIndexConcurrently("Counter", "counter_value")'
+BUSY = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE %s AND datname = current_database()"
+RUNNERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s AND datname = current_database()"
+
+
+@pytest.fixture
+def counter(site: Site) -> Site:
+    site.migration("0001_initial", CREATE.format("Counter"))
+    assert site.migrate().code == 0
+    return site
+
+
+def killed_in(site: Site, statement: str) -> None:
+    """Kill a run while the server works at a statement, and wait for its session to end."""
+    runner = site.start("migrate", "--noinput")
+    until(lambda: site.database.value(BUSY, [f"{statement}%"]) == 1, f"{statement} is under way")
+    runner.send_signal(signal.SIGKILL)
+    finish(runner)
+    until(lambda: site.database.value(RUNNERS, ["lockgate%"]) == 0, "its session ends")
+
+
+def test_a_failure_in_the_middle_is_carried_on_from_when_it_is_mended(counter: Site) -> None:
+    broken = 'migrations.RunSQL("SELECT 1/0")'
+    counter.migration("0002_steps", FIELD.format("one"), COUNT, broken, atomic="False", imports=COUNTING)
+    result = counter.migrate()
+    assert result.code == 1
+    assert "the operations before the one that failed stay" in result.err
+    again = counter.migrate()
+    assert again.code == 1
+    assert "already exists" not in again.err
+    counter.migration(
+        "0002_steps", FIELD.format("one"), COUNT, 'migrations.RunSQL("SELECT 1")', atomic="False", imports=COUNTING
+    )
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
+
+
+def test_an_edit_of_what_is_done_is_refused(counter: Site) -> None:
+    broken = 'migrations.RunSQL("SELECT 1/0")'
+    counter.migration("0002_steps", FIELD.format("one"), broken, atomic="False")
+    assert counter.migrate().code == 1
+    counter.migration("0002_steps", FIELD.format("other"), broken, atomic="False")
+    result = counter.migrate()
+    assert result.code == 1
+    assert "shop.0002_steps was edited after it was applied in part" in result.err
+    assert "next" in result.err
+
+
+def test_code_outside_a_transaction_that_a_kill_met_runs_again_and_says_so(counter: Site) -> None:
+    sleeping = COUNTING + '    schema_editor.execute("SELECT pg_sleep(3)")\n'
+    counter.migration("0002_steps", FIELD.format("one"), COUNT, atomic="False", imports=sleeping)
+    killed_in(counter, "SELECT pg_sleep(3)")
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert "was under way when its run ended; it runs again from its start" in result.err
+    assert counter.database.value("SELECT count(*) FROM shop_counter") == 2  # at least once is what is promised
+
+
+def test_code_in_a_transaction_of_its_own_runs_once(counter: Site) -> None:
+    sleeping = COUNTING + '    schema_editor.execute("SELECT pg_sleep(3)")\n'
+    counter.migration("0002_steps", FIELD.format("one"), COUNT_ALONE, atomic="False", imports=sleeping)
+    killed_in(counter, "SELECT pg_sleep(3)")
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
+
+
+@pytest.mark.parametrize("operation", [BUILD, DROP], ids=["build", "drop"])
+def test_a_concurrent_index_that_a_kill_met_is_done_by_the_next_run(counter: Site, operation: str) -> None:
+    if operation == DROP:
+        counter.migration("0002_build", BUILD, atomic="False", imports=CONCURRENT)
+        assert counter.migrate().code == 0
+    name = "0003_drop" if operation == DROP else "0002_build"
+    counter.migration(name, operation, FIELD.format("after"), atomic="False", imports=CONCURRENT)
+    with counter.database.connect() as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM shop_counter")
+        killed_in(counter, "DROP INDEX CONCURRENTLY" if operation == DROP else "CREATE INDEX CONCURRENTLY")
+        other.execute("ROLLBACK")
+    assert counter.database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 1
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    there = counter.database.value("SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('counter_value')")
+    assert there == (operation == BUILD)
+    assert counter.database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
+
+
+def test_operations_inside_separate_database_and_state_are_journaled_one_by_one(counter: Site) -> None:
+    counter.migration(
+        "0002_steps",
+        f"migrations.SeparateDatabaseAndState(database_operations=[{FIELD.format('one')}, {FIELD.format('two')}], "
+        f"state_operations=[{FIELD.format('one')}, {FIELD.format('two')}])",
+        'migrations.RunSQL("SELECT 1/0")',
+        atomic="False",
+    )
+    assert counter.migrate().code == 1
+    done = counter.database.rows("SELECT title, state FROM lockgate_step ORDER BY ordinal")
+    assert [state for _, state in done] == ["done", "done", "running"]
