@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,8 @@ TAIL = 1.0  # seconds of load after: what the release that is still serving meet
 QUIET = 3.0  # seconds of load that are measured where nothing migrates
 MEASURED = "0002_measured"
 SITUATIONS = ("alone", "beside")  # beside the analytics transaction
+
+_RAISED = re.compile(r"(?!(?:DETAIL|HINT|CONTEXT|STATEMENT):)[A-Za-z_][\w.]*: ")
 
 
 @dataclass(frozen=True)
@@ -129,11 +132,12 @@ def _end_all_but_the_load(database: Database) -> None:
 
 
 def _reason(err: str) -> str:
-    """The first line of one of our messages, or the last of a traceback that names an exception."""
-    lines = [line for line in err.splitlines() if line.strip()]
-    ours = [line for line in lines if line.startswith("error: ")]
-    raised = [line for line in lines if not line.startswith((" ", "DETAIL", "HINT", "CONTEXT", "STATEMENT"))]
-    return (ours[:1] or raised[-1:] or lines[-1:] or ["it said nothing"])[0].strip()
+    """The first line of one of our messages, or the last exception of a traceback; for people, nothing hangs on it."""
+    lines = [line.strip() for line in err.splitlines() if line.strip()]
+    found = [line for line in lines if line.startswith("error: ")][:1] or [
+        line for line in lines if _RAISED.match(line)
+    ][-1:]
+    return (found or lines[-1:] or ["it said nothing"])[0]
 
 
 @contextlib.contextmanager

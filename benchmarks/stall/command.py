@@ -8,13 +8,13 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.stall import contenders, environment, operations, planned, report, shop
 from benchmarks.stall.cell import SITUATIONS, Bench, Cell
 from benchmarks.stall.rounds import Rounds
-from benchmarks.stall.traffic import Observed
 from benchmarks.stall.verdict import misses
 from project import embedded
 from tests.support import databases
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         contenders.install_peer()
     with _bench(options) as bench:
         results = _run(Rounds(bench, chosen, taking_part, options.situation or SITUATIONS))
-    print("\n".join(("", *report.baselines(results.baselines), "", *report.summary(results, taking_part))))
+    print("\n".join(("", *report.baselines(results), "", *report.summary(results, taking_part))))
     if options.markdown:
         report.write(options.markdown, results, taking_part)
     return 0
@@ -80,13 +80,12 @@ def _run(rounds: Rounds) -> report.Results:
     for found in rounds.run():
         print("\n".join(report.lines(found)), flush=True)
         cells += found
-    baselines = rounds.baselines()
-    return report.Results(about, baselines, cells, _plans(rounds, cells, baselines))
+    results = report.Results(about, rounds.rests, cells)
+    return replace(results, plans=_plans(rounds, results))
 
 
-def _plans(rounds: Rounds, cells: Sequence[Cell], baselines: Mapping[str, Observed]) -> dict[str, str]:
+def _plans(rounds: Rounds, results: report.Results) -> dict[str, str]:
     """Lockgate's plans of the operations at which it misses what is asked."""
-    missed = {
-        cell.operation for cell in cells if cell.contender == contenders.LOCKGATE.name and misses(cell, baselines)
-    }
+    ours = [cell for cell in results.cells if cell.contender == contenders.LOCKGATE.name]
+    missed = {cell.operation for cell in ours if misses(cell, results.baselines)}
     return {each.name: planned.of(rounds.bench, each) for each in rounds.operations if each.name in missed}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
@@ -14,19 +15,25 @@ from benchmarks.stall.traffic import Observed
 
 BEGIN, END = "<!-- made by python -m benchmarks stall: begin -->", "<!-- end -->"
 TITLES = {"alone": "Alone", "beside": "Beside a 5 s analytics transaction"}
-HEADER = f"{'':32} {'':11}" + "".join(f" | {situation:50}" for situation in SITUATIONS)
+HEADER = f"{'':35} {'':10}" + "".join(f" | {situation:50}" for situation in SITUATIONS)
 COLUMNS = (
-    f"{'operation':32} {'contender':11}"
+    f"{'operation':35} {'contender':10}"
     + f" | {'longest ms':>10} {'p99 ms':>8} {'took s':>7} {'exit':>5} failed{'':10}" * 2
 )
 
 
 @dataclass(frozen=True)
 class Results:
+    """rests: the load by itself, by situation. plans: Lockgate's, by operation."""
+
     environment: tuple[str, ...]
-    baselines: Mapping[str, Observed]
+    rests: Mapping[str, Sequence[Observed]]
     cells: Sequence[Cell]
-    plans: Mapping[str, str] = field(default_factory=dict)  # Lockgate's, by operation
+    plans: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def baselines(self) -> dict[str, Observed]:
+        return {situation: verdict.typical(turns) for situation, turns in self.rests.items()}
 
 
 def lines(cells: Sequence[Cell]) -> Iterator[str]:
@@ -34,7 +41,7 @@ def lines(cells: Sequence[Cell]) -> Iterator[str]:
     for (operation, contender), group in groupby(cells, lambda cell: (cell.operation, cell.contender)):
         found = {cell.situation: cell for cell in group}
         shown = "".join(f" | {_numbers(found[each]) if each in found else '':50}" for each in SITUATIONS)
-        yield f"{operation:32} {contender:11}{shown}".rstrip()
+        yield f"{operation:35} {contender:10}{shown}".rstrip()
 
 
 def _numbers(cell: Cell) -> str:
@@ -46,11 +53,13 @@ def _numbers(cell: Cell) -> str:
     )
 
 
-def baselines(found: Mapping[str, Observed]) -> Iterator[str]:
-    for situation, seen in found.items():
+def baselines(results: Results) -> Iterator[str]:
+    for situation, typical in results.baselines.items():
+        longest = [turn.longest * 1000 for turn in results.rests[situation]]
         yield (
-            f"baseline {situation}: longest {seen.longest * 1000:.0f} ms, p99 {seen.p99 * 1000:.0f} ms, "
-            f"{verdict.failures(seen) or 'none'} failed, of {seen.queries:,} queries"
+            f"baseline {situation}: longest {typical.longest * 1000:.0f} ms (median of {len(longest)} turns, "
+            f"{min(longest):.0f} to {max(longest):.0f}), p99 {typical.p99 * 1000:.0f} ms, "
+            f"{verdict.failures(typical) or 'none'} failed, of {typical.queries:,} queries"
         )
 
 
@@ -81,7 +90,7 @@ def write(path: Path, results: Results, contenders: Sequence[Contender]) -> None
 
 
 def markdown(results: Results, contenders: Sequence[Contender]) -> str:
-    text = "".join(f"- {line}\n" for line in (*results.environment, *baselines(results.baselines)))
+    text = "".join(f"- {line}\n" for line in (*results.environment, *baselines(results)))
     for situation in results.baselines:
         text += f"\n### {TITLES[situation]}\n\n{_table(results, contenders, situation)}"
     text += "\n### What was asked and is not so\n\n"

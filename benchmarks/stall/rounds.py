@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.stall import verdict
 from benchmarks.stall.cell import Bench, Cell, baseline, measure
 from benchmarks.stall.contenders import Contender
 from benchmarks.stall.operations import Operation
@@ -16,13 +15,13 @@ BASELINE_EVERY = 5  # operations: often enough to see the machine's mood change,
 
 @dataclass
 class Rounds:
-    """What to measure, and the baselines met on the way."""
+    """What to measure. rests: the load by itself, by situation, each time that it was measured on the way."""
 
     bench: Bench
     operations: Sequence[Operation]
     contenders: Sequence[Contender]
     situations: Sequence[str]
-    _rests: dict[str, list[Observed]] = field(default_factory=dict, init=False)
+    rests: dict[str, list[Observed]] = field(default_factory=dict, init=False)
 
     def run(self) -> Iterator[list[Cell]]:
         """The cells of each operation, contender by contender."""
@@ -31,10 +30,6 @@ class Rounds:
                 self._rest()
             yield self._round(operation, first=number % len(self.contenders))
         self._rest()
-
-    def baselines(self) -> dict[str, Observed]:
-        """By situation, over all that was met."""
-        return {situation: verdict.worst(found) for situation, found in self._rests.items()}
 
     def _round(self, operation: Operation, first: int) -> list[Cell]:
         """Another one begins each time; what is returned is in the usual order."""
@@ -45,4 +40,4 @@ class Rounds:
 
     def _rest(self) -> None:
         for situation in self.situations:
-            self._rests.setdefault(situation, []).append(baseline(self.bench, situation))
+            self.rests.setdefault(situation, []).append(baseline(self.bench, situation))
