@@ -81,7 +81,7 @@ class _Part:
             journal.SWITCH,
             str(self.operation.describe()),
             type(self.operation).__name__,
-            "",
+            self.table if isinstance(self.operation, _CONCURRENT) else "",
             _index(self.operation),
             _identity(self.operation),
             transactional=not self.outside,
@@ -135,18 +135,24 @@ class Walk:
     def _row(self, part: _Part) -> Row:
         """The operation's row: the one that an earlier run left, where it is still the same operation."""
         line, known = part.line(), self.rows.get(part.ordinal)
-        if known is None or (known.sql != line.sql and known.state != Row.State.DONE and not known.attempts):
-            (made,) = self.duties.journal.write(self.key, self.meaning, [line])
-            return made
-        if known.sql != line.sql:
-            raise MigrationFailed(
-                f"{self.key} was edited after it was applied in part",
-                why=f"it is not atomic, and its operation {part.ordinal + 1} was: {known.title}",
-                state="",
-                next_step="restore the file and run again, or bring the schema by hand to where the file ends and "
-                f"record that:  manage.py migrate {self.key.app} {self.key.name} --fake",
-            )
-        return known
+        if known is not None and known.sql == line.sql:
+            return known
+        if known is not None and known.state == Row.State.DONE:
+            raise self._edited(known)
+        if known is not None:  # it failed, and was mended
+            online_step.drop_invalid(self.duties.connection, known.target, known.table)
+            self.duties.journal.end(known, Row.State.UNDONE, known.error)
+        (made,) = self.duties.journal.write(self.key, self.meaning, [line])
+        return made
+
+    def _edited(self, done: Row) -> MigrationFailed:
+        return MigrationFailed(
+            f"{self.key} was edited after it was applied in part",
+            why=f"it is not atomic, and its operation {done.ordinal + 1} is done as it was then: {done.title}",
+            state="",
+            next_step="restore the file and run again, or bring the schema by hand to where the file ends and "
+            f"record that:  manage.py migrate {self.key.app} {self.key.name} --fake",
+        )
 
     def _in_transaction(self, part: _Part, row: Row, timeout: timedelta | None) -> None:
         """timeout: for locks; None where it may take its time, for it blocks nobody."""
@@ -190,10 +196,10 @@ class Walk:
         """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
         found = objects.index(self.duties.connection, row.target)
         adds = isinstance(part.operation, postgres_operations.AddIndexConcurrently)
-        if found is None or found.table != part.table:
+        if found is None or found.table != row.table:
             return not adds and found is None
         if adds and not found.valid:
-            online_step.drop_invalid(self.duties.connection, row.target, part.table)
+            online_step.drop_invalid(self.duties.connection, row.target, row.table)
         return adds and found.valid
 
     def _send(self, part: _Part) -> None:
