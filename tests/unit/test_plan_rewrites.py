@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.operations import TrigramExtension
 from django.db import models
@@ -13,6 +15,7 @@ from django.db.migrations import Migration
 from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+from django.db.models.functions import Abs
 
 from lockgate.execution.recording_editor import offline_connection, recording
 from lockgate.facts.tables import DatabaseFacts, TableFacts
@@ -119,6 +122,17 @@ class Brings(Asks):
     reduces_to_sql = False
 
 
+class Marks(Brings):
+    """A marker for some tool."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Nothing is done."""
+
+
+def test_an_operation_that_does_nothing_keeps_nothing_in_place() -> None:
+    assert kept(Marks(), INDEX, Marks()) == []
+
+
 @pytest.mark.parametrize("other", [Asks(), Brings(), Sends("SELECT 1")], ids=["asks", "brings code", "sends SQL"])
 def test_a_third_partys_operation_before_or_after_keeps_it_in_place(other: Operation) -> None:
     name = type(other).__name__
@@ -194,6 +208,80 @@ def test_what_the_migration_touches_later_is_not_put_off(operations: list[Operat
 
 def test_other_columns_and_code_do_not_keep_a_plain_index() -> None:
     assert phases(EXTRA, EXTRA_INDEX, ops.RemoveField("Book", "title"), NOTHING)[-1] == "finish"
+
+
+UNIQUE = models.IntegerField(null=True, unique=True)
+POSITIVE = models.PositiveIntegerField(null=True)
+SEVERAL = "its rows do not all get NULL, and duplicates must fail before anything is committed"
+MAYBE = "its rows may violate the column's check, which must fail before anything is committed"
+OTHERS = "its default is another each time, or its names or tablespace are not told apart from the statement"
+
+
+class Above(models.IntegerField):  # type: ignore[type-arg]
+    """A field with a check that is not Django's."""
+
+    def db_check(self, connection: Any) -> str:
+        return f'"{self.column}" > 5'
+
+
+class Moving(models.IntegerField):  # type: ignore[type-arg]
+    """A field whose default is written otherwise each time, as that of an encrypted one."""
+
+    counted = count()
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        return None if value is None else next(self.counted)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (UNIQUE, ["switch", "finish", "finish"]),
+        (models.OneToOneField("library.Shelf", models.CASCADE, null=True), ["switch", "finish", "finish"]),
+        (POSITIVE, ["switch", "finish"]),
+        (models.PositiveSmallIntegerField(db_default=3), ["switch", "finish"]),
+        (models.PositiveBigIntegerField(default=0), ["switch", "finish", "contract"]),
+        (models.PositiveIntegerField(null=True, unique=True), ["switch", "finish", "finish", "finish"]),
+    ],
+    ids=repr,
+)
+def test_a_new_column_gets_its_constraints_after_the_switch(field: Any, expected: list[str]) -> None:
+    made = plan(add("extra", field))
+    assert [step.phase.value for step in made.steps] == expected
+    (first, *_) = (step for step in made.steps if step.phase is Phase.SWITCH)
+    assert not any(word in first.sql[0] for word in ("UNIQUE", "CHECK"))
+    assert made.replaced[0][1] == first.sql
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        (models.IntegerField(default=1, unique=True), SEVERAL),
+        (models.IntegerField(unique=True), SEVERAL),
+        (models.UUIDField(unique=True, db_default=RandomUUID()), SEVERAL),
+        (models.PositiveIntegerField(default=-1), MAYBE),
+        (models.PositiveIntegerField(db_default=Abs(1)), MAYBE),
+        (Above(null=True), MAYBE),
+        (models.PositiveIntegerField(default=int), OTHERS),
+        (models.IntegerField(null=True, unique=True, db_tablespace="fast"), OTHERS),
+        (models.IntegerField(null=True, unique=True, db_column="größe"), OTHERS),
+        (type("Both", (Moving, models.PositiveIntegerField), {})(default=1), OTHERS),
+    ],
+    ids=repr,
+)
+def test_a_new_column_that_rows_could_violate_stays_in_place(field: Any, reason: str) -> None:
+    assert kept(add("extra", field))[0] == reason
+
+
+@pytest.mark.parametrize("later", [NOTHING, ops.RunSQL("SELECT 1"), ops.RenameField("Book", "extra", "more")], ids=repr)
+def test_a_unique_column_that_is_filled_or_changed_stays_in_place(later: Operation) -> None:
+    assert kept(add("extra", UNIQUE), later)[0].endswith("comes after it in the same migration")
+
+
+def test_what_comes_again_in_the_same_words_stays_in_place() -> None:
+    again = [INDEX, ops.RemoveIndex("Book", "pages_idx"), INDEX]
+    assert kept(*again)[0] == kept(*again)[-1] == "the same statement comes again in the same migration"
+    assert plan(*again).replaced == ()
 
 
 DEFAULTED = add("extra", models.IntegerField(default=7))

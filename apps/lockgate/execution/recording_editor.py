@@ -8,7 +8,7 @@ editor's templates and of the methods that make its fragments. Nothing is sent t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -22,18 +22,18 @@ from django.db.backends.ddl_references import Statement as DjangoStatement
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.backends.utils import strip_quotes
 from django.db.models import Index, Model
-from django.db.models.expressions import RawSQL
 from psycopg import sql as psycopg_sql
 from psycopg.adapt import AdaptersMap
 from psycopg.types import TypeInfo
 from psycopg.types.hstore import register_hstore
 
 from lockgate.errors import LockgateError
+from lockgate.execution.recording import names
+from lockgate.execution.recording.new_columns import NewColumns
 from lockgate.planning import type_changes
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
-NAME_LIMIT = 63  # bytes: PostgreSQL's names are no longer
 HSTORE = 2**31  # a type's number that no server has given in practice; it never leaves this process
 EXCLUSION_TEMPLATE = "ALTER TABLE %(table)s ADD %(constraint)s"
 
@@ -82,13 +82,11 @@ def _class(base: type[BaseDatabaseSchemaEditor]) -> type[BaseDatabaseSchemaEdito
     return type("RecordingEditor", (_Recording, base), {})
 
 
-class _Recording:
+class _Recording(NewColumns):
     """Mixed in before the backend's editor class."""
 
     connection: Any
     deferred_sql: list[Any]
-    effective_default: Callable[[Any], Any]
-    _fk_constraint_name: Callable[..., Any]
 
     def __init__(self, connection: BaseDatabaseWrapper, prospect: Prospect) -> None:
         super().__init__(connection, collect_sql=True, atomic=True)  # type: ignore[call-arg]
@@ -97,6 +95,8 @@ class _Recording:
         self._announced: list[Change] = []
         self._fragments: list[tuple[str, Change]] = []
         self._altered = ""  # the column whose field is being altered
+        self._aside: list[str] | None = None  # what is only being made up, in place of being recorded
+        self._column: tuple[type[Model], Any] | None = None  # the one that is being added
         self._without_identity: set[tuple[str, str]] = set()
         self.deferred_sql = []
 
@@ -111,16 +111,19 @@ class _Recording:
     def discard(self, deferred: Sequence[Any] = ()) -> None:
         """Forget what an operation that failed half-way had said so far. deferred: what was deferred before it."""
         self.recorded, self.deferred_sql = [], list(deferred)
-        self._announced, self._fragments, self._altered = [], [], ""
+        self._announced, self._fragments, self._altered, self._column = [], [], "", None
 
     # What is sent
 
     def execute(self, sql: Any, params: Any = ()) -> None:
         """Record a statement; parameters are written into it as literals."""
-        changes = self._changes(sql)
         text = as_text(sql, params)
+        if self._aside is not None:
+            self._aside.append(text)
+            return
+        changes = self._changes(sql)
         online, attach = self._online(sql, text) if isinstance(sql, DjangoStatement) else ("", "")
-        self.recorded.append(Statement(text, changes, online, attach))
+        self.recorded.append(Statement(text, changes, online, attach, *self._split_column(changes)))
         for change in changes:
             self.prospect.apply(change)
             if change.kind is Kind.DROP_IDENTITY:
@@ -262,7 +265,7 @@ class _Recording:
         known = found.columns.get(column) if found else None
         if (table, column) in self._without_identity and (known is None or known.identity):
             return None
-        return known.sequence if known else _given_name(table, column, "seq")
+        return known.sequence if known else names.given(table, column, "seq")
 
     def _is_collation_deterministic(self, collation_name: str) -> bool:
         """Taken for granted: the other kind is rare, and decides over one index more or less."""
@@ -304,67 +307,6 @@ class _Recording:
         if not self._announced:
             self._announced.append(Change(Kind.COMMENT, model._meta.db_table))
         super().alter_db_table_comment(model, old, new)  # type: ignore[misc]
-
-    def add_field(self, model: type[Model], field: Any) -> None:
-        through_table = field.many_to_many and field.remote_field.through._meta.auto_created
-        if not through_table and field.db_parameters(self.connection)["type"] is not None:
-            self._announced += self._changes_of_new_column(model, field)
-        super().add_field(model, field)  # type: ignore[misc]
-
-    def _changes_of_new_column(self, model: type[Model], field: Any) -> list[Change]:
-        table, columns = model._meta.db_table, (field.column,)
-        parameters = field.db_parameters(self.connection)
-        references = ""
-        if field.remote_field and getattr(field, "db_constraint", False):
-            references = field.remote_field.model._meta.db_table
-        changes = [
-            Change(
-                Kind.ADD_COLUMN,
-                table,
-                columns,
-                references=references,
-                type=str(parameters["type"]),
-                default=self._default_of(field),
-                database_default=field.has_db_default(),
-                not_null=not field.null,
-                stored=bool(field.generated and field.db_persist),
-                identity=bool(field.db_type_suffix(self.connection)),
-            )
-        ]
-        if references:
-            name = strip_quotes(str(self._fk_constraint_name(model, field, "_fk_%(to_table)s_%(to_column)s")))
-            empty = not self._default_of(field)  # NULLs refer to nothing, so PostgreSQL does not look
-            changes.append(Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=references, proven=empty))
-        return [*changes, *self._inline_constraints(table, field)]
-
-    def _inline_constraints(self, table: str, field: Any) -> list[Change]:
-        """The constraints that a column's definition brings, by the names PostgreSQL gives them."""
-        columns = (field.column,)
-        changes = []
-        if field.db_parameters(self.connection)["check"]:
-            changes.append(Change(Kind.ADD_CHECK, table, columns, _given_name(table, field.column, "check")))
-        if field.primary_key:
-            changes.append(Change(Kind.ADD_PRIMARY_KEY, table, columns, _given_name(table, "", "pkey")))
-        elif field.unique:
-            name = _given_name(table, field.column, "key")
-            changes.append(Change(Kind.ADD_UNIQUE, table, columns, name, unique=True))
-        return changes
-
-    def _default_of(self, field: Any) -> str:
-        """Whether a new column's default is computed once, or for every row."""
-        if field.has_db_default():
-            return "volatile" if self._calls_volatile(field.db_default) else "constant"
-        return "" if self.effective_default(field) is None else "constant"
-
-    def _calls_volatile(self, expression: Any) -> bool:
-        if isinstance(expression, RawSQL):
-            return True  # it may call anything
-        given = getattr(expression, "extra", {}).get("function") or getattr(expression, "function", None)
-        name = given or getattr(expression, "template", "").partition("(")[0]  # RandomUUID has its name there
-        if str(name).lower() in self.prospect.facts.volatile_functions:
-            return True
-        inner: list[Any] = getattr(expression, "get_source_expressions", list)()
-        return any(self._calls_volatile(each) for each in inner if each is not None)
 
     def remove_field(self, model: type[Model], field: Any) -> None:
         table_of_its_own = field.many_to_many and field.remote_field.through._meta.auto_created
@@ -468,15 +410,3 @@ def _included(parts: dict[str, Any]) -> tuple[str, ...]:
     include = parts.get("include")
     listed: Any = include.parts["columns"] if isinstance(include, DjangoStatement) else None
     return tuple(listed.columns) if listed else ()
-
-
-def _given_name(table: str, column: str, label: str) -> str:
-    """The name PostgreSQL gives a constraint without one, shortened as it does: the longer part first.
-
-    Source: makeObjectName() in src/backend/commands/indexcmds.c
-    """
-    parts = [table, column] if column else [table]
-    while len("_".join([*parts, label])) > NAME_LIMIT:
-        longest = max(range(len(parts)), key=lambda number: len(parts[number]))
-        parts[longest] = parts[longest][:-1]
-    return "_".join([*parts, label])

@@ -18,7 +18,7 @@ from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import locks, order, rewrites
-from lockgate.planning.operations import Unplanned, adjusted, is_djangos, overridden, parts, statements_of
+from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts, statements_of
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
@@ -144,7 +144,9 @@ class _Builder:
                 self._operation(number, part, from_state, to_state)
         for deferred in self.deferred:
             self._at_the_end(deferred)
-        order.keep_what_is_touched_later([each for recorded in self.operations for each in recorded.choices])
+        choices = [each for recorded in self.operations for each in recorded.choices]
+        order.keep_what_comes_again(choices)
+        order.keep_what_is_touched_later(choices)
         steps = [step for recorded in self.operations for step in self._steps(recorded)]
         phases = list(Phase)
         steps.sort(key=lambda step: phases.index(step.phase))
@@ -232,6 +234,8 @@ class _Builder:
         return self._recorded(operation, before, after)
 
     def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
+        if does_nothing(operation):
+            return ()
         if not operation.reduces_to_sql:
             return (Unplanned(operation, "it brings its own code").statement,)
         deferred = list(self.editor.deferred_sql)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,10 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.planning.steps import Change, Kind, Statement
+
+# What a function of ``pass`` alone is made of.
+_CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
+_EMPTY = _CONSTANTS | {"RESUME", "RETURN_VALUE", "NOP"}
 
 
 class Unplanned(Operation):
@@ -60,6 +65,14 @@ def overridden(migration: Migration) -> str:
 def is_djangos(operation: Operation) -> bool:
     """Whether it is an operation of Django's core itself, all of whose statements are known."""
     return type(operation).__module__.startswith("django.db.migrations.")
+
+
+def does_nothing(operation: Operation) -> bool:
+    """Whether its code is empty, as that of a marker for some tool is; such code need not be run to be known."""
+    code = getattr(type(operation).database_forwards, "__code__", None)
+    found = list(dis.get_instructions(code)) if code else []
+    empty = all(each.opname in _EMPTY for each in found)
+    return bool(found) and empty and all(each.argval is None for each in found if each.opname in _CONSTANTS)
 
 
 def statements_of(operation: RunSQL) -> list[str]:

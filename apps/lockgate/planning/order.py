@@ -6,6 +6,7 @@ statement makes is known only once all of it is recorded; where it does, the sta
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,14 @@ class Choice:
 
     def _has(self, phase: Phase) -> bool:
         return isinstance(self.found, Rewritten) and any(each.phase is phase for each in self.found.online)
+
+
+def keep_what_comes_again(choices: Sequence[Choice]) -> None:
+    """Let statements stay in place of which the migration has several: the switch knows them by their text."""
+    times = Counter(choice.statement.sql for choice in choices)
+    for choice in choices:
+        if isinstance(choice.found, Rewritten) and times[choice.statement.sql] > 1:
+            choice.found = Kept("the same statement comes again in the same migration")
 
 
 def keep_what_is_touched_later(choices: Sequence[Choice]) -> None:

@@ -130,6 +130,7 @@ class Change:
     database_default: it stays in the database; Django drops a Python default right after adding the column.
     work: for ALTER_TYPE, what PostgreSQL must do to the rows. included: columns that an index carries along (INCLUDE).
     expression: an index of expressions; its columns are those that they use.
+    satisfied: a constraint that a new column brings, which no row that is there can violate.
     """
 
     kind: Kind
@@ -154,6 +155,7 @@ class Change:
     work: Work = Work.MOMENT
     included: tuple[str, ...] = ()
     expression: bool = False
+    satisfied: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,16 @@ class Statement:
 
     online: the same, in the form that lets reads and writes pass (CONCURRENTLY, NOT VALID), where there is one.
     attach: for a unique constraint, the statement that makes it of an index of its name.
+    bare: for a new column, the same without the constraints that need a look at every row; constraints: those, each by
+    itself.
     """
 
     sql: str
     changes: tuple[Change, ...] = ()
     online: str = ""
     attach: str = ""
+    bare: str = ""
+    constraints: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True)

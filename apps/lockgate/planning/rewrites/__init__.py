@@ -7,6 +7,7 @@ that whatever operation made the statement, Django's or a third party's, is serv
 
 from lockgate.planning.rewrites import (
     add_check,
+    add_column,
     add_foreign_key,
     add_index,
     add_unique,
@@ -23,6 +24,7 @@ ALL: tuple[Rewrite, ...] = (
     add_check.rewrite,
     add_foreign_key.rewrite,
     set_not_null.rewrite,
+    add_column.rewrite,
     keep_default.rewrite,
 )
 

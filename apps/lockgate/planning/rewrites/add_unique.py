@@ -12,28 +12,47 @@ from dataclasses import replace
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
+PARTITIONED = "the table is partitioned, and no index can be attached to all partitions as a constraint"
+
 
 def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
     if change.kind is not Kind.ADD_UNIQUE or not statement.attach or not context.pays(change.table):
         return None
     if context.partitioned(change.table):
-        return Kept("the table is partitioned, and no index can be attached to all partitions as a constraint")
+        return Kept(PARTITIONED)
     if prevented := context.prevented():
         return prevented
-    later = context.depends_on_switch(change)
-    phase = Phase.FINISH if later else Phase.EXPAND
-    build = Online(
+    if context.depends_on_switch(change):
+        return Rewritten("add unique constraint", after_the_switch(statement, change, context))
+    found = "duplicates are found here, before anything has changed; reads and writes go on"
+    build = _build(Phase.EXPAND, statement, change, context, found)
+    return Rewritten("add unique constraint", (build,), (_attach(statement, change),))
+
+
+def after_the_switch(statement: Statement, change: Change, context: Context) -> tuple[Online, ...]:
+    """Both steps in finish."""
+    reason = "after the switch, which makes its columns; until it is built duplicates are not refused"
+    return (
+        _build(Phase.FINISH, statement, change, context, reason),
+        Online(
+            Phase.FINISH,
+            f'attach unique constraint "{change.name}"',
+            _attach(statement, change),
+            "needs the index that was built",
+        ),
+    )
+
+
+def _build(phase: Phase, statement: Statement, change: Change, context: Context, reason: str) -> Online:
+    return Online(
         phase,
         f'build unique index "{change.name}"',
         Statement(statement.online, (replace(change, kind=Kind.ADD_INDEX, concurrently=True),)),
-        "duplicates are found here, before anything has changed; reads and writes go on"
-        if not later
-        else "after the switch, which makes its columns; until it is built duplicates are not refused",
+        reason,
         undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {context.quote(change.name)}",),
         transactional=False,
     )
-    attach = Statement(statement.attach, (replace(change, using_index=True),))
-    if not later:
-        return Rewritten("add unique constraint", (build,), (attach,))
-    attached = Online(phase, f'attach unique constraint "{change.name}"', attach, "needs the index that was built")
-    return Rewritten("add unique constraint", (build, attached))
+
+
+def _attach(statement: Statement, change: Change) -> Statement:
+    return Statement(statement.attach, (replace(change, using_index=True),))

@@ -10,24 +10,42 @@ from lockgate.planning.steps import Change, Kind, Phase, Statement
 
 def added_and_validated(name: str, statement: Statement, change: Change, context: Context) -> Rewritten:
     """NOT VALID and VALIDATE before the switch; or in it and after it, where the switch makes what they need."""
+    if context.depends_on_switch(change):
+        return after_the_switch(name, statement, change, context)
     table, constraint = context.quote(change.table), context.quote(change.name)
     drop = (f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}",)
-    added = Statement(statement.online, (replace(change, not_valid=True),))
-    validated = Statement(
-        f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}",
-        (Change(Kind.VALIDATE_CONSTRAINT, change.table, change.columns, change.name, references=change.references),),
+    found = "; rows that violate it are found here, before anything has changed"
+    steps = (
+        Online(
+            Phase.EXPAND,
+            f'add constraint "{change.name}", not valid',
+            _added(statement, change),
+            "holds for new rows at once",
+            drop,
+        ),
+        _validation(Phase.EXPAND, change, context, found, drop),
     )
-    later = context.depends_on_switch(change)
-    phase = Phase.FINISH if later else Phase.EXPAND
-    validation = Online(
+    return Rewritten(name, steps)
+
+
+def after_the_switch(name: str, statement: Statement, change: Change, context: Context) -> Rewritten:
+    """NOT VALID in the switch, and VALIDATE after it."""
+    return Rewritten(name, (_validation(Phase.FINISH, change, context),), (_added(statement, change),))
+
+
+def _added(statement: Statement, change: Change) -> Statement:
+    return Statement(statement.online, (replace(change, not_valid=True),))
+
+
+def _validation(phase: Phase, change: Change, context: Context, found: str = "", undo: tuple[str, ...] = ()) -> Online:
+    table, constraint = context.quote(change.table), context.quote(change.name)
+    validated = Change(
+        Kind.VALIDATE_CONSTRAINT, change.table, change.columns, change.name, references=change.references
+    )
+    return Online(
         phase,
         f'validate constraint "{change.name}"',
-        validated,
-        "reads every row once, while reads and writes go on"
-        + ("" if later else "; rows that violate it are found here, before anything has changed"),
-        undo=() if later else drop,
+        Statement(f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}", (validated,)),
+        f"reads every row once, while reads and writes go on{found}",
+        undo=undo,
     )
-    if later:
-        return Rewritten(name, (validation,), (added,))
-    addition = Online(phase, f'add constraint "{change.name}", not valid', added, "holds for new rows at once", drop)
-    return Rewritten(name, (addition, validation))

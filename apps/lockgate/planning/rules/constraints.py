@@ -28,13 +28,15 @@ def _named(change: Change) -> str:
     ERROR,
     condition="A unique constraint is added to a large table without an index that was built beforehand.",
     effect="Reads and writes wait while its index is built under an ACCESS EXCLUSIVE lock.",
-    remedy="Add the constraint in an atomic migration of its own, to a column that is there already: Lockgate builds "
-    "the index concurrently and attaches it.",
+    remedy="Add the constraint in an atomic migration of its own: Lockgate builds the index concurrently and attaches "
+    "it. Add a unique field with null=True and without a default, and fill it in a later migration.",
     unsafe="""
-        migrations.AddField("order", "barcode", models.CharField(max_length=20, null=True, unique=True)),
+        migrations.RunSQL("UPDATE shop_order SET number = id WHERE number = ''", migrations.RunSQL.noop),
+        migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="order_number")),
     """,
     safe="""
         migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="order_number")),
+        migrations.AddField("order", "barcode", models.CharField(max_length=20, null=True, unique=True)),
     """,
     squawk=("disallowed-unique-constraint",),
 )
@@ -51,12 +53,15 @@ def unique_in_place(case: Case) -> Iterator[Finding]:
     condition="A check constraint is added to a large table, and checked in the same statement.",
     effect="Reads and writes wait while every row is read under an ACCESS EXCLUSIVE lock.",
     remedy="Add the constraint in an atomic migration of its own: Lockgate adds it NOT VALID and validates it while "
-    "reads and writes go on. A new PositiveIntegerField brings a check in its column; add it as an IntegerField, and "
-    "the constraint by itself.",
+    "reads and writes go on. A new field with a check of its own needs a default that is known to satisfy it.",
     unsafe="""
-        migrations.AddField("order", "parcels", models.PositiveIntegerField(null=True)),
+        migrations.RunSQL("UPDATE shop_order SET total = 0 WHERE total < 0", migrations.RunSQL.noop),
+        migrations.AddConstraint(
+            "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
+        ),
     """,
     safe="""
+        migrations.AddField("order", "parcels", models.PositiveIntegerField(null=True)),
         migrations.AddConstraint(
             "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
         ),

@@ -1,0 +1,1 @@
+"""Parts of the recording editor (``execution.recording_editor``), by what they listen to."""

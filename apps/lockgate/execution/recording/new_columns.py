@@ -1,0 +1,173 @@
+"""What AddField announces: a column, with the constraints that its definition brings.
+
+Django sends all of it as one statement, under the lock of which PostgreSQL builds a unique index and checks every row.
+So the statement is made a second time, by Django's own methods, without those constraints; and each of them as a
+statement of its own, with the name PostgreSQL would have given it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from django.db.backends.utils import strip_quotes
+from django.db.models import Model, Value
+from django.db.models.expressions import RawSQL
+
+from lockgate.execution.recording import names
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.steps import Change, Kind, Statement
+
+
+class NewColumns:
+    """Mixed in before the backend's editor class."""
+
+    connection: Any
+    prospect: Prospect
+    deferred_sql: list[Any]
+    effective_default: Callable[[Any], Any]
+    _fk_constraint_name: Callable[..., Any]
+    _create_unique_sql: Callable[..., Any]
+    _create_check_sql: Callable[..., Any]
+    _online: Callable[..., tuple[str, str]]
+    _announced: list[Change]
+    _aside: list[str] | None
+    _column: tuple[type[Model], Any] | None
+
+    def add_field(self, model: type[Model], field: Any) -> None:
+        through_table = field.many_to_many and field.remote_field.through._meta.auto_created
+        if self._aside is None and not through_table and field.db_parameters(self.connection)["type"] is not None:
+            self._announced += self._changes_of_new_column(model, field)
+            self._column = (model, field)
+        super().add_field(model, field)  # type: ignore[misc]
+
+    def _changes_of_new_column(self, model: type[Model], field: Any) -> list[Change]:
+        table, columns = model._meta.db_table, (field.column,)
+        parameters = field.db_parameters(self.connection)
+        references = ""
+        if field.remote_field and getattr(field, "db_constraint", False):
+            references = field.remote_field.model._meta.db_table
+        changes = [
+            Change(
+                Kind.ADD_COLUMN,
+                table,
+                columns,
+                references=references,
+                type=str(parameters["type"]),
+                default=self._default_of(field),
+                database_default=field.has_db_default(),
+                not_null=not field.null,
+                stored=bool(field.generated and field.db_persist),
+                identity=bool(field.db_type_suffix(self.connection)),
+            )
+        ]
+        if references:
+            name = strip_quotes(str(self._fk_constraint_name(model, field, "_fk_%(to_table)s_%(to_column)s")))
+            empty = not self._default_of(field)  # NULLs refer to nothing, so PostgreSQL does not look
+            changes.append(Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=references, proven=empty))
+        return [*changes, *self._inline_constraints(table, field)]
+
+    def _inline_constraints(self, table: str, field: Any) -> list[Change]:
+        """The constraints that a column's definition brings, by the names PostgreSQL gives them."""
+        columns = (field.column,)
+        changes = []
+        if field.db_parameters(self.connection)["check"]:
+            name = self._free_name(table, field.column, "check")
+            changes.append(Change(Kind.ADD_CHECK, table, columns, name, satisfied=self._is_positive(field)))
+        if field.primary_key:
+            changes.append(Change(Kind.ADD_PRIMARY_KEY, table, columns, names.given(table, "", "pkey")))
+        elif field.unique:
+            name = self._free_name(table, field.column, "key")
+            empty = field.null and not field.generated and not self._default_of(field)
+            changes.append(Change(Kind.ADD_UNIQUE, table, columns, name, unique=True, satisfied=empty))
+        return changes
+
+    def _free_name(self, table: str, column: str, label: str) -> str:
+        """PostgreSQL's name for a constraint: with a number where the table has one of that name."""
+        taken = {each.name for each in self.prospect.named(table)}
+        numbers = ("", *map(str, range(1, len(taken) + 1)))
+        return next(name for number in numbers if (name := names.given(table, column, label + number)) not in taken)
+
+    # The same column without what PostgreSQL would check
+
+    def _split_column(self, changes: tuple[Change, ...]) -> tuple[str, tuple[Statement, ...]]:
+        """The statement that adds a column alone, and those that add its constraints; nothing for other statements."""
+        inline = [change for change in changes if change.kind in (Kind.ADD_UNIQUE, Kind.ADD_CHECK)]
+        column, self._column = self._column, None
+        if column is None or not inline or not self._can_split(*column):
+            return "", ()
+        model, field = column
+        bare = _unconstrained(field)
+        if field.primary_key or bare.db_parameters(self.connection)["check"]:
+            return "", ()  # or a third party's field that insists
+        return self._bare(model, bare), tuple(self._constraint(model, field, change) for change in inline)
+
+    def _can_split(self, model: type[Model], field: Any) -> bool:
+        """Whether the parts come to the same as the whole, tablespaces and shortened names included."""
+        plain = (model._meta.db_table + field.column).isascii() and '"' not in model._meta.db_table
+        return plain and not (field.db_tablespace or model._meta.db_tablespace) and self._is_fixed(field)
+
+    def _is_fixed(self, field: Any) -> bool:
+        """Whether a default is the same whenever it is asked for, so that the statement can be told beforehand."""
+        moving = (
+            (field.has_default() and callable(field.default))
+            or getattr(field, "auto_now", False)
+            or getattr(field, "auto_now_add", False)
+        )
+        return not moving and bool(self.effective_default(field) == self.effective_default(field))
+
+    def _bare(self, model: type[Model], field: Any) -> str:
+        deferred, self._aside = list(self.deferred_sql), []
+        try:
+            super().add_field(model, field)  # type: ignore[misc]
+            return self._aside[0]
+        finally:
+            self.deferred_sql, self._aside = deferred, None
+
+    def _constraint(self, model: type[Model], field: Any, change: Change) -> Statement:
+        if change.kind is Kind.ADD_CHECK:
+            made = self._create_check_sql(model, change.name, field.db_parameters(self.connection)["check"])
+        else:
+            made = self._create_unique_sql(model, [field], name=change.name)
+        online, attach = self._online(made, str(made))
+        return Statement(str(made), (change,), online, attach)
+
+    # Defaults
+
+    def _is_positive(self, field: Any) -> bool:
+        """Whether every row's value for a new PositiveIntegerField, and the like, is NULL or known not to be negative.
+
+        Checks that are not Django's own are not known.
+        """
+        if field.generated or field.get_internal_type() not in self.connection.data_type_check_constraints:
+            return False
+        if not field.has_db_default():
+            given = self.effective_default(field)
+        else:
+            expression = field._db_default_expression
+            given = expression.value if isinstance(expression, Value) else -1
+        return given is None or (isinstance(given, int) and given >= 0)
+
+    def _default_of(self, field: Any) -> str:
+        """Whether a new column's default is computed once, or for every row."""
+        if field.has_db_default():
+            return "volatile" if self._calls_volatile(field.db_default) else "constant"
+        return "" if self.effective_default(field) is None else "constant"
+
+    def _calls_volatile(self, expression: Any) -> bool:
+        if isinstance(expression, RawSQL):
+            return True  # it may call anything
+        given = getattr(expression, "extra", {}).get("function") or getattr(expression, "function", None)
+        name = given or getattr(expression, "template", "").partition("(")[0]  # RandomUUID has its name there
+        if str(name).lower() in self.prospect.facts.volatile_functions:
+            return True
+        inner: list[Any] = getattr(expression, "get_source_expressions", list)()
+        return any(self._calls_volatile(each) for each in inner if each is not None)
+
+
+def _unconstrained(field: Any) -> Any:
+    """A field as it is, but neither unique nor checked."""
+    bare = copy.copy(field)
+    vars(bare).update(_unique=False, unique=False, db_check=lambda connection: None)  # unique is kept once asked for
+    return bare

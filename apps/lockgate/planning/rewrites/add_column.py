@@ -1,0 +1,51 @@
+"""ADD COLUMN … UNIQUE, ADD COLUMN … CHECK → the column in the switch, what its constraints need after it.
+
+PostgreSQL adds a column in a moment, but builds the index of its UNIQUE, and reads every row for its CHECK, under the
+same ACCESS EXCLUSIVE lock. That is put off only where no row that is there can violate the constraint: what failed
+after the switch could not be rolled back.
+Source: https://www.postgresql.org/docs/current/sql-altertable.html (ADD COLUMN, NOT VALID, USING INDEX)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lockgate.planning.rewrites import add_unique, validation
+from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
+from lockgate.planning.steps import Change, Kind, Statement
+
+_INLINE = (Kind.ADD_UNIQUE, Kind.ADD_CHECK)
+
+
+def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
+    inline = [each for each in statement.changes if each.kind in _INLINE]
+    if change.kind is not Kind.ADD_COLUMN or not inline or not context.pays(change.table):
+        return None
+    if reason := _reason(statement, inline, context):
+        return Kept(reason)
+    left = tuple(each for each in statement.changes if each.kind not in _INLINE)
+    online: list[Online] = []
+    switch = [replace(statement, sql=statement.bare, changes=left, bare="", constraints=())]
+    for constraint in statement.constraints:
+        (added,) = constraint.changes
+        if added.kind is Kind.ADD_UNIQUE:
+            online += add_unique.after_the_switch(constraint, added, context)
+        else:
+            put_off = validation.after_the_switch("add check constraint", constraint, added, context)
+            online += put_off.online
+            switch += put_off.switch
+    return Rewritten("add column", tuple(online), tuple(switch))
+
+
+def _reason(statement: Statement, inline: list[Change], context: Context) -> str:
+    """Why the constraints must come with the column."""
+    for each in inline:
+        if each.kind is Kind.ADD_UNIQUE and context.partitioned(each.table):
+            return add_unique.PARTITIONED
+        if each.kind is Kind.ADD_UNIQUE and not each.satisfied:
+            return "its rows do not all get NULL, and duplicates must fail before anything is committed"
+        if not each.satisfied:
+            return "its rows may violate the column's check, which must fail before anything is committed"
+    if not statement.constraints:
+        return "its default is another each time, or its names or tablespace are not told apart from the statement"
+    return ""
