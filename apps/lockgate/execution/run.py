@@ -18,19 +18,14 @@ import psycopg
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import Error as DatabaseError
 
-from lockgate import journal, ledger
+from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
-from lockgate.execution import account, contract, django_seams, failures, interruption, judgement, recovery, survey
-from lockgate.execution.duties import Duties
-from lockgate.execution.executor import Executor
+from lockgate.execution import django_seams, failures, interruption, judgement, survey
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.progress import Progress
 from lockgate.execution.survey import Survey
-from lockgate.facts import Ended, ExtensionOutcome, Key, LockAcquired, NothingPending, Runner
-from lockgate.journal import Journal
-from lockgate.ledger import Entry
-from lockgate.models import Run
+from lockgate.facts import Ended, ExtensionOutcome, LockAcquired, NothingPending, Runner
 
 
 def migrate(gate: Gate, request: Request) -> None:
@@ -55,19 +50,12 @@ def migrate(gate: Gate, request: Request) -> None:
 
 def migrate_ungated(gate: Gate, request: Request) -> None:
     """The same work for a test runner's database: extensions and held migrations, but no lock and no ledger."""
+    from lockgate.execution import work  # noqa: PLC0415  as below
+
     _create_extensions(gate, survey.read(gate, request))
     found = survey.read(gate, request)
     judgement.report_held(found, gate)
-    progress = Progress(gate.listen, total=len(found.pending))
-    held = found.held.keys()
-    duties = Duties(
-        gate.connection, progress, held, _unlocked, lambda entry: None, gate.redact, gate.limits, gated=False
-    )
-    _apply(request, duties)
-
-
-def _unlocked(*, inside: bool) -> None:
-    """There is no lock to confirm."""
+    work.do_ungated(gate, request, found)
 
 
 def _refuse_transaction(gate: Gate) -> None:
@@ -121,8 +109,11 @@ def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, pro
         return
     judgement.report_held(found, gate)
     judgement.judge_hazards(found, gate, request)
+    # Imported here: what plans and changes a schema is most of our code, and most runs have nothing to change.
+    from lockgate.execution import work  # noqa: PLC0415
+
     started = time.monotonic()
-    _work(gate, request, found, waited, progress)
+    work.do(gate, request, found, waited, progress)
     if found.held and request.app_label and request.signals:
         first = next(iter(found.held.values()))
         raise HeldTarget(
@@ -144,47 +135,6 @@ def _create_extensions(gate: Gate, found: Survey) -> dict[str, ExtensionOutcome]
         elif outcome.state == "failed":
             refused[outcome.name] = outcome
     return refused
-
-
-def _work(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> None:
-    """The ledger, then the migrations and Django's signals, then the ledger's last word."""
-    confirm = functools.partial(advisory_lock.confirm, gate.connection, session.raw(gate.connection))
-    progress.total = len({*found.pending, *found.ledger_pending})
-    first = account.bring_up_ledger(gate, request, found, progress, confirm)
-    duties = Duties(gate.connection, progress, found.held.keys(), confirm, lambda entry: None, gate.redact, gate.limits)
-    if not ledger.exists(gate.connection):  # kept from this database by a router, or about to be unapplied
-        _apply(request, duties)
-        return
-    with account.open_run(gate, request, found, waited, progress) as run:
-
-        def record(entry: Entry) -> None:
-            if ledger.exists(gate.connection):
-                ledger.record(gate.connection.alias, run, entry)
-
-        for entry in first:
-            record(entry)
-        duties = dataclasses.replace(duties, record=record, journaled=_journal(gate, request, run))
-        if duties.journaled is not None:
-            applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
-            recovery.recover(duties, found.disk, applied, applied & set(found.pending))
-        _apply(request, duties)
-        if request.contract:
-            contract.carry_out_due(duties, run)
-        account.record_baseline(gate, found, run)
-
-
-def _journal(gate: Gate, request: Request, run: Run) -> Journal | None:
-    """The journal of this run; None where its own migrations are what is asked for."""
-    known = request.app_label != "lockgate" and journal.exists(gate.connection)
-    return Journal(gate.connection, run) if known else None
-
-
-def _apply(request: Request, duties: Duties) -> None:
-    """Have Django do it with our executor; and be sure, at the end, that all of it was done under the lock."""
-    with django_seams.executor_in_place(functools.partial(Executor, duties=duties)):
-        request.work()
-    interruption.raise_if_requested()
-    duties.confirm(inside=False)
 
 
 @contextlib.contextmanager
