@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conformance.projects import Project
@@ -21,6 +21,7 @@ CACHE = ROOT / ".data" / "conformance"
 DJANGO = "django>=5.2,<6"
 OURS = ("psycopg[binary]>=3.2", "dj-database-url>=3")
 PROBE = Path(__file__).with_name("probe.py")
+STOCK = Path(__file__).with_name("stock.py")
 SETTINGS = """
 SECRET_KEY = "for-tests-only" * 4
 USE_TZ = True
@@ -47,10 +48,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Environment:
-    """A project that is installed. database: the URL that its settings read."""
+    """A project that is installed. database: the URL that its settings read. variables: what its commands read."""
 
     project: Project
     database: str
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -81,6 +83,10 @@ class Environment:
     def manage(self, *arguments: str) -> Ended:
         return self._run("manage.py", *arguments)
 
+    def stock(self, *arguments: str) -> Ended:
+        """By Django's own ``migrate``, under the same settings."""
+        return self._run("-P", str(STOCK), *arguments)
+
     def probe(self, *arguments: str) -> Ended:
         return self._run("-P", str(PROBE), *arguments)  # beside it lie modules named as projects
 
@@ -107,6 +113,7 @@ class Environment:
             "DJANGO_SETTINGS_MODULE": "site_settings",
             "DATABASE_URL": self.database,
             **own,
+            **self.variables,
         }
 
     def _python(self) -> str:

@@ -55,7 +55,7 @@ def examine(project: Project) -> Found:
         found.count = _probed(found, environment, "count") or {}
         if found.count:
             _before(found, environment)
-            found.left_out = _lacking(project)
+            found.left_out = lacking(project)
         if found.count and not found.left_out:
             _after(found, environment, Environment(project, second.url))
     return found
@@ -137,7 +137,7 @@ def _probed(found: Found, environment: Environment, *arguments: str) -> Any:
     return answer
 
 
-def _lacking(project: Project) -> str:
+def lacking(project: Project) -> str:
     with databases.admin() as connection:
         rows = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
     missing = set(project.extensions) - {name for (name,) in rows}
