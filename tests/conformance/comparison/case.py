@@ -54,7 +54,7 @@ class Case:
 
     @property
     def digest(self) -> str:
-        """Of all that tools see of it."""
+        """Of its migrations, to tell whether they are what was judged."""
         return hashlib.sha256("\0".join(self.files().values()).encode()).hexdigest()[:16]
 
     def files(self) -> dict[str, str]:

@@ -58,7 +58,7 @@ INITIAL = text(
         CREATE TYPE shop_mood AS ENUM ('good', 'bad');
         CREATE SCHEMA shop_archive;
         CREATE TABLE shop_archive.orders (id bigint);
-        CREATE MATERIALIZED VIEW shop_totals AS SELECT customer_id, sum(total) FROM shop_order GROUP BY customer_id;
+        CREATE MATERIALIZED VIEW shop_totals AS SELECT customer_id, count(*) FROM shop_order GROUP BY customer_id;
         CREATE TABLE shop_event (at date NOT NULL) PARTITION BY RANGE (at);
         CREATE TABLE shop_event_2025 PARTITION OF shop_event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
         """,

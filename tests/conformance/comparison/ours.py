@@ -1,0 +1,62 @@
+"""Lockgate's judgement of a case without a server, as ``lintmigrations --since`` does: one release, large tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import linecache
+from dataclasses import dataclass
+
+from django.db.migrations import Migration
+
+from lockgate.execution import squawk
+from lockgate.execution.lazy_states import LazyState
+from lockgate.execution.recording_editor import offline_connection, recording, unplugged
+from lockgate.planning import build, hazards
+from lockgate.planning.rules.case import HazardSettings
+from lockgate.planning.rules.rule import OFFLINE
+from lockgate.planning.steps import Phase
+from lockgate.policy import Policy
+from tests.conformance.comparison import shop
+from tests.conformance.comparison.answers import Remark
+from tests.conformance.comparison.case import Case
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What Lockgate says of a case. rewritten: some of it runs online, before or after the migration's transaction."""
+
+    remarks: tuple[Remark, ...]
+    rewritten: bool
+
+
+def judge(case: Case, *, online: bool) -> Judged:
+    """online: as Lockgate runs it; otherwise as stock Django would."""
+    limits = Policy()
+    given = [_migration(text, name) for name, text in case.files().items()]
+    connection = offline_connection("default", OFFLINE.version)
+    settings = build.Settings(limits.large_table_bytes, online=online)
+    planner = build.Planner(OFFLINE, lambda prospect: recording(connection, prospect), settings)
+    state = LazyState()
+    with unplugged():
+        planner.plan(_migration(shop.INITIAL, "0001_initial"), state, deployed=True)
+        plans = [planner.plan(each, state) for each in given]
+    program = squawk.program()
+    assert program, "squawk is a requirement of development"
+    sql = squawk.judge(program, hazards.unread(plans), OFFLINE.version)
+    bounds = HazardSettings(limits.large_table_bytes, limits.size_budget_bytes)
+    found = hazards.find(plans, OFFLINE, given, bounds, sql)
+    remarks = {Remark(each.rule.id, str(each.rule.severity)) for each in found}
+    phases = {step.phase for plan in plans for step in plan.steps}
+    return Judged(tuple(sorted(remarks)), bool(phases - {Phase.SWITCH}))
+
+
+def _migration(text: str, name: str) -> Migration:
+    """A migration made of a file's text, whose functions can be read as from a file."""
+    file = f"<comparison {name} {hash(text)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    spec = importlib.util.spec_from_loader(f"shop.migrations.{name}", loader=None)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    exec(compile(text, file, "exec"), module.__dict__)
+    made: Migration = module.Migration(name, "shop")
+    return made
