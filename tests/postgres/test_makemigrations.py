@@ -135,6 +135,13 @@ def test_hazards_are_shown_with_how_to_accept_them(shop: Site) -> None:
     assert shown.count(ASSUMED) == 1
 
 
+def test_what_hazards_have_in_common_is_said_once(shop: Site) -> None:
+    shop.migration("0002_more", ADD_COLUMN.format("one"), ADD_COLUMN.format("two"))
+    models(shop)
+    shown = make(shop, "--dry-run").out.partition("Hazards of")[2]
+    assert (shown.count("LG801 error"), shown.count("      what  column"), shown.count("      next  ")) == (1, 2, 1)
+
+
 def test_new_migrations_are_one_release(site: Site) -> None:
     """What one of them makes is new to the others, in whatever order their apps come."""
     (site.path / "aside" / "migrations").mkdir(parents=True)

@@ -190,8 +190,17 @@ FORMATS: dict[str, Callable[[Report], str]] = {"text": text, "json": as_json, "g
 
 
 def beside(hazards: Sequence[Hazard]) -> list[str]:
-    """The hazards of one migration, for a command that shows them beside its plan, and how to accept them."""
-    lines = [line.removeprefix("  ") for each in hazards for line in _lines(Placed(each, "", 1))]
+    """The hazards of one migration, for a command that shows them beside its plan, and how to accept them.
+
+    What they have in common is said once.
+    """
+    lines: list[str] = []
+    found = sorted(hazards, key=lambda each: (each.rule.id, each.accepted))
+    for (rule, accepted), group in groupby(found, key=lambda each: (each.rule, each.accepted)):
+        lines.append(f"{rule.id} {'accepted' if accepted else rule.severity:<8} {rule.name}")
+        parts = [line for each in group for line in _part("what", each.what)]
+        parts += _part("why", accepted) if accepted else [*_part("why", rule.effect), *_part("next", rule.remedy)]
+        lines += (line.removeprefix("  ") for line in parts)
     if open_ids := sorted({each.rule.id for each in hazards if not each.accepted}):
         reasons = ", ".join(f'"{identity}": "…"' for identity in open_ids)
         lines.append(
