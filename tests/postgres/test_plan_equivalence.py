@@ -10,7 +10,7 @@ import pytest
 
 from lockgate.planning.steps import MigrationPlan, Phase
 from tests.support import plans
-from tests.support.plan_cases import BASE, CASES, Case
+from tests.support.plan_cases import BASE, CASES, PARTITIONED, Case
 from tests.support.plans import Scratch
 from tests.support.schema import dump
 
@@ -41,7 +41,7 @@ def sent(scratch: Scratch) -> Iterator[list[str]]:
         yield found
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [*CASES, *PARTITIONED], ids=str)
 def test_a_plan_ends_as_stock_django_does(scratch: Scratch, case: Case) -> None:
     """In place it sends what stock Django sends; online it ends in the same schema, and expand can be undone."""
     state = scratch.prepare(*BASE, *case.before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.postgres import constraints as postgres_constraints
@@ -957,3 +957,37 @@ QUOTED = (
 )
 
 CASES = (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS, *TABLES, *MIXED, *QUOTED)
+
+PARTITION = Sends(
+    "ALTER TABLE library_book RENAME TO whole;"
+    " CREATE TABLE library_book (LIKE whole INCLUDING DEFAULTS) PARTITION BY HASH (id);"
+    " DROP TABLE whole;"
+    " CREATE TABLE library_book_0 PARTITION OF library_book FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
+    " CREATE TABLE library_book_1 PARTITION OF library_book FOR VALUES WITH (MODULUS 2, REMAINDER 1);"
+    " ALTER TABLE library_book ADD PRIMARY KEY (id);"
+    " ALTER TABLE library_book ADD CONSTRAINT author_fk FOREIGN KEY (author_id) REFERENCES library_author (id)"
+    " DEFERRABLE INITIALLY DEFERRED;"
+    " CREATE INDEX author_idx ON library_book (author_id)"
+)
+# PostgreSQL has no unique constraint without the key that rows are divided by, and nothing concurrent, on such tables.
+UNIQUE_WITH_KEY = (
+    case("AddConstraint Unique", unique("u", fields=["id", "title"]), listed=False),
+    case("AlterUniqueTogether", ops.AlterUniqueTogether("Book", [("id", "title")]), listed=False),
+    case(
+        "AddConstraint Unique, partial, on the key",
+        unique("u", fields=["id"], condition=models.Q(out_of_print=False)),
+        listed=False,
+    ),
+)
+REFUSED_OF_PARTITIONED = ("unique", "Unique", "Exclusion", "Concurrently", "primary key", "OneToOne", "FTS")
+
+
+def partitioned(found: Case) -> Case:
+    return replace(found, title=f"partitioned: {found}", before=(PARTITION, *found.before), listed=False)
+
+
+PARTITIONED = tuple(
+    partitioned(each)
+    for each in (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS)
+    if not any(word in each.title for word in REFUSED_OF_PARTITIONED)
+) + tuple(map(partitioned, UNIQUE_WITH_KEY))

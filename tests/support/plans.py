@@ -159,13 +159,17 @@ class Scratch:
         columns = self.query(
             "SELECT class.relname, attname, typname, typcategory FROM pg_attribute"
             " JOIN pg_class AS class ON class.oid = attrelid JOIN pg_type AS type ON type.oid = atttypid"
-            " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+            " AND attnum > 0 AND NOT attisdropped"
             " AND attidentity = '' AND attgenerated = '' ORDER BY class.oid, attnum"
         )
         given: dict[str, dict[str, str]] = {}
         for table, column, kind, category in columns:
             given.setdefault(table, {})[column] = _value(kind, category)
-        every = self.query("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
+        every = self.query(
+            "SELECT relname FROM pg_class"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+        )
         with self.connection.cursor() as cursor:
             cursor.execute("SET session_replication_role = replica")  # any order of tables will do
             for (table,) in every:
@@ -176,12 +180,13 @@ class Scratch:
                 cursor.execute(f'INSERT INTO "{table}" {target} {source}' if values else _only_identity(table))
             cursor.execute("RESET session_replication_role; ANALYZE")
 
-    def relations(self) -> dict[str, int]:
-        """The tables there are, by name."""
+    def relations(self) -> dict[int, str]:
+        """The tables there are, by number; a partition counts as the table that it is a part of."""
         return dict(
             self.query(
-                "SELECT relname, oid::bigint FROM pg_class"
-                " WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+                "SELECT class.oid::bigint, coalesce(whole.relname, class.relname) FROM pg_class AS class"
+                " LEFT JOIN pg_inherits ON inhrelid = class.oid LEFT JOIN pg_class AS whole ON whole.oid = inhparent"
+                " WHERE class.relkind IN ('r', 'p') AND class.relnamespace = 'public'::regnamespace"
             )
         )
 
@@ -270,9 +275,8 @@ class _Look:
 
 
 def _in_transaction(scratch: Scratch, step: Step) -> Locks:
-    there = scratch.relations()
-    oids = list(there.values())
-    names = {oid: name for name, oid in there.items()}
+    names = scratch.relations()
+    oids = list(names)
     works = dict.fromkeys(oids, Work.MOMENT)
     scratch.send("BEGIN")
     try:
@@ -292,10 +296,12 @@ def _in_transaction(scratch: Scratch, step: Step) -> Locks:
 
 
 def _strongest(held: list[tuple[Any, ...]], works: dict[int, Work], names: dict[int, str]) -> Locks:
-    modes: dict[int, LockMode] = {}
+    found: Locks = {}
     for oid, text in held:
-        modes[oid] = max(modes.get(oid, LockMode.ACCESS_SHARE), LockMode(text), key=lambda mode: mode.strength)
-    return {names[oid]: (mode, works[oid]) for oid, mode in modes.items()}
+        mode, work = found.get(names[oid], (LockMode.ACCESS_SHARE, Work.MOMENT))
+        stronger = max(mode, LockMode(text), key=lambda mode: mode.strength)
+        found[names[oid]] = (stronger, max(work, works[oid], key=ORDER.index))
+    return found
 
 
 def _concurrently(scratch: Scratch, step: Step) -> Locks:
@@ -304,9 +310,8 @@ def _concurrently(scratch: Scratch, step: Step) -> Locks:
     While it waits, others must be able to read and to write the table.
     """
     (statement,) = step.statements
-    there = scratch.relations()
-    oids = list(there.values())
-    names = {oid: name for name, oid in there.items()}
+    names = scratch.relations()
+    oids = list(names)
     before = _Look(scratch, oids)
     (pid,) = scratch.query("SELECT pg_backend_pid()")[0]
     failures: list[BaseException] = []
