@@ -1,4 +1,4 @@
-"""Migrations of large tables, carried out online: phases, the journal, failures that leave nothing, and what resumes."""
+"""Migrations of large tables, carried out online: phases, the journal, and failures that leave nothing."""
 
 from __future__ import annotations
 

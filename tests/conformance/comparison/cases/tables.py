@@ -55,7 +55,7 @@ CASES = (
         Danger.OLD,
         why="The serving release still names the old table.",
         source=sources.OPERATIONS,
-        do='migrations.AlterModelTable("ticket", "shop_request"),',
+        do='migrations.AlterModelTable("ticket", "shop_demand"),',
     ),
     safe(
         "AlterModelOptions and AlterModelManagers",
