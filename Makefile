@@ -46,8 +46,10 @@ requirements/comparison.txt: requirements/comparison.in | $(VENV)/installed
 
 lock: requirements/comparison.txt
 
-conformance: $(VENV)/installed  ## plan, lint and migrate real projects' histories (minutes, and the package index)
-	python -m tests.conformance.histories
+conformance: $(VENV)/installed  ## Django's own tests and real projects' histories, by stock Django and by Lockgate (half an hour)
+	@failed=0; for part in django_suite histories same_end; do \
+	    python -m tests.conformance.$$part || failed=1; \
+	done; exit $$failed
 
 sweep: $(VENV)/installed  ## races, and kills at every statement, whole (an hour or two; goes on where it was ended)
 	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_races.py -m sweep -n 0
