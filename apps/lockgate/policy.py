@@ -95,8 +95,6 @@ SESSION_OF_INTEREST = timedelta(seconds=5)
 # stands in the way of that must not delay a migration that need not wait for it.
 HAZARD_LOCK_TIMEOUT = timedelta(seconds=1)
 
-# Whether runs take the online way that plans show. While they do not, hazards are judged as things will happen.
-EXECUTES_ONLINE = False
 # Characters of a release's name that are kept: the ledger's column, which an image's name with its digest may exceed.
 RELEASE_LENGTH = 100
 # No wait is meant to be longer; more is a slip of the keyboard.

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockgate import policy
 from tests.support import sweep, sweep_record, sweep_report
 from tests.support.sweep import Action, Point, Sweep
 from tests.support.sweep_cases import CASES, Case
@@ -47,8 +46,6 @@ def record() -> Record:
 
 @pytest.mark.parametrize(("action", "case"), CHOSEN, ids=str)
 def test_the_next_run_ends_as_an_undisturbed_one(swept: Sweep, record: Record, action: Action, case: Case) -> None:
-    if not policy.EXECUTES_ONLINE and not all(pending.atomic for pending in case.pending):
-        pytest.skip("what is not atomic cannot be taken up again before runs go online")
     print(f"LOCKGATE_SEED={SEED}")
     points = swept.points(action, case, SEED, 0 if WHOLE else 1)
     findings = sweep_report.sweep(swept, action, case, points, record)

@@ -68,7 +68,7 @@ def _hazards(pending: Sequence[Key], connection: BaseDatabaseWrapper, limits: po
     with transaction.atomic(using=connection.alias):
         locks.limit_waiting(connection, policy.HAZARD_LOCK_TIMEOUT)
         facts = catalog.facts(connection, planned.tables)
-    plans = planner.steps(planned, facts, connection.alias, history.as_run(limits))
+    plans = planner.steps(planned, facts, connection.alias, history.settings_of(limits))
     return hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))
 
 

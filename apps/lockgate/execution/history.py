@@ -44,13 +44,8 @@ def forwards(migration: Migration, state: LazyState) -> None:
         operation.state_forwards(migration.app_label, state)
 
 
-def as_run(limits: policy.Policy) -> build.Settings:
-    """How this version plans what it is about to run, and so what hazards are judged by."""
-    return build.Settings(threshold=limits.large_table_bytes, online=policy.EXECUTES_ONLINE and limits.online)
-
-
-def as_shown(limits: policy.Policy) -> build.Settings:
-    """How plans are shown: the online way too, before this version takes it."""
+def settings_of(limits: policy.Policy) -> build.Settings:
+    """How a run plans what it is about to do; shown and judged is the same."""
     return build.Settings(threshold=limits.large_table_bytes, online=limits.online)
 
 

@@ -44,7 +44,7 @@ def offline(
     """Judge migrations without a server: every table counts as large. together: they go out as one release."""
     state = LazyState(real_apps=loader.unmigrated_apps)
     recorder = history.recorder(offline_connection(alias, OFFLINE.version))
-    walk = Walk(state, recorder, OFFLINE, history.as_run(limits))
+    walk = Walk(state, recorder, OFFLINE, history.settings_of(limits))
     with unplugged():
         walk.through(history.in_order(loader), wanted, together=together)
     return judged(walk, limits, together=together)
@@ -57,7 +57,10 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
     pending = [each for each in ordered if key_of(each) not in loader.applied_migrations]
     state = history.state_after(loader, applied)
     facts = catalog.facts(connection, tables.concerned(state, ordered))
-    recorder, settings = history.recorder(offline_connection(connection.alias, facts.version)), history.as_run(limits)
+    recorder, settings = (
+        history.recorder(offline_connection(connection.alias, facts.version)),
+        history.settings_of(limits),
+    )
     before = Walk(LazyState(real_apps=loader.unmigrated_apps), recorder, _sizes_alone(facts), settings)
     now = Walk(state, recorder, facts, settings)
     with unplugged():

@@ -57,7 +57,7 @@ def plan(
     """
     found = pending(loader, migrations)
     facts = catalog.facts(connection, found.tables)
-    return steps(found, facts, connection.alias, history.as_shown(limits)), facts
+    return steps(found, facts, connection.alias, history.settings_of(limits)), facts
 
 
 def steps(found: Pending, facts: DatabaseFacts, alias: str, settings: build.Settings) -> list[MigrationPlan]:

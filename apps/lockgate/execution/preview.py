@@ -65,13 +65,11 @@ def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str,
             made.through([*earlier, *ordered], {key_of(each) for each in ordered}, together=True)
         return made
 
-    shown, run = history.as_shown(limits), history.as_run(limits)
-    in_place = replace(shown, online=False)
-    walks = {in_place: walk(in_place, _noting(recorder, late))}
-    for settings in {shown, run} - {in_place}:
-        walks[settings] = walk(settings, recorder)
-    judged = linting.judged(walks[run], limits, together=True)
-    made = zip(ordered, walks[in_place].plans, walks[shown].plans, strict=True)
+    as_run = history.settings_of(limits)
+    in_place = walk(replace(as_run, online=False), _noting(recorder, late))
+    run = walk(as_run, recorder) if as_run.online else in_place
+    judged = linting.judged(run, limits, together=True)
+    made = zip(ordered, in_place.plans, run.plans, strict=True)
     return Previews(
         tuple(
             Preview(migration, tuple(_by_operation(plain, late)), plan, _of(migration, judged.hazards))

@@ -17,7 +17,7 @@ def sections(preview: Preview) -> Iterator[Section]:
     name = key_of(preview.migration)
     yield f"SQL of {name}:", _sql(preview)
     if not plan_report.is_harmless(preview.plan):
-        yield f"Steps of {name} ({plan_report.EXECUTION}):", list(plan_report.steps_in_short(preview.plan))
+        yield f"Steps of {name}:", list(plan_report.steps_in_short(preview.plan))
     elif locks := plan_report.locks_in_short(preview.plan):
         yield f"Locks of {name}:", locks
     if preview.hazards:

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from lockgate import policy
 from lockgate.facts.tables import DatabaseFacts, SessionFacts, TableFacts
 from lockgate.planning.rules.rule import OFFLINE
 from lockgate.planning.steps import Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
 
 VERSION = 1
-EXECUTION = (
-    "as they run"
-    if policy.EXECUTES_ONLINE
-    else "the online way; this version still runs every step in place, in its migration's transaction"
-)
 _WORDS = {
     Work.MOMENT: "for a moment",
     Work.SCAN: "while every row is read",
@@ -28,7 +22,7 @@ _WORDS = {
 
 def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
     """Lines that go under Django's own: what runs when, what it locks, whom it blocks."""
-    yield f"Steps ({EXECUTION}):"
+    yield "Steps:"
     for migration in plans:
         yield f"  {migration.migration}{'' if migration.atomic else '  (not atomic)'}"
         for step in migration.steps:
@@ -138,7 +132,6 @@ def document(plans: Iterable[MigrationPlan], facts: DatabaseFacts) -> dict[str, 
     return {
         "version": VERSION,
         "server_version": facts.version,
-        "execution": "online" if policy.EXECUTES_ONLINE else "in place",
         "migrations": [
             {
                 "app": plan.migration.app,

@@ -9,16 +9,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-from lockgate import policy
 from lockgate.planning.rules import ALL, GROUPS, Example, Rule
 from lockgate.planning.rules.shop import MODELS
 
 WIDTH = 110  # characters
-IN_PLACE = (
-    "This version runs every migration in place, and judges it so: what a remedy or a safe example leaves to "
-    "Lockgate's online way is still reported. Until that is there, use Django's AddIndexConcurrently, "
-    "AddConstraintNotValid and ValidateConstraint."
-)
 
 
 def explain(rule: Rule) -> str:
@@ -39,7 +33,6 @@ def explain(rule: Rule) -> str:
             "",
             "to accept it, in the migration",
             f'    lockgate_accept = {{"{rule.id}": "the reason why it is safe here"}}',
-            *([] if policy.EXECUTES_ONLINE else ["", *_part("note", IN_PLACE)]),
         ]
     )
 
@@ -99,7 +92,6 @@ def index() -> str:
         "",
         "What `lintmigrations` reports, and why. Ids never change their meaning. How hazards are judged",
         "and accepted is in [linting](../linting.md); how to add a rule in [adding a rule](../adding-a-rule.md).",
-        *([] if policy.EXECUTES_ONLINE else ["", *textwrap.wrap(IN_PLACE, WIDTH)]),
     ]
     for prefix, (title, rules) in GROUPS.items():
         parts += ["", f"## {prefix}xx: {title}", "", "| id | name | severity | reported when |", "|---|---|---|---|"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from lockgate import __version__, policy
+from lockgate import __version__
 from tests.conformance.comparison import explanations, meanings, ours, verdicts
 from tests.conformance.comparison.answers import Answers, Observed
 from tests.conformance.comparison.case import Case, Danger
@@ -59,17 +59,13 @@ way; they are listed at the end. For squawk everything ends a build. That a conc
 be repeated is true of the safe cases with one too; who warns of it there (LG704, `prefer-robust-stmts`) has a false
 alarm.
 
-Lockgate is judged twice. *In place*: as stock Django runs a migration, which is what the other tools judge. *Online*:
-as Lockgate runs it where it takes its online way; what is no hazard any more because of that is *made safe*.
-{now}
+Lockgate is judged twice. *In place*: as stock Django runs a migration, which is what the other tools judge, and what
+`lintmigrations` prints with `ONLINE` off. *Online*: as Lockgate runs it, which is what it prints otherwise; what is no
+hazard any more because of that is *made safe*.
 """
 TIMEOUTS = """\
 squawk's two rules on timeouts are right about stock Django, which sets none; they end nearly every build until they are
 obeyed or left out."""
-NOW = {
-    True: "This version takes the online way, so that is what `lintmigrations` prints.",
-    False: "This version still runs everything in place, so the first is what `lintmigrations` prints.",
-}
 
 
 def text(answers: Answers) -> str:
@@ -137,7 +133,6 @@ def _introduction(answers: Answers) -> str:
         python=sum(not case.safe and _is_python(case) for case in ALL),
         versions="\n".join(f"- {each}" for each in versions),
         dangers="\n".join(f"- {danger}" for danger in Danger),
-        now=NOW[policy.EXECUTES_ONLINE],
     )
 
 

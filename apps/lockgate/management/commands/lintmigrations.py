@@ -11,7 +11,6 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
-from lockgate import policy
 from lockgate.execution import history, linting, migration_files
 from lockgate.execution.linting import Linted
 from lockgate.management import boundary
@@ -121,8 +120,6 @@ def _notes(linted: Linted, alias: str | None, left_out: int) -> list[str]:
             "offline: no database was asked, so every table counts as large; "
             f"--database {DEFAULT_DB_ALIAS} judges by real sizes, sessions and indexes"
         )
-    if not policy.EXECUTES_ONLINE:
-        notes.append("judged as this version runs migrations: in place; what could run online is reported too")
     if linted.unread:
         notes.append(
             f"squawk is not installed, so {linted.unread} SQL statement{'s were' if linted.unread > 1 else ' was'} not "

@@ -80,8 +80,9 @@ def _is_alone(statement: SqlStatement) -> bool:
     "half-a-migration",
     WARNING,
     condition="A migration with atomic = False has several operations that change the database.",
-    effect="Where one of them fails, those before it stay, and the migration counts as not applied: a rerun fails at "
-    "what is there already.",
+    effect="Where one of them fails, those before it stay, and the migration counts as not applied: a run of Lockgate "
+    "carries on after them, but nothing takes them back, stock Django fails at what is there already, and the file must "
+    "not be edited any more.",
     remedy="One operation for each migration with atomic = False. For AddIndex and the like, drop atomic = False: "
     "Lockgate runs them concurrently from an atomic migration.",
     unsafe="""
@@ -108,12 +109,11 @@ def _is_code(operation: object) -> bool:
     "LG704",
     "concurrently-cannot-be-repeated",
     WARNING,
-    condition="RunSQL, or AddIndexConcurrently, builds or drops an index concurrently in a migration that is not "
-    "atomic.",
+    condition="RunSQL builds or drops an index concurrently in a migration that is not atomic.",
     effect="Killed or failed half-way it leaves an invalid index: a rerun fails, because the index exists, or keeps it "
     "for ever where IF NOT EXISTS is given.",
-    remedy="Use AddIndex in an atomic migration: Lockgate builds it concurrently, keeps a journal of it, and builds "
-    "again what was left invalid.",
+    remedy="Use AddIndex in an atomic migration, or AddIndexConcurrently: Lockgate builds either concurrently, keeps a "
+    "journal of it, and builds again what was left invalid.",
     unsafe="""
         atomic = False
         migrations.RunSQL("CREATE INDEX CONCURRENTLY order_number ON shop_order (number)", migrations.RunSQL.noop),
