@@ -115,7 +115,9 @@ def state_of(progress: Progress, *, lost: bool = False) -> str:
 
 def sqlstate_of(error: BaseException | None) -> str | None:
     """The SQLSTATE behind a Django or psycopg error; None where the server sent none."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # causes and contexts together can go round in a circle
+        seen.add(id(error))
         if isinstance(error, psycopg.Error) and error.sqlstate:
             return error.sqlstate
         # Django raises MigrationSchemaMissing without naming its cause.

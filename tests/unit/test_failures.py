@@ -1,0 +1,28 @@
+"""What is learnt from an error, whatever hangs on it."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from django.db.utils import InternalError, OperationalError
+
+from lockgate.execution import failures
+
+
+def chained(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def test_the_state_is_that_of_the_servers_error() -> None:
+    assert failures.sqlstate_of(chained(OperationalError("a"), psycopg.errors.LockNotAvailable())) == "55P03"
+    assert failures.sqlstate_of(ValueError()) is None
+
+
+@pytest.mark.timeout(10)
+def test_causes_that_go_round_in_a_circle_have_an_end() -> None:
+    """A session that is lost while a failure is written down leaves such: each error is met while handling the other."""
+    first, second = OperationalError("gone"), InternalError("gone too")
+    chained(first, second).__context__ = second
+    second.__context__ = first
+    assert failures.sqlstate_of(first) is None
