@@ -41,6 +41,16 @@ def facts(connection: BaseDatabaseWrapper, name: str) -> TableFacts:
     return found
 
 
+def test_rows_are_estimated_as_the_planner_does_and_unknown_before(
+    database: Database, connection: BaseDatabaseWrapper
+) -> None:
+    database.execute("CREATE TABLE big (n integer) WITH (autovacuum_enabled = off)")
+    database.execute("CREATE INDEX big_n ON big (n)", "INSERT INTO big SELECT generate_series(1, 5000)")
+    assert facts(connection, "big").rows is None
+    database.execute("ANALYZE big", "INSERT INTO big SELECT generate_series(1, 5000)")
+    assert facts(connection, "big").rows == pytest.approx(10000, rel=0.1)
+
+
 def test_a_table_with_its_columns_constraints_and_size(database: Database, connection: BaseDatabaseWrapper) -> None:
     database.execute(SHOP, "VACUUM ANALYZE shop", "CREATE INDEX shop_name ON shop (name) INCLUDE (total)")
     shop = facts(connection, "shop")

@@ -76,17 +76,24 @@ class SessionFacts:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """One table, with what hangs on it. size: heap, indexes and toast. kind: ``pg_class.relkind``."""
+    """One table, with what hangs on it. size: heap, indexes and toast. kind: ``pg_class.relkind``.
+
+    rows: None where nobody has counted or estimated them yet.
+    """
 
     name: str
     kind: str
     size: int
-    rows: int
+    rows: int | None
     columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
     indexes: Mapping[str, IndexFacts] = field(default_factory=dict)
     constraints: Mapping[str, ConstraintFacts] = field(default_factory=dict)
     sessions: tuple[SessionFacts, ...] = ()
     referenced_by: tuple[str, ...] = ()
+
+    @property
+    def rows_in_words(self) -> str:
+        return "rows not counted yet" if self.rows is None else f"about {self.rows:,} rows"
 
     @property
     def partitioned(self) -> bool:

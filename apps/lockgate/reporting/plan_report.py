@@ -102,7 +102,7 @@ def _lock(lock: Lock, facts: DatabaseFacts) -> str:
 
 def _table(table: TableFacts) -> Iterator[str]:
     kind = ", partitioned" if table.partitioned else ""
-    yield f"  {table.name}: {size_of(table.size)}, about {table.rows} rows{kind}"
+    yield f"  {table.name}: {size_of(table.size)}, {table.rows_in_words}{kind}"
     for index in table.indexes.values():
         if not index.valid:
             yield f'    index "{index.name}" is not valid'

@@ -5,7 +5,13 @@ SELECT wanted.name,
        CASE WHEN class.relkind = 'p' THEN coalesce((
            SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(class.oid)), 0)
        ELSE pg_total_relation_size(class.oid) END::bigint         AS size,
-       greatest(class.reltuples, 0)::bigint                       AS rows,
+       -- As the planner estimates: as dense as when it was analyzed last, in the pages there are now; NULL before that.
+       CASE WHEN class.reltuples < 0 THEN NULL
+            WHEN class.relkind = 'p' THEN class.reltuples
+            WHEN class.relpages > 0 THEN class.reltuples / class.relpages
+                 * (pg_relation_size(class.oid) / current_setting('block_size')::int)
+            WHEN pg_relation_size(class.oid) = 0 THEN 0
+       END::bigint                                                AS rows,
        coalesce((
            SELECT jsonb_agg(jsonb_build_object(
                'name', attribute.attname,

@@ -123,7 +123,7 @@ class Case:
         found = self.fact(table)
         if not table:
             return "its table"
-        return f'"{table}"' if found is None else f'"{table}" ({size(found.size)}, about {found.rows:,} rows)'
+        return f'"{table}"' if found is None else f'"{table}" ({size(found.size)}, {found.rows_in_words})'
 
     def why_in_place(self, step: Step) -> str:
         """What keeps a step from its online way, to be appended to a message."""
