@@ -91,9 +91,9 @@ OPTIONS = (
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
 SESSION_OF_INTEREST = timedelta(seconds=5)
 
-# A run that looks for hazards waits no longer than this for a lock: reading a table's size takes a weak one, and what
-# stands in the way of that must not delay a migration that need not wait for it.
-HAZARD_LOCK_TIMEOUT = timedelta(seconds=1)
+# Reading a table's size takes a weak lock, and waits for it no longer than this: what stands in the way must not delay
+# a migration that need not wait for it. Then the size is estimated.
+FACTS_LOCK_TIMEOUT = timedelta(seconds=1)
 
 # Characters of a release's name that are kept: the ledger's column, which an image's name with its digest may exceed.
 RELEASE_LENGTH = 100

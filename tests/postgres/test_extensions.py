@@ -251,7 +251,7 @@ def test_a_held_migration_is_tried_again_and_applied_once_it_can_be(held: Site) 
     superuser(held, f"CREATE EXTENSION {UNTRUSTED}")
     freed = held.migrate()
     assert_ran(freed)
-    assert freed.err == ""
+    assert "held" not in freed.err
     assert "applied shop.0002_vector" in freed.out
     assert shops(held) == ["0001_initial", "0002_vector", "0003_after"]
 

@@ -52,7 +52,7 @@ def test_people_read_djangos_lines_then_steps_locks_and_tables(pending: Site) ->
     assert shown.startswith("Planned operations:\nshop.0002_more\n")
     assert 'expand  build index "by_value"' in shown
     assert "SHARE UPDATE EXCLUSIVE while an index is built; blocks neither" in shown
-    assert "about 1000 rows" in shown
+    assert "about 1,000 rows" in shown
 
 
 def test_who_stands_in_the_way_right_now_is_named(pending: Site) -> None:

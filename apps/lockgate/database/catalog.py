@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbLoader
 
 from lockgate import policy
+from lockgate.database import locks
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.facts.tables import (
@@ -22,15 +24,16 @@ from lockgate.facts.tables import (
 )
 
 
-def facts(connection: BaseDatabaseWrapper, names: Collection[str]) -> DatabaseFacts:
+def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 0) -> DatabaseFacts:
     """What the catalog says of these tables now, and of whoever may stand in the way. Reads only.
 
-    names: table names as Django has them; those that do not exist are left out.
+    names: table names as Django has them; those that do not exist are left out. Measuring a table takes a weak lock;
+    where somebody keeps that from us, sizes are estimated, and no table is taken for smaller than ``large``, in bytes.
     """
     age = policy.SESSION_OF_INTEREST.total_seconds()
     with raw(connection).cursor(row_factory=dict_row) as cursor:
         cursor.adapters.register_loader("jsonb", JsonbLoader)  # Django has its connections hand JSON out as text
-        tables = cursor.execute(read("tables"), {"names": sorted(names), "age": age}).fetchall()
+        tables = _tables(connection, cursor, {"names": sorted(names), "age": age}, large)
         snapshots = cursor.execute(read("old_snapshots"), {"age": age}).fetchall()
         volatile = cursor.execute(read("volatile_functions")).fetchall()
     return DatabaseFacts(
@@ -39,6 +42,18 @@ def facts(connection: BaseDatabaseWrapper, names: Collection[str]) -> DatabaseFa
         volatile_functions=frozenset(row["proname"] for row in volatile),
         old_snapshots=tuple(SessionFacts(**row) for row in snapshots),
     )
+
+
+def _tables(
+    connection: BaseDatabaseWrapper, cursor: psycopg.Cursor[dict[str, Any]], parameters: dict[str, Any], large: int
+) -> list[dict[str, Any]]:
+    try:
+        with cursor.connection.transaction():
+            locks.limit_waiting(connection, policy.FACTS_LOCK_TIMEOUT)
+            return cursor.execute(read("tables"), {**parameters, "measure": True}).fetchall()
+    except psycopg.errors.LockNotAvailable:
+        rows = cursor.execute(read("tables"), {**parameters, "measure": False}).fetchall()
+        return [{**row, "size": max(row["size"], large)} for row in rows]
 
 
 def _table(row: dict[str, Any]) -> TableFacts:

@@ -6,18 +6,15 @@ A run that was not told to refuse is never stopped by it, and never held up: wha
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate import policy
-from lockgate.database import catalog, locks
+from lockgate.database import catalog
 from lockgate.errors import LockgateError
 from lockgate.execution import failures, history, judgement, linting, planner
 from lockgate.execution.gate import Gate, Request
@@ -26,6 +23,7 @@ from lockgate.execution.survey import Survey
 from lockgate.facts import HazardFound, HazardsFound, HazardsUnknown, Key
 from lockgate.planning import hazards
 from lockgate.planning.hazards import Hazard
+from lockgate.planning.operations import copy_of
 
 # Operations whose tables no state names: they may change one of an app that is not pending at all.
 _OF_UNKNOWN_TABLES = RunPython | RunSQL | SeparateDatabaseAndState
@@ -65,9 +63,7 @@ def _hazards(pending: Sequence[Key], connection: BaseDatabaseWrapper, limits: po
     planned = _planned(pending, MigrationLoader(connection), there)
     if planned is None:
         return []
-    with transaction.atomic(using=connection.alias):
-        locks.limit_waiting(connection, policy.HAZARD_LOCK_TIMEOUT)
-        facts = catalog.facts(connection, planned.tables)
+    facts = catalog.facts(connection, planned.tables, limits.large_table_bytes)
     plans = planner.steps(planned, facts, connection.alias, history.settings_of(limits))
     return hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))
 
@@ -75,7 +71,7 @@ def _hazards(pending: Sequence[Key], connection: BaseDatabaseWrapper, limits: po
 def _planned(pending: Sequence[Key], loader: MigrationLoader, there: set[str]) -> Pending | None:
     """What must be planned to know; None where nothing that is there already can be concerned."""
     migrations = [
-        _copy(loader.graph.nodes[key])
+        copy_of(loader.graph.nodes[key])
         for key in pending
         if key not in loader.applied_migrations and key.app != "lockgate"
     ]
@@ -85,13 +81,6 @@ def _planned(pending: Sequence[Key], loader: MigrationLoader, there: set[str]) -
     begun = any(app != "lockgate" for app, _ in loader.applied_migrations)
     blind = any(isinstance(each, _OF_UNKNOWN_TABLES) for migration in migrations for each in migration.operations)
     return found if begun and blind else None
-
-
-def _copy(migration: Migration) -> Migration:
-    """Its operations are the class's, which the run will execute; one that remembers being run must not see this."""
-    made = copy.copy(migration)
-    vars(made)["operations"] = copy.deepcopy(migration.operations)
-    return made
 
 
 def _report(judged: Sequence[Hazard], gate: Gate) -> None:

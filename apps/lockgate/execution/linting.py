@@ -56,7 +56,7 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
     applied = [each for each in ordered if key_of(each) in loader.applied_migrations]
     pending = [each for each in ordered if key_of(each) not in loader.applied_migrations]
     state = history.state_after(loader, applied)
-    facts = catalog.facts(connection, tables.concerned(state, ordered))
+    facts = catalog.facts(connection, tables.concerned(state, ordered), limits.large_table_bytes)
     recorder, settings = (
         history.recorder(offline_connection(connection.alias, facts.version)),
         history.settings_of(limits),

@@ -23,6 +23,7 @@ from lockgate.execution.recording_editor import offline_connection, recording, u
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.models import MigrationRecord, Run, Step
 from lockgate.planning import build, tables
+from lockgate.planning.operations import copy_of
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, MigrationPlan
 
@@ -48,7 +49,7 @@ class Planner:
         names = tables.concerned(before, [migration]) | tables.concerned(_after(migration, before), [migration])
         if not names & self.earlier:
             return None
-        facts = _without(catalog.facts(self.connection, names), hidden)
+        facts = _without(catalog.facts(self.connection, names, self.limits.large_table_bytes), hidden)
         offline = offline_connection(self.connection.alias, facts.version)
         settings = build.Settings(threshold=self.limits.large_table_bytes, online=self.limits.online)
 
@@ -57,7 +58,7 @@ class Planner:
             return recording(offline, prospect)
 
         with unplugged():
-            return build.Planner(facts, recorder, settings).plan(migration, before)
+            return build.Planner(facts, recorder, settings).plan(copy_of(migration), before)
 
     def remember(self, changes: Iterable[Change]) -> None:
         """Tables keep being those of before under another name."""

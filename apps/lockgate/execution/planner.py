@@ -56,7 +56,7 @@ def plan(
     Sends three SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps.
     """
     found = pending(loader, migrations)
-    facts = catalog.facts(connection, found.tables)
+    facts = catalog.facts(connection, found.tables, limits.large_table_bytes)
     return steps(found, facts, connection.alias, history.settings_of(limits)), facts
 
 

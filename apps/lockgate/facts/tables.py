@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """One column. type: as ``format_type`` writes it, with its modifier. default: its expression, if any.
+    """One column. type: as ``format_type`` writes it, with its modifier.
 
     sequence: the one that it owns or is the identity of. sequence_used: the part of the range of the column's type
     that it has used up, 0 to 1, for integer keys.
@@ -20,7 +20,6 @@ class ColumnFacts:
     name: str
     type: str
     not_null: bool
-    default: str | None = None
     generated: bool = False
     identity: bool = False
     sequence: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dis
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +19,15 @@ from lockgate.planning.steps import Change, Kind, Statement
 # What a function of ``pass`` alone is made of.
 _CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
 _EMPTY = _CONSTANTS | {"RESUME", "RETURN_VALUE", "NOP"}
+
+
+def copy_of(migration: Migration) -> Migration:
+    """A migration to plan: its operations are the class's, which will be executed; one that remembers being run must
+    not see this. Raises whatever an operation raises that cannot be copied.
+    """
+    made = copy.copy(migration)
+    vars(made)["operations"] = copy.deepcopy(migration.operations)
+    return made
 
 
 class Unplanned(Operation):

@@ -1,13 +1,18 @@
 -- Everything a plan needs to know of some tables, one row each, found as an unqualified name would find them.
---   names: text[], unquoted table names;  age: seconds from which on a session that holds a lock is of interest
+--   names: text[], unquoted table names;  age: seconds from which on a session that holds a lock is of interest;
+--   measure: whether sizes are measured, which takes ACCESS SHARE locks, or estimated, which takes none
 SELECT wanted.name,
        class.relkind::text                                        AS kind,
-       CASE WHEN class.relkind = 'p' THEN coalesce((
+       CASE WHEN NOT %(measure)s::boolean THEN current_setting('block_size')::int * (
+           SELECT coalesce(sum(greatest(part.relpages, 0)), 0) FROM pg_class AS part
+           WHERE part.oid IN (class.oid, class.reltoastrelid)
+              OR part.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN (class.oid, class.reltoastrelid)))
+       WHEN class.relkind = 'p' THEN coalesce((
            SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(class.oid)), 0)
        ELSE pg_total_relation_size(class.oid) END::bigint         AS size,
        -- As the planner estimates: as dense as when it was analyzed last, in the pages there are now; NULL before that.
        CASE WHEN class.reltuples < 0 THEN NULL
-            WHEN class.relkind = 'p' THEN class.reltuples
+            WHEN class.relkind = 'p' OR NOT %(measure)s::boolean THEN class.reltuples
             WHEN class.relpages > 0 THEN class.reltuples / class.relpages
                  * (pg_relation_size(class.oid) / current_setting('block_size')::int)
             WHEN pg_relation_size(class.oid) = 0 THEN 0
@@ -17,13 +22,12 @@ SELECT wanted.name,
                'name', attribute.attname,
                'type', format_type(attribute.atttypid, attribute.atttypmod),
                'not_null', attribute.attnotnull,
-               'default', CASE WHEN attribute.attgenerated = '' THEN pg_get_expr(stored.adbin, stored.adrelid) END,
                'generated', attribute.attgenerated <> '',
                'identity', attribute.attidentity <> '',
                'sequence', (SELECT relname FROM pg_class WHERE oid =
                    pg_get_serial_sequence(class.oid::regclass::text, attribute.attname)::regclass),
                'sequence_used', coalesce((
-                   SELECT CASE WHEN has_sequence_privilege(sequence.oid, 'SELECT, USAGE')
+                   SELECT CASE WHEN %(measure)s::boolean AND has_sequence_privilege(sequence.oid, 'SELECT, USAGE')
                                THEN pg_sequence_last_value(sequence.oid) END::float8
                         / CASE attribute.atttypid
                               WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END
@@ -31,7 +35,6 @@ SELECT wanted.name,
                    WHERE sequence.oid = pg_get_serial_sequence(class.oid::regclass::text, attribute.attname)::regclass
                ), 0)) ORDER BY attribute.attnum)
            FROM pg_attribute AS attribute
-           LEFT JOIN pg_attrdef AS stored ON stored.adrelid = class.oid AND stored.adnum = attribute.attnum
            WHERE attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
        ), '[]')                                                   AS columns,
        coalesce((
@@ -47,7 +50,8 @@ SELECT wanted.name,
                'primary', index.indisprimary,
                'partial', index.indpred IS NOT NULL,
                'method', method.amname,
-               'size', pg_relation_size(index_class.oid),
+               'size', CASE WHEN %(measure)s::boolean THEN pg_relation_size(index_class.oid)
+                            ELSE index_class.relpages * current_setting('block_size')::bigint END,
                'uses', coalesce((
                    SELECT jsonb_agg(member.attname ORDER BY member.attnum)
                    FROM pg_attribute AS member
@@ -75,6 +79,8 @@ SELECT wanted.name,
                'references', (SELECT relname FROM pg_class WHERE oid = nullif(con.confrelid, 0))))
            FROM pg_constraint AS con
            WHERE con.conrelid = class.oid
+             -- A key to a partitioned table has rows for its partitions too, which are no constraints of their own.
+             AND NOT (con.contype = 'f' AND con.conparentid <> 0 AND NOT class.relispartition)
        ), '[]')                                                   AS constraints,
        coalesce((
            SELECT jsonb_agg(DISTINCT referrer.relname)

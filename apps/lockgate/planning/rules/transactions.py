@@ -81,8 +81,8 @@ def _is_alone(statement: SqlStatement) -> bool:
     WARNING,
     condition="A migration with atomic = False has several operations that change the database.",
     effect="Where one of them fails, those before it stay, and the migration counts as not applied: a run of Lockgate "
-    "carries on after them, but nothing takes them back, stock Django fails at what is there already, and the file must "
-    "not be edited any more.",
+    "carries on after them, but nothing takes them back, stock Django fails at what is there already, and the file "
+    "must not be edited any more.",
     remedy="One operation for each migration with atomic = False. For AddIndex and the like, drop atomic = False: "
     "Lockgate runs them concurrently from an atomic migration.",
     unsafe="""
