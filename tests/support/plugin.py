@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 
 import pytest
 
@@ -18,6 +19,7 @@ _running = contextlib.ExitStack()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) has it ignored, in every process that a test starts
     if "TEST_DATABASE_URL" not in os.environ:
         version = int(os.environ.get("LOCKGATE_TEST_POSTGRES", "16"))
         os.environ["TEST_DATABASE_URL"] = _running.enter_context(embedded.server(postgres=version))
