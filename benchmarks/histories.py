@@ -166,7 +166,7 @@ class App:
 
     def _run_python(self, name: str) -> Change:
         model = self.models[-1].name
-        amount = READING.format(app=self.name) if self.dense else "1"
+        amount = READING.format(app=self.previous or self.name) if self.dense else "1"
         function = FUNCTION.format(app=self.name, model=model, migration=f"{self.name}.{name}", amount=amount)
         return Change(f"{name}_count", "migrations.RunPython(count, migrations.RunPython.noop)", function.lstrip())
 

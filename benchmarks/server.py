@@ -1,0 +1,36 @@
+"""The server that speed is measured on: PostgreSQL's defaults, over TCP with a password, as a service has it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.support import databases, servers
+from tests.support.databases import Database
+
+ROLE = "bench"  # may create databases, and no more
+KEEPS_WHAT_IT_COMMITS = {"fsync": "on"}  # a test's server does not, which flatters those who commit often
+
+
+@contextlib.contextmanager
+def running() -> Iterator[None]:
+    """A server of its own, whose databases ``databases.create`` makes meanwhile."""
+    with servers.running(**KEEPS_WHAT_IT_COMMITS) as cluster:
+        cluster.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{ROLE}'")
+        before = os.environ.get("TEST_DATABASE_URL")
+        os.environ["TEST_DATABASE_URL"] = f"postgresql://{ROLE}:{ROLE}@127.0.0.1:{cluster.port}/postgres"
+        try:
+            yield
+        finally:
+            os.environ.pop("TEST_DATABASE_URL")
+            if before is not None:
+                os.environ["TEST_DATABASE_URL"] = before
+
+
+def url(database: Database) -> str:
+    """In the plain form that everybody's libraries read."""
+    parts = conninfo_to_dict(databases.server())
+    return f"postgresql://{parts['user']}:{parts['password']}@{parts['host']}:{parts['port']}/{database.name}"
