@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,20 +113,25 @@ class App:
                 yield CYCLE[(self._begin + done - 1) % len(CYCLE)](self, name)
 
     def _create_root(self, name: str) -> Change:
-        fields = {**_own_fields(), **({"owner": _foreign_key("settings.AUTH_USER_MODEL")} if self.dense else {})}
         needs = ("migrations.swappable_dependency(settings.AUTH_USER_MODEL)",) if self.dense else ()
         if self.previous:
-            fields["before"] = _foreign_key(repr(f"{self.previous}.Root"))
             needs += (f'("{self.previous}", "0001_root")',)
-        return self._create(f"{name}_root", Model("Root", fields), needs)
+        return self._create(f"{name}_root", Model("Root", self._first_fields()), needs)
 
     def _create_model(self, name: str) -> Change:
-        fields = _own_fields()
+        fields = self._first_fields()
         if self.dense:
-            fields["owner"] = _foreign_key("settings.AUTH_USER_MODEL")
             fields["root"] = _foreign_key(repr(f"{self.name}.Root"))
         model = Model(f"Thing{len(self.models)}", fields)
         return self._create(f"{name}_{model.name.lower()}", model)
+
+    def _first_fields(self) -> dict[str, str]:
+        fields = {"label": "models.CharField(max_length=50)", "counter": "models.IntegerField(default=0)"}
+        if self.dense:
+            fields["owner"] = _foreign_key("settings.AUTH_USER_MODEL")
+        if self.previous:
+            fields["before"] = _foreign_key(repr(f"{self.previous}.Root"))
+        return fields
 
     def _create(self, name: str, model: Model, needs: tuple[str, ...] = ()) -> Change:
         self.models.append(model)
@@ -141,7 +146,7 @@ class App:
         return self._with_field(f"{name}_weight", "weight", "models.IntegerField(default=7)")
 
     def _add_foreign_key(self, name: str) -> Change:
-        return self._with_field(f"{name}_link", "link", _foreign_key(repr(f"{self.previous or self.name}.Root")))
+        return self._with_field(f"{name}_link", "link", _foreign_key(repr(f"{self.name}.Root")))
 
     def _alter_field(self, name: str) -> Change:
         return self._with_field(f"{name}_label", "label", "models.CharField(max_length=100)", "AlterField")
@@ -183,10 +188,10 @@ CYCLE = (
 )
 
 
-def write(folder: Path, length: int, shape: str, variant: str, lockgate: Mapping[str, object] | None = None) -> Path:
+def write(folder: Path, length: int, shape: str, variant: str, settings: str = "") -> Path:
     """A project of so many migrations, a multiple of ten, and those of contenttypes and auth; returns its folder.
 
-    lockgate: the setting of that name. A folder must be new: migrations that are there already stay there.
+    settings: source that is added to the settings. A folder must be new: migrations that are there already stay there.
     """
     if length % len(APPS) or shape not in SHAPES or variant not in VARIANTS:
         raise ValueError(f"no history of {length} migrations, {shape}, {variant}")
@@ -195,8 +200,7 @@ def write(folder: Path, length: int, shape: str, variant: str, lockgate: Mapping
         _write_app(folder, App(number, shape), length // len(APPS))
     ours = ["lockgate"] if variant == "lockgate" else []
     installed = [*ours, "django.contrib.contenttypes", "django.contrib.auth", *APPS]
-    settings = SETTINGS.format(installed=installed) + (f"LOCKGATE = {dict(lockgate)!r}\n" if lockgate else "")
-    (folder / "settings.py").write_text(settings.lstrip())
+    (folder / "settings.py").write_text(SETTINGS.format(installed=installed).lstrip() + settings)
     (folder / "manage.py").write_text(MANAGE.format(module=STARTS[variant]).lstrip())
     return folder
 
@@ -226,10 +230,6 @@ def _model(model: Model) -> str:
         indexes=", ".join(model.indexes),
         constraints=", ".join(model.constraints),
     )
-
-
-def _own_fields() -> dict[str, str]:
-    return {"label": "models.CharField(max_length=50)", "counter": "models.IntegerField(default=0)"}
 
 
 def _foreign_key(to: str) -> str:
