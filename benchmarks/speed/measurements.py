@@ -1,0 +1,155 @@
+"""What is measured: who takes part in it, and with what command on a history."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from benchmarks import server
+from benchmarks.pairs import Command, Turns
+from benchmarks.speed import contenders
+from benchmarks.speed.contenders import Contender
+from benchmarks.speed.ground import MIGRATE, TABLES, Ground, reset
+from tests.support import databases
+from tests.support.databases import Database
+
+OFTEN = Turns(least=15, most=15, budget=0)
+AS_FITS = Turns(least=2, most=15, budget=20)
+_NOT_OURS = "SELECT datname FROM pg_database WHERE datname !~ '^(lg_|postgres$|template[01]$)'"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """make: a contender's command on a history, with everything that it needs prepared.
+
+    sparse: whether sparse histories are measured as well, without peers, whose files have no shape.
+    """
+
+    name: str
+    title: str
+    contenders: tuple[Contender, ...]
+    make: Callable[[Ground, Contender], Command]
+    turns: Turns = AS_FITS
+    sparse: bool = False
+
+
+def nothing_pending(ground: Ground, contender: Contender, *arguments: str) -> Command:
+    if contender.peer:
+        command = _command(ground, contender, databases.create())
+        subprocess.run(
+            command.arguments, cwd=command.folder, env=dict(command.environment), check=True, capture_output=True
+        )
+        return command
+    database = databases.create(ground.whole(contender.variant).name)
+    ground.manage(contender, database, *MIGRATE)  # this release, too, has been here before
+    return _command(ground, contender, database, *arguments)
+
+
+def checked(ground: Ground, contender: Contender) -> Command:
+    return nothing_pending(ground, contender, "migrate", "--check")
+
+
+def everything_pending(ground: Ground, contender: Contender) -> Command:
+    return _from(ground, contender, None)
+
+
+def last_pending(ground: Ground, contender: Contender) -> Command:
+    return _from(ground, contender, ground.short(contender.variant))
+
+
+def _from(ground: Ground, contender: Contender, template: Database | None) -> Command:
+    """A command that migrates what is pending in a copy of the template, made anew for each turn."""
+    database = databases.create()
+    return _command(
+        ground,
+        contender,
+        database,
+        before=lambda: reset(database, template),
+        check=lambda: _check_whole(ground, database, contender),
+    )
+
+
+def _check_whole(ground: Ground, database: Database, contender: Contender) -> None:
+    """RuntimeError where the command exited 0 and not all is there."""
+    missing = set(ground.tables) - {name for (name,) in database.rows(TABLES)}
+    if not contender.peer:
+        missing |= {script.title for script in ground.scripts if (script.app, script.name) not in database.applied()}
+    if missing:
+        raise RuntimeError(f"exit 0, and there is no {min(missing)}")
+
+
+def tests_begun(ground: Ground, contender: Contender) -> Command:
+    """A suite of one test: what Django's test runner takes is the making of the database, and its end."""
+    arguments = ("test", "--noinput", "app0")
+    database = databases.create()
+    prepare = {
+        contenders.TESTING_FIRST: _forget,
+        contenders.TESTING: lambda: None if _kept() else ground.manage(contender, database, *arguments),
+    }
+    return _command(ground, contender, database, *arguments, before=prepare.get(contender, lambda: None))
+
+
+def _kept() -> list[str]:
+    """The databases that a test runner has left for the next time."""
+    with databases.admin() as connection:
+        return [name for (name,) in connection.execute(_NOT_OURS)]
+
+
+def _forget() -> None:
+    with databases.admin() as connection:
+        for name in map(sql.Identifier, _kept()):
+            connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(name))
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def _command(ground: Ground, contender: Contender, database: Database, *arguments: str, **options: object) -> Command:
+    """By default the one that migrates."""
+    if contender.peer:
+        folder = ground.folder / f"{contender.name}-{database.name}"
+        words = contender.peer.lay_out(folder, ground.scripts, server.url(database))
+    else:
+        folder = ground.project(contender)
+        words = [sys.executable, "manage.py", *(arguments or MIGRATE)]
+    return Command(contender.name, words, folder, ground.environment(folder, database), **options)  # type: ignore[arg-type]
+
+
+MEASUREMENTS = (
+    Measurement(
+        "no-op",
+        "Nothing pending",
+        (contenders.STOCK, contenders.FAST, contenders.ORDINARY, *contenders.OTHERS),
+        nothing_pending,
+        OFTEN,
+    ),
+    Measurement(
+        "check",
+        "`migrate --check`, nothing pending",
+        (contenders.STOCK, contenders.LOCKGATE),
+        checked,
+        OFTEN,
+    ),
+    Measurement(
+        "all",
+        "Everything pending, in an empty database",
+        (contenders.STOCK, contenders.LAZILY, contenders.EAGERLY, contenders.LOADING, *contenders.OTHERS),
+        everything_pending,
+        sparse=True,
+    ),
+    Measurement(
+        "last",
+        "The newest migration of each of ten apps pending",
+        (contenders.STOCK, contenders.LOCKGATE),
+        last_pending,
+        sparse=True,
+    ),
+    Measurement(
+        "tests",
+        "A test suite of one test",
+        (contenders.STOCK, contenders.LOCKGATE, contenders.TESTING_FIRST, contenders.TESTING),
+        tests_begun,
+    ),
+)
