@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         ground = Ground(Path(folder) / "ground", apps, 100 if options.quick else options.length, "dense")
         title = f"{copies} processes of `migrate --noinput` at once, {ground.title} migrations, nothing pending"
         about = machine.facts()
-        found = _measured(ground, copies, 1 if options.quick else 5)
+        found = _measured(ground, copies, 1 if options.quick else 3)
     print("\n".join(("", *about, title, *_text(found))), flush=True)
     if options.markdown:
         facts = "".join(f"- {line}\n" for line in (*about, title))

@@ -6,6 +6,7 @@ import compileall
 import os
 import subprocess
 import sys
+import time
 from functools import cached_property
 from pathlib import Path
 
@@ -70,6 +71,7 @@ class Ground:
             path = self.folder / f"project{len(self._projects)}"
             histories.write(path, wanted, self.shape, contender.variant, contender.settings)
             (path / "app0" / "tests.py").write_text(TEST)
+            _age(path)
             compileall.compile_dir(path, quiet=1)
             self._projects[key] = path
             for command in filter(there, contender.builds):
@@ -121,6 +123,13 @@ class Ground:
         """Remove the databases that are copied."""
         for database in (*self._whole.values(), *self._short.values()):
             database.drop()
+
+
+def _age(folder: Path) -> None:
+    """Let its files be a day old: what was written just now is under suspicion, and a release's files were not."""
+    moment = time.time() - 24 * 60 * 60
+    for path in folder.rglob("*"):
+        os.utime(path, (moment, moment))
 
 
 def reset(database: Database, template: Database | None = None) -> None:
