@@ -28,7 +28,8 @@ class Drizzle:
     title = f"drizzle-orm {VERSION}"
 
     def install(self) -> None:
-        install_npm(self.name, [f"drizzle-orm@{VERSION}", "pg@8.23.1"])
+        home = install_npm(self.name, [f"drizzle-orm@{VERSION}", "pg@8.23.1"])
+        (home / "migrate.mjs").write_text(MIGRATOR)  # beside node_modules, where Node looks for packages
 
     def lay_out(self, folder: Path, scripts: Sequence[Script], url: str) -> list[str]:
         (folder / "meta").mkdir(parents=True)
@@ -39,6 +40,4 @@ class Drizzle:
             entries.append({"idx": number, "version": "7", "when": number + 1, "tag": name, "breakpoints": True})
         journal = {"version": "7", "dialect": "postgresql", "entries": entries}
         (folder / "meta" / "_journal.json").write_text(json.dumps(journal))
-        migrator = HOME / self.name / "migrate.mjs"  # beside node_modules, where Node looks for packages
-        migrator.write_text(MIGRATOR)
-        return ["node", str(migrator), url, str(folder)]
+        return ["node", str(HOME / self.name / "migrate.mjs"), url, str(folder)]
