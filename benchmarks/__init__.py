@@ -1,1 +1,1 @@
-"""What we measure. ``make bench`` runs what takes minutes; ``python -m benchmarks NAME`` runs one, ``--help`` says how."""
+"""What we measure. ``make bench`` runs what takes minutes, ``python -m benchmarks NAME`` one of them."""
