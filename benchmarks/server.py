@@ -12,13 +12,15 @@ from tests.support import databases, servers
 from tests.support.databases import Database
 
 ROLE = "bench"  # may create databases, and no more
-KEEPS_WHAT_IT_COMMITS = {"fsync": "on"}  # a test's server does not, which flatters those who commit often
 
 
 @contextlib.contextmanager
-def running() -> Iterator[None]:
-    """A server of its own, whose databases ``databases.create`` makes meanwhile."""
-    with servers.running(**KEEPS_WHAT_IT_COMMITS) as cluster:
+def running(fsync: str = "on") -> Iterator[None]:
+    """A server of its own, whose databases ``databases.create`` makes meanwhile.
+
+    fsync: a test's server has it off, which would flatter those who commit often.
+    """
+    with servers.running(fsync=fsync) as cluster:
         cluster.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{ROLE}'")
         before = os.environ.get("TEST_DATABASE_URL")
         os.environ["TEST_DATABASE_URL"] = f"postgresql://{ROLE}:{ROLE}@127.0.0.1:{cluster.port}/postgres"

@@ -69,8 +69,8 @@ LAZILY = Contender("lockgate", "Lockgate", needs=(LAZY,))
 EAGERLY = Contender(
     "eager", "Lockgate, lazy rendering off", settings=f'LOCKGATE = {{"{LAZY}": False}}\n' if there(LAZY) else ""
 )
-LOADING = Contender("snapshot", "Lockgate, from a snapshot", needs=(SNAPSHOT,), builds=(MANIFEST, SNAPSHOT))
-TESTING = Contender("runner-again", "SnapshotRunner, again", needs=(RUNNER,), builds=(MANIFEST,), settings=_RUNNER)
+LOADING = Contender("snapshot", "Lockgate, from a snapshot", needs=(SNAPSHOT,), builds=(SNAPSHOT, MANIFEST))
+TESTING = Contender("runner-again", "SnapshotRunner, again", needs=(RUNNER,), settings=_RUNNER)
 TESTING_FIRST = Contender("runner-first", "SnapshotRunner, first", needs=(RUNNER,), settings=_RUNNER)
 OTHERS = tuple(Contender(peer.name, peer.title, variant="", builds=(), peer=peer) for peer in PEERS)
 

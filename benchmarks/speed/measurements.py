@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
@@ -46,7 +47,19 @@ def nothing_pending(ground: Ground, contender: Contender, *arguments: str) -> Co
         return command
     database = databases.create(ground.whole(contender.variant).name)
     ground.manage(contender, database, *MIGRATE)  # this release, too, has been here before
-    return _command(ground, contender, database, *arguments)
+    command = _command(ground, contender, database, *arguments)
+    return replace(command, check=lambda: _check_fast(command)) if contender is contenders.FAST else command
+
+
+def _check_fast(command: Command) -> None:
+    """RuntimeError where a start that has a manifest imports Django nevertheless: then it is not what it is called."""
+    python, *arguments = command.arguments
+    asked = [python, "-X", "importtime", *arguments]
+    done = subprocess.run(
+        asked, cwd=command.folder, env=dict(command.environment), check=True, capture_output=True, text=True
+    )
+    if re.search(r"\| +django$", done.stderr, re.MULTILINE):
+        raise RuntimeError("it has a manifest, and takes the ordinary path")
 
 
 def checked(ground: Ground, contender: Contender) -> Command:

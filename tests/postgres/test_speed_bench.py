@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import pairs, server
-from benchmarks.histories import SHAPES
 from benchmarks.pairs import Turns
 from benchmarks.peers.dbmate import Dbmate
 from benchmarks.peers.drizzle import BREAKPOINT, Drizzle
@@ -19,6 +19,7 @@ from benchmarks.peers.yoyo import Yoyo
 from benchmarks.speed import contenders, measurements, results
 from benchmarks.speed.contenders import Contender
 from benchmarks.speed.ground import Ground
+from benchmarks.speed.measurements import Measurement
 from benchmarks.speed.results import Choice
 from tests.support import databases, schema
 from tests.support.databases import Database
@@ -30,7 +31,7 @@ APP_TABLES = ("--table", "app*")
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[None]:
-    with server.running():
+    with server.running(fsync="off"):
         yield
 
 
@@ -113,15 +114,28 @@ def test_a_command_that_does_not_apply_everything_is_found_out(ground: Ground) -
     assert found["stock"].failed == ""
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_everything_that_is_measured_can_be(shape: str, own_server: None) -> None:
-    names = ("stock", "lockgate", "ordinary", "eager")
-    choice = Choice(measurements.MEASUREMENTS, [10], [shape], names, Turns(1, 1, 0))
-    found = list(results.run(choice, ROOT / "apps"))
-    assert [each.measurement.name for each in found] == [
-        each.name for each in measurements.MEASUREMENTS if shape == "dense" or each.sparse
-    ]
+def test_a_start_that_imports_django_is_not_measured_as_one_that_does_not(ground: Ground) -> None:
+    ordinary = measurements.nothing_pending(ground, contenders.ORDINARY)
+    with pytest.raises(RuntimeError, match="takes the ordinary path"):
+        measurements._check_fast(ordinary)
+    without = replace(ordinary, arguments=[ordinary.arguments[0], "-c", "import json"])
+    measurements._check_fast(without)
+
+
+def test_everything_that_is_measured_can_be(own_server: None) -> None:
+    found = list(results.run(choice(measurements.MEASUREMENTS, "dense"), ROOT / "apps"))
+    assert [each.measurement for each in found] == list(measurements.MEASUREMENTS)
     for result in found:
         absent = {each.name: each.absent for each in result.measurement.contenders}
         assert {name: each.failed for name, each in result.found.items() if each.failed != absent[name]} == {}
         assert result.found["stock"].turns
+
+
+def test_a_sparse_history_is_measured_where_it_differs_and_without_peers(own_server: None) -> None:
+    chosen = [each for each in measurements.MEASUREMENTS if each.name in ("no-op", "last")]
+    (result,) = results.run(choice(chosen, "sparse"), ROOT / "apps")
+    assert (result.measurement.name, sorted(result.found)) == ("last", ["lockgate", "stock"])
+
+
+def choice(chosen: Sequence[Measurement], shape: str) -> Choice:
+    return Choice(chosen, [10], [shape], ("stock", "lockgate"), Turns(1, 1, 0))
