@@ -16,13 +16,21 @@ from benchmarks.speed.measurements import Measurement
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be measured. contenders: names, the base among them. turns: in place of a measurement's own."""
+    """What is to be measured. contenders: names; stock Django always takes part. turns: in place of a measurement's."""
 
     measurements: Sequence[Measurement]
     lengths: Sequence[int]
     shapes: Sequence[str]
     contenders: Collection[str]
     turns: Turns | None = None
+
+    def measured_on(self, shape: str) -> list[Measurement]:
+        return [each for each in self.measurements if shape == "dense" or each.sparse]
+
+    def taking_part(self, measurement: Measurement, shape: str) -> list[Contender]:
+        """Peers have one shape: what a model refers to is nothing to them."""
+        named = [each for each in measurement.contenders if each.name in {*self.contenders, STOCK.name}]
+        return [each for each in named if shape == "dense" or not each.peer]
 
 
 @dataclass(frozen=True)
@@ -39,32 +47,22 @@ def run(choice: Choice, apps: Path) -> Iterator[Result]:
     """apps: the copy of Lockgate's code that is measured."""
     for shape in choice.shapes:
         for length in choice.lengths:
-            wanted = [each for each in choice.measurements if shape == "dense" or each.sparse]
             with tempfile.TemporaryDirectory() as folder:
                 ground = Ground(Path(folder), apps, length, shape)
-                for measurement in wanted:
+                for measurement in choice.measured_on(shape):
                     yield Result(measurement, length, shape, _measured(measurement, ground, choice))
                 ground.drop()
 
 
 def _measured(measurement: Measurement, ground: Ground, choice: Choice) -> dict[str, Measured]:
+    """Who cannot take part, or cannot be prepared, has why in place of turns."""
     found: dict[str, Measured] = {}
-    commands = []
-    for contender in measurement.contenders:
-        if contender.name not in {*choice.contenders, STOCK.name} or (contender.peer and ground.shape == "sparse"):
-            continue
+    commands: list[Command] = []
+    for contender in choice.taking_part(measurement, ground.shape):
         found[contender.name] = Measured(failed=contender.absent)
         if not contender.absent:
-            commands += _prepared(measurement, ground, contender, found)
+            try:
+                commands.append(measurement.make(ground, contender))
+            except (RuntimeError, subprocess.CalledProcessError) as error:
+                found[contender.name] = Measured(failed=str(error).splitlines()[0])
     return {**found, **measure(commands, choice.turns or measurement.turns)}
-
-
-def _prepared(
-    measurement: Measurement, ground: Ground, contender: Contender, found: dict[str, Measured]
-) -> list[Command]:
-    """The contender's command; none where preparing it fails, which is told in place of its turns."""
-    try:
-        return [measurement.make(ground, contender)]
-    except (RuntimeError, subprocess.CalledProcessError) as error:
-        found[contender.name] = Measured(failed=str(error).splitlines()[0])
-        return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from benchmarks.peers.yoyo import Yoyo
 from benchmarks.speed import contenders, measurements, results
 from benchmarks.speed.contenders import Contender
 from benchmarks.speed.ground import Ground
-from benchmarks.speed.measurements import Measurement
 from benchmarks.speed.results import Choice
 from tests.support import databases, schema
 from tests.support.databases import Database
@@ -123,19 +122,10 @@ def test_a_start_that_imports_django_is_not_measured_as_one_that_does_not(ground
 
 
 def test_everything_that_is_measured_can_be(own_server: None) -> None:
-    found = list(results.run(choice(measurements.MEASUREMENTS, "dense"), ROOT / "apps"))
+    choice = Choice(measurements.MEASUREMENTS, [10], ["dense"], ("stock", "lockgate"), Turns(1, 1, 0))
+    found = list(results.run(choice, ROOT / "apps"))
     assert [each.measurement for each in found] == list(measurements.MEASUREMENTS)
     for result in found:
         absent = {each.name: each.absent for each in result.measurement.contenders}
         assert {name: each.failed for name, each in result.found.items() if each.failed != absent[name]} == {}
         assert result.found["stock"].turns
-
-
-def test_a_sparse_history_is_measured_where_it_differs_and_without_peers(own_server: None) -> None:
-    chosen = [each for each in measurements.MEASUREMENTS if each.name in ("no-op", "last")]
-    (result,) = results.run(choice(chosen, "sparse"), ROOT / "apps")
-    assert (result.measurement.name, sorted(result.found)) == ("last", ["lockgate", "stock"])
-
-
-def choice(chosen: Sequence[Measurement], shape: str) -> Choice:
-    return Choice(chosen, [10], [shape], ("stock", "lockgate"), Turns(1, 1, 0))

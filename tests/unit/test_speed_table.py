@@ -12,7 +12,7 @@ from benchmarks import fleet, page, parts, sampler
 from benchmarks.pairs import Command, Measured, Once, Turns, measure, started
 from benchmarks.speed import command, contenders, table
 from benchmarks.speed.measurements import MEASUREMENTS
-from benchmarks.speed.results import Result
+from benchmarks.speed.results import Choice, Result
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BY_NAME = {each.name: each for each in MEASUREMENTS}
@@ -132,6 +132,14 @@ def test_every_contender_can_be_chosen_by_a_name_of_its_own() -> None:
         assert len(set(names)) == len(names)
         assert set(names) <= set(contenders.ALL)
         assert names[0] == contenders.STOCK.name
+
+
+def test_sparse_histories_are_measured_where_they_differ_and_without_peers() -> None:
+    choice = Choice(MEASUREMENTS, [10], ["sparse"], ("lockgate", "dbmate"))
+    assert [each.name for each in choice.measured_on("dense")] == [each.name for each in MEASUREMENTS]
+    assert [each.name for each in choice.measured_on("sparse")] == ["all", "last"]
+    assert [each.name for each in choice.taking_part(BY_NAME["all"], "dense")] == ["stock", "lockgate", "dbmate"]
+    assert [each.name for each in choice.taking_part(BY_NAME["all"], "sparse")] == ["stock", "lockgate"]
 
 
 def test_a_stack_is_told_by_the_kind_of_work_that_it_is_at() -> None:
