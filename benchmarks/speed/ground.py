@@ -43,6 +43,7 @@ class Ground:
         self._projects: dict[tuple[str, str, tuple[str, ...], int], Path] = {}
         self._whole: dict[str, Database] = {}
         self._short: dict[str, Database] = {}
+        self._copies: list[Database] = []
 
     @property
     def title(self) -> str:
@@ -82,6 +83,16 @@ class Ground:
     def _build_database(self) -> Database:
         return databases.create()
 
+    def database(self, template: Database | None = None) -> Database:
+        """A new one for a measurement, empty or a copy of another."""
+        self._copies.append(databases.create(template.name if template else None))
+        return self._copies[-1]
+
+    def clear(self) -> None:
+        """Remove the databases of a measurement that is over: with a thousand migrations each takes its place."""
+        while self._copies:
+            self._copies.pop().drop()
+
     def environment(self, project: Path, database: Database) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
@@ -120,9 +131,9 @@ class Ground:
         return database
 
     def drop(self) -> None:
-        """Remove the databases that are copied."""
-        for database in (*self._whole.values(), *self._short.values()):
-            database.drop()
+        """Remove all its databases."""
+        self._copies += (*self._whole.values(), *self._short.values(), self._build_database)
+        self.clear()
 
 
 def _age(folder: Path) -> None:

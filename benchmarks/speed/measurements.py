@@ -40,12 +40,12 @@ class Measurement:
 
 def nothing_pending(ground: Ground, contender: Contender, *arguments: str) -> Command:
     if contender.peer:
-        command = _command(ground, contender, databases.create())
+        command = _command(ground, contender, ground.database())
         subprocess.run(
             command.arguments, cwd=command.folder, env=dict(command.environment), check=True, capture_output=True
         )
         return command
-    database = databases.create(ground.whole(contender.variant).name)
+    database = ground.database(ground.whole(contender.variant))
     ground.manage(contender, database, *MIGRATE)  # this release, too, has been here before
     command = _command(ground, contender, database, *arguments)
     return replace(command, check=lambda: _check_fast(command)) if contender is contenders.FAST else command
@@ -76,7 +76,7 @@ def last_pending(ground: Ground, contender: Contender) -> Command:
 
 def _from(ground: Ground, contender: Contender, template: Database | None) -> Command:
     """A command that migrates what is pending in a copy of the template, made anew for each turn."""
-    database = databases.create()
+    database = ground.database()
     return _command(
         ground,
         contender,
@@ -98,7 +98,7 @@ def _check_whole(ground: Ground, database: Database, contender: Contender) -> No
 def tests_begun(ground: Ground, contender: Contender) -> Command:
     """A suite of one test: what Django's test runner takes is the making of the database, and its end."""
     arguments = ("test", "--noinput", "app0")
-    database = databases.create()
+    database = ground.database()
     prepare = {
         contenders.TESTING_FIRST: _forget,
         contenders.TESTING: lambda: None if _kept() else ground.manage(contender, database, *arguments),

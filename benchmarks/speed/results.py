@@ -50,7 +50,9 @@ def run(choice: Choice, apps: Path) -> Iterator[Result]:
             with tempfile.TemporaryDirectory() as folder:
                 ground = Ground(Path(folder), apps, length, shape)
                 for measurement in choice.measured_on(shape):
-                    yield Result(measurement, length, shape, _measured(measurement, ground, choice))
+                    found = _measured(measurement, ground, choice)
+                    ground.clear()
+                    yield Result(measurement, length, shape, found)
                 ground.drop()
 
 
