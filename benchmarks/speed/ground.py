@@ -83,6 +83,11 @@ class Ground:
     def _build_database(self) -> Database:
         return databases.create()
 
+    @cached_property
+    def test_database(self) -> Database:
+        """What test databases are named after, so that what one suite leaves is found by the next."""
+        return databases.create()
+
     def database(self, template: Database | None = None) -> Database:
         """A new one for a measurement, empty or a copy of another."""
         self._copies.append(databases.create(template.name if template else None))
@@ -132,7 +137,7 @@ class Ground:
 
     def drop(self) -> None:
         """Remove all its databases."""
-        self._copies += (*self._whole.values(), *self._short.values(), self._build_database)
+        self._copies += (*self._whole.values(), *self._short.values(), self._build_database, self.test_database)
         self.clear()
 
 

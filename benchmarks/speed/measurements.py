@@ -19,8 +19,10 @@ from tests.support import databases
 from tests.support.databases import Database
 
 OFTEN = Turns(least=15, most=15, budget=0)
+TEST_SUITE = ("test", "--noinput", "app0")
 AS_FITS = Turns(least=2, most=15, budget=20)
-_NOT_OURS = "SELECT datname FROM pg_database WHERE datname !~ '^(lg_|postgres$|template[01]$)'"
+_LOADED = "SELECT EXISTS (SELECT FROM lockgate_migrationrecord WHERE action = 'snapshot')"
+_NOT_OURS = "SELECT datname FROM pg_database WHERE datname !~ '^(lg_|postgres$|template[01]$)' ORDER BY 1"
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,30 @@ def _check_whole(ground: Ground, database: Database, contender: Contender) -> No
         missing |= {script.title for script in ground.scripts if (script.app, script.name) not in database.applied()}
     if missing:
         raise RuntimeError(f"exit 0, and there is no {min(missing)}")
+    if contender is contenders.LOADING and not database.value(_LOADED):
+        raise RuntimeError("exit 0, and it did not load the snapshot")
 
 
 def tests_begun(ground: Ground, contender: Contender) -> Command:
     """A suite of one test: what Django's test runner takes is the making of the database, and its end."""
-    arguments = ("test", "--noinput", "app0")
-    database = ground.database()
-    prepare = {
-        contenders.TESTING_FIRST: _forget,
-        contenders.TESTING: lambda: None if _kept() else ground.manage(contender, database, *arguments),
-    }
-    return _command(ground, contender, database, *arguments, before=prepare.get(contender, lambda: None))
+    database = ground.test_database
+    command = _command(ground, contender, database, *TEST_SUITE)
+    if contender is contenders.TESTING_FIRST:
+        return replace(command, before=_forget)
+    if contender is not contenders.TESTING:
+        return command
+    kept: list[str] = []
+
+    def before() -> None:
+        if not _kept():
+            ground.manage(contender, database, *TEST_SUITE)
+        kept[:] = _kept()
+
+    def check() -> None:
+        if not kept or _kept() != kept:
+            raise RuntimeError("exit 0, and it has not used what the first left")
+
+    return replace(command, before=before, check=check)
 
 
 def _kept() -> list[str]:
