@@ -56,8 +56,8 @@ sweep: $(VENV)/installed  ## races, and kills at every statement, whole (an hour
 	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_sweep.py -m sweep -n $(WORKERS)
 	python -m tests.support.sweep_report --runner stock --whole --show 1
 
-bench: $(VENV)/installed  ## what we measure, as tables
-	python -m benchmarks
+bench: $(VENV)/installed  ## starts, histories and test databases beside stock Django and peers (20 minutes; BENCH=--quick)
+	python -m benchmarks $(BENCH)
 
 bench-stall: $(VENV)/installed  ## stalls and failed queries during each kind of migration, beside others (15 minutes)
 	python -m benchmarks stall

@@ -1,1 +1,1 @@
-"""What we measure. ``make bench`` runs all of it and prints tables; ``python -m benchmarks NAME`` runs one."""
+"""What we measure. ``make bench`` runs what takes minutes, ``python -m benchmarks NAME`` one of them."""

@@ -1,30 +1,26 @@
-"""``python -m benchmarks [NAME …]``: run the benchmarks named, or all that take a minute.
-
-``python -m benchmarks stall [OPTION …]`` takes longer, and options of its own.
-"""
+"""``python -m benchmarks [NAME [OPTION …]]``: run the benchmark of that name, or all that ``make bench`` runs."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-from project import embedded
-
-ALL = ("noop",)
-WITH_OPTIONS = ("stall",)
+USUAL = {"speed": "benchmarks.speed.command", "fleet": "benchmarks.fleet", "parts": "benchmarks.parts"}
+ALL = {**USUAL, "stall": "benchmarks.stall.command"}
 
 
-def main(names: list[str]) -> int:
-    if names and names[0] in WITH_OPTIONS:
-        return int(importlib.import_module(f"benchmarks.{names[0]}.command").main(names[1:]))
-    unknown = sorted(set(names) - set(ALL))
-    if unknown:
-        sys.stderr.write(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(ALL + WITH_OPTIONS)}\n")
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0].startswith("-"):
+        return max(_run(name, arguments) for name in USUAL)
+    name, *options = arguments
+    if name not in ALL:
+        sys.stderr.write(f"no such benchmark: {name}; there are: {', '.join(ALL)}\n")
         return 2
-    with embedded.server() as url:
-        for name in names or ALL:
-            importlib.import_module(f"benchmarks.{name}").run(url)
-    return 0
+    return _run(name, options)
+
+
+def _run(name: str, options: list[str]) -> int:
+    return int(importlib.import_module(ALL[name]).main(options))
 
 
 if __name__ == "__main__":

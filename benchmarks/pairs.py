@@ -1,70 +1,158 @@
-"""Paired, interleaved runs of commands: the machine's mood hits both sides of a pair alike."""
+"""Paired, interleaved runs of commands: the machine's mood hits all sides of a turn alike."""
 
 from __future__ import annotations
 
-import os
+import contextlib
+import json
 import random
 import statistics
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from benchmarks import launcher
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class Command:
-    """One side: what to run, where and with which environment. before: run untimed before each turn."""
+    """One side: what to run, where and with which environment.
+
+    before: run untimed before each turn. check: run untimed after the first; raises where the command did not do it.
+    """
 
     name: str
     arguments: Sequence[str]
     folder: Path
     environment: Mapping[str, str]
-    before: Callable[[], None] = lambda: None
+    before: Callable[[], None] = _nothing
+    check: Callable[[], None] = _nothing
+    copies: int = 1
 
 
 @dataclass(frozen=True)
+class Once:
+    """What one turn of a command came to. seconds: to the end of the last copy. cpu: of all copies, in seconds.
+
+    memory: MiB, of the largest process.
+    """
+
+    seconds: float
+    cpu: float
+    memory: float
+
+
+@dataclass
 class Measured:
-    """Seconds of wall time and MiB of peak memory, one entry a turn."""
+    """Turns by their number, the first of which warms up. failed: why there are none, in words."""
 
-    seconds: list[float]
-    memory: list[float]
+    turns: dict[int, Once] = field(default_factory=dict)
+    failed: str = ""
+
+    def median(self, of: str = "seconds") -> float:
+        return statistics.median(getattr(turn, of) for turn in self.turns.values())
+
+    @property
+    def memory(self) -> float:
+        return max(turn.memory for turn in self.turns.values())
+
+    def ratios(self, base: Measured, of: str = "seconds") -> list[float]:
+        """To the base's of the same turn, sorted; to its median where the base did not run in that turn."""
+        usual = base.median(of)
+        return sorted(
+            getattr(turn, of) / (getattr(base.turns[number], of) if number in base.turns else usual)
+            for number, turn in self.turns.items()
+        )
 
 
-def measure(commands: Sequence[Command], turns: int) -> dict[str, Measured]:
-    """Run every command once a turn, in random order; the first turn warms up and does not count."""
-    found = {command.name: Measured([], []) for command in commands}
-    for turn in range(turns + 1):
+@dataclass(frozen=True)
+class Turns:
+    """How often: as often as fits into the budget of seconds, but within least and most.
+
+    once: what takes longer, in seconds, is run once, and that counts.
+    """
+
+    least: int
+    most: int
+    budget: float
+    once: float = 20.0
+
+    def number(self, seconds: float) -> int:
+        """Of turns that take so many seconds each, beside the first."""
+        return max(self.least, min(self.most, int(self.budget / max(seconds, 0.001))))
+
+
+class Launcher:
+    """The small process that starts commands."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(self, command: Command) -> Once:
+        """Raises RuntimeError, with the last line that it wrote to stderr, where it does not exit 0."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with tempfile.NamedTemporaryFile() as err:
+            demand = {
+                "arguments": list(command.arguments),
+                "folder": str(command.folder),
+                "environment": dict(command.environment),
+                "err": err.name,
+                "copies": command.copies,
+            }
+            self._process.stdin.write(json.dumps(demand) + "\n")
+            self._process.stdin.flush()
+            found: dict[str, Any] = json.loads(self._process.stdout.readline())
+            if any(found["codes"]):
+                said = Path(err.name).read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+                raise RuntimeError(f"exit {max(map(abs, found['codes']))}: {said[-1]}")
+        return Once(max(found["seconds"]), sum(found["cpu"]), max(found["memory"]))
+
+
+@contextlib.contextmanager
+def started() -> Iterator[Launcher]:
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-I", launcher.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield Launcher(process)
+    finally:
+        process.communicate()  # the end of its stdin ends it
+
+
+def measure(commands: Sequence[Command], turns: Turns) -> dict[str, Measured]:
+    """Run the commands in turns, each turn in random order."""
+    found = {command.name: Measured() for command in commands}
+    with started() as launched:
         for command in random.sample(list(commands), len(commands)):
-            command.before()
-            seconds, memory = _once(command)
-            if turn:
-                found[command.name].seconds.append(seconds)
-                found[command.name].memory.append(memory)
+            _first(launched, command, found[command.name])
+        again = [each for each in commands if _wanted_again(found[each.name], turns)]
+        for number in range(1, 1 + turns.number(sum(found[each.name].turns[0].seconds for each in again))):
+            for command in random.sample(again, len(again)):
+                command.before()
+                found[command.name].turns[number] = launched.run(command)
+    for command in again:
+        del found[command.name].turns[0]
     return found
 
 
-def _once(command: Command) -> tuple[float, float]:
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        command.arguments, cwd=command.folder, env=dict(command.environment), stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command.name} exited {process.returncode}")
-    return seconds, usage.ru_maxrss / 1024
+def _first(launched: Launcher, command: Command, measured: Measured) -> None:
+    """The first turn, in which a command may fail: the others are measured nevertheless."""
+    try:
+        command.before()
+        measured.turns[0] = launched.run(command)
+        command.check()
+    except RuntimeError as error:
+        measured.turns.clear()
+        measured.failed = str(error)
 
 
-def table(title: str, found: Mapping[str, Measured], base: str) -> str:
-    """Median seconds, the median of the ratios within each turn with its middle half, and peak memory."""
-    lines = [title, f"  {'':24} {'median':>9} {'ratio':>7} {'middle half':>15} {'memory':>9}"]
-    for name, measured in found.items():
-        ratios = sorted(mine / theirs for mine, theirs in zip(measured.seconds, found[base].seconds, strict=True))
-        low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
-        lines.append(
-            f"  {name:24} {statistics.median(measured.seconds):7.3f} s {statistics.median(ratios):7.2f} "
-            f"{low:6.2f} to {high:5.2f} {max(measured.memory):5.0f} MiB"
-        )
-    return "\n".join(lines)
+def _wanted_again(measured: Measured, turns: Turns) -> bool:
+    return not measured.failed and measured.turns[0].seconds <= turns.once

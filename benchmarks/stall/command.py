@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks import page
 from benchmarks.stall import contenders, environment, operations, planned, report, shop
 from benchmarks.stall.cell import SITUATIONS, Bench, Cell
 from benchmarks.stall.rounds import Rounds
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"no operation has {' or '.join(options.only)} in its name; --list names them\n")
         return 2
     if options.markdown:
-        report.around(options.markdown)  # fail now, not after all the measuring
+        page.around(options.markdown, report.NAME)  # fail now, not after all the measuring
     taking_part = contenders.named(options.contender)
     if any(each in (contenders.ZDM, contenders.ZDM_UNSAFE) for each in taking_part):
         contenders.install_peer()

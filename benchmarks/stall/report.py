@@ -8,12 +8,13 @@ from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
+from benchmarks import page
 from benchmarks.stall import verdict
 from benchmarks.stall.cell import SITUATIONS, Cell
 from benchmarks.stall.contenders import LOCKGATE, Contender
 from benchmarks.stall.traffic import Observed
 
-BEGIN, END = "<!-- made by python -m benchmarks stall: begin -->", "<!-- end -->"
+NAME = "stall"
 TITLES = {"alone": "Alone", "beside": "Beside a 5 s analytics transaction"}
 HEADER = f"{'':35} {'':10}" + "".join(f" | {situation:50}" for situation in SITUATIONS)
 COLUMNS = (
@@ -74,19 +75,9 @@ def summary(results: Results, contenders: Sequence[Contender]) -> Iterator[str]:
             yield f"  {cell.operation}, {cell.situation}: {'; '.join(found)}{f' ({plan})' if plan else ''}"
 
 
-def around(path: Path) -> tuple[str, str]:
-    """What stands before and after the marks of a page. ValueError where it has none."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise ValueError(f"{path} has no marks {BEGIN} and {END}")
-    return before, after
-
-
 def write(path: Path, results: Results, contenders: Sequence[Contender]) -> None:
-    """Replace what stands between the marks of a page."""
-    before, after = around(path)
-    path.write_text(f"{before}{BEGIN}\n\n{markdown(results, contenders)}\n{END}{after}", encoding="utf-8")
+    """Replace what stands between the marks of a page. ValueError where it has none."""
+    page.write(path, NAME, markdown(results, contenders))
 
 
 def markdown(results: Results, contenders: Sequence[Contender]) -> str:

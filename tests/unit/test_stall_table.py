@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import page as pages
 from benchmarks.stall import operations, planned, report, verdict
 from benchmarks.stall.cell import Cell, Ended
 from benchmarks.stall.contenders import LOCKGATE, STOCK
 from benchmarks.stall.load import Sample
 from benchmarks.stall.traffic import Observed, observe
 
+BEGIN, END = pages.begin(report.NAME), pages.END
 REST = Observed(600, 0.020, 0.005, Counter())
 BASELINES = {"alone": REST}
 RESTS = {"alone": [REST, REST]}
@@ -77,11 +79,11 @@ def test_a_plan_is_told_by_its_phases_and_by_why_steps_stay_in_place() -> None:
 def test_a_page_gets_the_table_between_its_marks_and_nothing_else_changes(tmp_path: Path) -> None:
     cells = [cell(), cell(longest=4.5, name="lockgate")]
     page = tmp_path / "page.md"
-    page.write_text(f"above\n{report.BEGIN}\nold\n{report.END}\nbelow\n")
+    page.write_text(f"above\n{BEGIN}\nold\n{END}\nbelow\n")
     report.write(page, report.Results(("measured here",), RESTS, cells), [STOCK, LOCKGATE])
     text = page.read_text()
-    assert text.startswith(f"above\n{report.BEGIN}\n\n- measured here\n")
-    assert text.endswith(f"{report.END}\nbelow\n")
+    assert text.startswith(f"above\n{BEGIN}\n\n- measured here\n")
+    assert text.endswith(f"{END}\nbelow\n")
     assert "old" not in text
     assert "| AddIndex | 30 / 15 ms, 1.5 s | **4,500 / 2,250 ms, 1.5 s** |" in text
     assert "- Django: 1 of 1 as asked\n- Lockgate: 0 of 1 as asked\n  - AddIndex, alone: longest stall 4,480 ms" in text
@@ -97,8 +99,8 @@ def test_a_page_without_marks_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 def test_the_docs_have_the_marks_that_the_table_is_written_between() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs/stalls.md").read_text(encoding="utf-8")
-    assert report.BEGIN in text
-    assert report.END in text
+    assert BEGIN in text
+    assert END in text
 
 
 def test_operations_are_chosen_by_any_word_of_their_name_and_every_name_is_its_own() -> None:

@@ -1,0 +1,1 @@
+"""Speed: nothing pending, something pending, everything pending. ``python -m benchmarks speed --help``."""
