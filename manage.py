@@ -3,9 +3,9 @@
 
 import os
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "apps"))
+# os.path, which Python has loaded already: pathlib would be a quarter of a start that finds nothing to do.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "apps"))  # noqa: PTH118, PTH120
 
 from lockgate.boot import execute_from_command_line
 

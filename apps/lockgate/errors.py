@@ -87,6 +87,10 @@ class MigrationsMissing(LockgateError):
     """migrations of this release are missing"""
 
 
+class ManifestStale(LockgateError):
+    """the manifest is not that of this project as it is"""
+
+
 class HeldTarget(LockgateError):
     """the migration asked for is held"""
 

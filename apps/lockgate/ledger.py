@@ -19,7 +19,7 @@ from django.utils import timezone
 
 import lockgate
 from lockgate.facts import Action, Fingerprint, Key, RunInterrupted
-from lockgate.models import MigrationRecord, Run
+from lockgate.models import Level, MigrationRecord, Run
 
 ERROR_LIMIT = 2000  # characters: enough for WHAT and WHY of any error we print
 
@@ -121,6 +121,18 @@ def record_baseline(alias: str, run: Run, found: Mapping[Key, Fingerprint]) -> N
 def close_run(alias: str, run: Run, outcome: Run.Outcome, error: str = "") -> None:
     run.outcome, run.ended_at, run.error = outcome, timezone.now(), error[:ERROR_LIMIT]
     run.save(using=alias, update_fields=("outcome", "ended_at", "error"))
+
+
+def has_levels(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the table of levels is visible; an older release's ledger has none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [Level._meta.db_table])
+        return bool(cursor.fetchone()[0])
+
+
+def record_level(alias: str, run: Run, checksum: str) -> None:
+    """What the database is at now that the run is about to be closed as succeeded."""
+    Level.objects.using(alias).update_or_create(run=run, defaults={"checksum": checksum})
 
 
 def history(alias: str, limit: int) -> Sequence[Run]:

@@ -41,6 +41,19 @@ class Run(models.Model):
         return f"run {self.pk}: {self.outcome}"
 
 
+class Level(models.Model):
+    """Where an ordinary run left the database when nothing at all was left to do; nothing where something was.
+
+    A table of its own, not a column of Run: a release before or after this one can use the ledger without it.
+    """
+
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, primary_key=True, related_name="level")
+    checksum = models.CharField(max_length=64, help_text="sha256 over the rows of django_migrations and what they say")
+
+    def __str__(self) -> str:
+        return f"level of run {self.pk}: {self.checksum[:12]}"
+
+
 class MigrationRecord(models.Model):
     """One migration applied, unapplied or faked by a run; or met as applied already (``baseline``)."""
 

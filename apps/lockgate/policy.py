@@ -56,6 +56,8 @@ class Policy:
     lock_timeout: timedelta = timedelta(milliseconds=50)
     # From the first attempt at a locking step to the last: long reports end within it, and a roll-out still waits.
     lock_attempts: timedelta = timedelta(seconds=300)
+    # Variables and files that are read while settings load, and that migrations do not depend on: the project's word.
+    manifest_ignores: tuple[str, ...] = ()
     # The release's name, where the build gives one.
     release: str = ""
 
@@ -85,6 +87,7 @@ OPTIONS = (
     Option("ONLINE", "online", "LOCKGATE_ONLINE"),
     Option("LOCK_TIMEOUT_SECONDS", "lock_timeout", "LOCKGATE_LOCK_TIMEOUT_SECONDS"),
     Option("LOCK_ATTEMPTS_SECONDS", "lock_attempts", "LOCKGATE_LOCK_ATTEMPTS_SECONDS"),
+    Option("MANIFEST_IGNORES", "manifest_ignores"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
 )
 

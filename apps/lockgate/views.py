@@ -14,8 +14,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from lockgate.boot.glance import Glance
 from lockgate.reporting import documents
-from lockgate.reporting.status import Watch
 
 
 @never_cache
@@ -35,7 +35,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     Held migrations do not count as missing: the release runs without them. One query, while nothing changes.
     """
     try:
-        found = _watch(DEFAULT_DB_ALIAS).status()
+        found = _glance(DEFAULT_DB_ALIAS).status()
     except DatabaseError as error:
         sqlstate = getattr(error.__cause__, "sqlstate", None)
         return JsonResponse({"ready": False, "database": "unavailable", "sqlstate": sqlstate}, status=503)
@@ -43,5 +43,5 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 
 @cache
-def _watch(alias: str) -> Watch:
-    return Watch(alias)
+def _glance(alias: str) -> Glance:
+    return Glance(alias)

@@ -29,8 +29,8 @@ def test_holds_no_pip_cache_and_the_environment_no_pip(image: str) -> None:
 
 
 def test_holds_the_service_and_nothing_else_of_the_repository(image: str) -> None:
-    expected = {"LICENSE", "apps", "docker", "entrypoint.sh", "manage.py", "project", "requirements"}
-    assert set(inside(image, "ls -A /app").split()) == expected
+    code = {"apps", "docker", "entrypoint.sh", "manage.py", "project"}
+    assert set(inside(image, "ls -A /app").split()) == {*code, "LICENSE", "requirements", "lockgate-manifest.json"}
     assert inside(image, "ls -A /app/docker").split() == ["gunicorn.conf.py", "health_probe.py"]
 
 
@@ -68,6 +68,15 @@ def test_a_command_runs_after_the_migrations_on_a_read_only_root(database: Datab
     assert ended.wait(120) == 0, ended.logs()
     assert "the command ran" in ended.logs()
     assert database.query("SELECT count(*) > 20 FROM django_migrations", name) == "t"
+
+
+def test_a_start_with_nothing_to_do_is_answered_from_the_manifest(
+    database: Database, up_to_date: str, image: str, run: Run
+) -> None:
+    """It was made in another stage: the copy of it, and of every file that it rests on, must still be what it says."""
+    ended = run(image, database.url(up_to_date), "true", LOCKGATE_EXPLAIN_START="1")
+    assert ended.wait(60) == 0
+    assert "manifest and database agree" in ended.logs(), ended.logs()
 
 
 def test_the_command_sees_the_serving_settings(database: Database, up_to_date: str, image: str, run: Run) -> None:

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
+from django.core.management import execute_from_command_line as django_execute
+
 from lockgate.errors import LockgateError
 
 # What Django runs without settings, or makes the best of it.
@@ -18,14 +20,11 @@ _NEEDS_NO_SETTINGS = frozenset({"help", "version", "startproject", "startapp"})
 _NEEDS_NO_APPS = frozenset({"runserver"})
 
 
-def execute_from_command_line(argv: Sequence[str]) -> None:
-    """Run a management command, in place of Django's function of that name.
+def execute(argv: Sequence[str]) -> None:
+    """Have Django run a management command.
 
     Exits 1 with a message on stderr where the settings, or an app, cannot be loaded.
     """
-    # Imported here, so that a faster way to an answer need not pay for Django (its import is most of a start).
-    from django.core.management import execute_from_command_line as django_execute  # noqa: PLC0415
-
     if len(argv) > 1 and not argv[1].startswith("-") and argv[1] not in _NEEDS_NO_SETTINGS:
         _load(argv)
     django_execute(list(argv))

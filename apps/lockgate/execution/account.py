@@ -13,7 +13,7 @@ from django.db.utils import Error as DatabaseError
 from lockgate import ledger
 from lockgate.database import session
 from lockgate.errors import Interrupted
-from lockgate.execution import django_seams, failures
+from lockgate.execution import django_seams, failures, level
 from lockgate.execution.duties import Confirm, Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
@@ -67,6 +67,8 @@ def open_run(gate: Gate, request: Request, found: Survey, waited: float, progres
         _close(gate, opened, run, Run.Outcome.FAILED, where + failures.why(error, failures.sqlstate_of(error)))
         raise
     else:
+        if request.ordinary:
+            level.record(gate, found, run)
         _close(gate, opened, run, Run.Outcome.SUCCEEDED)
 
 

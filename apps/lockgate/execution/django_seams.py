@@ -17,6 +17,7 @@ from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
+from django.dispatch import Signal
 from psycopg.pq import TransactionStatus
 
 ExecutorFactory = Callable[..., MigrationExecutor]
@@ -72,6 +73,11 @@ def is_test_database(connection: BaseDatabaseWrapper) -> bool:
 
 def called_from_command_line(command: BaseCommand) -> bool:
     return bool(getattr(command, "_called_from_command_line", False))
+
+
+def receivers(signal: Signal, sender: object) -> list[object]:
+    """Who hears a signal of this sender; Django publishes only whether anybody does."""
+    return [each for group in signal._live_receivers(sender) for each in group]
 
 
 def leave_transaction(connection: BaseDatabaseWrapper) -> None:

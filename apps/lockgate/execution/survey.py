@@ -30,7 +30,8 @@ DIGEST_SHOWN = 12  # characters of a digest that stand for a release without a n
 class Survey:
     """The state of code and database at one moment, and what follows from it.
 
-    build: digest of the release. digest: of what a run can finish of it now, less what is held.
+    contents, build: digest of the release without and with its name. digest: of what a run can finish of it now, less
+    what is held.
     """
 
     pending: tuple[Key, ...]
@@ -39,6 +40,7 @@ class Survey:
     edited: tuple[Key, ...]
     disk: Mapping[Key, Migration]
     ledger_pending: tuple[Key, ...]
+    contents: str
     build: str
     digest: str
     finished: bool
@@ -65,7 +67,8 @@ def read(gate: Gate, request: Request) -> Survey:
     found = extensions.survey(connection, wanted)
     outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
     held = {} if request.fake else plan.held(pairs, loader.graph, outcomes)
-    build = release.digest(disk, apps, limits.release)
+    contents = release.contents(disk, apps)
+    build = release.digest(limits.release, contents)
     digest = release.less_held(build, held)
     recorded = ledger.exists(connection)
     return Survey(
@@ -80,6 +83,7 @@ def read(gate: Gate, request: Request) -> Survey:
         edited=fingerprint.edited(_applied_fingerprints(connection, loader), disk) if recorded else (),
         disk=disk,
         ledger_pending=tuple(key for key in disk if key.app == "lockgate" and key not in loader.applied_migrations),
+        contents=contents,
         build=build,
         digest=digest,
         finished=recorded and ledger.finished(connection.alias, digest) and not _unfinished(connection, loader),

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from lockgate import facts
 from lockgate.errors import Interrupted, LockgateError
+from lockgate.reporting import sentences
 
 Redact = Callable[[str], str]
 
@@ -343,7 +344,7 @@ def _(event: facts.InPlace) -> str:
 @text.register
 def _(event: facts.NothingPending) -> str:
     held = f"; {event.held} held" if event.held else ""
-    return ("nothing left to migrate: another run has done it" if event.behind else "nothing to migrate") + held
+    return ("nothing left to migrate: another run has done it" if event.behind else sentences.NOTHING_PENDING) + held
 
 
 @text.register
@@ -355,7 +356,7 @@ def _(event: facts.WaitingForMigrations) -> str:
 @text.register
 def _(event: facts.Current) -> str:
     held = f" but {event.held} that are held" if event.held else ""
-    return f"every migration of this release is applied{held} (waited {event.waited_seconds:.1f} s)"
+    return f"{sentences.ALL_APPLIED}{held} (waited {event.waited_seconds:.1f} s)"
 
 
 @text.register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
@@ -11,12 +12,18 @@ from lockgate import policy
 from lockgate.database import pauses, wait
 from lockgate.errors import MigrationsMissing
 from lockgate.facts import Current, Key, Listener, WaitingForMigrations
-from lockgate.reporting.status import Watch
+from lockgate.reporting.status import Status
 
 REPORT_SECONDS = 10.0  # between two lines that say what is still missing
 
 
-def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> None:
+class Watching(Protocol):
+    """Whoever knows the status of the database, each time anew."""
+
+    def status(self) -> Status: ...
+
+
+def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, watch: Watching) -> None:
     """Return once nothing of this release is pending (held migrations are not waited for).
 
     A server that is not there is waited for as well, within the same deadline; whatever else the connection is
@@ -24,7 +31,7 @@ def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen
     """
     started = time.monotonic()
     deadline = started + limits.wait_for_migrations.total_seconds()
-    next_report, watch = started, Watch(connection.alias)
+    next_report = started
     missing: tuple[Key, ...] = ()
     for _ in pauses.until(deadline):
         wait.until_ready(connection, policy.within(limits, deadline - time.monotonic()), listen)

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from lockgate.boot.glance import Glance
 from lockgate.execution import django_seams, interruption
 from lockgate.management import boundary
 from lockgate.reporting import waiting
@@ -34,4 +35,4 @@ class Command(boundary.Boundary, BaseCommand):
         if connection.vendor != "postgresql":
             raise CommandError(f'database "{connection.alias}" is {connection.vendor}, not PostgreSQL')
         with interruption.guarded(to_the_end=django_seams.called_from_command_line(self)):
-            waiting.until_current(connection, limits, console)
+            waiting.until_current(connection, limits, console, Glance(connection.alias))

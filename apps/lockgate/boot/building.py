@@ -1,0 +1,90 @@
+"""Makes a manifest: asks a witness of its own process, and writes down what that found.
+
+Nothing in it is a guess of what a project might read: settings, apps and migrations are loaded, twice, with the address
+of a database that nobody has, and every read on the way is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from lockgate import boot
+from lockgate.boot import manifest
+from lockgate.errors import LockgateError
+
+# A tree that is still being written is loaded again once it has been left alone for long enough.
+TRIES = 3
+
+
+def build(script: str, settings: str) -> str:
+    """The text of a manifest of this project. Raises LockgateError where settings, apps or migrations do not load.
+
+    script: what starts are made with, manage.py. settings: the settings module's name.
+    """
+    for last in (False, False, True):
+        found = _testimony(_given(script, settings, query=""))
+        age = found["started"] - found["newest"]
+        if last or age > manifest.RACY_NANOSECONDS or age < 0:  # a time to come would never be old enough
+            break
+        time.sleep((manifest.RACY_NANOSECONDS - age) / 10**9)
+    # With options in the URL, too: they might be dropped, or replaced where there are none.
+    other = _testimony(_given(script, settings, query="sslmode=disable&options=-c%20search_path%3Dnowhere"))
+    obstacles = dict.fromkeys([*found["obstacles"], *other["obstacles"]])
+    lines = [*(f"obstacle {manifest.encoded(each)}" for each in obstacles), *found["lines"]]
+    return manifest.written(lines, json.dumps(found["document"], indent=1)[1:-1])
+
+
+def _given(script: str, settings: str, query: str) -> dict[str, Any]:
+    path, environ = boot.started_with
+    mark = secrets.token_hex(4)
+    database = {
+        "USER": f"user {mark}",
+        "PASSWORD": f"p@ss:/{mark}",
+        "HOST": f"{mark}.invalid",
+        "PORT": str(20000 + secrets.randbelow(20000)),
+        "NAME": f"name {mark}",
+    }
+    login = f"{quote(database['USER'])}:{quote(database['PASSWORD'], safe='')}"
+    url = f"postgresql://{login}@{database['HOST']}:{database['PORT']}/{quote(database['NAME'])}"
+    options = {"sslmode": "disable", "options": "-c search_path=nowhere"} if query else {}
+    return {
+        "path": list(path),
+        "script": str(Path(script).absolute()),
+        "settings": settings,
+        "database": {**database, "OPTIONS": options},
+        "environ": {
+            **(environ or os.environ),
+            "DJANGO_SETTINGS_MODULE": settings,
+            "DATABASE_URL": f"{url}?{query}" if query else url,
+        },
+    }
+
+
+def _testimony(given: dict[str, Any]) -> dict[str, Any]:
+    """What a witness found under these circumstances."""
+    environ = given.pop("environ")
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "testimony.json"
+        # -P: the folder of the witness is no place to import from.
+        command = [sys.executable, "-P", str(Path(__file__).with_name("witness.py")), str(output)]
+        ended = subprocess.run(  # noqa: S603
+            command, input=json.dumps(given), env=environ, capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise LockgateError(
+                "cannot load settings, apps and migrations with an address of a database that nobody has",
+                why=ended.stderr.strip().rpartition("\n")[2],
+                state="no manifest was written",
+                next_step="correct it, and run again; a manifest is made without a server",
+            )
+        found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+        return found

@@ -1,0 +1,160 @@
+"""The quick look: whether manifest and database agree that there is nothing to do, asked without Django.
+
+Invariant: only a yes is an answer. Any doubt, error or argument that is not known here leads to the ordinary path, from
+its start, as if nothing had been tried. What a yes rests on: docs/fast-path.md.
+"""
+
+import os
+import sys
+
+from lockgate.boot import manifest
+from lockgate.boot.manifest import Manifest, Unusable
+from lockgate.reporting import sentences
+
+TYPE_CHECKING = False  # as in manifest.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Seconds for connecting and the answer: as long as an ordinary start gives one attempt to connect. Here and not in
+# policy.py, because importing that costs half as much as all of this.
+DEADLINE_SECONDS = 5.0
+RELEASE_LENGTH = 100  # policy.RELEASE_LENGTH
+
+EXPLAIN = "LOCKGATE_EXPLAIN_START"
+_FLAGS = {"migrate": ("--noinput", "--no-input", "--check"), "waitformigrations": ()}
+_FORMATS = ("text", "json")
+
+
+class Doubt(Exception):
+    """Why the ordinary path is taken."""
+
+
+def answers(argv: list[str]) -> bool:
+    """Whether a command line is answered by this: then its line is printed, and the process may end with 0.
+
+    LOCKGATE_EXPLAIN_START=1 has it say on stderr which path is taken, and why.
+    """
+    if len(argv) < 2 or argv[1] not in _FLAGS:
+        return False
+    try:
+        log_format = _log_format(argv)
+        _ask(argv[0])
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted by SIGINT\n  state  nothing was changed\n  next   run again\n")
+        sys.exit(1)
+    except (Doubt, Unusable) as doubt:
+        _explain(f"the ordinary path is taken: {'the manifest: ' if isinstance(doubt, Unusable) else ''}{doubt}")
+        return False
+    except Exception as error:  # whatever it is, the ordinary path says it better
+        _explain(f"the ordinary path is taken: {type(error).__name__}")
+        return False
+    _explain("manifest and database agree: nothing else was looked at")
+    if "--check" not in argv:  # Django's has no words for this
+        _say(argv[1], log_format)
+    return True
+
+
+def _explain(text: str) -> None:
+    if os.environ.get(EXPLAIN) == "1":
+        sys.stderr.write(f"start: {text}\n")
+
+
+def _log_format(argv: list[str]) -> str:
+    """What ``--log-format`` says. Raises Doubt for any argument that is not known here."""
+    found, given = "text", iter(argv[2:])
+    for argument in given:
+        name, equals, value = argument.partition("=")
+        if name == "--log-format":
+            found = value if equals else next(given, "")
+            if found not in _FORMATS:
+                raise Doubt("--log-format has no value that is known")
+        elif argument not in _FLAGS[argv[1]]:
+            raise Doubt("an argument asks for more than whether there is anything to do")
+    return found
+
+
+def _ask(script: str) -> None:
+    """Raises Doubt or Unusable unless manifest and database agree."""
+    environ = os.environ
+    found = manifest.read(manifest.place(script, environ))
+    url = _url(environ.get("DATABASE_URL", ""))
+    _refuse_odd_options(found, environ)
+    if why := manifest.why_stale(found, environ, environ.get("DJANGO_SETTINGS_MODULE", ""), sys.path, script):
+        raise Doubt(why)
+    from lockgate.boot import libpq  # noqa: PLC0415  ctypes, which only a start that gets here pays for
+
+    try:
+        row = libpq.Library(found.one("libpq")).row(url, _statement(), wanted(found, environ), DEADLINE_SECONDS)
+    except libpq.NoAnswer as no_answer:
+        raise Doubt(str(no_answer)) from None
+    if row[1:] != ["t"]:
+        raise Doubt("the database has more to say than that everything is done")
+
+
+def _url(url: str) -> str:
+    """DATABASE_URL, where libpq and Django's settings must read it alike. Raises Doubt."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("postgres", "postgresql"):
+        raise Doubt("DATABASE_URL is not set, or names no PostgreSQL")
+    if not rest.partition("?")[0].partition("/")[2]:
+        raise Doubt("DATABASE_URL has no path that names a database")
+    if not rest.isascii() or any(each in rest for each in " \t\r\n#+\\;"):
+        raise Doubt("DATABASE_URL has a character that not everybody reads alike")
+    return url
+
+
+def _refuse_odd_options(found: Manifest, environ: "Mapping[str, str]") -> None:
+    """A variable that an ordinary start would refuse must be refused by one. Raises Doubt."""
+    for line in found.all("option"):
+        name, kind, *words = line.split(" ")
+        if (value := environ.get(name)) and not _is_readable(value, kind, words):
+            raise Doubt(f"{name} cannot be read")
+
+
+def _is_readable(value: str, kind: str, words: list[str]) -> bool:
+    if kind == "words":
+        return value in words
+    try:
+        return 0 <= (float(value) if kind == "seconds" else int(value)) <= float(words[0])
+    except ValueError:
+        return False
+
+
+def wanted(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
+    """The parameters of ``current.sql``, as text."""
+    given = environ.get("LOCKGATE_RELEASE")
+    name = "-".join(given.split())[-RELEASE_LENGTH:] if given else found.one("release")
+    quoted = ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in extensions(found)]
+    return [name, found.one("contents"), found.one("meanings"), "{" + ",".join(quoted) + "}"]
+
+
+def extensions(found: Manifest) -> list[str]:
+    return [manifest.decoded(each) for each in found.all("extension")]
+
+
+def _statement() -> str:
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    with open(f"{folder}/database/sql/current.sql", encoding="utf-8") as file:  # noqa: PTH123
+        return file.read()
+
+
+def _say(command: str, log_format: str) -> None:
+    """The line that the console would print, and the object that it would."""
+    if command == "migrate":
+        event, text, fields = "nothing_pending", sentences.NOTHING_PENDING, '"behind": false, "held": 0'
+    else:
+        event, fields = "current", '"waited_seconds": 0.0, "held": 0'
+        text = f"{sentences.ALL_APPLIED} (waited 0.0 s)"
+    if log_format == "json":
+        head = f'"time": "{_now()}", "level": "info", "event": "{event}"'
+        text = f'{{{head}, "message": "{text}", {fields}}}'
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _now() -> str:
+    """As ``datetime.isoformat`` with milliseconds, which is not imported for it."""
+    import time  # noqa: PLC0415
+
+    now = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03}+00:00"

@@ -1,0 +1,40 @@
+"""Asks, in one query, whether a release has nothing to do on a database: what a start asks without Django.
+
+Source of the parameters' form: https://www.psycopg.org/psycopg3/docs/advanced/cursors.html#raw-query-cursors
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lockgate.database import session
+from lockgate.database.sql import read as statement
+
+
+class Wanted(NamedTuple):
+    """What a release wants to find: its name, the digests of its contents and of what its migrations say."""
+
+    release: str
+    contents: str
+    meanings: str
+    extensions: tuple[str, ...]
+
+
+class Level(NamedTuple):
+    """checksum: of the rows of django_migrations now. current: whether nothing is left to do."""
+
+    checksum: str
+    current: bool
+
+
+def read(connection: BaseDatabaseWrapper, wanted: Wanted) -> Level:
+    """One query, on Django's open connection. Raises psycopg.Error, where the ledger has no levels for example."""
+    cursor = psycopg.RawCursor(session.raw(connection))
+    with cursor:
+        values = [wanted.release, wanted.contents, wanted.meanings, list(wanted.extensions)]
+        row = cursor.execute(statement("current"), values).fetchone()
+    assert row is not None  # noqa: S101  the statement has one row
+    return Level(*row)

@@ -1,0 +1,72 @@
+"""Writes the manifest of a release, by which starts see without Django that there is nothing to do; or checks one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from lockgate import boot
+from lockgate.boot import building, manifest
+from lockgate.boot.manifest import Manifest, Unusable
+from lockgate.errors import ManifestStale
+from lockgate.management import boundary
+
+# What a manifest made now must have in common with the one that is there.
+COMPARED = ("contents", "meanings", "release", "extension", "option", "libpq", "obstacle")
+
+
+class Command(boundary.Boundary, BaseCommand):
+    help = "Writes the manifest by which starts see, without Django, that nothing is pending. No server is asked."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--output", type=Path, help="Where to write it (LOCKGATE_MANIFEST, default: beside manage.py)."
+        )
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="Write nothing; exit 1, saying why, where starts cannot use what is there.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        script, settings = os.path.abspath(sys.argv[0]), os.environ["DJANGO_SETTINGS_MODULE"]  # noqa: PTH100
+        path = Path(options["output"] or manifest.place(script, os.environ))
+        made = Manifest(text := building.build(script, settings))
+        if options["check"]:
+            self._check(path, made, script, settings)
+            return
+        _write(path, text)
+        self.stdout.write(f"wrote {path}")
+        for each in made.all("obstacle"):
+            self.stdout.write(f"starts take the ordinary path all the same: {manifest.decoded(each)}")
+
+    def _check(self, path: Path, made: Manifest, script: str, settings: str) -> None:
+        entries, environ = boot.started_with
+        try:
+            found = manifest.read(str(path))
+            why = manifest.why_stale(found, environ or os.environ, settings, entries, script)
+        except Unusable as unusable:
+            found, why = made, str(unusable)
+        differing = [kind for kind in COMPARED if found.all(kind) != made.all(kind)]
+        if not why and differing:
+            why = f"one that is made now differs in: {', '.join(differing)}"
+        if why:
+            raise ManifestStale(
+                f"starts cannot use the manifest {path}",
+                why=why,
+                next_step="build it as the last step of the image's, under the settings that starts use:\n"
+                "manage.py buildmanifest",
+            )
+        self.stdout.write(f"{path} is what starts can use")
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing: a start may be reading."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)

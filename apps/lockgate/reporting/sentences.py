@@ -1,0 +1,4 @@
+"""Sentences that are said with and without Django: a start that has nothing to do imports this and no console."""
+
+NOTHING_PENDING = "nothing to migrate"
+ALL_APPLIED = "every migration of this release is applied"
