@@ -58,6 +58,8 @@ class Policy:
     lock_attempts: timedelta = timedelta(seconds=300)
     # The release's name, where the build gives one.
     release: str = ""
+    # The snapshot that an empty database is filled from: a path; none is the usual place, "none" is no snapshot at all.
+    snapshot: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ OPTIONS = (
     Option("LOCK_TIMEOUT_SECONDS", "lock_timeout", "LOCKGATE_LOCK_TIMEOUT_SECONDS"),
     Option("LOCK_ATTEMPTS_SECONDS", "lock_attempts", "LOCKGATE_LOCK_ATTEMPTS_SECONDS"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
+    Option("SNAPSHOT", "snapshot", "LOCKGATE_SNAPSHOT"),
 )
 
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
@@ -97,6 +100,14 @@ HAZARD_LOCK_TIMEOUT = timedelta(seconds=1)
 
 # Whether runs take the online way that plans show. While they do not, hazards are judged as things will happen.
 EXECUTES_ONLINE = False
+# Where a snapshot is looked for, beside manage.py; and what switches it off.
+SNAPSHOT_NAME = "lockgate-snapshot.sql"
+NO_SNAPSHOT = "none"
+# The schema that a snapshot's tables are in. Others go where it says; this one is where names without a schema go.
+PUBLIC_SCHEMA = "public"
+# Databases that a build of a snapshot left behind, because it was killed, are dropped by another build after this time.
+SCRATCH_ABANDONED = timedelta(days=1)
+KIBIBYTE = 1024
 # Characters of a release's name that are kept: the ledger's column, which an image's name with its digest may exceed.
 RELEASE_LENGTH = 100
 # No wait is meant to be longer; more is a slip of the keyboard.

@@ -14,6 +14,7 @@ from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import journal, ledger, policy
@@ -31,6 +32,7 @@ class Survey:
     """The state of code and database at one moment, and what follows from it.
 
     build: digest of the release. digest: of what a run can finish of it now, less what is held.
+    without_history: whether no migration is recorded, of this code or any other.
     """
 
     pending: tuple[Key, ...]
@@ -43,6 +45,8 @@ class Survey:
     digest: str
     finished: bool
     creatable_extensions: bool
+    graph: MigrationGraph
+    without_history: bool
     outcomes: dict[str, ExtensionOutcome] = field(default_factory=dict)
 
     @property
@@ -64,7 +68,7 @@ def read(gate: Gate, request: Request) -> Survey:
     wanted = {*limits.extensions, *plan.required_extensions(forwards)}
     found = extensions.survey(connection, wanted)
     outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
-    held = {} if request.fake else plan.held(pairs, loader.graph, outcomes)
+    held = {} if request.fake else plan.held(pairs, loader.graph, outcomes, portable=request.portable)
     build = release.digest(disk, apps, limits.release)
     digest = release.less_held(build, held)
     recorded = ledger.exists(connection)
@@ -84,6 +88,8 @@ def read(gate: Gate, request: Request) -> Survey:
         digest=digest,
         finished=recorded and ledger.finished(connection.alias, digest) and not _unfinished(connection, loader),
         creatable_extensions=any(each.creatable for each in found.values()),
+        graph=loader.graph,
+        without_history=not loader.applied_migrations,
         outcomes=outcomes,
     )
 
