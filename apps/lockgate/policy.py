@@ -108,6 +108,10 @@ PUBLIC_SCHEMA = "public"
 # Databases that a build of a snapshot left behind, because it was killed, are dropped by another build after this time.
 SCRATCH_ABANDONED = timedelta(days=1)
 KIBIBYTE = 1024
+# Templates of test databases that are kept, of one project: the branches that one goes to and fro between.
+TEST_TEMPLATES = 4
+# How long a test process waits for another that makes the template: a long history takes minutes.
+TEST_TEMPLATE_WAIT = timedelta(seconds=1200)
 # Characters of a release's name that are kept: the ledger's column, which an image's name with its digest may exceed.
 RELEASE_LENGTH = 100
 # No wait is meant to be longer; more is a slip of the keyboard.

@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from lockgate.planning import stable_text
+
 # What Django itself reads while it runs a migration: referred models, keys, places, moments and words.
 ALWAYS = (
     "AUTH_USER_MODEL",
@@ -30,7 +32,7 @@ def names(sources: Iterable[bytes]) -> tuple[str, ...]:
 
 def digest(wanted: Iterable[str], value_of: Callable[[str], Any]) -> str:
     """sha256 over the settings' values: one for all, because a value may be a secret."""
-    lines = [f"{name} {_stable(value_of(name))}" for name in wanted]
+    lines = [f"{name} {stable_text.of(value_of(name))}" for name in wanted]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -43,16 +45,3 @@ def _named(tree: ast.AST) -> Iterator[str]:
                 func=ast.Name(id="getattr"), args=[ast.Name(id="settings"), ast.Constant(value=str(name)), *_]
             ):
                 yield name
-
-
-def _stable(value: Any) -> str:
-    """A value as text that is the same in every process: sets have no order, and objects are where they are."""
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_stable(key)}: {_stable(each)}' for key, each in value.items())}}}"
-    if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(map(_stable, value)))}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_stable, value))}]"
-    if value is None or isinstance(value, str | bytes | int | float):
-        return repr(value)
-    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -40,13 +40,13 @@ def server(alias: str, named: str | None, postgres: int) -> Iterator[None]:
     Raises NoServer.
     """
     if named is not None:
-        with _aimed(alias, url.parse(named, "--server")):
+        with aimed(alias, url.parse(named, "--server")):
             _require(alias, "--server")
             yield
     elif _may_create(alias):
         yield
     else:
-        with _of_the_wheel(alias, postgres) as found, _aimed(alias, found):
+        with _of_the_wheel(alias, postgres) as found, aimed(alias, found):
             yield
 
 
@@ -54,35 +54,42 @@ def server(alias: str, named: str | None, postgres: int) -> Iterator[None]:
 def database(alias: str) -> Iterator[BaseDatabaseWrapper]:
     """A new, empty database, as the alias's connection sees it."""
     name = f"{_PREFIX}_{time.time():.0f}_{uuid.uuid4().hex[:8]}"
-    with _maintenance(alias) as admin:
+    with maintenance(alias) as admin:
         _drop_abandoned(admin)
         # From template0: what an administrator put into template1 is not the migrations'.
         admin.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name)))
     try:
-        with _aimed(alias, {"NAME": name}):
+        with aimed(alias, {"NAME": name}):
             yield connections[alias]
     finally:
-        with _maintenance(alias) as admin:
+        with maintenance(alias) as admin:
             _drop(admin, name)
 
 
 @contextlib.contextmanager
-def _aimed(alias: str, settings: Mapping[str, Any]) -> Iterator[None]:
+def aimed(alias: str, settings: Mapping[str, Any]) -> Iterator[None]:
     """Let the alias's connection go elsewhere for the length of a block."""
     connection = connections[alias]
-    connection.close()
+    _leave(connection)
     before = dict(connection.settings_dict)
     elsewhere = {key: settings.get(key) or ({} if key == "OPTIONS" else "") for key in _KEYS if "HOST" in settings}
     connection.settings_dict.update({**elsewhere, **({"NAME": settings["NAME"]} if settings.get("NAME") else {})})
     try:
         yield
     finally:
-        connection.close()
+        _leave(connection)
         connection.settings_dict.update(before)
 
 
+def _leave(connection: BaseDatabaseWrapper) -> None:
+    """End its session; a pool of them would go on meaning the database before."""
+    connection.close()
+    if close_pool := getattr(connection, "close_pool", None):
+        close_pool()
+
+
 @contextlib.contextmanager
-def _maintenance(alias: str) -> Iterator[psycopg.Connection[Any]]:
+def maintenance(alias: str) -> Iterator[psycopg.Connection[Any]]:
     """A session on the server's database ``postgres``, in autocommit: databases are not created in transactions."""
     parameters = connect_failure.libpq_parameters(connections[alias].get_connection_params())
     with psycopg.connect(**{**parameters, "dbname": "postgres"}, autocommit=True) as opened:
@@ -92,7 +99,7 @@ def _maintenance(alias: str) -> Iterator[psycopg.Connection[Any]]:
 def _may_create(alias: str) -> bool:
     """Whether the server answers, and lets the role create databases."""
     try:
-        with _maintenance(alias) as admin:
+        with maintenance(alias) as admin:
             query = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
             row = admin.execute(query).fetchone()
     except (psycopg.Error, ValueError):
@@ -102,7 +109,7 @@ def _may_create(alias: str) -> bool:
 
 def _require(alias: str, source: str) -> None:
     try:
-        with _maintenance(alias):
+        with maintenance(alias):
             pass
     except psycopg.Error as error:
         raise NoServer(
