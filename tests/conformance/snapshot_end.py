@@ -1,9 +1,9 @@
 """``python -m tests.conformance.snapshot_end [PROJECT …]``: a snapshot of a real project ends where stock Django ends.
 
 Of each project a snapshot is built, loaded into an empty database by ``migrate``, and compared with what stock Django's
-``migrate`` makes: schema, rows with their ids, sequences, recorded migrations. What code computes anew each time (moments,
-keys, random text) does not count; the build names it, and the table repeats the names. Needs the network the first time.
-Exits 1 where the ends differ, or anything fails.
+``migrate`` makes: schema, rows with their ids, sequences, recorded migrations. What code computes anew each time
+(moments, keys, random text) does not count; the build names it, and the table repeats the names. Needs the network the
+first time. Exits 1 where the ends differ, or anything fails.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _sequences(first: Database, second: Database) -> list[str]:
 def report(found: dict[str, End | str]) -> str:
     """The table, as Markdown, and what differs."""
     lines = [
-        "| project | migrations | stock Django | from the snapshot | building it | its size | made anew each time | end |",
+        "| project | migrations | stock Django | from the snapshot | building it | its size | made anew | end |",
         "|---|---:|---:|---:|---:|---:|---|---|",
     ]
     for name, end in found.items():
