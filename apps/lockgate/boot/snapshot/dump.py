@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 _KEPT_SETTINGS = frozenset({"check_function_bodies", "default_table_access_method", "row_security", "xmloption"})
 _SETTING = re.compile(r"SET (\w+) = (.*);\Z")
 _SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', '', false);"
-_OWNER = re.compile(r"ALTER (?:[A-Z]+ )+.* OWNER TO (.+);\Z", re.DOTALL)
+_OWNER = re.compile(r'ALTER [A-Z]+ .* OWNER TO ("(?:[^"]|"")+"|[\w$]+);\Z', re.DOTALL)
 _PRIVILEGES = ("GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "SET SESSION AUTHORIZATION ")
 
 _TOKEN = re.compile(
@@ -106,6 +106,7 @@ class _Reader:
     nested: int = 0
     parentheses: int = 0
     blocks: int = 0
+    word: str = ""
     has_body: bool | None = None
 
     def ends(self, line: str) -> bool:
@@ -152,9 +153,9 @@ class _Reader:
 
     def _count(self, word: str) -> None:
         """The blocks of a function whose body is SQL: BEGIN ATOMIC … END, and CASE … END in it."""
-        if not self.has_body:
-            return
-        if word == "BEGIN" or (word == "CASE" and self.blocks):
-            self.blocks += 1
-        elif word == "END" and self.blocks:
-            self.blocks -= 1
+        if self.has_body:
+            if (self.word, word) == ("BEGIN", "ATOMIC") or (word == "CASE" and self.blocks):
+                self.blocks += 1
+            elif word == "END" and self.blocks:
+                self.blocks -= 1
+        self.word = word
