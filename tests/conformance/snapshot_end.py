@@ -46,7 +46,8 @@ def examine(project: Project) -> End:
         stack.callback(stock.drop)
         stack.callback(ours.drop)
         snapshot = Environment(project, "").home / "lockgate-snapshot.sql"
-        here = Environment(project, ours.url, {"LOCKGATE_SNAPSHOT": str(snapshot)})
+        path = f"{schema.pg_dump().parent}{os.pathsep}{os.environ['PATH']}"
+        here = Environment(project, ours.url, {"LOCKGATE_SNAPSHOT": str(snapshot), "PATH": path})
         built = _run(end, "build", here.manage("buildsnapshot", "--output", str(snapshot)))
         end.varying = sorted(", ".join(_VARYING.findall(built.out + built.err)).split(", "))
         loaded = _run(end, "snapshot", here.manage("migrate", "--noinput"))

@@ -18,8 +18,8 @@ WHOLE = [
     "SELECT 1 -- a; comment\n, 2;",
     "SELECT /* a; /* nested; */ still; */ 1;",
     "CREATE RULE r AS ON DELETE TO t DO ALSO (INSERT INTO a VALUES (1); INSERT INTO b VALUES (';'));",
-    "CREATE FUNCTION public.f() RETURNS integer\n    LANGUAGE sql\n    BEGIN ATOMIC\n SELECT CASE WHEN true THEN 1 END;\n"
-    " SELECT 2;\nEND;",
+    "CREATE FUNCTION public.f() RETURNS integer\n    LANGUAGE sql\n    BEGIN ATOMIC\n"
+    " SELECT CASE WHEN true THEN 1 END;\n SELECT 2;\nEND;",
     "CREATE FUNCTION public.begin() RETURNS integer LANGUAGE sql AS 'SELECT 1;';",
     "INSERT INTO t VALUES\n\t(1, 'two\n\nlines; \\restrict\n-- Name: x'),\n\t(2, 'it''s');",
     "COMMENT ON TABLE t IS 'BEGIN; END;';",
@@ -98,5 +98,5 @@ def test_a_condition_on_a_list_of_texts_is_read_back_as_it_was() -> None:
     "begin", ["INSERT INTO t SELECT $x$", "COMMENT ON TABLE t IS ($x$", "CREATE FUNCTION f() AS ($x$"]
 )
 def test_what_only_looks_like_one_in_data_is_left_alone(begin: str) -> None:
-    statement = f"{begin}(ARRAY['a'::character varying])::text[]$x$;"
+    statement = f"{begin} $x$(ARRAY['a'::character varying])::text[]$x$;"
     assert cleaned(statement) == ([statement], [])
