@@ -185,6 +185,25 @@ def test_a_migration_that_depends_on_its_environment_runs_after_the_load(site: S
     assert "nothing to migrate" in site.migrate().out
 
 
+def test_a_squashed_history_is_loaded_with_all_its_rows(
+    site: Site, database: Database, another: Callable[[], Database]
+) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    site.migration("0002_more", ADD_COLUMN.format("more"))
+    replaces = '[("shop", "0001_initial"), ("shop", "0002_more")]'
+    squashed = (CREATE_COUNTER, SEED_COUNTER, ADD_COLUMN.format("more"))
+    site.migration("0003_squashed", *squashed, after=None, replaces=replaces)
+    (site.path / "shop/migrations/0001_initial.py").unlink()  # the usual second step, half done
+    (site.path / "shop/migrations/0002_more.py").unlink()
+    build(site)
+    assert loaded(site.migrate())
+    assert "nothing to migrate" in site.migrate().out
+    replayed = another()
+    assert site.migrate(DATABASE_URL=replayed.url, LOCKGATE_SNAPSHOT="none").code == 0
+    assert schema.differences(replayed, database) == []
+    assert ("shop", "0001_initial") in database.applied()
+
+
 def test_two_runners_at_once_on_an_empty_database_load_it_once(site: Site, database: Database) -> None:
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
     build(site)

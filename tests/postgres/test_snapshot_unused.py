@@ -107,6 +107,11 @@ def test_an_extension_of_another_version(site: Site, database: Database) -> None
     replayed(site, site.migrate(), "and was 0.0.1 where it was made")
 
 
+def test_an_extension_that_would_be_created_in_another_version(site: Site) -> None:
+    rewrite(site, extensions={"vector": "0.0.1"})
+    replayed(site, site.migrate(), "and was 0.0.1 where it was made")
+
+
 def test_a_snapshot_that_the_server_refuses_leaves_nothing(site: Site) -> None:
     rewrite(site, body="CREATE TABLE public.shop_left (); SELECT 1/0;\n")
     replayed(site, site.migrate(), "division by zero (SQLSTATE 22012)")

@@ -47,6 +47,7 @@ END;
 CREATE PROCEDURE warehouse.nothing() LANGUAGE sql AS 'SELECT 1; SELECT ''two''';
 CREATE VIEW warehouse.cheap AS SELECT kind, E'\\;' AS slash FROM warehouse.stock WHERE kind IN ('c', 'it''s');
 CREATE MATERIALIZED VIEW warehouse.counted AS SELECT kind, count(*) FROM warehouse.stock GROUP BY kind;
+SELECT lo_from_bytea(70001, 'a large; object');
 CREATE TABLE warehouse.log (what text);
 CREATE RULE kept AS ON DELETE TO warehouse.stock DO ALSO
     (INSERT INTO warehouse.log VALUES ('a;b'); INSERT INTO warehouse.log VALUES ('c'));

@@ -64,6 +64,8 @@ def cleaned(*given: str, role: str = "owner") -> tuple[list[str], list[str]]:
             "SELECT pg_catalog.set_config('search_path', '', true);",
         ),
         ("COMMENT ON EXTENSION vector IS 'a type';", None),
+        ("BEGIN;", None),
+        ("COMMIT;", None),
         ("ALTER TABLE public.t OWNER TO owner;", None),
         ('ALTER TABLE public.t OWNER TO "owner";', None),
         ("ALTER TABLE public.t ADD CONSTRAINT c CHECK (a = ' OWNER TO x;');",) * 2,
@@ -82,6 +84,8 @@ def test_what_would_stay_in_force_or_needs_an_owner_is_taken_out(given: str, kep
         "ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public GRANT SELECT ON TABLES TO reader;",
         "ALTER FUNCTION public.f(a text) OWNER TO another;",
         "SET default_tablespace = fast;",
+        "CREATE SUBSCRIPTION s CONNECTION 'password=secret' PUBLICATION p WITH (connect = false);",
+        "CREATE USER MAPPING FOR owner SERVER other OPTIONS (password 'secret');",
     ],
 )
 def test_what_belongs_to_one_server_is_named(statement: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -51,6 +52,11 @@ def extensions(connection: BaseDatabaseWrapper) -> list[Extension]:
     """The extensions that are there, oldest first."""
     with raw(connection).cursor(row_factory=class_row(Extension)) as cursor:
         return cursor.execute(read("extension_versions")).fetchall()
+
+
+def creatable_versions(connection: BaseDatabaseWrapper, names: Collection[str]) -> dict[str, str]:
+    """The version that each of these extensions would get if it were created now; none that the server lacks."""
+    return dict(raw(connection).execute(read("available_extensions"), {"names": sorted(names)}).fetchall())
 
 
 def digests(connection: BaseDatabaseWrapper) -> dict[Column, str]:

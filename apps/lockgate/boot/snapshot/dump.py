@@ -15,7 +15,12 @@ _KEPT_SETTINGS = frozenset({"check_function_bodies", "default_table_access_metho
 _SETTING = re.compile(r"SET (\w+) = (.*);\Z")
 _SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', '', false);"
 _OWNER = re.compile(r'ALTER [A-Z]+ .* OWNER TO ("(?:[^"]|"")+"|[\w$]+);\Z', re.DOTALL)
-_PRIVILEGES = ("GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "SET SESSION AUTHORIZATION ")
+_OF_ONE_SERVER = (
+    *("GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "SET SESSION AUTHORIZATION "),
+    *("CREATE SERVER ", "CREATE USER MAPPING ", "CREATE SUBSCRIPTION "),  # other servers, and passwords for them
+)
+# The dump puts large objects between these; here all of it is one transaction already.
+_TRANSACTIONS = ("BEGIN;", "COMMIT;")
 
 _TOKEN = re.compile(
     r"(?P<escaped>[eE]')|(?P<string>')|(?P<name>\")|(?P<dollar>\$(?:[^\W\d]\w*)?\$)|(?P<comment>/\*)|(?P<line>--)"
@@ -50,9 +55,9 @@ class Cleaned:
             return _SEARCH_PATH.replace("false", "true")
         if setting := _SETTING.match(statement):
             return self._setting(setting[1], setting[2], statement)
-        if statement.startswith("COMMENT ON EXTENSION "):
-            return None  # its creation sets it, and changing it takes an owner
-        if statement.startswith(_PRIVILEGES) or self._belongs_to_another(statement):
+        if statement in _TRANSACTIONS or statement.startswith("COMMENT ON EXTENSION "):
+            return None  # an extension's creation sets its comment, and changing that takes its owner
+        if statement.startswith(_OF_ONE_SERVER) or self._belongs_to_another(statement):
             self.unkept.append(statement)
             return None
         return None if _OWNER.match(statement) else _as_it_was(statement)

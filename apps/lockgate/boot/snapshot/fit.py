@@ -96,14 +96,20 @@ def _of_database(header: Header, connection: BaseDatabaseWrapper) -> Iterator[st
         yield f"the database's encoding is {found.encoding}, not UTF8"
     if there := content.own_objects(connection):
         yield f"the database is not empty: it has {', '.join(there[:3])}{' and more' if there[3:] else ''}"
+    yield from _of_extensions(header.extensions, connection)
+
+
+def _of_extensions(wanted: Mapping[str, str], connection: BaseDatabaseWrapper) -> Iterator[str]:
+    """Each is there, or can be created, in the version that it had."""
     present = {each.name: each.version for each in content.extensions(connection)}
-    for name, version in header.extensions.items():
-        if name in present and present[name] != version:
-            yield f'extension "{name}" is {present[name]} here, and was {version} where it was made'
-    absent = header.extensions.keys() - present.keys()
-    for found_extension in extensions.survey(connection, absent).values():
-        if not found_extension.creatable:
-            yield f'extension "{found_extension.name}" is not there, and this role cannot create it'
+    absent = wanted.keys() - present.keys()
+    for found in extensions.survey(connection, absent).values():
+        if not found.creatable:
+            yield f'extension "{found.name}" is not there, and this role cannot create it'
+    here = {**content.creatable_versions(connection, absent), **present}
+    for name, version in wanted.items():
+        if here.get(name) != version:
+            yield f'extension "{name}" is {here.get(name)} here, and was {version} where it was made'
 
 
 def models_kept_away(alias: str) -> list[str]:
