@@ -98,8 +98,11 @@ def record(alias: str, run: Run, entry: Entry) -> None:
     MigrationRecord.objects.using(alias).create(run=run, **_columns(entry))
 
 
-def record_baseline(alias: str, run: Run, found: Mapping[Key, Fingerprint]) -> None:
-    """Write down the files of migrations that were applied without Lockgate, as they are today."""
+def record_found(alias: str, run: Run, found: Mapping[Key, Fingerprint], action: MigrationRecord.Action) -> None:
+    """Write down the files of migrations that were not run by this run, and count as applied.
+
+    action: BASELINE, applied without Lockgate, with their files as they are today; or SNAPSHOT.
+    """
     now = timezone.now()
     MigrationRecord.objects.using(alias).bulk_create(
         [
@@ -107,13 +110,13 @@ def record_baseline(alias: str, run: Run, found: Mapping[Key, Fingerprint]) -> N
                 run=run,
                 app=key.app,
                 name=key.name,
-                action=MigrationRecord.Action.BASELINE,
+                action=action,
                 started_at=now,
                 seconds=0,
                 source=fingerprint.source,
                 meaning=fingerprint.meaning,
             )
-            for key, fingerprint in sorted(found.items())
+            for key, fingerprint in found.items()
         ]
     )
 

@@ -55,7 +55,7 @@ class Level(models.Model):
 
 
 class MigrationRecord(models.Model):
-    """One migration applied, unapplied or faked by a run; or met as applied already (``baseline``)."""
+    """One migration applied, unapplied or faked by a run; met as applied already (``baseline``), or loaded."""
 
     class Action(models.TextChoices):
         APPLY = "apply"
@@ -63,6 +63,7 @@ class MigrationRecord(models.Model):
         FAKE = "fake"
         UNFAKE = "unfake"
         BASELINE = "baseline"
+        SNAPSHOT = "snapshot"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="migrations")
     app = models.CharField(max_length=255)

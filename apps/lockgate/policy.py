@@ -60,6 +60,8 @@ class Policy:
     manifest_ignores: tuple[str, ...] = ()
     # The release's name, where the build gives one.
     release: str = ""
+    # The snapshot that an empty database is filled from: a path; none is the usual place, "none" is no snapshot at all.
+    snapshot: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ OPTIONS = (
     Option("LOCK_ATTEMPTS_SECONDS", "lock_attempts", "LOCKGATE_LOCK_ATTEMPTS_SECONDS"),
     Option("MANIFEST_IGNORES", "manifest_ignores"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
+    Option("SNAPSHOT", "snapshot", "LOCKGATE_SNAPSHOT"),
 )
 
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
@@ -98,6 +101,18 @@ SESSION_OF_INTEREST = timedelta(seconds=5)
 # a migration that need not wait for it. Then the size is estimated.
 FACTS_LOCK_TIMEOUT = timedelta(seconds=1)
 
+# Where a snapshot is looked for, beside manage.py; and what switches it off.
+SNAPSHOT_NAME = "lockgate-snapshot.sql"
+NO_SNAPSHOT = "none"
+# The schema that a snapshot's tables are in. Others go where it says; this one is where names without a schema go.
+PUBLIC_SCHEMA = "public"
+# Databases that a build of a snapshot left behind, because it was killed, are dropped by another build after this time.
+SCRATCH_ABANDONED = timedelta(days=1)
+KIBIBYTE = 1024
+# Templates of test databases that are kept, of one project: the branches that one goes to and fro between.
+TEST_TEMPLATES = 4
+# How long a test process waits for another that makes the template: a long history takes minutes.
+TEST_TEMPLATE_WAIT = timedelta(seconds=1200)
 # Characters of a release's name that are kept: the ledger's column, which an image's name with its digest may exceed.
 RELEASE_LENGTH = 100
 # No wait is meant to be longer; more is a slip of the keyboard.

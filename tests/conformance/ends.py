@@ -20,15 +20,15 @@ _INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT (indisvali
 
 def schema(first: Database, second: Database) -> list[str]:
     """The lines that differ: names, definitions, defaults, owners, comments; and indexes that are not valid."""
-    return _different([*_dump(first), *_invalid(first)], [*_dump(second), *_invalid(second)])
+    return different([*_dump(first), *_invalid(first)], [*_dump(second), *_invalid(second)])
 
 
 def rows(first: Database, second: Database) -> list[str]:
     """The rows that differ, by table, and the migrations that are recorded."""
-    found = _different([str(each) for each in first.applied()], [str(each) for each in second.applied()])
+    found = different([str(each) for each in first.applied()], [str(each) for each in second.applied()])
     for (table,) in first.rows(_TABLES):
         if not table.startswith((_OWN, "django_migrations")):
-            found += [f"{table}: {line}" for line in _different(_rows(first, table), _rows(second, table))]
+            found += [f"{table}: {line}" for line in different(_rows(first, table), _rows(second, table))]
     return found
 
 
@@ -49,6 +49,6 @@ def _rows(database: Database, table: str) -> list[str]:
     return sorted(_COMPUTED.sub('"…"', row) for (row,) in found)
 
 
-def _different(first: Sequence[str], second: Sequence[str]) -> list[str]:
+def different(first: Sequence[str], second: Sequence[str]) -> list[str]:
     lines = difflib.unified_diff(first, second, lineterm="", n=0)
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]

@@ -6,11 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.postgres import signals
 from django.core.management import call_command
 from django.core.management.commands import migrate as django_migrate
 from django.db import connection, transaction
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models.signals import post_migrate
 
 from lockgate.execution import django_seams
 
@@ -77,3 +79,42 @@ def test_a_leaked_transaction_is_left_and_the_session_stays_the_same() -> None:
 def test_a_test_runners_database_is_known_by_its_name(name: str, test_name: str | None, expected: bool) -> None:
     given: Any = SimpleNamespace(settings_dict={"NAME": name, "TEST": {"NAME": test_name}})
     assert django_seams.is_test_database(given) is expected
+
+
+def test_many_migrations_are_recorded_in_their_order_and_taken_note_of() -> None:
+    executor = MigrationExecutor(connection)
+    keys = [("seams", "0002_b"), ("seams", "0001_a")]
+    try:
+        django_seams.record_all(connection, keys)
+        assert ("seams", "0001_a") not in executor.loader.applied_migrations
+        django_seams.take_note_of_applied(executor)
+        assert [key for key in executor.loader.applied_migrations if key[0] == "seams"] == keys
+    finally:
+        executor.recorder.migration_qs.filter(app="seams").delete()
+
+
+def test_djangos_migrate_sends_post_migrate_from_the_global_that_is_replaced() -> None:
+    heard: list[str] = []
+
+    def hear(**arguments: Any) -> None:
+        heard.append("post_migrate")
+
+    post_migrate.connect(hear)
+    try:
+        with django_seams.without_post_migrate():
+            call_command(django_migrate.Command(), verbosity=0)
+        assert heard == []
+        call_command(django_migrate.Command(), verbosity=0)
+        assert heard
+    finally:
+        post_migrate.disconnect(hear)
+
+
+def test_the_types_of_extensions_are_looked_up_again() -> None:
+    connection.ensure_connection()
+    for _ in range(9):
+        signals.get_hstore_oids(connection.alias)
+    django_seams.renew_type_handlers(connection)
+    found = signals.get_hstore_oids.cache_info()
+    assert found.hits < 5, "what was known before is known still"
+    assert found.currsize == 1, "nothing was looked up"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import subprocess
 from pathlib import Path
@@ -51,3 +52,23 @@ def rows(database: Database) -> dict[str, list[Any]]:
                 database.rows(_BY_NAME.get(table, f"SELECT (to_jsonb(t) - 'id')::text FROM \"{table}\" AS t"))
             )
     return found
+
+
+# Moments that are taken anew each time: text that reads like one.
+_MOMENT = re.compile(r"'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[0-9.]*\+00'")
+_NOT_COMPARED = ("lockgate_*", "django_migrations", "django_migrations_*")
+
+
+def whole(database: Database) -> list[str]:
+    """``pg_dump`` of schema, rows and sequences, line by line, but for moments and what runs say about themselves."""
+    left_out = [f"--exclude-table-data={pattern}" for pattern in _NOT_COMPARED]
+    command = [str(pg_dump()), "--inserts", *left_out, "--dbname", database.url]
+    text = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return _MOMENT.sub("'…'", _VARYING.sub("", text)).splitlines()
+
+
+def differences(first: Database, second: Database) -> list[str]:
+    """The lines in which two databases differ; and their recorded migrations, where those do."""
+    lines = difflib.unified_diff(whole(first), whole(second), lineterm="", n=0)
+    found = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    return found if first.applied() == second.applied() else [*found, f"{first.applied()} {second.applied()}"]

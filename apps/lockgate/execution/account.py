@@ -21,7 +21,7 @@ from lockgate.execution.progress import Progress
 from lockgate.execution.survey import Survey
 from lockgate.facts import Key
 from lockgate.ledger import Entry
-from lockgate.models import Run
+from lockgate.models import MigrationRecord, Run
 from lockgate.planning import fingerprint
 
 
@@ -39,16 +39,15 @@ def bring_up_ledger(gate: Gate, request: Request, found: Survey, progress: Progr
     return entries
 
 
-@contextlib.contextmanager
-def open_run(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> Iterator[Run]:
-    """A row that says a run is under way, closed with how it ended; the next run closes it where this one dies.
+def open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Run:
+    """A row that says a run is under way; the rows of runs that died are closed first.
 
     Only an ordinary run that ends well finishes its release: others leave something undone, or nobody knows.
     """
     alias, opened = gate.connection.alias, session.raw(gate.connection)
     for dead in ledger.close_interrupted(alias):
         gate.listen(dead)
-    run = ledger.open_run(
+    return ledger.open_run(
         alias,
         release=found.release(gate.limits),
         digest=found.digest if request.ordinary else "",
@@ -57,8 +56,14 @@ def open_run(gate: Gate, request: Request, found: Survey, waited: float, progres
         command=gate.redact(request.command),
         lock_wait_seconds=waited,
     )
+
+
+@contextlib.contextmanager
+def closing(gate: Gate, run: Run, progress: Progress) -> Iterator[None]:
+    """Close a run's row with how the block ended; the next run closes it where this one dies."""
+    opened = session.raw(gate.connection)
     try:
-        yield run
+        yield
     except Interrupted as signal:
         _close(gate, opened, run, Run.Outcome.INTERRUPTED, f"interrupted by {signal.signal_name}")
         raise
@@ -92,5 +97,5 @@ def record_baseline(gate: Gate, found: Survey, run: Run) -> None:
     applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
     unknown = ledger.unrecorded(gate.connection.alias, applied & found.disk.keys())
     if unknown:
-        seen = {key: fingerprint.of(found.disk[key]) for key in unknown}
-        ledger.record_baseline(gate.connection.alias, run, seen)
+        seen = {key: fingerprint.of(found.disk[key]) for key in sorted(unknown)}
+        ledger.record_found(gate.connection.alias, run, seen, MigrationRecord.Action.BASELINE)

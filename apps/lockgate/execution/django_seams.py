@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -17,6 +18,7 @@ from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from django.dispatch import Signal
 from psycopg.pq import TransactionStatus
 
@@ -107,3 +109,39 @@ def unprepared(connection: BaseDatabaseWrapper) -> Iterator[None]:
         yield
     finally:
         del wrapper.prepare_database
+
+
+def record_all(connection: BaseDatabaseWrapper, keys: Iterable[tuple[str, str]]) -> None:
+    """Write the ``django_migrations`` rows of many migrations, in their order, as applied now."""
+    recorder = MigrationRecorder(connection)
+    recorder.migration_qs.bulk_create([recorder.Migration(app=app, name=name) for app, name in keys])
+
+
+def take_note_of_applied(executor: MigrationExecutor) -> None:
+    """Have an executor read again what is applied: something else than itself has applied migrations."""
+    loader: Any = executor.loader
+    loader.applied_migrations = executor.recorder.applied_migrations()
+
+
+def renew_type_handlers(connection: BaseDatabaseWrapper) -> None:
+    """Have a session know the types of extensions that came after it was opened, as ``CreateExtension`` does.
+
+    Without it a session that loaded ``hstore`` hands its values out as text.
+    """
+    signals: Any = sys.modules.get("django.contrib.postgres.signals")
+    if signals is not None:
+        signals.get_hstore_oids.cache_clear()
+        signals.get_citext_oids.cache_clear()
+        signals.register_type_handlers(connection)
+
+
+@contextlib.contextmanager
+def without_post_migrate() -> Iterator[None]:
+    """Have Django's ``migrate`` end with the migrations (the sender is a global of the command's module)."""
+    module: Any = django_migrate
+    original = module.emit_post_migrate_signal
+    module.emit_post_migrate_signal = lambda *arguments, **options: None
+    try:
+        yield
+    finally:
+        module.emit_post_migrate_signal = original

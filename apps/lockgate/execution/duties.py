@@ -30,6 +30,7 @@ class Duties:
 
     gated: whether others use this database; without it (a test runner's) nothing is online, tried again or limited.
     journaled: the journal, where its table is there; online work needs it.
+    begin: what must be done before the first migration, and after pre_migrate; the duties from then on.
     """
 
     connection: BaseDatabaseWrapper
@@ -41,6 +42,7 @@ class Duties:
     limits: policy.Policy
     gated: bool = True
     journaled: Journal | None = None
+    begin: Callable[[], Duties] | None = None
 
     @property
     def listen(self) -> Listener:

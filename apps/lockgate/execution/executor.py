@@ -55,6 +55,21 @@ class Executor(MigrationExecutor):
             return plan  # the order of everything there is, not what will run
         return [(each, backwards) for each, backwards in plan if backwards or key_of(each) not in self.duties.held]
 
+    def migrate(
+        self,
+        targets: Any,
+        plan: Any = None,
+        state: ProjectState | None = None,
+        fake: bool = False,
+        fake_initial: bool = False,
+    ) -> ProjectState:
+        """As Django does; but a run may begin only here, and apply much of the plan at once by doing so."""
+        if self.duties.begin is not None:
+            self.duties, state = self.duties.begin(), None
+            django_seams.take_note_of_applied(self)
+            plan = [each for each in plan if key_of(each[0]) not in self.loader.applied_migrations]
+        return super().migrate(targets, plan, state, fake, fake_initial)
+
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
     ) -> ProjectState:

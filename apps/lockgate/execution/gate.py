@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 import lockgate
 from lockgate import policy
 from lockgate.database import session, wait
-from lockgate.facts import Listener, ServerFacts, ServerReady, Started
+from lockgate.facts import Fingerprint, Key, Listener, ServerFacts, ServerReady, Started
 from lockgate.redaction import Redactor
+
+if TYPE_CHECKING:
+    from lockgate.execution.survey import Survey
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Request:
     signals: whether Django ends it with post_migrate. fake: whether it only records. app_label: the app it names.
     dry_run: has Django validate and plan, without output. check: runs the system checks that matter to a run.
     work: has Django do it. command: its arguments, for the ledger. contract: also does what earlier releases left.
+    snapshot: finds what an empty database may be filled from. portable: leaves out what depends on its environment.
     """
 
     ordinary: bool
@@ -45,6 +50,18 @@ class Request:
     work: Callable[[], None]
     command: str
     contract: bool = False
+    snapshot: Callable[[Gate, Survey, Request], Snapshot | None] | None = None
+    portable: bool = False
+
+
+class Snapshot(Protocol):
+    """What stands for a replay of migrations into an empty database. name: for messages."""
+
+    @property
+    def name(self) -> str: ...
+
+    def load(self, connection: BaseDatabaseWrapper) -> Mapping[Key, Fingerprint]:
+        """Make in the open transaction what they make, and record them; returns those that count as applied."""
 
 
 def reach(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor) -> Gate:

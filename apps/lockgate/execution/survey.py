@@ -14,6 +14,7 @@ from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import journal, ledger, policy
@@ -32,6 +33,7 @@ class Survey:
 
     contents, build: digest of the release without and with its name. digest: of what a run can finish of it now, less
     what is held.
+    without_history: whether no migration is recorded, of this code or any other.
     """
 
     pending: tuple[Key, ...]
@@ -45,6 +47,8 @@ class Survey:
     digest: str
     finished: bool
     creatable_extensions: bool
+    graph: MigrationGraph
+    without_history: bool
     outcomes: dict[str, ExtensionOutcome] = field(default_factory=dict)
 
     @property
@@ -66,7 +70,7 @@ def read(gate: Gate, request: Request) -> Survey:
     wanted = {*limits.extensions, *plan.required_extensions(forwards)}
     found = extensions.survey(connection, wanted)
     outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
-    held = {} if request.fake else plan.held(pairs, loader.graph, outcomes)
+    held = {} if request.fake else plan.held(pairs, loader.graph, outcomes, portable=request.portable)
     contents = release.contents(disk, apps)
     build = release.digest(limits.release, contents)
     digest = release.less_held(build, held)
@@ -88,6 +92,8 @@ def read(gate: Gate, request: Request) -> Survey:
         digest=digest,
         finished=recorded and ledger.finished(connection.alias, digest) and not _unfinished(connection, loader),
         creatable_extensions=any(each.creatable for each in found.values()),
+        graph=loader.graph,
+        without_history=not loader.applied_migrations,
         outcomes=outcomes,
     )
 

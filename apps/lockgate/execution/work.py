@@ -5,41 +5,32 @@ The ledger comes before what it records, and what a dead run left is put right b
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import functools
 
 from django.db.migrations.recorder import MigrationRecorder
 
-from lockgate import journal, ledger
 from lockgate.database import advisory_lock, session
 from lockgate.execution import account, contract, django_seams, interruption, recovery
+from lockgate.execution.beginning import Beginning
 from lockgate.execution.duties import Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.progress import Progress
 from lockgate.execution.survey import Survey
 from lockgate.facts import Key
-from lockgate.journal import Journal
 from lockgate.ledger import Entry
-from lockgate.models import Run
 
 
 def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> None:
     """Do what the request asks. waited: for the lock, in seconds. Raises whatever goes wrong, as it is."""
     confirm = functools.partial(advisory_lock.confirm, gate.connection, session.raw(gate.connection))
     progress.total = len({*found.pending, *found.ledger_pending})
-    first = account.bring_up_ledger(gate, request, found, progress, confirm)
-    duties = Duties(gate.connection, progress, found.held.keys(), confirm, _nowhere, gate.redact, gate.limits)
-    if not ledger.exists(gate.connection):  # kept from this database by a router, or about to be unapplied
-        _apply(request, duties)
-        return
-    with account.open_run(gate, request, found, waited, progress) as run:
-        duties = dataclasses.replace(
-            duties, record=functools.partial(_record, gate, run), journaled=_journal(gate, request, run)
-        )
-        for entry in first:
-            duties.record(entry)
-        _recorded(gate, request, found, duties, run)
+    snapshot = request.snapshot(gate, found, request) if request.snapshot else None
+    with contextlib.ExitStack() as until_the_end:
+        beginning = Beginning(gate, request, found, waited, progress, confirm, until_the_end)
+        duties = beginning.later(snapshot) if snapshot else beginning.ordinary()
+        _recorded(beginning, duties)
 
 
 def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
@@ -49,14 +40,17 @@ def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
     _apply(request, duties)
 
 
-def _recorded(gate: Gate, request: Request, found: Survey, duties: Duties, run: Run) -> None:
+def _recorded(beginning: Beginning, duties: Duties) -> None:
+    gate, request, found = beginning.gate, beginning.request, beginning.found
     if duties.journaled is not None:
         applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
         recovery.recover(duties, found.disk, applied, unapplying=applied & set(found.pending))
     _apply(request, duties)
-    if request.contract and duties.journaled is not None:
-        contract.carry_out_due(duties, run)
-    account.record_baseline(gate, found, run)
+    if beginning.run is None or beginning.duties is None:
+        return
+    if request.contract and beginning.duties.journaled is not None:
+        contract.carry_out_due(beginning.duties, beginning.run)
+    account.record_baseline(gate, found, beginning.run)
 
 
 def _apply(request: Request, duties: Duties) -> None:
@@ -65,17 +59,6 @@ def _apply(request: Request, duties: Duties) -> None:
         request.work()
     interruption.raise_if_requested()
     duties.confirm(inside=False)
-
-
-def _journal(gate: Gate, request: Request, run: Run) -> Journal | None:
-    """The journal of this run; None where its own migrations are what is asked for."""
-    known = request.app_label != "lockgate" and journal.exists(gate.connection)
-    return Journal(gate.connection, run) if known else None
-
-
-def _record(gate: Gate, run: Run, entry: Entry) -> None:
-    if ledger.exists(gate.connection):  # the run may be taking the ledger itself back
-        ledger.record(gate.connection.alias, run, entry)
 
 
 def _nowhere(entry: Entry) -> None:

@@ -122,6 +122,21 @@ class MigrationEnded(NamedTuple):
     seconds: float
 
 
+class SnapshotLoaded(NamedTuple):
+    """An empty database was filled from a snapshot, in place of replaying its migrations."""
+
+    file: str
+    migrations: int
+    seconds: float
+
+
+class SnapshotUnused(NamedTuple):
+    """A snapshot is there, and does not fit: migrations are replayed."""
+
+    file: str
+    why: str
+
+
 class StepStarted(NamedTuple):
     """A step outside a migration's transaction begins: number of total of its phase."""
 
@@ -240,6 +255,8 @@ Event = (
     | HazardsUnknown
     | MigrationStarted
     | MigrationEnded
+    | SnapshotLoaded
+    | SnapshotUnused
     | StepStarted
     | StepEnded
     | StepProgress
@@ -273,6 +290,8 @@ NAMES: dict[type[Event], str] = {
     HazardsUnknown: "hazards_unknown",
     MigrationStarted: "migration_started",
     MigrationEnded: "migration_ended",
+    SnapshotLoaded: "snapshot_loaded",
+    SnapshotUnused: "snapshot_unused",
     StepStarted: "step_started",
     StepEnded: "step_ended",
     StepProgress: "step_progress",

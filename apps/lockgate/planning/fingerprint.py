@@ -24,7 +24,7 @@ _IGNORED_FIELDS = frozenset({"kind", "type_comment", "type_params", "type_ignore
 
 def of(migration: Migration) -> Fingerprint:
     """Both digests of a migration's file; UNKNOWN where there is no source to read (a compiled-only release)."""
-    text = _source(migration)
+    text = source(migration)
     if text is None:
         return UNKNOWN
     return Fingerprint(_sha256(text), _meaning(text))
@@ -39,13 +39,14 @@ def edited(applied: Fingerprints, disk: Mapping[Key, Migration]) -> tuple[Key, .
 
 
 def _differs(recorded: Fingerprint, migration: Migration) -> bool:
-    text = _source(migration)
+    text = source(migration)
     if text is None or not recorded.source or _sha256(text) == recorded.source:
         return False
     return bool(recorded.meaning) and _meaning(text) != recorded.meaning
 
 
-def _source(migration: Migration) -> bytes | None:
+def source(migration: Migration) -> bytes | None:
+    """The text of a migration's file; None where there is none to read."""
     path = getattr(modules.get(type(migration).__module__), "__file__", None)
     if path is None or not path.endswith(".py"):
         return None

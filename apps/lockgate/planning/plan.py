@@ -24,13 +24,27 @@ def required_extensions(migrations: Iterable[Migration]) -> set[str]:
     return {name for migration in migrations for name in getattr(migration, "requires_extensions", ())}
 
 
-def held(plan: Plan, graph: MigrationGraph, outcomes: Mapping[str, ExtensionOutcome]) -> dict[Key, Held]:
-    """The forward migrations of a plan that must wait for an extension, with those that depend on them."""
+def depends_on_its_environment(migration: Migration) -> bool:
+    """Whether a migration says that what it does depends on where it runs: ``lockgate_snapshot = False``."""
+    return getattr(migration, "lockgate_snapshot", True) is False
+
+
+def held(
+    plan: Plan, graph: MigrationGraph, outcomes: Mapping[str, ExtensionOutcome], *, portable: bool = False
+) -> dict[Key, Held]:
+    """The forward migrations of a plan that must wait for an extension, with those that depend on them.
+
+    portable: also those that depend on their environment, which is another one than where the outcome is wanted.
+    """
     waiting: dict[Key, Held] = {}
     for migration, backwards in plan:
         if backwards:
             continue
-        if reason := _reason(migration, graph, outcomes, waiting):
+        if portable and depends_on_its_environment(migration):
+            reason = "it says that it depends on its environment (lockgate_snapshot = False)"
+        else:
+            reason = _reason(migration, graph, outcomes, waiting)
+        if reason:
             waiting[key_of(migration)] = Held(key_of(migration), reason)
     return waiting
 

@@ -278,6 +278,16 @@ def _(event: facts.MigrationEnded) -> str:
 
 
 @text.register
+def _(event: facts.SnapshotLoaded) -> str:
+    return f"loaded {counted(event.migrations, 'migration')} from {event.file} in {event.seconds:.2f} s"
+
+
+@text.register
+def _(event: facts.SnapshotUnused) -> str:
+    return f"{event.file} is not used, and migrations are replayed: {event.why}"
+
+
+@text.register
 def _(event: facts.StepStarted) -> str:
     return f"{event.migration} {event.phase} {event.number} of {event.total}: {event.title}"
 

@@ -13,7 +13,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate.execution import django_seams, gate, interruption, run, survey
-from lockgate.execution.gate import Request
+from lockgate.execution.gate import Request, Snapshot
+from lockgate.execution.survey import Survey
 from lockgate.management import boundary
 from lockgate.reporting.terminal import live
 
@@ -72,7 +73,7 @@ class Command(boundary.Boundary, DjangoMigrate):
                 self._check(options)
                 self._read_only(reached, options)
             else:
-                run.migrate(reached, self._request(options))
+                run.migrate(reached, self.request(options))
 
     def _read_only(self, reached: gate.Gate, options: dict[str, Any]) -> None:
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
@@ -82,7 +83,7 @@ class Command(boundary.Boundary, DjangoMigrate):
 
         as_json = options.get("format") == "json"
         if options["plan"]:
-            executor, planned = survey.planned(reached.connection, self._request(options))
+            executor, planned = survey.planned(reached.connection, self.request(options))
             forwards = [migration for migration, backwards in planned if not backwards]
             plans, facts = planner.plan(reached.connection, executor.loader, forwards, reached.limits)
         try:
@@ -94,7 +95,7 @@ class Command(boundary.Boundary, DjangoMigrate):
                 for line in plan_report.text(plans, facts):
                     self.stdout.write(line)
 
-    def _request(self, options: dict[str, Any]) -> Request:
+    def request(self, options: dict[str, Any]) -> Request:
         special = ("app_label", "fake", "run_syncdb", "prune")
         planning = {**options, "plan": True, "check_unapplied": False, "prune": False}
         silent = options["verbosity"] <= 1 and not options["prune"]
@@ -107,8 +108,15 @@ class Command(boundary.Boundary, DjangoMigrate):
             check=lambda: self._check(options),
             work=lambda: self._django(options, silent=silent),
             contract=bool(options.get("contract")),
+            snapshot=self._snapshot,
             command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
         )
+
+    def _snapshot(self, reached: gate.Gate, found: Survey, request: Request) -> Snapshot | None:
+        # Imported here: few runs find an empty database.
+        from lockgate.boot.snapshot import loading  # noqa: PLC0415
+
+        return loading.find(reached, found, plain=request.ordinary) if found.without_history else None
 
     def _check(self, options: dict[str, Any]) -> None:
         if self.checks_wanted:
@@ -143,7 +151,7 @@ class Command(boundary.Boundary, DjangoMigrate):
         if limits.extensions and not connection.in_atomic_block:
             console = boundary.console(self, "text", quiet=options["verbosity"] == 0)
             run.migrate_ungated(
-                gate.already_open(connection, limits, console, boundary.redact()), self._request(options)
+                gate.already_open(connection, limits, console, boundary.redact()), self.request(options)
             )
         else:
             self._django(options)

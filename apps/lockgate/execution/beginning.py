@@ -1,0 +1,104 @@
+"""How a run begins: with the ledger and its own row, before anything that they are to record.
+
+Two ways. The ledger's migrations are applied, and the row follows; or, on an empty database, a snapshot is loaded that
+has them, and its tables, the row and what it records are one transaction, so that a kill leaves all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import time
+
+import psycopg
+from django.db import transaction
+from django.db.utils import Error as DatabaseError
+
+from lockgate import journal, ledger
+from lockgate.execution import account, failures, interruption
+from lockgate.execution.duties import Confirm, Duties
+from lockgate.execution.gate import Gate, Request, Snapshot
+from lockgate.execution.progress import Progress
+from lockgate.execution.survey import Survey
+from lockgate.facts import SnapshotLoaded, SnapshotUnused
+from lockgate.journal import Journal
+from lockgate.ledger import Entry
+from lockgate.models import MigrationRecord, Run
+
+
+@dataclasses.dataclass
+class Beginning:
+    """waited: for the lock, in seconds. open: closes the run's row when the run ends. run, duties: once they are."""
+
+    gate: Gate
+    request: Request
+    found: Survey
+    waited: float
+    progress: Progress
+    confirm: Confirm
+    open: contextlib.ExitStack
+    run: Run | None = None
+    duties: Duties | None = None
+
+    def ordinary(self) -> Duties:
+        """The ledger's own migrations, the run's row, and from then on a record of all that is done."""
+        first = account.bring_up_ledger(self.gate, self.request, self.found, self.progress, self.confirm)
+        if not ledger.exists(self.gate.connection):  # kept away by a router, or about to be unapplied
+            return self._without_ledger()
+        duties = self._keep(account.open_run(self.gate, self.request, self.found, self.waited))
+        for entry in first:
+            duties.record(entry)
+        return duties
+
+    def later(self, snapshot: Snapshot) -> Duties:
+        """Nothing yet: the snapshot is loaded when pre_migrate has been sent, as migrations would be run."""
+        return dataclasses.replace(self._without_ledger(), begin=functools.partial(self.from_snapshot, snapshot))
+
+    def from_snapshot(self, snapshot: Snapshot) -> Duties:
+        """Load it; or begin as usual where the server refuses, which leaves nothing of it."""
+        started = time.monotonic()
+        try:
+            run = self._load(snapshot)
+        except (DatabaseError, psycopg.Error, OSError, ValueError) as error:
+            sqlstate = failures.sqlstate_of(error)
+            if failures.connection_lost(error, sqlstate) or self.gate.connection.connection is None:
+                raise
+            self.gate.listen(SnapshotUnused(snapshot.name, self.gate.redact(failures.why(error, sqlstate))))
+            return self.ordinary()
+        self.gate.listen(SnapshotLoaded(snapshot.name, len(self.progress.done), time.monotonic() - started))
+        return self._keep(run)
+
+    def _load(self, snapshot: Snapshot) -> Run:
+        alias = self.gate.connection.alias
+        with transaction.atomic(using=alias):
+            applied = snapshot.load(self.gate.connection)
+            run = account.open_run(self.gate, self.request, self.found, self.waited)
+            ledger.record_found(alias, run, applied, MigrationRecord.Action.SNAPSHOT)
+            interruption.raise_if_requested()
+            self.confirm(inside=True)
+        self.progress.done += [(key, "apply") for key in applied]
+        return run
+
+    def _keep(self, run: Run) -> Duties:
+        self.run = run
+        self.open.enter_context(account.closing(self.gate, run, self.progress))
+        known = self.request.app_label != "lockgate" and journal.exists(self.gate.connection)
+        self.duties = dataclasses.replace(
+            self._without_ledger(),
+            record=self._record,
+            journaled=Journal(self.gate.connection, run) if known else None,
+        )
+        return self.duties
+
+    def _without_ledger(self) -> Duties:
+        gate, held = self.gate, self.found.held.keys()
+        return Duties(gate.connection, self.progress, held, self.confirm, _nowhere, gate.redact, gate.limits)
+
+    def _record(self, entry: Entry) -> None:
+        if self.run and ledger.exists(self.gate.connection):  # the run may be taking the ledger itself back
+            ledger.record(self.gate.connection.alias, self.run, entry)
+
+
+def _nowhere(entry: Entry) -> None:
+    """There is no ledger to record in."""

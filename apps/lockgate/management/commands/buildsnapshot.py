@@ -1,0 +1,70 @@
+"""Builds the file that an empty database is filled from, in place of replaying every migration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lockgate import policy
+from lockgate.boot.snapshot import build, loading, scratch
+from lockgate.boot.snapshot.build import Built
+from lockgate.management import boundary
+from lockgate.management.replay import Replay
+
+EMBEDDED = (16, 18)  # major versions that the wheel brings
+
+
+class Command(boundary.Boundary, BaseCommand):
+    help = "Builds a snapshot of all migrations, which migrate loads into an empty database."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--output", type=Path, help="The file (default: where migrate looks for it).")
+        parser.add_argument("--server", help="URL of a server to replay on, whose role may create databases.")
+        parser.add_argument(
+            "--postgres",
+            type=int,
+            choices=EMBEDDED,
+            default=EMBEDDED[0],
+            help="Major version of the server from the wheel, where that is used (default: 16).",
+        )
+        parser.add_argument(
+            "--check", action="store_true", help="Write nothing; exit 1 unless the file is what would be built."
+        )
+        parser.add_argument(
+            "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias whose migrations they are."
+        )
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        alias = options["database"]
+        if connections[alias].vendor != "postgresql":
+            raise CommandError(f'database "{alias}" is {connections[alias].vendor}, not PostgreSQL')
+        target: Path = options["output"] or loading.place(boundary.policy_in_force()) or loading.beside_manage_py()
+        work = build.check if options["check"] else build.build
+        with scratch.server(alias, options["server"], options["postgres"]):
+            built = work(alias, self._replay(options["verbosity"]), target)
+        self._report(built, target, "is current" if options["check"] else "written")
+
+    def _replay(self, verbosity: int) -> build.Replay:
+        told: set[str] = set()
+
+        def replay(connection: BaseDatabaseWrapper) -> None:
+            Replay(self.stdout, self.stderr, told, quiet=verbosity == 0).run(connection)
+
+        return replay
+
+    def _report(self, built: Built, target: Path, what: str) -> None:
+        header = built.header
+        size = f"{built.bytes / policy.KIBIBYTE:.0f} kB"
+        self.stdout.write(f"{target} {what}: {len(header.recorded)} migrations, PostgreSQL {header.server}, {size}")
+        if built.moments:
+            self.stdout.write(f"moments in it are those of its making: {', '.join(built.moments)}")
+        if built.values:
+            self.stderr.write(
+                f"warning: values that each replay makes anew would be the same in every database loaded from it: "
+                f"{', '.join(built.values)}; say lockgate_snapshot = False on the migration where that matters"
+            )

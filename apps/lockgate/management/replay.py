@@ -1,0 +1,46 @@
+"""A run of ``migrate`` that fills a scratch database with what is the same wherever migrations run.
+
+Left out are migrations that depend on their environment, with what depends on them, and post_migrate: whoever loads the
+outcome runs both there, where they see the settings, the models and the newer migrations of that place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lockgate.execution import django_seams, gate, run
+from lockgate.facts import Event, ExtensionOutcome, Held, WaitingForServer
+from lockgate.management import boundary
+from lockgate.management.commands.migrate import Command as Migrate
+
+
+class Replay:
+    """told: lines that have been shown, by this replay or one before it."""
+
+    def __init__(self, stdout: Any, stderr: Any, told: set[str], *, quiet: bool) -> None:
+        self._command = Migrate(stdout=stdout, stderr=stderr)
+        self._console = boundary.console(self._command, "text", quiet=quiet)
+        self._told = told
+
+    def run(self, connection: BaseDatabaseWrapper) -> None:
+        """Apply every migration that can be. Raises LockgateError."""
+        limits = dataclasses.replace(boundary.policy_in_force(), online=False, on_hazard="report")
+        reached = gate.reach(connection, limits, self._listen, boundary.redact())
+        request = dataclasses.replace(self._command.request(self._options(connection)), snapshot=None, portable=True)
+        with django_seams.without_post_migrate():
+            run.migrate(reached, request)
+
+    def _listen(self, event: Event) -> None:
+        """Only what is left out, once: the rest is said by whoever replays."""
+        if isinstance(event, Held | ExtensionOutcome | WaitingForServer) and str(event) not in self._told:
+            self._told.add(str(event))
+            self._console(event)
+
+    def _options(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        parser = self._command.create_parser("manage.py", "migrate")
+        defaults = vars(parser.parse_args(["--noinput", "--skip-checks", f"--database={connection.alias}"]))
+        self._command.checks_wanted = False
+        return {**defaults, "verbosity": 0}

@@ -1,0 +1,275 @@
+"""A snapshot, loaded into an empty database, ends where replaying the migrations ends; and what is newer follows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from project import embedded
+from tests.support import databases, everything, schema
+from tests.support.databases import Database
+from tests.support.sites import ADD_COLUMN, COUNT_UP, CREATE_COUNTER, ROOT, SEED_COUNTER, Result, Site, finish
+
+SNAPSHOT = "lockgate-snapshot.sql"
+STOCK = ROOT / "tests" / "conformance" / "stock.py"
+
+
+def build(site: Site, *arguments: str) -> Path:
+    built = site.run("buildsnapshot", *arguments)
+    assert built.code == 0, built.text
+    return site.path / SNAPSHOT
+
+
+def loaded(result: Result) -> bool:
+    assert result.code == 0, result.text
+    return f"from {SNAPSHOT} in" in result.out
+
+
+@pytest.fixture
+def another() -> Iterator[Callable[[], Database]]:
+    """More empty databases."""
+    made: list[Database] = []
+
+    def create() -> Database:
+        made.append(databases.create())
+        return made[-1]
+
+    yield create
+    for each in made:
+        each.drop()
+
+
+@pytest.fixture(scope="module", params=embedded.VERSIONS, ids=lambda version: f"postgres{version}")
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    with embedded.server(postgres=request.param) as url:
+        yield url
+
+
+def by_stock_django(site: Site, database: Database) -> None:
+    """Django's own ``migrate``, under the same settings."""
+    ended = subprocess.run(
+        [sys.executable, "-P", str(STOCK), "migrate"],
+        cwd=site.path,
+        env=site.environment({"DATABASE_URL": database.url, "DJANGO_SETTINGS_MODULE": "site_settings"}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_everything_that_migrations_make_is_the_same(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_DATABASE_URL", server)
+    ours, stock = databases.create(), databases.create()
+    site = Site(tmp_path, ours)
+    everything.write(site)
+    build(site)
+    assert loaded(site.migrate())
+    by_stock_django(site, stock)
+    assert schema.differences(stock, ours) == []
+    assert len(schema.whole(ours)) > 300
+
+
+def test_watchstats_is_the_same(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_DATABASE_URL", server)
+    ours, stock = databases.create(), databases.create()
+    site = Site(tmp_path, ours)
+    stock.execute("CREATE EXTENSION vector")  # Lockgate does, where stock Django fails
+    settings = {"DJANGO_SETTINGS_MODULE": "project.settings.migrate", "PYTHONPATH": f"{ROOT}:{ROOT / 'apps'}"}
+    assert site.run("buildsnapshot", **settings).code == 0
+    assert loaded(site.migrate(**settings))
+    ended = subprocess.run(
+        [sys.executable, "-P", str(STOCK), "migrate"],
+        env=site.environment({**settings, "DATABASE_URL": stock.url}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert schema.differences(stock, ours) == []
+
+
+def test_a_loaded_database_is_finished_and_every_migration_is_in_the_ledger(site: Site, database: Database) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    build(site)
+    assert loaded(site.migrate())
+    assert "nothing to migrate" in site.migrate().out
+    assert database.rows("SELECT outcome, count(*) FROM lockgate_run GROUP BY outcome") == [("succeeded", 1)]
+    recorded = database.rows("SELECT app, name FROM lockgate_migrationrecord WHERE action = 'snapshot' ORDER BY 1, 2")
+    assert recorded == database.applied()
+    assert database.value("SELECT count(*) FROM django_content_type WHERE app_label = 'auth'") == 3
+    assert database.value("SELECT min(id) FROM lockgate_run") == 1
+
+
+def test_a_snapshot_older_than_the_code_is_loaded_and_the_rest_applied(
+    site: Site, database: Database, another: Callable[[], Database]
+) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    build(site)
+    site.migration("0002_more", ADD_COLUMN.format("more"), COUNT_UP)
+    result = site.migrate()
+    assert loaded(result)
+    assert "applied shop.0002_more" in result.out
+    assert "applied shop.0001_initial" not in result.out
+    replayed = another()
+    assert not loaded(site.migrate(DATABASE_URL=replayed.url, LOCKGATE_SNAPSHOT="none"))
+    assert schema.differences(replayed, database) == []
+    assert database.value("SELECT value FROM shop_counter") == 1
+    actions = dict(database.rows("SELECT name, action FROM lockgate_migrationrecord WHERE app = 'shop'"))
+    assert actions == {"0001_initial": "snapshot", "0002_more": "apply"}
+
+
+def test_a_migration_edited_after_it_was_loaded_is_noticed(site: Site) -> None:
+    path = site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    build(site)
+    assert loaded(site.migrate())
+    path.write_text(path.read_text().replace("VALUES (0)", "VALUES (1)"))
+    assert "edited after they were applied: shop.0001_initial" in site.migrate().err
+
+
+def test_pre_migrate_is_sent_once_with_the_whole_plan_and_post_migrate_once(site: Site) -> None:
+    site.apps = (*site.apps, "listening")
+    site.write_settings()
+    folder = site.path / "listening"
+    folder.mkdir()
+    (folder / "models.py").touch()
+    (folder / "__init__.py").touch()
+    (folder / "apps.py").write_text(
+        "import sys\n"
+        "from django.apps import AppConfig\n"
+        "from django.db.models.signals import pre_migrate, post_migrate\n"
+        "def tell(name, plan, using, **rest):\n"
+        "    from django.db import connections\n"
+        "    there = 'shop_counter' in connections[using].introspection.table_names()\n"
+        "    sys.stdout.write(f'HEARD {name} {len(plan)} {there}\\n')\n"
+        "def pre(**rest): tell('pre', **rest)\n"
+        "def post(**rest): tell('post', **rest)\n"
+        "class Config(AppConfig):\n"
+        "    name = 'listening'\n"
+        "    def ready(self):\n"
+        "        pre_migrate.connect(pre, sender=self)\n"
+        "        post_migrate.connect(post, sender=self)\n"
+    )
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    build(site)
+    result = site.migrate()
+    assert loaded(result)
+    heard = [line for line in result.out.splitlines() if line.startswith("HEARD")]
+    replayed = site.migrate(LOCKGATE_SNAPSHOT="none", DATABASE_URL=databases.create().url)
+    assert [line.split()[1] for line in heard] == ["pre", "post"]
+    assert heard[0].split()[3] == "False"
+    assert heard[1].split()[3] == "True"
+    applied = len(site.database.applied())
+    assert heard[0].split()[2] in (str(applied), str(applied - 3))
+    assert [line.split()[1] for line in replayed.out.splitlines() if line.startswith("HEARD")] == ["pre", "post"]
+
+
+def test_a_migration_that_depends_on_its_environment_runs_after_the_load(site: Site, database: Database) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    site.migration("0002_here", COUNT_UP, lockgate_snapshot="False")
+    site.migration("0003_after", COUNT_UP)
+    built = site.run("buildsnapshot")
+    assert built.code == 0, built.text
+    assert "shop.0002_here is held: it says that it depends on its environment" in built.err
+    result = site.migrate()
+    assert loaded(result)
+    assert "applied shop.0002_here" in result.out
+    assert "applied shop.0003_after" in result.out
+    assert database.value("SELECT value FROM shop_counter") == 2
+    assert "nothing to migrate" in site.migrate().out
+
+
+def test_a_squashed_history_is_loaded_with_all_its_rows(
+    site: Site, database: Database, another: Callable[[], Database]
+) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    site.migration("0002_more", ADD_COLUMN.format("more"))
+    replaces = '[("shop", "0001_initial"), ("shop", "0002_more")]'
+    squashed = (CREATE_COUNTER, SEED_COUNTER, ADD_COLUMN.format("more"))
+    site.migration("0003_squashed", *squashed, after=None, replaces=replaces)
+    (site.path / "shop/migrations/0001_initial.py").unlink()  # the usual second step, half done
+    (site.path / "shop/migrations/0002_more.py").unlink()
+    build(site)
+    assert loaded(site.migrate())
+    assert "nothing to migrate" in site.migrate().out
+    replayed = another()
+    assert site.migrate(DATABASE_URL=replayed.url, LOCKGATE_SNAPSHOT="none").code == 0
+    assert schema.differences(replayed, database) == []
+    assert ("shop", "0001_initial") in database.applied()
+
+
+def test_two_runners_at_once_on_an_empty_database_load_it_once(site: Site, database: Database) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    build(site)
+    ended = [finish(process) for process in [site.start("migrate", "--noinput") for _ in range(4)]]
+    assert [each.code for each in ended] == [0, 0, 0, 0], ended
+    assert sum(loaded(each) for each in ended) == 1
+    assert database.value("SELECT count(*) FROM shop_counter") == 1
+    assert len(set(database.applied())) == len(database.applied())
+
+
+def test_values_made_anew_by_each_replay_are_named_when_it_is_built(site: Site) -> None:
+    site.migration(
+        "0001_initial",
+        'migrations.RunSQL("CREATE TABLE shop_secret (id int, key uuid, made timestamptz)", migrations.RunSQL.noop)',
+        'migrations.RunSQL("INSERT INTO shop_secret VALUES (1, gen_random_uuid(), now())", migrations.RunSQL.noop)',
+    )
+    built = site.run("buildsnapshot")
+    assert built.code == 0, built.text
+    assert "would be the same in every database loaded from it: public.shop_secret.key;" in built.err
+    assert "moments in it are those of its making: public.shop_secret.made" in built.out
+
+
+def test_two_builds_of_a_release_are_the_same_file(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    first = build(site).read_bytes()
+    assert build(site).read_bytes() == first
+
+
+def test_check_tells_whether_the_file_is_that_of_this_code(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    missing = site.run("buildsnapshot", "--check")
+    assert missing.code == 1
+    assert "there is no such file" in missing.err
+    path = build(site)
+    before = path.read_bytes()
+    current = site.run("buildsnapshot", "--check")
+    assert current.code == 0, current.text
+    assert "is current" in current.out
+    site.migration("0002_more", ADD_COLUMN.format("more"))
+    stale = site.run("buildsnapshot", "--check")
+    assert stale.code == 1
+    assert "is not the snapshot of this release" in stale.err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("GRANT SELECT ON shop_counter TO PUBLIC", "GRANT SELECT ON TABLE public.shop_counter TO PUBLIC"),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC", "ALTER DEFAULT PRIVILEGES"),
+        ("ALTER TABLE shop_counter OWNER TO pg_monitor", "OWNER TO pg_monitor"),
+        ("DO 'BEGIN EXECUTE format($$ALTER DATABASE %%I SET work_mem = 9999$$, current_database()); END'", "work_mem"),
+    ],
+)
+def test_what_a_snapshot_would_lack_ends_its_build(site: Site, statement: str, named: str) -> None:
+    site.migration("0001_initial", CREATE_COUNTER, f"migrations.RunSQL({statement.replace('%%', '%')!r})")
+    built = site.run("buildsnapshot")
+    assert built.code == 1, built.text
+    assert "a snapshot would lack something that migrations do" in built.err
+    assert named in built.err
+    assert not (site.path / SNAPSHOT).exists()
+
+
+def test_scratch_databases_are_gone_after_a_build_that_fails_too(site: Site) -> None:
+    site.migration("0001_initial", 'migrations.RunSQL("SELECT 1/0")')
+    built = site.run("buildsnapshot")
+    assert built.code == 1
+    assert "division by zero" in built.err
+    assert site.database.rows("SELECT datname FROM pg_database WHERE datname LIKE 'lockgate_scratch%%'") == []

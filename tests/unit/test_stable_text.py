@@ -1,0 +1,51 @@
+"""Values and settings as text that is the same in every process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from django.db import models
+
+from lockgate.planning import settings_reading, stable_text
+
+
+def test_values_that_differ_read_differently() -> None:
+    values = [None, 1, "1", b"1", True, [1], [[1]], {1}, {"a": 1}, {"a": 2}, int, str]
+    assert len({stable_text.of(each) for each in values}) == len(values)
+
+
+def test_deconstructible_objects_are_what_they_are_made_from() -> None:
+    index = models.Index(fields=["a"], name="i")
+    assert stable_text.of(index) == stable_text.of(models.Index(fields=["a"], name="i"))
+    assert stable_text.of(index) != stable_text.of(models.Index(fields=["b"], name="i"))
+
+
+def test_it_is_the_same_in_every_process() -> None:
+    code = "from lockgate.planning import stable_text; print(stable_text.of([{'a', 'b', 'c'}, object(), len, print]))"
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "1234"
+    }
+    assert len(seen) == 1
+
+
+def test_settings_that_a_migration_names_are_found() -> None:
+    source = b"from django.conf import settings\nx = settings.SHOP_SIZE\ny = getattr(settings, 'SHOP_NAME', None)\n"
+    found = settings_reading.names([source, b"z = 1"])
+    assert {"SHOP_SIZE", "SHOP_NAME", "AUTH_USER_MODEL"} <= set(found)
+    assert list(found) == sorted(found)
+
+
+def test_another_value_is_another_digest() -> None:
+    values = {"A": 1, "B": "x"}
+    first = settings_reading.digest(["A", "B"], values.get)
+    assert settings_reading.digest(["A", "B"], {**values, "B": "y"}.get) != first
+    assert settings_reading.digest(["A"], values.get) != first
