@@ -59,7 +59,7 @@ def open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Run:
 
 
 @contextlib.contextmanager
-def closing(gate: Gate, run: Run, progress: Progress) -> Iterator[None]:
+def closing(gate: Gate, request: Request, found: Survey, run: Run, progress: Progress) -> Iterator[None]:
     """Close a run's row with how the block ended; the next run closes it where this one dies."""
     opened = session.raw(gate.connection)
     try:

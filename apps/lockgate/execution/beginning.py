@@ -82,7 +82,7 @@ class Beginning:
 
     def _keep(self, run: Run) -> Duties:
         self.run = run
-        self.open.enter_context(account.closing(self.gate, run, self.progress))
+        self.open.enter_context(account.closing(self.gate, self.request, self.found, run, self.progress))
         known = self.request.app_label != "lockgate" and journal.exists(self.gate.connection)
         self.duties = dataclasses.replace(
             self._without_ledger(),
