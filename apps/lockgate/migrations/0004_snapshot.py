@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("lockgate", "0002_step"),
+        ("lockgate", "0003_level"),
     ]
 
     operations = [
