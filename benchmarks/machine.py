@@ -15,7 +15,7 @@ from tests.support.sites import ROOT
 
 
 def facts() -> tuple[str, ...]:
-    """One fact a line. load: of all that the machine did meanwhile, before anything is measured."""
+    """One fact a line, to be asked before anything is measured: the load that it names is then that of others."""
     with databases.admin() as connection:
         version = connection.info.server_version
     return (

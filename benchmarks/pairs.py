@@ -132,23 +132,25 @@ def measure(commands: Sequence[Command], turns: Turns) -> dict[str, Measured]:
     found = {command.name: Measured() for command in commands}
     with started() as launched:
         for command in random.sample(list(commands), len(commands)):
-            _first(launched, command, found[command.name])
+            _turn(launched, command, found[command.name], 0)
         again = [each for each in commands if _wanted_again(found[each.name], turns)]
         for number in range(1, 1 + turns.number(sum(found[each.name].turns[0].seconds for each in again))):
             for command in random.sample(again, len(again)):
-                command.before()
-                found[command.name].turns[number] = launched.run(command)
+                _turn(launched, command, found[command.name], number)
     for command in again:
-        del found[command.name].turns[0]
+        found[command.name].turns.pop(0, None)
     return found
 
 
-def _first(launched: Launcher, command: Command, measured: Measured) -> None:
-    """The first turn, in which a command may fail: the others are measured nevertheless."""
+def _turn(launched: Launcher, command: Command, measured: Measured, number: int) -> None:
+    """One turn, the first of which is checked. Who fails has no turns left; the others are measured nevertheless."""
+    if measured.failed:
+        return
     try:
         command.before()
-        measured.turns[0] = launched.run(command)
-        command.check()
+        measured.turns[number] = launched.run(command)
+        if not number:
+            command.check()
     except RuntimeError as error:
         measured.turns.clear()
         measured.failed = str(error)

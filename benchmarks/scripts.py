@@ -96,7 +96,7 @@ def replay(database: Database, scripts: Iterable[Script], but: Collection[tuple[
         )
         for script in scripts:
             if (script.app, script.name) not in but:
-                connection.execute(";\n".join(script.statements))  # type: ignore[arg-type]
+                connection.execute(";\n".join(script.statements))  # type: ignore[arg-type]  many, and no parameters
                 connection.execute(
                     "INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, now())",
                     [script.app, script.name],

@@ -92,7 +92,8 @@ def _check_whole(ground: Ground, database: Database, contender: Contender) -> No
     """RuntimeError where the command exited 0 and not all is there."""
     missing = set(ground.tables) - {name for (name,) in database.rows(TABLES)}
     if not contender.peer:
-        missing |= {script.title for script in ground.scripts if (script.app, script.name) not in database.applied()}
+        applied = set(database.applied())
+        missing |= {script.title for script in ground.scripts if (script.app, script.name) not in applied}
     if missing:
         raise RuntimeError(f"exit 0, and there is no {min(missing)}")
     if contender is contenders.LOADING and not database.value(_LOADED):

@@ -66,6 +66,14 @@ def test_who_fails_has_the_reason_in_place_of_turns_and_the_others_are_measured(
     }
 
 
+def test_who_fails_later_on_has_no_turns_left(tmp_path: Path) -> None:
+    once = "import os; os.mkdir('made')"  # what exists cannot be made again
+    found = measure([python("fine", "", tmp_path), python("once", once, tmp_path)], Turns(2, 2, 0))
+    assert list(found["fine"].turns) == [1, 2]
+    assert found["once"].turns == {}
+    assert found["once"].failed.startswith("exit 1: FileExistsError")
+
+
 def test_memory_is_the_command_s_own_and_not_the_benchmark_s(tmp_path: Path) -> None:
     ballast = bytearray(200 * 2**20)
     with started() as launched:
