@@ -125,3 +125,7 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.app}.{self.name} {self.phase} {self.ordinal}: {self.state}"
+
+
+# What is written about runs, and is no part of what they bring about.
+OWN = (Run, Level, MigrationRecord, Step)

@@ -16,18 +16,17 @@ from django.db.migrations import Migration
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
-from lockgate import policy
+from lockgate import models, policy
 from lockgate.database import catalog, objects
 from lockgate.execution.lazy_states import LazyState
 from lockgate.execution.recording_editor import offline_connection, recording, unplugged
 from lockgate.facts.tables import DatabaseFacts, TableFacts
-from lockgate.models import MigrationRecord, Run, Step
 from lockgate.planning import build, tables
 from lockgate.planning.operations import copy_of
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, MigrationPlan
 
-OWN = {model._meta.db_table for model in (Run, MigrationRecord, Step, MigrationRecorder.Migration)}
+OWN = {model._meta.db_table for model in (*models.OWN, MigrationRecorder.Migration)}
 
 
 class Planner:

@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from lockgate import models
 from lockgate.boot.snapshot import document, dump, fit, scratch
 from lockgate.boot.snapshot.document import Header
 from lockgate.boot.snapshot.loading import Snapshot
@@ -26,11 +27,10 @@ from lockgate.database.content import Column
 from lockgate.database.session import raw
 from lockgate.errors import LockgateError
 from lockgate.facts import Fingerprint, Key
-from lockgate.models import MigrationRecord, Run, Step
 from lockgate.planning import fingerprint, settings_reading
 
 # Rows that say something about the replay itself: the run that loads a snapshot writes its own.
-_NOT_DUMPED = (MigrationRecorder.Migration, Run, MigrationRecord, Step)
+_NOT_DUMPED = (MigrationRecorder.Migration, *models.OWN)
 _MARKS = ("---", "+++")  # lines of a diff that are its own
 SHOWN = 5  # statements or lines in a message; the rest are counted
 
