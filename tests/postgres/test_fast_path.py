@@ -662,3 +662,14 @@ def test_settings_that_do_not_load_are_named(shop: Quick) -> None:
     )
     result = shop.site.run("buildmanifest")
     servers.assert_refused(result, "cannot load settings, apps and migrations", why="which database is this")
+
+
+def test_files_that_change_while_they_are_read_make_no_manifest(site: Site) -> None:
+    site.extra_settings = (
+        "from pathlib import Path\nCOUNT = Path(__file__).with_name('count.txt')\n"
+        "COUNT.write_text('1')\nCOUNT.read_text()"
+    )
+    site.write_settings()
+    result = site.run("buildmanifest")
+    servers.assert_refused(result, "files of the project change while it is loaded", state="no manifest was written")
+    assert not (site.path / "lockgate-manifest.json").exists()

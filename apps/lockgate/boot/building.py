@@ -21,7 +21,7 @@ from lockgate import boot
 from lockgate.boot import manifest
 from lockgate.errors import LockgateError
 
-# A tree that is still being written is loaded again once it has been left alone for long enough.
+# How often a tree that is still being written is loaded again, each time once it may have settled.
 TRIES = 3
 
 
@@ -30,17 +30,28 @@ def build(script: str, settings: str) -> str:
 
     script: what starts are made with, manage.py. settings: the settings module's name.
     """
-    for last in (False, False, True):
-        found = _testimony(_given(script, settings, query=""))
-        age = found["started"] - found["newest"]
-        if last or age > manifest.RACY_NANOSECONDS or age < 0:  # a time to come would never be old enough
-            break
-        time.sleep((manifest.RACY_NANOSECONDS - age) / 10**9)
+    found = _settled_testimony(script, settings)
     # With options in the URL, too: they might be dropped, or replaced where there are none.
     other = _testimony(_given(script, settings, query="sslmode=disable&options=-c%20search_path%3Dnowhere"))
     obstacles = dict.fromkeys([*found["obstacles"], *other["obstacles"]])
     lines = [*(f"obstacle {manifest.encoded(each)}" for each in obstacles), *found["lines"]]
     return manifest.written(lines, json.dumps(found["document"], indent=1)[1:-1])
+
+
+def _settled_testimony(script: str, settings: str) -> dict[str, Any]:
+    """What a witness found while no file was younger than a time stamp can tell, nor changed under its eyes."""
+    for _ in range(TRIES):
+        found = _testimony(_given(script, settings, query=""))
+        age = found["started"] - found["newest"]
+        if age > manifest.RACY_NANOSECONDS:
+            return found
+        time.sleep((manifest.RACY_NANOSECONDS - age) / 10**9)
+    raise LockgateError(
+        "files of the project change while it is loaded",
+        why=f"in {TRIES} attempts there was always one that is younger than 2 s",
+        state="no manifest was written",
+        next_step='run again when nothing writes there, or name what is written in LOCKGATE["MANIFEST_IGNORES"]',
+    )
 
 
 def _given(script: str, settings: str, query: str) -> dict[str, Any]:

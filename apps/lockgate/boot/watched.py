@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import secrets
 import sys
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,9 @@ from lockgate.boot.witness import Notes, is_installed
 
 @dataclass
 class Watched:
-    """racy_after: from when on a time of change proves nothing, in nanoseconds. newest: the last of them so far."""
+    """racy_after: from when on a time of change proves nothing, in nanoseconds. newest: the last of them so far,
+    but for those that are still to come.
+    """
 
     racy_after: int
     ignored: Collection[str]
@@ -81,7 +84,7 @@ class Watched:
         except OSError as error:
             self.obstacles.append(f"{folder} cannot be watched: {error.strerror}")
             return
-        self.newest = max([self.newest, *(at for _, _, at in found)])
+        self.newest = max([self.newest, *(at for _, _, at in found if at <= time.time_ns())])
         self.lines.append(manifest.folder_line(kind, folder, found, self.racy_after, contents))
 
 
