@@ -114,6 +114,7 @@ def main(names: list[str]) -> int:
                 found[name] = f"cannot be installed: {error.cmd[-1]}"
                 continue
             found[name] = lacking(ALL[name]) or examine(ALL[name])
+            sys.stderr.write(f"{name} done\n")
     sys.stdout.write(report(found) + "\n")
     ended = [each for each in found.values() if isinstance(each, End)]
     return 1 if any(each.problem or each.different for each in ended) else 0

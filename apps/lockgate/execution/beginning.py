@@ -93,12 +93,12 @@ class Beginning:
 
     def _without_ledger(self) -> Duties:
         gate, held = self.gate, self.found.held.keys()
-        return Duties(gate.connection, self.progress, held, self.confirm, _nowhere, gate.redact, gate.limits)
+        return Duties(gate.connection, self.progress, held, self.confirm, nowhere, gate.redact, gate.limits)
 
     def _record(self, entry: Entry) -> None:
         if self.run and ledger.exists(self.gate.connection):  # the run may be taking the ledger itself back
             ledger.record(self.gate.connection.alias, self.run, entry)
 
 
-def _nowhere(entry: Entry) -> None:
+def nowhere(entry: Entry) -> None:
     """There is no ledger to record in."""

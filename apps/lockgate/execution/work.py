@@ -12,14 +12,13 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate.database import advisory_lock, session
 from lockgate.execution import account, contract, django_seams, interruption, recovery
-from lockgate.execution.beginning import Beginning
+from lockgate.execution.beginning import Beginning, nowhere
 from lockgate.execution.duties import Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.progress import Progress
 from lockgate.execution.survey import Survey
 from lockgate.facts import Key
-from lockgate.ledger import Entry
 
 
 def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> None:
@@ -36,7 +35,7 @@ def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Pro
 def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
     """The migrations of a test runner's database: nobody else uses it, and no ledger is kept of it."""
     held, progress = found.held.keys(), Progress(gate.listen, total=len(found.pending))
-    duties = Duties(gate.connection, progress, held, _unlocked, _nowhere, gate.redact, gate.limits, gated=False)
+    duties = Duties(gate.connection, progress, held, _unlocked, nowhere, gate.redact, gate.limits, gated=False)
     _apply(request, duties)
 
 
@@ -59,10 +58,6 @@ def _apply(request: Request, duties: Duties) -> None:
         request.work()
     interruption.raise_if_requested()
     duties.confirm(inside=False)
-
-
-def _nowhere(entry: Entry) -> None:
-    """There is no ledger to record in."""
 
 
 def _unlocked(*, inside: bool) -> None:
