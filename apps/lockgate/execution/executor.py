@@ -23,11 +23,13 @@ from django.utils import timezone
 from lockgate import journal
 from lockgate.database import locks, session
 from lockgate.errors import MigrationFailed
-from lockgate.execution import django_seams, interruption
+from lockgate.execution import django_seams, history, interruption
 from lockgate.execution.duties import Duties
 from lockgate.execution.next_plan import Planner
 from lockgate.execution.one_by_one import Walk
 from lockgate.execution.phases import Course, wanted
+from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.states import Rendering, RunState
 from lockgate.execution.switch_editor import switch_editor
 from lockgate.facts import Action, Key
 from lockgate.ledger import Entry
@@ -43,6 +45,7 @@ class Executor(MigrationExecutor):
     def __init__(self, connection: BaseDatabaseWrapper, progress_callback: Any = None, *, duties: Duties) -> None:
         super().__init__(connection)  # Django's own progress lines are not wanted
         self.duties = duties
+        self._backwards_as_django_does = False
 
     @cached_property
     def planner(self) -> Planner | None:
@@ -55,10 +58,48 @@ class Executor(MigrationExecutor):
             return plan  # the order of everything there is, not what will run
         return [(each, backwards) for each, backwards in plan if backwards or key_of(each) not in self.duties.held]
 
+    # How the models of states are rendered (``rendering``)
+
+    @cached_property
+    def rendering(self) -> Rendering:
+        return Rendering(self.loader.unmigrated_apps)
+
+    @property
+    def lazy(self) -> bool:
+        return self.duties.limits.lazy_rendering
+
+    def _create_project_state(self, with_applied_migrations: bool = False) -> ProjectState:
+        """A seam: where Django begins with an empty state, and brings it to what is applied."""
+        if not self.lazy or self._backwards_as_django_does:
+            return super()._create_project_state(with_applied_migrations)
+        state = RunState({}, self.rendering)
+        if with_applied_migrations:
+            applied = self.loader.applied_migrations
+            for migration in history.in_order(self.loader):
+                if key_of(migration) in applied:
+                    migration.mutate_state(state, preserve=False)
+        return state
+
+    def _migrate_all_backwards(self, plan: Any, full_plan: Any, fake: bool) -> ProjectState:
+        """A seam: Django takes all states before it unapplies anything, and they must not share what others change."""
+        self._backwards_as_django_does = any(view_of(migration) is View.FULL for migration, _ in plan)
+        return super()._migrate_all_backwards(plan, full_plan, fake)
+
+    def _shown(self, state: ProjectState, migration: Migration) -> ProjectState:
+        """The state as a migration gets it: lazily rendered, or by Django where that is not known to do."""
+        view = view_of(migration) if self.lazy else View.FULL
+        if view is View.FULL:
+            return state.as_django_has_it() if isinstance(state, RunState) else state
+        if not isinstance(state, RunState):
+            state = RunState(state.models, self.rendering)
+        state.show(view)
+        return state
+
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
     ) -> ProjectState:
         self._before()
+        state = self._shown(state, migration)
         if fake_initial and not fake:
             fake, state = self.detect_soft_applied(state, migration)
         course = Course(self.duties, migration, self.planner, self._whole(migration, "apply", state))
@@ -76,6 +117,7 @@ class Executor(MigrationExecutor):
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
         self._before()
+        state = self._shown(state, migration)
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
             if fake:
                 self._record_alone(self._recorder(migration, "unfake"))

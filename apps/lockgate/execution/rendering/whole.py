@@ -1,0 +1,157 @@
+"""A registry that is everything Django's own is, and renders each class when it is needed.
+
+A class comes with all that it points to, and what those point to in turn: whoever has it may follow its relations. The
+other way, what points to a class is an attribute of it (``author.book_set``): its name is known without its class, and
+whoever asks for it has it rendered (``reverse``). Whatever looks at more than one model renders all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db.migrations.state import AppConfigStub, ModelState, StateApps
+
+from lockgate.execution.rendering import relations, reverse
+from lockgate.execution.rendering.registry import Registry
+from lockgate.execution.rendering.relations import ModelKey, Models
+
+
+class WholeApps(Registry):
+    """The models of one state. real_models: those of apps without migrations, as Django keeps them."""
+
+    def __init__(self, models: Models, real_models: Sequence[ModelState]) -> None:
+        self.rendering = True  # then a question is answered with what there is by then, as Django's registry does
+        self.states: dict[ModelKey, ModelState] = {}
+        super().__init__()
+        self.rendering = False
+        self.real_models = list(real_models)
+        self.render_multiple([*models.values(), *real_models])
+
+    # What Django has as attributes that hold every class
+
+    @property
+    def all_models(self) -> dict[str, dict[str, Any]]:
+        self.render_everything()
+        return self._all_models
+
+    @all_models.setter
+    def all_models(self, given: dict[str, dict[str, Any]]) -> None:
+        self._all_models = given
+
+    def get_model(self, app_label: str, model_name: str | None = None, require_ready: bool = True) -> Any:
+        if model_name is None:
+            app_label, model_name = app_label.split(".")
+        self.render([(app_label, model_name.lower())])
+        with self._as_it_is():
+            return super().get_model(app_label, model_name, require_ready)
+
+    def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:  # type: ignore[override]
+        self.render_everything()
+        return super().get_models(include_auto_created, include_swapped)
+
+    # What changes it
+
+    def render_multiple(self, model_states: Iterable[ModelState]) -> None:
+        """Have these models, in place of those of the same names; they are rendered when they are asked for."""
+        for state in model_states:
+            key = state.app_label, state.name_lower
+            with self._as_it_is():
+                super().unregister_model(*key)
+            self.states[key] = state
+            if state.app_label not in self.app_configs:
+                self.app_configs[state.app_label] = _App(state.app_label, self)
+        self.app_configs = {label: self.app_configs[label] for label in sorted(self.app_configs)}
+        self.sources = reverse.sources(self.states)
+        if not all(relations.of(state).certain for state in self.states.values()):
+            self.render_everything()
+
+    def unregister_model(self, app_label: str, model_name: str) -> None:
+        self.states.pop((app_label, model_name), None)
+        with self._as_it_is():
+            super().unregister_model(app_label, model_name)
+
+    def clear_cache(self) -> None:
+        with self._as_it_is():
+            super().clear_cache()
+
+    # Rendering
+
+    def render(self, keys: Iterable[ModelKey]) -> None:
+        """Render models with all that they point to; those that are not there are left out."""
+        if self.rendering:
+            return
+        wanted = self._closure(keys)
+        if not wanted:
+            return
+        with self._as_it_is():
+            super().render_multiple([self.states[key] for key in self.states if key in wanted])
+            for key in wanted:
+                self._hang_up_names(key)
+        if self._pending_operations:  # a relation to a model that is not there: Django says so
+            StateApps(set(), self.states)
+
+    def render_everything(self) -> None:
+        if self.rendering or all(name in self._all_models[label] for label, name in self.states):
+            return
+        self.render(list(self.states))
+        for label, found in self._all_models.items():
+            order = [name for app, name in self.states if app == label]
+            found.update([(name, found.pop(name)) for name in order])
+
+    @contextlib.contextmanager
+    def _as_it_is(self) -> Iterator[None]:
+        before, self.rendering = self.rendering, True
+        try:
+            yield
+        finally:
+            self.rendering = before
+
+    def _closure(self, keys: Iterable[ModelKey]) -> set[ModelKey]:
+        """Models that are not rendered yet, with what they point to."""
+        found: set[ModelKey] = set()
+        waiting = list(keys)
+        while waiting:
+            key = waiting.pop()
+            if key in found or key not in self.states or key[1] in self._all_models[key[0]]:
+                continue
+            found.add(key)
+            known = relations.of(self.states[key])
+            waiting += [*known.parents, *known.through, *(relation.target for relation in known.all)]
+            waiting += [source.key for source in self.sources.get(key, ()) if source.unsure]
+        return found
+
+    def _hang_up_names(self, key: ModelKey) -> None:
+        """Put on a class the names of what points to it and is not rendered yet."""
+        waiting = defaultdict(list)
+        for source in self.sources.get(key, ()):
+            if source.key[1] not in self._all_models[source.key[0]]:
+                for name in source.accessors:
+                    waiting[name].append(source.key)
+        for name, keys in waiting.items():
+            reverse.hang_up(self._all_models[key[0]][key[1]], name, self, keys)
+
+
+class _App(AppConfigStub):
+    """An app of state models, whose models are rendered when it is asked for them."""
+
+    def __init__(self, label: str, apps: WholeApps) -> None:
+        super().__init__(label)
+        self.apps: Any = apps
+
+    @property
+    def models(self) -> dict[str, Any]:
+        self.apps.render([key for key in self.apps.states if key[0] == self.label])
+        found: dict[str, Any] = self.apps._all_models[self.label]
+        return found
+
+    @models.setter
+    def models(self, given: Any) -> None:
+        """Django sets it to what the registry has of the app anyway."""
+
+    def get_model(self, model_name: str, require_ready: bool = True) -> Any:
+        self.apps.render([(self.label, model_name.lower())])
+        with self.apps._as_it_is():
+            return super().get_model(model_name, require_ready)
