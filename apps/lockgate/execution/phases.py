@@ -83,7 +83,7 @@ class Course:
     # The plan, and what an earlier run has done of it
 
     def _prepare(self, planner: Planner, state: ProjectState) -> None:
-        left = journal.prepared(self.duties.connection.alias).get(self.key, [])
+        left = self.duties.journal.prepared(self.key)
         hidden = {row.target for row in left}
         try:
             self.plan = planner.plan(self.migration, state, hidden)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 
+from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate import journal, ledger
@@ -34,8 +35,9 @@ def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Pro
         _apply(request, duties)
         return
     with account.open_run(gate, request, found, waited, progress) as run:
+        record = functools.partial(_record if request.app_label == "lockgate" else ledger.record, gate.connection.alias)
         duties = dataclasses.replace(
-            duties, record=functools.partial(_record, gate, run), journaled=_journal(gate, request, run)
+            duties, record=functools.partial(record, run), journaled=_journal(gate, request, run)
         )
         for entry in first:
             duties.record(entry)
@@ -73,9 +75,10 @@ def _journal(gate: Gate, request: Request, run: Run) -> Journal | None:
     return Journal(gate.connection, run) if known else None
 
 
-def _record(gate: Gate, run: Run, entry: Entry) -> None:
-    if ledger.exists(gate.connection):  # the run may be taking the ledger itself back
-        ledger.record(gate.connection.alias, run, entry)
+def _record(alias: str, run: Run, entry: Entry) -> None:
+    """A row of a run that may be taking the ledger itself back."""
+    if ledger.exists(connections[alias]):
+        ledger.record(alias, run, entry)
 
 
 def _nowhere(entry: Entry) -> None:

@@ -24,13 +24,14 @@ class Relation:
     """From a model to another one.
 
     accessors: attributes that the other one's class gets. key: whether it is the model's own primary key, or what it
-    inherits by. unsure: whether code outside of Django decides what it does to the other class. to: fields of the
+    inherits by. one_to_one: as the field's. unsure: whether code outside of Django decides what it does to the other class. to: fields of the
     other one that it refers to, where not its primary key.
     """
 
     target: ModelKey
     accessors: tuple[str, ...] = ()
     key: bool = False
+    one_to_one: bool = False
     unsure: bool = False
     to: tuple[str, ...] = ()
 
@@ -97,13 +98,13 @@ def _of_fields(model: ModelState, fields: list[Any]) -> Iterator[Relation]:
         key = bool(field.primary_key or getattr(field.remote_field, "parent_link", False))
         to = tuple(name for name in getattr(field, "to_fields", None) or () if name)
         target = resolve_relation(field.remote_field.model, *here)
-        yield Relation(target, tuple(accessors), key, not _is_djangos(field), to)
+        yield Relation(target, tuple(accessors), key, bool(field.one_to_one), not _is_djangos(field), to)
 
 
 def _of_bases(model: ModelState, parents: tuple[ModelKey, ...]) -> Iterator[Relation]:
     """A child is an attribute of its parent's instances, by a field that a migration need not mention."""
     for parent in parents:
-        yield Relation(parent, () if model.options.get("proxy") else (model.name_lower,), key=True)
+        yield Relation(parent, () if model.options.get("proxy") else (model.name_lower,), key=True, one_to_one=True)
 
 
 def _accessor(model: ModelState, field: Any) -> str | None:

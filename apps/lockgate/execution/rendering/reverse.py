@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lockgate.execution.rendering import relations
-from lockgate.execution.rendering.relations import ModelKey, Models
+from lockgate.execution.rendering.relations import ModelKey, Models, Relation
 
 
 class Registry(Protocol):
@@ -26,11 +26,10 @@ class Registry(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """A model that points to another one. accessors, unsure: as in Relation."""
+    """A model that points to another one, and how."""
 
     key: ModelKey
-    accessors: tuple[str, ...]
-    unsure: bool
+    relation: Relation
 
 
 def sources(states: Models) -> Mapping[ModelKey, list[Source]]:
@@ -38,7 +37,7 @@ def sources(states: Models) -> Mapping[ModelKey, list[Source]]:
     found = defaultdict(list)
     for key, state in states.items():
         for relation in relations.of(state).all:
-            source = Source(key, relation.accessors, relation.unsure)
+            source = Source(key, relation)
             for target in {relation.target, relations.concrete(relation.target, states)}:
                 found[target].append(source)
     return found

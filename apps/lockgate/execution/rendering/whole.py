@@ -76,6 +76,17 @@ class WholeApps(Registry):
     def clear_cache(self) -> None:
         with self._as_it_is():
             super().clear_cache()
+        for key in self.states:
+            if (model := self._all_models[key[0]].get(key[1])) and self._has_no_partner(key):
+                model._meta.__dict__["_reverse_one_to_one_field_names"] = frozenset()
+
+    def _has_no_partner(self, key: ModelKey) -> bool:
+        """Whether nothing is one-to-one with a model. ``create()`` asks for the names of what is, of every model.
+
+        A seam: told so in its cache, Django need not look at all models to find none.
+        """
+        known = [source.relation for source in self.sources.get(key, ())]
+        return not (relations.of(self.states[key]).parents or any(each.one_to_one or each.unsure for each in known))
 
     # Rendering
 
@@ -120,7 +131,7 @@ class WholeApps(Registry):
             found.add(key)
             known = relations.of(self.states[key])
             waiting += [*known.parents, *known.through, *(relation.target for relation in known.all)]
-            waiting += [source.key for source in self.sources.get(key, ()) if source.unsure]
+            waiting += [source.key for source in self.sources.get(key, ()) if source.relation.unsure]
         return found
 
     def _hang_up_names(self, key: ModelKey) -> None:
@@ -128,7 +139,7 @@ class WholeApps(Registry):
         waiting = defaultdict(list)
         for source in self.sources.get(key, ()):
             if source.key[1] not in self._all_models[source.key[0]]:
-                for name in source.accessors:
+                for name in source.relation.accessors:
                     waiting[name].append(source.key)
         for name, keys in waiting.items():
             reverse.hang_up(self._all_models[key[0]][key[1]], name, self, keys)
