@@ -85,21 +85,12 @@ class Executor(MigrationExecutor):
         self._backwards_as_django_does = any(view_of(migration) is View.FULL for migration, _ in plan)
         return super()._migrate_all_backwards(plan, full_plan, fake)
 
-    def _shown(self, state: ProjectState, migration: Migration) -> ProjectState:
-        """The state as a migration gets it: lazily rendered, or by Django where that is not known to do."""
-        view = view_of(migration) if self.lazy else View.FULL
-        if view is View.FULL:
-            return state.as_django_has_it() if isinstance(state, RunState) else state
-        if not isinstance(state, RunState):
-            state = RunState(state.models, self.rendering)
-        state.show(view)
-        return state
-
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
     ) -> ProjectState:
         self._before()
-        state = self._shown(state, migration)
+        if self.lazy:
+            state = self.rendering.shown(state, migration)
         if fake_initial and not fake:
             fake, state = self.detect_soft_applied(state, migration)
         course = Course(self.duties, migration, self.planner, self._whole(migration, "apply", state))
@@ -117,7 +108,8 @@ class Executor(MigrationExecutor):
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
         self._before()
-        state = self._shown(state, migration)
+        if self.lazy:
+            state = self.rendering.shown(state, migration)
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
             if fake:
                 self._record_alone(self._recorder(migration, "unfake"))

@@ -41,7 +41,8 @@ class Relations:
     """parents: models that a model inherits from. through: models that its many-to-many fields go through.
 
     plain: whether all of it is Django's own, so that a class can be rendered beside mere sketches of its targets.
-    certain: whether its bases are nothing that could concern other classes.
+    certain: whether its bases are nothing that could concern other classes. implicit: whether it inherits from a table
+    without the field that says so, as only migrations that were written by hand do.
     """
 
     parents: tuple[ModelKey, ...]
@@ -49,7 +50,7 @@ class Relations:
     all: tuple[Relation, ...]
     plain: bool
     certain: bool
-
+    implicit: bool
 
 
 def of(model: ModelState) -> Relations:
@@ -83,7 +84,9 @@ def _read(model: ModelState) -> Relations:
         if getattr(field.remote_field, "through", None)
     )
     found = [*_of_fields(model, fields), *_of_bases(model, parents)]
-    return Relations(parents, through, tuple(found), _is_plain(model), all(map(_is_certain, model.bases)))
+    linked = any(getattr(field.remote_field, "parent_link", False) for field in fields)
+    implicit = bool(parents) and not linked and not model.options.get("proxy")
+    return Relations(parents, through, tuple(found), _is_plain(model), all(map(_is_certain, model.bases)), implicit)
 
 
 def _of_fields(model: ModelState, fields: list[Any]) -> Iterator[Relation]:

@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps as installed
+from django.db.migrations import Migration
 from django.db.migrations.state import ModelState, ProjectState
 
 from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.rendering.certainty import View
+from lockgate.execution.rendering import relations
+from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.execution.rendering.near import Near, States, Unsure
 from lockgate.execution.rendering.relations import ModelKey
 from lockgate.execution.rendering.whole import WholeApps
@@ -27,6 +29,20 @@ class Rendering:
         """Models of apps without migrations, without their relations, as Django has them in its states."""
         real = (model for label in sorted(self.real_apps) for model in installed.get_app_config(label).get_models())
         return [ModelState.from_model(model, exclude_rels=True) for model in real]
+
+    def shown(self, state: ProjectState, migration: Migration) -> ProjectState:
+        """The state as a migration gets it: lazily rendered, or by Django where that is not known to do.
+
+        Django does not see what an implicit parent makes of a change of keys, and its statements show it.
+        """
+        implicit = any(relations.of(model).implicit for model in state.models.values())
+        view = View.FULL if implicit else view_of(migration)
+        if view is View.FULL:
+            return state.as_django_has_it() if isinstance(state, RunState) else state
+        if not isinstance(state, RunState):
+            state = RunState(state.models, self)
+        state.show(view)
+        return state
 
 
 class RunState(LazyState):

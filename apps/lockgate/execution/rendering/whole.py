@@ -108,9 +108,20 @@ class WholeApps(Registry):
         if self.rendering or all(name in self._all_models[label] for label, name in self.states):
             return
         self.render(list(self.states))
-        for label, found in self._all_models.items():
-            order = [name for app, name in self.states if app == label]
-            found.update([(name, found.pop(name)) for name in order])
+        places = {key: place for place, key in enumerate(self.states)}
+
+        def place(item: tuple[str, Any]) -> int:
+            """Where Django would have come to a model; to a table in between, with the later of its two ends."""
+            meta = item[1]._meta
+            if (key := (meta.app_label, meta.model_name)) in places:
+                return places[key]
+            ends = [field.related_model._meta for field in meta.fields if field.is_relation]
+            return max((places.get((end.app_label, end.model_name), 0) for end in ends), default=0)
+
+        for found in self._all_models.values():
+            ordered = sorted(found.items(), key=place)
+            found.clear()
+            found.update(ordered)
 
     @contextlib.contextmanager
     def _as_it_is(self) -> Iterator[None]:
@@ -161,6 +172,9 @@ class _App(AppConfigStub):
     @models.setter
     def models(self, given: Any) -> None:
         """Django sets it to what the registry has of the app anyway."""
+
+    def __repr__(self) -> str:
+        return f"<AppConfigStub: {self.label}>"
 
     def get_model(self, model_name: str, require_ready: bool = True) -> Any:
         self.apps.render([(self.label, model_name.lower())])
