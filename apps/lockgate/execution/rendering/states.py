@@ -74,7 +74,7 @@ class RunState(LazyState):
     def apps(self) -> Any:
         models, real = dict(self.models), self.rendering.real_models
         if self.view is View.WHOLE:
-            return WholeApps(models, real)
+            return WholeApps(models, self.real_apps, real)
         return NearApps(models, self.rendering)
 
     def as_django_has_it(self) -> ProjectState:
@@ -105,7 +105,7 @@ class NearApps:
 
     @cached_property
     def _whole(self) -> WholeApps:
-        return WholeApps(self._models, self._rendering.real_models)
+        return WholeApps(self._models, self._rendering.real_apps, self._rendering.real_models)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -20,14 +20,15 @@ from lockgate.execution.rendering.relations import ModelKey, Models
 
 
 class WholeApps(Registry):
-    """The models of one state. real_models: those of apps without migrations, as Django keeps them."""
+    """The models of one state. real_apps: those without migrations. real_models: theirs, as Django keeps them."""
 
-    def __init__(self, models: Models, real_models: Sequence[ModelState]) -> None:
+    def __init__(self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState]) -> None:
         self.rendering = True  # then a question is answered with what there is by then, as Django's registry does
         self.states: dict[ModelKey, ModelState] = {}
         super().__init__()
         self.rendering = False
         self.real_models = list(real_models)
+        self.app_configs = {label: _App(label, self) for label in real_apps}
         self.render_multiple([*models.values(), *real_models])
 
     # What Django has as attributes that hold every class
