@@ -51,8 +51,8 @@ class Policy:
     size_budget_bytes: int = 10 * 1024 * 1024 * 1024
     # Whether what would block is done online: off, migrations run as Django runs them, under lock, ladder and ledger.
     online: bool = True
-    # Whether the model classes that migrations see are rendered when they are asked for: off, all of them are, again and
-    # again, as Django does.
+    # Whether the model classes that migrations see are rendered when they are asked for: off, all of them are, again
+    # and again, as Django does.
     lazy_rendering: bool = True
     # How long one attempt waits for a table's lock. Whoever comes after it in the table's queue waits as long, so this
     # is the stall a request may feel; half of what people notice.

@@ -1,9 +1,9 @@
 """``python -m tests.conformance.statements [PROJECT …]``: lazy rendering sends what Django's own way sends, in order.
 
 Each project's whole history is run three times, each time on an empty database, and every statement is read off the
-wire: by Lockgate as it is, by Lockgate with LAZY_RENDERING off, and by stock Django. What Lockgate says to its own tables
-is left out, and moments and random keys do not count. Where RenameModel sees to the relations of the renamed model, Django
-goes through a set: there the same statements may come in another order, which the table says.
+wire: by Lockgate as it is, by Lockgate with LAZY_RENDERING off, and by stock Django. What Lockgate says to its own
+tables is left out, and moments and random keys do not count. Where RenameModel sees to the relations of the renamed
+model, Django goes through a set: there the same statements may come in another order, which the table says.
 
 Needs the network the first time, and minutes. ``TEST_DATABASE_URL`` as for ``tests.conformance.histories``. Exits 1
 where statements differ, or a run fails. Differences are kept in ``.data/conformance/PROJECT/statements.txt``.
@@ -33,8 +33,8 @@ from tests.support.databases import Database
 # Django's sets are in the same order in every run of one seed.
 SEED = {"PYTHONHASHSEED": "0"}
 OFF = {**SEED, "LOCKGATE_LAZY_RENDERING": "off"}
-# What Lockgate says for itself (its tables, its lock, its marks, what it asks the catalog), and what it asks and ends in
-# other places than Django's executor does: which tables and migrations there are, and transactions.
+# What Lockgate says for itself (its tables, its lock, its marks, what it asks the catalog), and what it asks and ends
+# in other places than Django's executor does: which tables and migrations there are, and transactions.
 _OWN = re.compile(
     r"lockgate|advisory|'lock_timeout'|application_name|client_connection_check|pg_backend_pid|^-- "
     r"|obj_description\(c\.oid|^SELECT .* FROM \"django_migrations\"|^(BEGIN|COMMIT|ROLLBACK)\b"
@@ -87,8 +87,7 @@ def _sent(made: Compared, name: str, variables: dict[str, str]) -> list[str]:
         stock = name == "stock Django"
         ended = environment.stock("migrate") if stock else environment.manage("migrate", "--noinput")
         _note(made, name, ended)
-        statements = [_VARYING.sub("…", each) for each in wire.watch.statements if not _OWN.search(each)]
-    return statements
+        return [_VARYING.sub("…", each) for each in wire.watch.statements if not _OWN.search(each)]
 
 
 def _note(made: Compared, name: str, ended: Ended) -> None:
@@ -98,7 +97,7 @@ def _note(made: Compared, name: str, ended: Ended) -> None:
 
 
 def _compare(made: Compared, name: str, lazy: list[str], other: list[str]) -> None:
-    lines = [line for line in difflib.unified_diff(other, lazy, name, "lazy", lineterm="", n=0)]
+    lines = list(difflib.unified_diff(other, lazy, name, "lazy", lineterm="", n=0))
     alike = Counter(lazy) == Counter(other)
     made.reordered[name] = sum(line.startswith("+") for line in lines[2:]) if alike else 0
     made.different[name] = [] if alike else lines

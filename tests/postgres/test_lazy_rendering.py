@@ -1,4 +1,4 @@
-"""With models rendered lazily, migrations send what they send when Django renders them: the same statements, in order."""
+"""With models rendered lazily, migrations send what they send when Django renders them: the same, in order."""
 
 from __future__ import annotations
 

@@ -71,7 +71,9 @@ class Executor(MigrationExecutor):
     def _create_project_state(self, with_applied_migrations: bool = False) -> ProjectState:
         """A seam: where Django begins with an empty state, and brings it to what is applied."""
         if not self.lazy or self._backwards_as_django_does:
-            return super()._create_project_state(with_applied_migrations)
+            stock: Any = super()
+            made: ProjectState = stock._create_project_state(with_applied_migrations)
+            return made
         state = RunState({}, self.rendering)
         if with_applied_migrations:
             applied = self.loader.applied_migrations
@@ -82,8 +84,10 @@ class Executor(MigrationExecutor):
 
     def _migrate_all_backwards(self, plan: Any, full_plan: Any, fake: bool) -> ProjectState:
         """A seam: Django takes all states before it unapplies anything, and they must not share what others change."""
-        self._backwards_as_django_does = any(view_of(migration) is View.FULL for migration, _ in plan)
-        return super()._migrate_all_backwards(plan, full_plan, fake)
+        self._backwards_as_django_does = any(view_of(migration) is View.FULL for migration, _ in full_plan)
+        stock: Any = super()
+        after: ProjectState = stock._migrate_all_backwards(plan, full_plan, fake)
+        return after
 
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
@@ -108,8 +112,8 @@ class Executor(MigrationExecutor):
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
         self._before()
-        if self.lazy:
-            state = self.rendering.shown(state, migration)
+        if isinstance(state, RunState):  # a copy: Django goes on with its own
+            state = self.rendering.shown(state.clone(), migration)
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
             if fake:
                 self._record_alone(self._recorder(migration, "unfake"))

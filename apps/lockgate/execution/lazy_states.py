@@ -65,10 +65,9 @@ class LazyState(ProjectState):
         """Replace a model's state by a copy, which is then changed."""
         self._relations = None  # hold fields by name; Django finds them out again where it is asked for them
         key = app_label, model_name.lower()
-        if key not in self.models:
-            return self.models[app_label, model_name]  # the error that Django would raise
-        self.models[key] = self.models[key].clone()
-        return self.models[key]
+        mine: ModelState = self.models[key].clone()
+        self.models[key] = mine
+        return mine
 
     def add_model(self, model_state: ModelState) -> None:
         self._relations = None

@@ -1,7 +1,7 @@
 """A registry of state models that is filled little by little, and tells no other registry about it.
 
-Django's own clears, at each model, the caches of every registry there is: which settings name which models is then found
-out again for each foreign key that is rendered.
+Django's own clears, at each model, the caches of every registry there is: which settings name which models is then
+found out again for each foreign key that is rendered.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ class Registry(StateApps):
     """Django's StateApps, empty. What it caches of its models is forgotten whenever one is added."""
 
     def __init__(self) -> None:
-        super().__init__(set(), {})
+        super().__init__([], {})
 
     def clear_cache(self) -> None:
         if not self.ready:
             return
         for config in self.app_configs.values():
             for model in config.get_models(include_auto_created=True, include_swapped=True):
-                model._meta._expire_cache()
+                options: Any = model._meta
+                options._expire_cache()
 
-    def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:  # type: ignore[override]
+    def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:
         """As Django's, and not remembered; apps in the order in which a registry of Django's begins with them."""
         self.check_models_ready()
         configs = [self.app_configs[label] for label in sorted(self.app_configs)]

@@ -24,8 +24,8 @@ class Relation:
     """From a model to another one.
 
     accessors: attributes that the other one's class gets. key: whether it is the model's own primary key, or what it
-    inherits by. one_to_one: as the field's. unsure: whether code outside of Django decides what it does to the other class. to: fields of the
-    other one that it refers to, where not its primary key.
+    inherits by. one_to_one: as the field's. unsure: whether code outside of Django decides what it does to the other
+    class. to: fields of the other one that it refers to, where not its primary key.
     """
 
     target: ModelKey
@@ -76,7 +76,7 @@ def concrete(key: ModelKey, states: Models) -> ModelKey:
 
 def _read(model: ModelState) -> Relations:
     here = model.app_label, model.name_lower
-    fields = [field for field in model.fields.values() if getattr(field, "remote_field", None)]
+    fields: list[Any] = [field for field in model.fields.values() if getattr(field, "remote_field", None)]
     parents = tuple(resolve_relation(base, *here) for base in model.bases if isinstance(base, str))
     through = tuple(
         resolve_relation(field.remote_field.through, *here)
@@ -111,7 +111,7 @@ def _of_bases(model: ModelState, parents: tuple[ModelKey, ...]) -> Iterator[Rela
 
 
 def _accessor(model: ModelState, field: Any) -> str | None:
-    """The attribute that a relation puts on the class it points to, as Django names it (RelatedField, ForeignObjectRel).
+    """The attribute that a relation puts on the class it points to (Django's RelatedField and ForeignObjectRel).
 
     None where there is none. One name too many would do no harm.
     """

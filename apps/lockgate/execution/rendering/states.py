@@ -40,7 +40,7 @@ class Rendering:
         if view is View.FULL:
             return state.as_django_has_it() if isinstance(state, RunState) else state
         if not isinstance(state, RunState):
-            state = RunState(state.models, self)
+            state = RunState({key: model.clone() for key, model in state.models.items()}, self)
         state.show(view)
         return state
 

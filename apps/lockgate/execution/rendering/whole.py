@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from django.db.migrations.state import AppConfigStub, ModelState, StateApps
@@ -49,7 +50,7 @@ class WholeApps(Registry):
         with self._as_it_is():
             return super().get_model(app_label, model_name, require_ready)
 
-    def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:  # type: ignore[override]
+    def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:
         self.render_everything()
         return super().get_models(include_auto_created, include_swapped)
 
@@ -65,9 +66,7 @@ class WholeApps(Registry):
             if state.app_label not in self.app_configs:
                 self.app_configs[state.app_label] = _App(state.app_label, self)
         self.app_configs = {label: self.app_configs[label] for label in sorted(self.app_configs)}
-        self.sources = reverse.sources(self.states)
-        if not all(relations.of(state).certain for state in self.states.values()):
-            self.render_everything()
+        self.__dict__.pop("sources", None)
 
     def unregister_model(self, app_label: str, model_name: str) -> None:
         self.states.pop((app_label, model_name), None)
@@ -91,6 +90,11 @@ class WholeApps(Registry):
 
     # Rendering
 
+    @cached_property
+    def sources(self) -> Mapping[ModelKey, list[reverse.Source]]:
+        """What points to each model."""
+        return reverse.sources(self.states)
+
     def render(self, keys: Iterable[ModelKey]) -> None:
         """Render models with all that they point to; those that are not there are left out."""
         if self.rendering:
@@ -103,7 +107,7 @@ class WholeApps(Registry):
             for key in wanted:
                 self._hang_up_names(key)
         if self._pending_operations:  # a relation to a model that is not there: Django says so
-            StateApps(set(), self.states)
+            StateApps([], self.states)
 
     def render_everything(self) -> None:
         if self.rendering or all(name in self._all_models[label] for label, name in self.states):
@@ -133,9 +137,10 @@ class WholeApps(Registry):
             self.rendering = before
 
     def _closure(self, keys: Iterable[ModelKey]) -> set[ModelKey]:
-        """Models that are not rendered yet, with what they point to."""
+        """Models that are not rendered yet, with what they point to; all of them, where some may concern any other."""
         found: set[ModelKey] = set()
-        waiting = list(keys)
+        certain = all(relations.of(state).certain for state in self.states.values())
+        waiting = list(keys if certain else self.states)
         while waiting:
             key = waiting.pop()
             if key in found or key not in self.states or key[1] in self._all_models[key[0]]:
