@@ -87,7 +87,12 @@ def _sent(made: Compared, name: str, variables: dict[str, str]) -> list[str]:
         stock = name == "stock Django"
         ended = environment.stock("migrate") if stock else environment.manage("migrate", "--noinput")
         _note(made, name, ended)
-        return [_VARYING.sub("…", each) for each in wire.watch.statements if not _OWN.search(each)]
+        return comparable(wire.watch.statements)
+
+
+def comparable(statements: list[str]) -> list[str]:
+    """Without what Lockgate says for itself, and what differs from run to run."""
+    return [_VARYING.sub("…", each) for each in statements if not _OWN.search(each)]
 
 
 def _note(made: Compared, name: str, ended: Ended) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 from django.db.migrations import Migration
+from psycopg.conninfo import conninfo_to_dict
 
-from tests.support import plans, rendering
+from tests.conformance import statements
+from tests.support import databases, plans, rendering, sweep_wire
+from tests.support.databases import Database
 from tests.support.plan_cases import BASE, CASES, Case
 from tests.support.plans import Scratch
 from tests.support.rendering import History, different
 from tests.support.rendering_cases import HISTORIES, SCHEMAS, renames
 from tests.support.schema import dump
+from tests.support.sites import Site
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -48,3 +53,62 @@ def test_a_renamed_models_relations_are_seen_to_in_whatever_order(scratch: Scrat
     schema = dump(scratch.database)
     assert rendering.unordered(rendering.lazily(scratch, renames, back=back), expected) == []
     assert dump(scratch.database) == schema
+
+
+# The whole command, in a process of its own
+
+CONTRIB = tuple(
+    f"django.contrib.{name}" for name in ("contenttypes", "auth", "admin", "sites", "flatpages", "redirects")
+)
+NOTE = 'migrations.CreateModel("Note", [("id", models.BigAutoField(primary_key=True)), ("text", models.TextField())])'
+TELLING = """
+def tell(apps, schema_editor):
+    Note, User = apps.get_model("shop", "Note"), apps.get_model("auth", "User")
+    user = User.objects.create(username="ann")
+    Note.objects.create(text=type(apps).__module__)
+    Note.objects.create(text=" ".join(sorted(each._meta.label for each in apps.get_models(include_auto_created=True))))
+    Note.objects.create(text=str([user.owned.count(), User.objects.filter(owned__text="x").count(), user.delete()]))
+"""
+
+
+@pytest.fixture
+def telling(tmp_path: Path, database: Database) -> Site:
+    """Contrib apps, and an app whose code looks around, then renames what it has."""
+    site = Site(
+        tmp_path, database, apps=(*CONTRIB, "pgvector.django", "watchstats", "shop"), extra_settings="SITE_ID = 1"
+    )
+    site.migration("0001_note", NOTE)
+    owner = 'migrations.AddField("Note", "owner", models.ForeignKey("auth.User", models.CASCADE, "owned", null=True))'
+    site.migration("0002_owner", owner)
+    dependencies = '[("shop", "0002_owner"), ("auth", "0012_alter_user_first_name_max_length")]'
+    site.migration("0003_tell", "migrations.RunPython(tell, tell)", imports=TELLING, dependencies=dependencies)
+    site.migration(
+        "0004_rename", 'migrations.RenameModel("Note", "Memo")', 'migrations.RenameField("Memo", "text", "words")'
+    )
+    return site
+
+
+def sent(site: Site, database: Database, *arguments: str, **environment: str) -> list[str]:
+    """What ``migrate`` sends, without Lockgate's own and without moments."""
+    server = conninfo_to_dict(databases.server())
+    with sweep_wire.wire(str(server.get("host", "")), int(server.get("port") or 5432)) as wire:
+        url = wire.url(database.name, str(server.get("user") or "postgres"))
+        done = site.migrate(*arguments, DATABASE_URL=url, **environment)
+    assert done.code == 0, done.text
+    return statements.comparable(wire.watch.statements)
+
+
+def test_migrate_sends_the_same_with_lazy_rendering_off(telling: Site, database: Database) -> None:
+    other = databases.create()
+    off = {"LOCKGATE_LAZY_RENDERING": "off"}
+    try:
+        lazy, eager = sent(telling, database), sent(telling, other, **off)
+        assert [each for each in lazy if "lockgate.execution" in each]
+        assert [
+            each.replace("django.db.migrations.state", "lockgate.execution.rendering.whole") for each in eager
+        ] == lazy
+        assert dump(database) == dump(other)
+        assert sent(telling, database, "shop", "0002") == sent(telling, other, "shop", "0002", **off)
+        assert dump(database) == dump(other)
+    finally:
+        other.drop()

@@ -21,13 +21,13 @@ from django.db.migrations.state import ProjectState
 from django.utils import timezone
 
 from lockgate import journal
-from lockgate.database import locks, session
+from lockgate.database import session
 from lockgate.errors import MigrationFailed
-from lockgate.execution import django_seams, history, interruption
+from lockgate.execution import django_seams, interruption
 from lockgate.execution.duties import Duties
 from lockgate.execution.next_plan import Planner
 from lockgate.execution.one_by_one import Walk
-from lockgate.execution.phases import Course, wanted
+from lockgate.execution.phases import Course, Whole, wanted
 from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.execution.rendering.states import Rendering, RunState
 from lockgate.execution.switch_editor import switch_editor
@@ -69,18 +69,12 @@ class Executor(MigrationExecutor):
         return self.duties.limits.lazy_rendering
 
     def _create_project_state(self, with_applied_migrations: bool = False) -> ProjectState:
-        """A seam: where Django begins with an empty state, and brings it to what is applied."""
+        """A seam: where Django begins with what is applied. Nothing of that has been rendered by then."""
+        stock: Any = super()
+        made: ProjectState = stock._create_project_state(with_applied_migrations)
         if not self.lazy or self._backwards_as_django_does:
-            stock: Any = super()
-            made: ProjectState = stock._create_project_state(with_applied_migrations)
             return made
-        state = RunState({}, self.rendering)
-        if with_applied_migrations:
-            applied = self.loader.applied_migrations
-            for migration in history.in_order(self.loader):
-                if key_of(migration) in applied:
-                    migration.mutate_state(state, preserve=False)
-        return state
+        return RunState(made.models, self.rendering)
 
     def _migrate_all_backwards(self, plan: Any, full_plan: Any, fake: bool) -> ProjectState:
         """A seam: Django takes all states before it unapplies anything, and they must not share what others change."""
@@ -92,7 +86,7 @@ class Executor(MigrationExecutor):
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
     ) -> ProjectState:
-        self._before()
+        self._before(migration)
         if self.lazy:
             state = self.rendering.shown(state, migration)
         if fake_initial and not fake:
@@ -111,7 +105,7 @@ class Executor(MigrationExecutor):
         return state
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
-        self._before()
+        self._before(migration)
         if isinstance(state, RunState):  # a copy: Django goes on with its own
             state = self.rendering.shown(state.clone(), migration)
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
@@ -127,17 +121,13 @@ class Executor(MigrationExecutor):
         absent = self._never_finished(key_of(migration))
         whole = self._whole(migration, "unapply", state)
 
-        def first(timeout: timedelta) -> None:
-            if self.duties.gated:
-                locks.limit_waiting(self.connection, timeout)
-
         def last() -> None:
             if self.duties.journaled is not None:
                 self.duties.journal.supersede(key_of(migration))
 
         def attempt(timeout: timedelta) -> ProjectState:
             with switch_editor(self.connection, absent=absent) as editor:
-                return whole(editor, lambda: first(timeout), last)
+                return whole(editor, timeout, lambda: None, last)
 
         if not self.duties.gated:
             return attempt(timedelta(0))
@@ -149,9 +139,7 @@ class Executor(MigrationExecutor):
         rows = journal.to_finish(self.connection.alias).get(key, [])
         return {row.target for row in rows if row.kind == "add unique constraint"}
 
-    def _whole(
-        self, migration: Migration, action: Action, state: ProjectState
-    ) -> Callable[[Any, Callable[[], None], Callable[[], None]], ProjectState]:
+    def _whole(self, migration: Migration, action: Action, state: ProjectState) -> Whole:
         """One attempt at the whole of an atomic migration, in the transaction of an editor that is open.
 
         A failed attempt must leave the state as it was, so each has a copy of its own.
@@ -159,10 +147,12 @@ class Executor(MigrationExecutor):
         started_at, started = timezone.now(), time.monotonic()
         step = migration.apply if action == "apply" else migration.unapply
 
-        def attempt(editor: Any, first: Callable[[], None], last: Callable[[], None]) -> ProjectState:
+        def attempt(
+            editor: Any, timeout: timedelta, first: Callable[[], None], last: Callable[[], None]
+        ) -> ProjectState:
             mine = state.clone() if self.duties.gated else state
             mark = str(key_of(migration))
-            session.mark_transaction(self.connection, mark)
+            session.mark_transaction(self.connection, mark, timeout if self.duties.gated else None)
             try:
                 first()
                 after: ProjectState = step(mine, editor)
@@ -227,6 +217,7 @@ class Executor(MigrationExecutor):
         seconds, attempts = time.monotonic() - started, max(self.duties.ladder.attempts, 1)
         self.duties.record(Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts))
 
-    def _before(self) -> None:
+    def _before(self, migration: Migration) -> None:
+        """An atomic migration is sure of the lock before its rows are written: until then it can be taken back."""
         interruption.raise_if_requested()
-        self.duties.confirm(inside=False)
+        self.duties.confirm(inside=False, lock=not migration.atomic)

@@ -85,5 +85,5 @@ def _nowhere(entry: Entry) -> None:
     """There is no ledger to record in."""
 
 
-def _unlocked(*, inside: bool) -> None:
+def _unlocked(*, inside: bool, lock: bool = True) -> None:
     """There is no lock to confirm."""

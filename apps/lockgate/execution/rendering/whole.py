@@ -67,6 +67,7 @@ class WholeApps(Registry):
                 self.app_configs[state.app_label] = _App(state.app_label, self)
         self.app_configs = {label: self.app_configs[label] for label in sorted(self.app_configs)}
         self.__dict__.pop("sources", None)
+        self.__dict__.pop("_without_partner", None)
 
     def unregister_model(self, app_label: str, model_name: str) -> None:
         self.states.pop((app_label, model_name), None)
@@ -76,17 +77,22 @@ class WholeApps(Registry):
     def clear_cache(self) -> None:
         with self._as_it_is():
             super().clear_cache()
-        for key in self.states:
-            if (model := self._all_models[key[0]].get(key[1])) and self._has_no_partner(key):
-                model._meta.__dict__["_reverse_one_to_one_field_names"] = frozenset()
+        for label, found in self._all_models.items():
+            for name, model in found.items():
+                if (label, name) in self._without_partner:
+                    model._meta.__dict__["_reverse_one_to_one_field_names"] = frozenset()
 
-    def _has_no_partner(self, key: ModelKey) -> bool:
-        """Whether nothing is one-to-one with a model. ``create()`` asks for the names of what is, of every model.
+    @cached_property
+    def _without_partner(self) -> set[ModelKey]:
+        """Models that nothing is one-to-one with. ``create()`` asks for the names of what is, of every model.
 
         A seam: told so in its cache, Django need not look at all models to find none.
         """
-        known = [source.relation for source in self.sources.get(key, ())]
-        return not (relations.of(self.states[key]).parents or any(each.one_to_one or each.unsure for each in known))
+        partnered = {key for key, state in self.states.items() if relations.of(state).parents}
+        for key, found in self.sources.items():
+            if any(source.relation.one_to_one or source.relation.unsure for source in found):
+                partnered.add(key)
+        return self.states.keys() - partnered
 
     # Rendering
 
