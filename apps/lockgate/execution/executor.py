@@ -16,7 +16,6 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 from django.utils import timezone
 
@@ -28,8 +27,7 @@ from lockgate.execution.duties import Duties
 from lockgate.execution.next_plan import Planner
 from lockgate.execution.one_by_one import Walk
 from lockgate.execution.phases import Course, Whole, wanted
-from lockgate.execution.rendering.certainty import View, view_of
-from lockgate.execution.rendering.states import Rendering, RunState
+from lockgate.execution.rendering.executor import LazyExecutor
 from lockgate.execution.switch_editor import switch_editor
 from lockgate.facts import Action, Key
 from lockgate.ledger import Entry
@@ -39,13 +37,13 @@ from lockgate.planning.plan import key_of
 Work = Callable[[Any], ProjectState]
 
 
-class Executor(MigrationExecutor):
+class Executor(LazyExecutor):
     """Django's executor, with ``apply_migration`` and ``unapply_migration`` made all or nothing."""
 
     def __init__(self, connection: BaseDatabaseWrapper, progress_callback: Any = None, *, duties: Duties) -> None:
         super().__init__(connection)  # Django's own progress lines are not wanted
         self.duties = duties
-        self._backwards_as_django_does = False
+        self.lazy = duties.limits.lazy_rendering
 
     @cached_property
     def planner(self) -> Planner | None:
@@ -58,37 +56,11 @@ class Executor(MigrationExecutor):
             return plan  # the order of everything there is, not what will run
         return [(each, backwards) for each, backwards in plan if backwards or key_of(each) not in self.duties.held]
 
-    # How the models of states are rendered (``rendering``)
-
-    @cached_property
-    def rendering(self) -> Rendering:
-        return Rendering(self.loader.unmigrated_apps)
-
-    @property
-    def lazy(self) -> bool:
-        return self.duties.limits.lazy_rendering
-
-    def _create_project_state(self, with_applied_migrations: bool = False) -> ProjectState:
-        """A seam: where Django begins with what is applied. Nothing of that has been rendered by then."""
-        stock: Any = super()
-        made: ProjectState = stock._create_project_state(with_applied_migrations)
-        if not self.lazy or self._backwards_as_django_does:
-            return made
-        return RunState(made.models, self.rendering)
-
-    def _migrate_all_backwards(self, plan: Any, full_plan: Any, fake: bool) -> ProjectState:
-        """A seam: Django takes all states before it unapplies anything, and they must not share what others change."""
-        self._backwards_as_django_does = any(view_of(migration) is View.FULL for migration, _ in full_plan)
-        stock: Any = super()
-        after: ProjectState = stock._migrate_all_backwards(plan, full_plan, fake)
-        return after
-
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
     ) -> ProjectState:
         self._before(migration)
-        if self.lazy:
-            state = self.rendering.shown(state, migration)
+        state = self.shown(state, migration)
         if fake_initial and not fake:
             fake, state = self.detect_soft_applied(state, migration)
         course = Course(self.duties, migration, self.planner, self._whole(migration, "apply", state))
@@ -106,8 +78,7 @@ class Executor(MigrationExecutor):
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
         self._before(migration)
-        if isinstance(state, RunState):  # a copy: Django goes on with its own
-            state = self.rendering.shown(state.clone(), migration)
+        state = self.shown_backwards(state, migration)
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
             if fake:
                 self._record_alone(self._recorder(migration, "unfake"))
