@@ -112,3 +112,35 @@ def test_migrate_sends_the_same_with_lazy_rendering_off(telling: Site, database:
         assert dump(database) == dump(other)
     finally:
         other.drop()
+
+
+MAKES_TEST_DATABASE = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "site_settings"
+import django
+django.setup()
+from django.db import connection
+old = connection.settings_dict["NAME"]
+connection.creation.create_test_db(verbosity=0, autoclobber=True)
+connection.creation.destroy_test_db(old, verbosity=0)
+"""
+SEES = """
+def see(apps, schema_editor):
+    print("sees", type(apps).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [({}, "WholeApps"), ({"EXTENSIONS": ["hstore"]}, "WholeApps"), ({"LAZY_RENDERING": False}, "StateApps")],
+    ids=str,
+)
+def test_a_test_runners_database_is_rendered_lazily_too(site: Site, settings: dict[str, object], seen: str) -> None:
+    site.lockgate = settings
+    site.write_settings()
+    site.migration("0001_note", NOTE)
+    site.migration("0002_see", "migrations.RunPython(see)", imports=SEES)
+    (site.path / "manage.py").write_text(MAKES_TEST_DATABASE)
+    result = site.run()
+    assert result.code == 0, result.text
+    assert f"sees {seen}" in result.out
