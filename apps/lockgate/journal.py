@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
@@ -46,6 +47,7 @@ class Journal:
 
     def write(self, migration: Key, meaning: str, lines: Sequence[Line], *, committed: bool = False) -> list[Step]:
         """Rows of steps that will run, in the transaction that is open, if any."""
+        self._concerned.add(migration)
         rows = [
             Step(
                 run=self.run,
@@ -68,6 +70,16 @@ class Journal:
         ]
         return Step.objects.using(self.alias).bulk_create(rows)
 
+    @cached_property
+    def _concerned(self) -> set[Key]:
+        """Migrations that have rows still to be changed: found out once, since nobody else writes while a run does."""
+        rows = Step.objects.using(self.alias).filter(Q(committed=False) | Q(state__in=UNFINISHED))
+        return {Key(app, name) for app, name in rows.values_list("app", "name").distinct()}
+
+    def prepared(self, migration: Key) -> list[Step]:
+        """What was done, or begun, for a migration that does not count yet, in the order it was."""
+        return prepared(self.alias).get(migration, []) if migration in self._concerned else []
+
     def begin(self, step: Step) -> None:
         """Another attempt at a step starts now."""
         step.state, step.started_at, step.attempts = Step.State.RUNNING, timezone.now(), step.attempts + 1
@@ -80,6 +92,8 @@ class Journal:
 
     def commit(self, migration: Key) -> None:
         """The migration counts from this transaction on: what was prepared for it is no longer to be undone."""
+        if migration not in self._concerned:
+            return
         _of(self.alias, migration).filter(committed=False).update(committed=True)
 
     def abandon(self, migration: Key) -> None:
@@ -97,6 +111,8 @@ class Journal:
 
     def supersede(self, migration: Key) -> None:
         """A migration is applied again, or unapplied: what earlier times left to be done is not wanted any more."""
+        if migration not in self._concerned:
+            return
         rows = _of(self.alias, migration).filter(state__in=UNFINISHED, committed=True)
         rows.update(state=Step.State.OBSOLETE, ended_at=timezone.now())
 

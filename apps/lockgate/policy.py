@@ -51,6 +51,9 @@ class Policy:
     size_budget_bytes: int = 10 * 1024 * 1024 * 1024
     # Whether what would block is done online: off, migrations run as Django runs them, under lock, ladder and ledger.
     online: bool = True
+    # Whether the model classes that migrations see are rendered when they are asked for: off, all of them are, again
+    # and again, as Django does.
+    lazy_rendering: bool = True
     # How long one attempt waits for a table's lock. Whoever comes after it in the table's queue waits as long, so this
     # is the stall a request may feel; half of what people notice.
     lock_timeout: timedelta = timedelta(milliseconds=50)
@@ -87,6 +90,7 @@ OPTIONS = (
     Option("LARGE_TABLE_BYTES", "large_table_bytes", "LOCKGATE_LARGE_TABLE_BYTES"),
     Option("SIZE_BUDGET_BYTES", "size_budget_bytes", "LOCKGATE_SIZE_BUDGET_BYTES"),
     Option("ONLINE", "online", "LOCKGATE_ONLINE"),
+    Option("LAZY_RENDERING", "lazy_rendering", "LOCKGATE_LAZY_RENDERING"),
     Option("LOCK_TIMEOUT_SECONDS", "lock_timeout", "LOCKGATE_LOCK_TIMEOUT_SECONDS"),
     Option("LOCK_ATTEMPTS_SECONDS", "lock_attempts", "LOCKGATE_LOCK_ATTEMPTS_SECONDS"),
     Option("MANIFEST_IGNORES", "manifest_ignores"),

@@ -67,10 +67,13 @@ def releasing(connection: BaseDatabaseWrapper) -> Iterator[None]:
             raw(connection).execute("SELECT pg_advisory_unlock(%s)", [KEY])
 
 
-def confirm(connection: BaseDatabaseWrapper, expected: psycopg.Connection[Any], *, inside: bool) -> None:
+def confirm(
+    connection: BaseDatabaseWrapper, expected: psycopg.Connection[Any], *, inside: bool, lock: bool = True
+) -> None:
     """Raise SessionLost unless this is still the session that took the lock, has it, and is as it should be.
 
     inside: whether a migration's transaction is open; elsewhere a session that does not commit by itself is refused.
+    lock: whether the server is asked.
     """
     if connection.connection is not expected:
         raise SessionLost(
@@ -84,6 +87,8 @@ def confirm(connection: BaseDatabaseWrapper, expected: psycopg.Connection[Any], 
             why="code of a migration or of a receiver opened one, or switched autocommit off, and did not end it",
             next_step="correct that code, and run again",
         )
+    if not lock:
+        return
     row = expected.execute(read("lock_is_ours"), _HALVES).fetchone()
     if row is None or not row[0]:
         raise SessionLost(

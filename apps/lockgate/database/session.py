@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -130,9 +131,15 @@ def _end_with_client(connection: BaseDatabaseWrapper, server: ServerFacts) -> No
         return  # the server's platform cannot tell a closed socket
 
 
-def mark_transaction(connection: BaseDatabaseWrapper, mark: str) -> None:
-    """Leave a mark in the open transaction that goes with it (``SET LOCAL``)."""
-    raw(connection).execute("SELECT set_config('lockgate.migration', %s, true)", [mark])
+def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None) -> None:
+    """Leave a mark in the open transaction that goes with it (``SET LOCAL``); and how long it waits for one lock."""
+    if lock_timeout is None:
+        raw(connection).execute("SELECT set_config('lockgate.migration', %s, true)", [mark])
+        return
+    milliseconds = f"{lock_timeout.total_seconds() * 1000:.0f}ms"
+    raw(connection).execute(
+        "SELECT set_config('lockgate.migration', %s, true), set_config('lock_timeout', %s, true)", [mark, milliseconds]
+    )
 
 
 def is_marked(connection: BaseDatabaseWrapper, mark: str) -> bool:

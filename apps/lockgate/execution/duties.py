@@ -19,9 +19,12 @@ from lockgate.redaction import Redactor
 
 
 class Confirm(Protocol):
-    """Raises unless the session still holds the lock. inside: whether a migration's transaction is open."""
+    """Raises unless the session still holds the lock. inside: whether a migration's transaction is open.
 
-    def __call__(self, *, inside: bool) -> None: ...
+    lock: whether the server is asked; otherwise only the session is looked at.
+    """
+
+    def __call__(self, *, inside: bool, lock: bool = True) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,18 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 from django.utils import timezone
 
 from lockgate import journal
-from lockgate.database import locks, session
+from lockgate.database import session
 from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, interruption
 from lockgate.execution.duties import Duties
 from lockgate.execution.next_plan import Planner
 from lockgate.execution.one_by_one import Walk
-from lockgate.execution.phases import Course, wanted
+from lockgate.execution.phases import Course, Whole, wanted
+from lockgate.execution.rendering.executor import LazyExecutor
 from lockgate.execution.switch_editor import switch_editor
 from lockgate.facts import Action, Key
 from lockgate.ledger import Entry
@@ -37,12 +37,13 @@ from lockgate.planning.plan import key_of
 Work = Callable[[Any], ProjectState]
 
 
-class Executor(MigrationExecutor):
+class Executor(LazyExecutor):
     """Django's executor, with ``apply_migration`` and ``unapply_migration`` made all or nothing."""
 
     def __init__(self, connection: BaseDatabaseWrapper, progress_callback: Any = None, *, duties: Duties) -> None:
         super().__init__(connection)  # Django's own progress lines are not wanted
         self.duties = duties
+        self.lazy = duties.limits.lazy_rendering
 
     @cached_property
     def planner(self) -> Planner | None:
@@ -73,7 +74,8 @@ class Executor(MigrationExecutor):
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
     ) -> ProjectState:
-        self._before()
+        self._before(migration)
+        state = self.shown(state, migration)
         if fake_initial and not fake:
             fake, state = self.detect_soft_applied(state, migration)
         course = Course(self.duties, migration, self.planner, self._whole(migration, "apply", state))
@@ -90,7 +92,8 @@ class Executor(MigrationExecutor):
         return state
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
-        self._before()
+        self._before(migration)
+        state = self.shown_backwards(state, migration)
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
             if fake:
                 self._record_alone(self._recorder(migration, "unfake"))
@@ -104,17 +107,13 @@ class Executor(MigrationExecutor):
         absent = self._never_finished(key_of(migration))
         whole = self._whole(migration, "unapply", state)
 
-        def first(timeout: timedelta) -> None:
-            if self.duties.gated:
-                locks.limit_waiting(self.connection, timeout)
-
         def last() -> None:
             if self.duties.journaled is not None:
                 self.duties.journal.supersede(key_of(migration))
 
         def attempt(timeout: timedelta) -> ProjectState:
             with switch_editor(self.connection, absent=absent) as editor:
-                return whole(editor, lambda: first(timeout), last)
+                return whole(editor, timeout, lambda: None, last)
 
         if not self.duties.gated:
             return attempt(timedelta(0))
@@ -126,9 +125,7 @@ class Executor(MigrationExecutor):
         rows = journal.to_finish(self.connection.alias).get(key, [])
         return {row.target for row in rows if row.kind == "add unique constraint"}
 
-    def _whole(
-        self, migration: Migration, action: Action, state: ProjectState
-    ) -> Callable[[Any, Callable[[], None], Callable[[], None]], ProjectState]:
+    def _whole(self, migration: Migration, action: Action, state: ProjectState) -> Whole:
         """One attempt at the whole of an atomic migration, in the transaction of an editor that is open.
 
         A failed attempt must leave the state as it was, so each has a copy of its own.
@@ -136,10 +133,12 @@ class Executor(MigrationExecutor):
         started_at, started = timezone.now(), time.monotonic()
         step = migration.apply if action == "apply" else migration.unapply
 
-        def attempt(editor: Any, first: Callable[[], None], last: Callable[[], None]) -> ProjectState:
+        def attempt(
+            editor: Any, timeout: timedelta, first: Callable[[], None], last: Callable[[], None]
+        ) -> ProjectState:
             mine = state.clone() if self.duties.gated else state
             mark = str(key_of(migration))
-            session.mark_transaction(self.connection, mark)
+            session.mark_transaction(self.connection, mark, timeout if self.duties.gated else None)
             try:
                 first()
                 after: ProjectState = step(mine, editor)
@@ -204,6 +203,7 @@ class Executor(MigrationExecutor):
         seconds, attempts = time.monotonic() - started, max(self.duties.ladder.attempts, 1)
         self.duties.record(Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts))
 
-    def _before(self) -> None:
+    def _before(self, migration: Migration) -> None:
+        """An atomic migration is sure of the lock before its rows are written: until then it can be taken back."""
         interruption.raise_if_requested()
-        self.duties.confirm(inside=False)
+        self.duties.confirm(inside=False, lock=not migration.atomic)

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.apps import apps as installed
 from django.db.migrations.state import ModelState, ProjectState, StateApps
-from django.db.migrations.utils import resolve_relation
+from django.db.migrations.utils import get_references, resolve_relation
 
 ModelKey = tuple[str, str]
 
@@ -22,14 +22,26 @@ ModelKey = tuple[str, str]
 class LazyState(ProjectState):
     """A state whose ``apps`` render on demand; a clone, and the state after a change, start anew.
 
+    A model's state that is changed is replaced, and whatever it shares with a state before it stays as it is: with
+    ``shared`` a clone has the same ones. Not where operations of others may change them behind this class's back.
     alone: the change since the last clone concerns the model alone, and nothing that points to it.
     """
 
     alone = False
     _latest: LazyState | None = None
 
+    def __init__(self, models: Any = None, real_apps: set[str] | None = None, *, shared: bool = False) -> None:
+        super().__init__(models, real_apps)
+        self.shared = shared
+
+    @classmethod
+    def of(cls, state: ProjectState, *, shared: bool) -> LazyState:
+        """The same models; with their states themselves, if they are to be shared."""
+        models = {key: model if shared else model.clone() for key, model in state.models.items()}
+        return LazyState(models, state.real_apps, shared=shared)
+
     def clone(self) -> LazyState:
-        self._latest = LazyState({key: model.clone() for key, model in self.models.items()}, self.real_apps)
+        self._latest = LazyState.of(self, shared=self.shared)
         self.alone = False
         return self._latest
 
@@ -49,39 +61,100 @@ class LazyState(ProjectState):
         if self._latest is not None:
             self._latest.alone = True
 
+    def _own(self, app_label: str, model_name: str) -> ModelState:
+        """Replace a model's state by a copy, which is then changed."""
+        self._relations = None  # hold fields by name; Django finds them out again where it is asked for them
+        key = app_label, model_name.lower()
+        mine: ModelState = self.models[key].clone()
+        self.models[key] = mine
+        return mine
+
     def add_model(self, model_state: ModelState) -> None:
+        self._relations = None
         self._concerns_it_alone()
+        self.__dict__.pop("apps", None)
         super().add_model(model_state)
 
-    def add_field(self, *args: Any, **kwargs: Any) -> None:
-        self._concerns_it_alone()
-        super().add_field(*args, **kwargs)
+    def remove_model(self, app_label: str, model_name: str) -> None:
+        self._relations = None
+        self.__dict__.pop("apps", None)
+        super().remove_model(app_label, model_name)
 
-    def remove_field(self, *args: Any, **kwargs: Any) -> None:
+    def rename_model(self, app_label: str, old_name: str, new_name: str) -> None:
+        old = app_label, old_name.lower()
+        for model, *_ in list(get_references(self, old)):
+            self._own(model.app_label, model.name_lower)
+        super().rename_model(app_label, old_name, new_name)
+
+    def add_field(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
         self._concerns_it_alone()
-        super().remove_field(*args, **kwargs)
+        super().add_field(app_label, model_name, *args, **kwargs)
+
+    def remove_field(self, app_label: str, model_name: str, name: str) -> None:
+        self._own(app_label, model_name)
+        self._concerns_it_alone()
+        super().remove_field(app_label, model_name, name)
 
     def alter_field(self, app_label: str, model_name: str, name: str, field: Any, preserve_default: bool) -> None:
-        old: Any = self.models[app_label, model_name].get_field(name)
+        old: Any = self._own(app_label, model_name).get_field(name)
         if not any(each.primary_key or each.unique for each in (old, field)):  # what others may refer to
             self._concerns_it_alone()
         super().alter_field(app_label, model_name, name, field, preserve_default)
 
-    def add_index(self, *args: Any, **kwargs: Any) -> None:
-        self._concerns_it_alone()
-        super().add_index(*args, **kwargs)
+    def rename_field(self, app_label: str, model_name: str, old_name: str, new_name: str) -> None:
+        """Django changes the fields themselves that name the old one: here copies of them."""
+        key = app_label, model_name.lower()
+        model = self._own(*key)
+        for name, field in model.fields.items():
+            named = [*(getattr(field, "from_fields", None) or ()), *(getattr(field, "field_names", None) or ())]
+            if old_name in named:
+                model.fields[name] = field.clone()
+        if old_name in model.fields:
+            for other, name, field, _ in list(get_references(self, key, (old_name, model.fields[old_name]))):
+                mine = model if other is model else self._own(other.app_label, other.name_lower)
+                mine.fields[name] = field.clone()
+        super().rename_field(app_label, model_name, old_name, new_name)
 
-    def remove_index(self, *args: Any, **kwargs: Any) -> None:
-        self._concerns_it_alone()
-        super().remove_index(*args, **kwargs)
+    def alter_model_options(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
+        super().alter_model_options(app_label, model_name, *args, **kwargs)
 
-    def add_constraint(self, *args: Any, **kwargs: Any) -> None:
-        self._concerns_it_alone()
-        super().add_constraint(*args, **kwargs)
+    def remove_model_options(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
+        super().remove_model_options(app_label, model_name, *args, **kwargs)
 
-    def remove_constraint(self, *args: Any, **kwargs: Any) -> None:
+    def alter_model_managers(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
+        super().alter_model_managers(app_label, model_name, *args, **kwargs)
+
+    def add_index(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
         self._concerns_it_alone()
-        super().remove_constraint(*args, **kwargs)
+        super().add_index(app_label, model_name, *args, **kwargs)
+
+    def remove_index(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
+        self._concerns_it_alone()
+        super().remove_index(app_label, model_name, *args, **kwargs)
+
+    def rename_index(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
+        super().rename_index(app_label, model_name, *args, **kwargs)
+
+    def add_constraint(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
+        self._concerns_it_alone()
+        super().add_constraint(app_label, model_name, *args, **kwargs)
+
+    def remove_constraint(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
+        self._concerns_it_alone()
+        super().remove_constraint(app_label, model_name, *args, **kwargs)
+
+    def alter_constraint(self, app_label: str, model_name: str, *args: Any, **kwargs: Any) -> None:
+        self._own(app_label, model_name)
+        super().alter_constraint(app_label, model_name, *args, **kwargs)
 
 
 class _LazyApps:

@@ -20,6 +20,7 @@ from lockgate import models, policy
 from lockgate.database import catalog, objects
 from lockgate.execution.lazy_states import LazyState
 from lockgate.execution.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build, tables
 from lockgate.planning.operations import copy_of
@@ -44,7 +45,7 @@ class Planner:
         """
         if not self.earlier:
             return None
-        before = _lazily(state)
+        before = LazyState.of(state, shared=view_of(migration) is not View.FULL)
         names = tables.concerned(before, [migration]) | tables.concerned(_after(migration, before), [migration])
         if not names & self.earlier:
             return None
@@ -66,10 +67,6 @@ class Planner:
                 self.earlier = self.earlier - {change.old_name} | {change.name}
             elif change.kind in (Kind.DROP_TABLE, Kind.CREATE_TABLE):
                 self.earlier = self.earlier - {change.table}
-
-
-def _lazily(state: ProjectState) -> LazyState:
-    return LazyState({key: model.clone() for key, model in state.models.items()}, state.real_apps)
 
 
 def _after(migration: Migration, state: LazyState) -> ProjectState:

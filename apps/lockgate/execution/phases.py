@@ -37,7 +37,7 @@ _CODE = (Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN, Kind.OTHER)
 # Changes of a column after which a default that was kept for an earlier release must not stay, or be dropped, blindly.
 _TOUCHING = (Kind.ALTER_TYPE, Kind.SET_DEFAULT, Kind.DROP_DEFAULT, Kind.ADD_IDENTITY)
 
-Whole = Callable[[Any, Callable[[], None], Callable[[], None]], ProjectState]
+Whole = Callable[[Any, timedelta, Callable[[], None], Callable[[], None]], ProjectState]
 
 
 class PlanDiverged(Exception):
@@ -45,8 +45,8 @@ class PlanDiverged(Exception):
 
 
 class Course:
-    """How one migration runs. whole: does the operations in the transaction of the editor that it is given, and
-    calls what is to happen before them, and with the row that records them."""
+    """How one migration runs. whole: does the operations in the transaction of the editor that it is given, with a
+    timeout for locks, and calls what is to happen before them, and with the row that records them."""
 
     def __init__(self, duties: Duties, migration: Migration, planner: Planner | None, whole: Whole) -> None:
         self.duties, self.migration, self.planner, self.whole = duties, migration, planner, whole
@@ -83,7 +83,7 @@ class Course:
     # The plan, and what an earlier run has done of it
 
     def _prepare(self, planner: Planner, state: ProjectState) -> None:
-        left = journal.prepared(self.duties.connection.alias).get(self.key, [])
+        left = self.duties.journal.prepared(self.key)
         hidden = {row.target for row in left}
         try:
             self.plan = planner.plan(self.migration, state, hidden)
@@ -145,17 +145,16 @@ class Course:
 
         def attempt(timeout: timedelta) -> ProjectState:
             with switch_editor(self.duties.connection, plan.replaced if plan else (), hidden) as editor:
-                return self.whole(editor, lambda: self._first(timeout), lambda: self._last(editor))
+                return self.whole(editor, timeout, self._first, lambda: self._last(editor))
 
         if not self.duties.gated:
             return attempt(online_step.NO_LIMIT)
         return self.duties.ladder.climb(self.key, targets, attempt)
 
-    def _first(self, timeout: timedelta) -> None:
+    def _first(self) -> None:
         """Before the operations, in their transaction."""
         if not self.duties.gated:
             return
-        locks.limit_waiting(self.duties.connection, timeout)
         targets = self._wanted()
         if self.plan is not None and len(targets) > 1 and _brief(self.plan):
             locks.take(self.duties.connection, {table: mode.name.replace("_", " ") for table, mode in targets.items()})

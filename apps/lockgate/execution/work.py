@@ -60,5 +60,5 @@ def _apply(request: Request, duties: Duties) -> None:
     duties.confirm(inside=False)
 
 
-def _unlocked(*, inside: bool) -> None:
+def _unlocked(*, inside: bool, lock: bool = True) -> None:
     """There is no lock to confirm."""

@@ -1,2 +1,2 @@
--- The tables that an unqualified name finds.
-SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'f') AND pg_table_is_visible(oid);
+-- The tables that an unqualified name finds, but the server's own.
+SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'f') AND relnamespace <> 'pg_catalog'::regnamespace AND pg_table_is_visible(oid);

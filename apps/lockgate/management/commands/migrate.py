@@ -153,5 +153,10 @@ class Command(boundary.Boundary, DjangoMigrate):
             run.migrate_ungated(
                 gate.already_open(connection, limits, console, boundary.redact()), self.request(options)
             )
+        elif limits.lazy_rendering:
+            from lockgate.execution.rendering.executor import LazyExecutor  # noqa: PLC0415  as above
+
+            with django_seams.executor_in_place(LazyExecutor):
+                self._django(options)
         else:
             self._django(options)

@@ -116,7 +116,7 @@ def _duties(executor: Any, connection: Any, progress: Any) -> Any:
         "connection": connection,
         "progress": progress,
         "held": (),
-        "confirm": lambda *, inside: None,
+        "confirm": lambda **_: None,
         "record": lambda entry: None,
         "redact": lambda text: text,
         "limits": policy.Policy(),

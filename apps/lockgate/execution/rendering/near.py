@@ -1,0 +1,202 @@
+"""One model's class, beside sketches of the models that it points to.
+
+A schema operation and Django's schema editor look at the model that is changed, its parents, the tables between it and
+what it is many-to-many to; of what it points to they want no more than the table and the columns that foreign keys
+refer to. Two looks go the other way, to what points at the model (Django 5.2 to 6.1): the schema editor's
+``_related_non_m2m_objects``, for a column that others refer to, and RenameModel's ``_meta.related_objects``. Both begin
+with the registry's ``get_models``, and what they may find is rendered then.
+
+A class is kept for as long as nothing it was made from has changed: one operation's "after" is the next one's "before".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import ReferenceType, ref
+
+from django.db.migrations.state import ModelState
+
+from lockgate.execution.rendering import relations
+from lockgate.execution.rendering.registry import Registry
+from lockgate.execution.rendering.relations import ModelKey, Models
+
+# What of a model's options tells others where and whether its table is.
+_KEPT = ("db_table", "db_tablespace", "managed", "proxy", "swappable")
+
+
+class Unsure(Exception):
+    """What would be rendered has code of its own, which may look at more than a sketch."""
+
+
+@dataclass
+class Made:
+    """A class, and the states it was made from; None for a model that was not there."""
+
+    model: Any
+    used: dict[ModelKey, ModelState | None]
+
+    def still_holds(self, states: Models) -> bool:
+        return all(states.get(key) is used for key, used in self.used.items())
+
+
+@dataclass
+class Near:
+    """The classes of one run, the newest of each model. states: of the models that are asked for."""
+
+    _models: dict[ModelKey, Made] = field(default_factory=dict)
+    _sketches: dict[tuple[ModelKey, frozenset[str]], Made] = field(default_factory=dict)
+
+    def model(self, key: ModelKey, states: States) -> Any:
+        """The class of a model. Raises Unsure where it cannot be had without the whole project."""
+        made = self._models.get(key)
+        if made is None or not made.still_holds(states.models) or made.model._meta.apps.looked_around:
+            made = self._models[key] = _Drawing(self, states).of(key)
+        made.model._meta.apps.states = ref(states)
+        return made.model
+
+    def sketch(self, key: ModelKey, wanted: frozenset[str], states: States) -> Made:
+        """A class with a model's primary key and the wanted fields."""
+        made = self._sketches.get((key, wanted))
+        if made is None or not made.still_holds(states.models):
+            made = self._sketches[key, wanted] = _Drawing(self, states).sketched(key, wanted)
+        return made
+
+
+@dataclass(eq=False)
+class States:
+    """The models of one state, by key."""
+
+    models: Models
+    __slots__ = ("__weakref__", "models")
+
+
+class _Surroundings(Registry):
+    """The registry of one class. looked_around: whether it holds what points to it, and so one state's truth only."""
+
+    states: ReferenceType[States]
+    looked_around = False
+
+    def __init__(self, near: Near, states: States) -> None:
+        super().__init__()
+        self.near, self.states, self.full = near, ref(states), set[ModelKey]()
+
+    def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:
+        self._look_around()
+        return super().get_models(include_auto_created, include_swapped)
+
+    def _look_around(self) -> None:
+        states = self.states()
+        if self.looked_around or states is None:
+            return
+        self.looked_around = True
+        drawing = _Drawing(self.near, states, self)
+        try:
+            drawing.add(_pointing_to(self.full, states.models))
+        except Unsure:
+            drawing.render(states.models)
+
+
+class _Drawing:
+    """Renders into one registry. used: what it was made from."""
+
+    def __init__(self, near: Near, states: States, registry: _Surroundings | None = None) -> None:
+        self.near, self.states, self.models = near, states, states.models
+        self.registry = registry or _Surroundings(near, states)
+        self.used: dict[ModelKey, ModelState | None] = {}
+
+    def of(self, key: ModelKey) -> Made:
+        self.add([key])
+        return Made(self.registry.get_registered_model(*key), self.used)
+
+    def add(self, keys: Iterable[ModelKey]) -> None:
+        """Render these models whole, with their parents and what they go through; sketch what those point to."""
+        wanted = self._with_company(keys)
+        found = [self.models[key] for key in wanted]
+        if not all(relations.of(state).plain for state in found):
+            raise Unsure
+        for key, fields in self._targets(found).items():
+            if key not in wanted and key not in self.registry.full:
+                self._add_sketch(key, frozenset(fields))
+        self.render(wanted)
+
+    def render(self, keys: Iterable[ModelKey]) -> None:
+        """Render models whole, but those that are so already."""
+        missing = {key: self.models[key] for key in keys if key not in self.registry.full}
+        self.used.update(missing)
+        self.registry.full.update(missing)
+        self.registry.render_multiple(list(missing.values()))
+
+    def sketched(self, key: ModelKey, wanted: frozenset[str]) -> Made:
+        state = self.models[key]
+        found = relations.of(state)
+        fields = {name: each for name, each in state.fields.items() if name in wanted or each.primary_key}
+        parts = {name for each in fields.values() for name in getattr(each, "field_names", ())}  # CompositePrimaryKey
+        fields.update((name, state.fields[name]) for name in parts)
+        options = {name: state.options[name] for name in _KEPT if name in state.options}
+        sketch = ModelState(state.app_label, state.name, fields, options, state.bases)
+        if not (relations.of(sketch).plain and found.certain):
+            raise Unsure
+        self.used[key] = state
+        targets = self._targets([sketch])
+        for parent in found.parents:
+            targets.setdefault(parent, set()).update(wanted)
+        for target, names in targets.items():
+            if target != key:
+                self._add_sketch(target, frozenset(names))
+        self.registry.render_multiple([sketch])
+        return Made(self.registry.get_registered_model(*key), self.used)
+
+    def _with_company(self, keys: Iterable[ModelKey]) -> list[ModelKey]:
+        """Models that are there, with their parents and what they go through; in a fixed order."""
+        wanted: dict[ModelKey, None] = {}
+        waiting = list(keys)
+        while waiting:
+            key = waiting.pop(0)
+            if key in wanted or key in self.registry.full or key not in self.models:
+                continue
+            wanted[key] = None
+            found = relations.of(self.models[key])
+            waiting += [*found.parents, *found.through]
+        return list(wanted)
+
+    def _targets(self, states: Iterable[ModelState]) -> dict[ModelKey, set[str]]:
+        """What models point to, with the fields that they refer to beside its primary key."""
+        found: dict[ModelKey, set[str]] = {}
+        for state in states:
+            for relation in relations.of(state).all:
+                found.setdefault(relation.target, set()).update(relation.to)
+        return found
+
+    def _add_sketch(self, key: ModelKey, fields: frozenset[str]) -> None:
+        if key not in self.models:
+            self.used[key] = None
+            return
+        made = self.near.sketch(key, fields, self.states)
+        self.used.update(made.used)
+        self.registry.add(made.model)
+
+
+def _pointing_to(keys: Iterable[ModelKey], states: Models) -> list[ModelKey]:
+    """What points to models; and to those of them in turn whose key would change along."""
+    pointers: dict[ModelKey, list[ModelKey]] = {}
+    for key, state in states.items():
+        for relation in relations.of(state).all:
+            pointers.setdefault(relations.concrete(relation.target, states), []).append(key)
+    found: dict[ModelKey, None] = {}
+    waiting = list(keys)
+    while waiting:
+        for pointer in pointers.get(relations.concrete(waiting.pop(0), states), ()):
+            if pointer not in found:
+                found[pointer] = None
+                if _may_be_referred_to(states[pointer]):
+                    waiting.append(pointer)
+    return list(found)
+
+
+def _may_be_referred_to(state: ModelState) -> bool:
+    """Whether one of its relations is a key that other tables may hold."""
+    fields: Any = state.fields.values()
+    unique = any(field.is_relation and (field.primary_key or field.unique) for field in fields)
+    return unique or any(relation.key for relation in relations.of(state).all)

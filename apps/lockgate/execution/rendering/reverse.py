@@ -1,0 +1,70 @@
+"""The names by which a class knows what points to it, until that is rendered.
+
+Django puts a descriptor on a class for each relation that ends there, when the other class is made. Its name follows
+from the other model's state alone; a placeholder of that name makes the class when somebody asks for it, and steps
+aside.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lockgate.execution.rendering import relations
+from lockgate.execution.rendering.relations import ModelKey, Models, Relation
+
+
+class Registry(Protocol):
+    """What a placeholder wants of the registry of its class."""
+
+    rendering: bool
+
+    def render(self, keys: list[ModelKey]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that points to another one, and how."""
+
+    key: ModelKey
+    relation: Relation
+
+
+def sources(states: Models) -> Mapping[ModelKey, list[Source]]:
+    """What points to each model. A relation to a proxy is one of the model that it stands for, too."""
+    found = defaultdict(list)
+    for key, state in states.items():
+        for relation in relations.of(state).all:
+            source = Source(key, relation)
+            for target in {relation.target, relations.concrete(relation.target, states)}:
+                found[target].append(source)
+    return found
+
+
+def hang_up(model: Any, name: str, registry: Registry, keys: list[ModelKey]) -> None:
+    """Let a name of a class stand for what these models put there, unless it has something else by that name."""
+    if name not in vars(model):
+        setattr(model, name, _Placeholder(model, name, registry, keys))
+
+
+class _Placeholder:
+    def __init__(self, model: Any, name: str, registry: Registry, keys: list[ModelKey]) -> None:
+        self.model, self.name, self.registry, self.keys = model, name, registry, keys
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        self._give_way()
+        return getattr(owner if instance is None else instance, self.name)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self._give_way()
+        setattr(instance, self.name, value)
+
+    def _give_way(self) -> None:
+        """Have the real one put in this one's place; where there is none, the name is free again."""
+        if self.registry.rendering:  # a field of a class that is being made looks whether its name is taken
+            raise AttributeError(self.name)
+        self.registry.render(self.keys)
+        if vars(self.model).get(self.name) is self:
+            delattr(self.model, self.name)

@@ -1,0 +1,113 @@
+"""A run's state of the project, whose ``apps`` shows as much as the migration at hand asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from django.apps import apps as installed
+from django.db.migrations import Migration
+from django.db.migrations.state import ModelState, ProjectState
+
+from lockgate.execution.lazy_states import LazyState
+from lockgate.execution.rendering import relations
+from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.near import Near, States, Unsure
+from lockgate.execution.rendering.relations import ModelKey
+from lockgate.execution.rendering.whole import WholeApps
+
+
+class Rendering:
+    """What the states of one run have in common."""
+
+    def __init__(self, real_apps: set[str]) -> None:
+        self.real_apps, self.near = real_apps, Near()
+
+    @cached_property
+    def real_models(self) -> Sequence[ModelState]:
+        """Models of apps without migrations, without their relations, as Django has them in its states."""
+        real = (model for label in sorted(self.real_apps) for model in installed.get_app_config(label).get_models())
+        return [ModelState.from_model(model, exclude_rels=True) for model in real]
+
+    def shown(self, state: ProjectState, migration: Migration) -> ProjectState:
+        """The state as a migration gets it: lazily rendered, or by Django where that is not known to do.
+
+        Django does not see what an implicit parent makes of a change of keys, and its statements show it.
+        """
+        implicit = any(relations.of(model).implicit for model in state.models.values())
+        view = View.FULL if implicit else view_of(migration)
+        if view is View.FULL:
+            return state.as_django_has_it() if isinstance(state, RunState) else state
+        if not isinstance(state, RunState):
+            state = RunState({key: model.clone() for key, model in state.models.items()}, self)
+        state.show(view)
+        return state
+
+
+class RunState(LazyState):
+    """A state that shares what it has not changed with those it was cloned from."""
+
+    def __init__(self, models: dict[ModelKey, ModelState], rendering: Rendering) -> None:
+        super().__init__(models, rendering.real_apps, shared=True)
+        self.rendering, self.view = rendering, View.WHOLE
+
+    def clone(self) -> RunState:
+        """A state with the same models, and the same classes until one of the two is changed."""
+        made = RunState(dict(self.models), self.rendering)
+        made.view = self.view
+        if "apps" in self.__dict__:
+            made.__dict__["apps"] = self.apps
+        return made
+
+    def show(self, view: View) -> None:
+        """How ``apps`` is to be from now on: near or whole."""
+        if view is not self.view:
+            self.view = view
+            self.__dict__.pop("apps", None)
+
+    def clear_delayed_apps_cache(self) -> None:
+        """Nothing here is delayed. Django asks for this where code is about to see ``apps``, which is whole."""
+        self.show(View.WHOLE)
+
+    @cached_property
+    def apps(self) -> Any:
+        models, real = dict(self.models), self.rendering.real_models
+        if self.view is View.WHOLE:
+            return WholeApps(models, self.real_apps, real)
+        return NearApps(models, self.rendering)
+
+    def as_django_has_it(self) -> ProjectState:
+        """The same models in a state of Django's own, rendered: nothing is shared with this one."""
+        made = ProjectState({key: model.clone() for key, model in self.models.items()}, self.real_apps)
+        made.apps  # noqa: B018  as Django does before the first migration; states that follow are made from it
+        return made
+
+
+class NearApps:
+    """Gives one class at a time; asked for anything else, it is a whole registry."""
+
+    def __init__(self, models: dict[ModelKey, ModelState], rendering: Rendering) -> None:
+        self._models, self._rendering = models, rendering
+        real = {(each.app_label, each.name_lower): each for each in rendering.real_models}
+        self._states = States({**real, **models} if real else models)
+
+    def get_model(self, app_label: str, model_name: str | None = None, require_ready: bool = True) -> Any:
+        if model_name is None:
+            app_label, model_name = app_label.split(".")
+        key = app_label, model_name.lower()
+        if key in self._states.models:
+            try:
+                return self._rendering.near.model(key, self._states)
+            except Unsure:
+                pass
+        return self._whole.get_model(app_label, model_name, require_ready)
+
+    @cached_property
+    def _whole(self) -> WholeApps:
+        return WholeApps(self._models, self._rendering.real_apps, self._rendering.real_models)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._whole, name)

@@ -1,0 +1,194 @@
+"""A registry that is everything Django's own is, and renders each class when it is needed.
+
+A class comes with all that it points to, and what those point to in turn: whoever has it may follow its relations. The
+other way, what points to a class is an attribute of it (``author.book_set``): its name is known without its class, and
+whoever asks for it has it rendered (``reverse``). Whatever looks at more than one model renders all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from django.db.migrations.state import AppConfigStub, ModelState, StateApps
+
+from lockgate.execution.rendering import relations, reverse
+from lockgate.execution.rendering.registry import Registry
+from lockgate.execution.rendering.relations import ModelKey, Models
+
+
+class WholeApps(Registry):
+    """The models of one state. real_apps: those without migrations. real_models: theirs, as Django keeps them."""
+
+    def __init__(self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState]) -> None:
+        self.rendering = True  # then a question is answered with what there is by then, as Django's registry does
+        self.states: dict[ModelKey, ModelState] = {}
+        super().__init__()
+        self.rendering = False
+        self.real_models = list(real_models)
+        self.app_configs = {label: _App(label, self) for label in real_apps}
+        self.render_multiple([*models.values(), *real_models])
+
+    # What Django has as attributes that hold every class
+
+    @property
+    def all_models(self) -> dict[str, dict[str, Any]]:
+        self.render_everything()
+        return self._all_models
+
+    @all_models.setter
+    def all_models(self, given: dict[str, dict[str, Any]]) -> None:
+        self._all_models = given
+
+    def get_model(self, app_label: str, model_name: str | None = None, require_ready: bool = True) -> Any:
+        if model_name is None:
+            app_label, model_name = app_label.split(".")
+        self.render([(app_label, model_name.lower())])
+        with self._as_it_is():
+            return super().get_model(app_label, model_name, require_ready)
+
+    def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:
+        self.render_everything()
+        return super().get_models(include_auto_created, include_swapped)
+
+    # What changes it
+
+    def render_multiple(self, model_states: Iterable[ModelState]) -> None:
+        """Have these models, in place of those of the same names; they are rendered when they are asked for."""
+        for state in model_states:
+            key = state.app_label, state.name_lower
+            with self._as_it_is():
+                super().unregister_model(*key)
+            self.states[key] = state
+            if state.app_label not in self.app_configs:
+                self.app_configs[state.app_label] = _App(state.app_label, self)
+        self.app_configs = {label: self.app_configs[label] for label in sorted(self.app_configs)}
+        self.__dict__.pop("sources", None)
+        self.__dict__.pop("_without_partner", None)
+
+    def unregister_model(self, app_label: str, model_name: str) -> None:
+        self.states.pop((app_label, model_name), None)
+        with self._as_it_is():
+            super().unregister_model(app_label, model_name)
+
+    def clear_cache(self) -> None:
+        with self._as_it_is():
+            super().clear_cache()
+        for label, found in self._all_models.items():
+            for name, model in found.items():
+                if (label, name) in self._without_partner:
+                    model._meta.__dict__["_reverse_one_to_one_field_names"] = frozenset()
+
+    @cached_property
+    def _without_partner(self) -> set[ModelKey]:
+        """Models that nothing is one-to-one with. ``create()`` asks for the names of what is, of every model.
+
+        A seam: told so in its cache, Django need not look at all models to find none.
+        """
+        partnered = {key for key, state in self.states.items() if relations.of(state).parents}
+        for key, found in self.sources.items():
+            if any(source.relation.one_to_one or source.relation.unsure for source in found):
+                partnered.add(key)
+        return self.states.keys() - partnered
+
+    # Rendering
+
+    @cached_property
+    def sources(self) -> Mapping[ModelKey, list[reverse.Source]]:
+        """What points to each model."""
+        return reverse.sources(self.states)
+
+    def render(self, keys: Iterable[ModelKey]) -> None:
+        """Render models with all that they point to; those that are not there are left out."""
+        if self.rendering:
+            return
+        wanted = self._closure(keys)
+        if not wanted:
+            return
+        with self._as_it_is():
+            super().render_multiple([self.states[key] for key in self.states if key in wanted])
+            for key in wanted:
+                self._hang_up_names(key)
+        if self._pending_operations:  # a relation to a model that is not there: Django says so
+            StateApps([], self.states)
+
+    def render_everything(self) -> None:
+        if self.rendering or all(name in self._all_models[label] for label, name in self.states):
+            return
+        self.render(list(self.states))
+        places = {key: place for place, key in enumerate(self.states)}
+
+        def place(item: tuple[str, Any]) -> int:
+            """Where Django would have come to a model; to a table in between, with the later of its two ends."""
+            meta = item[1]._meta
+            if (key := (meta.app_label, meta.model_name)) in places:
+                return places[key]
+            ends = [field.related_model._meta for field in meta.fields if field.is_relation]
+            return max((places.get((end.app_label, end.model_name), 0) for end in ends), default=0)
+
+        for found in self._all_models.values():
+            ordered = sorted(found.items(), key=place)
+            found.clear()
+            found.update(ordered)
+
+    @contextlib.contextmanager
+    def _as_it_is(self) -> Iterator[None]:
+        before, self.rendering = self.rendering, True
+        try:
+            yield
+        finally:
+            self.rendering = before
+
+    def _closure(self, keys: Iterable[ModelKey]) -> set[ModelKey]:
+        """Models that are not rendered yet, with what they point to; all of them, where some may concern any other."""
+        found: set[ModelKey] = set()
+        certain = all(relations.of(state).certain for state in self.states.values())
+        waiting = list(keys if certain else self.states)
+        while waiting:
+            key = waiting.pop()
+            if key in found or key not in self.states or key[1] in self._all_models[key[0]]:
+                continue
+            found.add(key)
+            known = relations.of(self.states[key])
+            waiting += [*known.parents, *known.through, *(relation.target for relation in known.all)]
+            waiting += [source.key for source in self.sources.get(key, ()) if source.relation.unsure]
+        return found
+
+    def _hang_up_names(self, key: ModelKey) -> None:
+        """Put on a class the names of what points to it and is not rendered yet."""
+        waiting = defaultdict(list)
+        for source in self.sources.get(key, ()):
+            if source.key[1] not in self._all_models[source.key[0]]:
+                for name in source.relation.accessors:
+                    waiting[name].append(source.key)
+        for name, keys in waiting.items():
+            reverse.hang_up(self._all_models[key[0]][key[1]], name, self, keys)
+
+
+class _App(AppConfigStub):
+    """An app of state models, whose models are rendered when it is asked for them."""
+
+    def __init__(self, label: str, apps: WholeApps) -> None:
+        super().__init__(label)
+        self.apps: Any = apps
+
+    @property
+    def models(self) -> dict[str, Any]:
+        self.apps.render([key for key in self.apps.states if key[0] == self.label])
+        found: dict[str, Any] = self.apps._all_models[self.label]
+        return found
+
+    @models.setter
+    def models(self, given: Any) -> None:
+        """Django sets it to what the registry has of the app anyway."""
+
+    def __repr__(self) -> str:
+        return f"<AppConfigStub: {self.label}>"
+
+    def get_model(self, model_name: str, require_ready: bool = True) -> Any:
+        self.apps.render([(self.label, model_name.lower())])
+        with self.apps._as_it_is():
+            return super().get_model(model_name, require_ready)

@@ -1,0 +1,176 @@
+"""``python -m tests.conformance.statements [PROJECT …]``: lazy rendering sends what Django's own way sends, in order.
+
+Each project's whole history is run three times, each time on an empty database, and every statement is read off the
+wire: by Lockgate as it is, by Lockgate with LAZY_RENDERING off, and by stock Django. What Lockgate says to its own
+tables is left out, and moments and random keys do not count. Where RenameModel sees to the relations of the renamed
+model, Django goes through a set: there the same statements may come in another order, which the table says.
+
+Needs the network the first time, and minutes. ``TEST_DATABASE_URL`` as for ``tests.conformance.histories``. Exits 1
+where lazy rendering makes a difference, or a run fails; what else differs from stock Django is shown. Differences are
+kept in ``.data/conformance/PROJECT/statements.txt``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from psycopg.conninfo import conninfo_to_dict
+
+from project import embedded
+from tests.conformance.environments import Ended, Environment
+from tests.conformance.histories import lacking
+from tests.conformance.projects import ALL, Project
+from tests.support import databases, sweep_wire
+from tests.support.databases import Database
+
+# Django's sets are in the same order in every run of one seed.
+SEED = {"PYTHONHASHSEED": "0"}
+OFF = {**SEED, "LOCKGATE_LAZY_RENDERING": "off"}
+# What Lockgate says for itself (its tables, its lock, its marks, what it asks the catalog), and what it asks and ends
+# in other places than Django's executor does: which tables and migrations there are, and transactions.
+_OWN = re.compile(
+    r"lockgate|advisory|'lock_timeout'|application_name|client_connection_check|pg_backend_pid|^-- "
+    r"|^(RE)?SET (lock|statement)_timeout\b|obj_description\(c\.oid"
+    r"|^SELECT .* FROM \"django_migrations\"|^(BEGIN|COMMIT|ROLLBACK)\b"
+)
+_VARYING = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(\+\d\d(:?\d\d)?)?"
+    r"|(?<=SAVEPOINT \")\w+|(?<=_django_curs_)\d+"
+    r"|[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}"
+    r"|(?<=')[\w$/+=!@#%^&*(),.:;<>?~-]{32,}(?=')"  # a key, or a hash, that is made anew each time
+)
+
+
+@dataclass
+class Compared:
+    """What one project's runs have sent. other: what is compared with, lines that differ, and whether order alone."""
+
+    project: Project
+    count: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    different: dict[str, list[str]] = field(default_factory=dict)
+    reordered: dict[str, int] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def same(self) -> bool:
+        return not (self.problem or self.different["off"] or self.reordered["off"])
+
+
+def examine(project: Project) -> Compared | str:
+    """The comparison; or why there is none."""
+    try:
+        Environment(project, "").make()
+    except subprocess.CalledProcessError as error:
+        return f"cannot be installed: {error.cmd[-1]}"
+    if missing := lacking(project):
+        return missing
+    made = Compared(project)
+    lazy = _sent(made, "lazy", SEED)
+    made.count = len(lazy)
+    for name, variables in (("off", OFF), ("stock Django", SEED)):
+        _compare(made, name, lazy, _sent(made, name, variables))
+    return made
+
+
+def _sent(made: Compared, name: str, variables: dict[str, str]) -> list[str]:
+    """The statements of a run from nothing, without what varies."""
+    with _created() as database, _wire() as wire:
+        role = conninfo_to_dict(databases.server()).get("user") or "postgres"
+        environment = Environment(made.project, wire.url(database.name, str(role)), variables)
+        stock = name == "stock Django"
+        ended = environment.stock("migrate") if stock else environment.manage("migrate", "--noinput")
+        _note(made, name, ended)
+        return comparable(wire.watch.statements)
+
+
+def comparable(statements: list[str]) -> list[str]:
+    """Without what Lockgate says for itself, and what differs from run to run."""
+    return [_VARYING.sub("…", each) for each in statements if not _OWN.search(each)]
+
+
+def _note(made: Compared, name: str, ended: Ended) -> None:
+    made.seconds[name] = ended.seconds
+    if ended.code and not made.problem:
+        made.problem = f"{name} exits {ended.code}: {ended.err[-1500:]}"
+
+
+def _compare(made: Compared, name: str, lazy: list[str], other: list[str]) -> None:
+    lines = list(difflib.unified_diff(other, lazy, name, "lazy", lineterm="", n=0))
+    alike = Counter(lazy) == Counter(other)
+    made.reordered[name] = sum(line.startswith("+") for line in lines[2:]) if alike else 0
+    made.different[name] = [] if alike else lines
+
+
+@contextlib.contextmanager
+def _wire() -> Iterator[sweep_wire.Wire]:
+    server = conninfo_to_dict(databases.server())
+    with sweep_wire.wire(str(server.get("host", "")), int(server.get("port") or 5432)) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _created() -> Iterator[Database]:
+    made = databases.create()
+    try:
+        yield made
+    finally:
+        made.drop()
+
+
+def report(found: dict[str, Compared | str]) -> str:
+    """The table, as Markdown, and what differs."""
+    lines = [
+        "| project | statements | lazy | off | stock Django | beside off | beside stock Django |",
+        "|---|---:|---:|---:|---:|---|---|",
+    ]
+    compared = [each for each in found.values() if isinstance(each, Compared)]
+    lines += [_row(each) for each in compared]
+    lines += [f"\n{name}: {each}" for name, each in found.items() if isinstance(each, str)]
+    for each in (each for each in compared if not each.same):
+        lines.append(f"\nDIFFERS: {each.project.name}: {each.problem}")
+        lines += [f"    {line[:300]}" for found in each.different.values() for line in found[:20]]
+    return "\n".join(lines)
+
+
+def _row(each: Compared) -> str:
+    seconds = [f"{each.seconds[name]:.1f} s" for name in ("lazy", "off", "stock Django") if name in each.seconds]
+    outcomes = [_outcome(each, name) for name in ("off", "stock Django")]
+    return f"| {' | '.join([each.project.name, str(each.count), *seconds, *outcomes])} |"
+
+
+def _outcome(each: Compared, name: str) -> str:
+    if each.problem:
+        return "failed"
+    if lines := each.different[name]:
+        return f"{len(lines)} lines differ"
+    return f"same, {each.reordered[name]} in another order" if each.reordered[name] else "same"
+
+
+def main(names: list[str]) -> int:
+    unknown = sorted(set(names) - set(ALL))
+    if unknown:
+        sys.stderr.write(f"no such project: {', '.join(unknown)}; there are: {', '.join(ALL)}\n")
+        return 2
+    found: dict[str, Compared | str] = {}
+    with contextlib.ExitStack() as stack:
+        if "TEST_DATABASE_URL" not in os.environ:
+            os.environ["TEST_DATABASE_URL"] = stack.enter_context(embedded.server())
+        for name in names or ALL:
+            found[name] = each = examine(ALL[name])
+            text = [line for lines in each.different.values() for line in lines] if isinstance(each, Compared) else []
+            (Environment(ALL[name], "").home / "statements.txt").write_text("\n".join(text))
+    sys.stdout.write(report(found) + "\n")
+    return 0 if all(each.same for each in found.values() if isinstance(each, Compared)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,246 @@
+"""What lazy rendering rests on: states that share nothing that is changed, and what it takes from Django."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from django.db import models, router
+from django.db.migrations import Migration, operations
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.operations import AddField, RenameField, RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.models.options import Options
+from django.db.models.signals import class_prepared
+
+from lockgate.execution.lazy_states import LazyState
+from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.near import Near
+from lockgate.execution.rendering.states import Rendering, RunState
+from lockgate.execution.rendering.whole import WholeApps
+from tests.support import plans
+from tests.support.plan_cases import Sends
+from tests.support.rendering_cases import library
+
+# What reads a state, or makes one.
+_READS = {"relations", "clone", "apps", "from_apps", "get_concrete_model_key", "clear_delayed_apps_cache"}
+_RELATIONS = {
+    "resolve_fields_and_relations",
+    "resolve_model_field_relations",
+    "resolve_model_relations",
+    "update_model_field_relation",
+}
+
+
+def run_state(*given: operations.base.Operation) -> RunState:
+    state = RunState({}, Rendering(set()))
+    for operation in given or library():
+        operation.state_forwards("library", state)
+    return state
+
+
+def test_every_change_of_a_state_is_made_to_a_copy() -> None:
+    """A new method of Django's that changes a state must be overridden too."""
+    public = {name for name, _ in inspect.getmembers(ProjectState) if not name.startswith("_")}
+    assert public - _READS - _RELATIONS <= vars(LazyState).keys()
+
+
+def _as_text(state: ProjectState) -> dict[Any, str]:
+    """Everything that a state says, fields included, as it is at this moment."""
+    return {
+        key: repr((model.name, model.options, model.bases, [(name, each.deconstruct()) for name, each in fields]))
+        for key, model in state.models.items()
+        for fields in [model.fields.items()]
+    }
+
+
+CHANGES = [
+    AddField("Author", "n", models.TextField()),
+    operations.RemoveField("Book", "author"),
+    operations.AlterField("Author", "name", models.TextField()),
+    RenameField("Author", "code", "number"),
+    operations.RenameModel("Author", "Person"),
+    operations.DeleteModel("Fan"),
+    operations.AlterModelOptions("Author", {"ordering": ["name"]}),
+    operations.AlterModelTable("Author", "people"),
+    operations.AlterModelManagers("Author", []),
+    operations.AddIndex("Author", models.Index(fields=["name"], name="i")),
+    operations.AddConstraint("Author", models.UniqueConstraint(fields=["name"], name="u")),
+    operations.AlterUniqueTogether("Author", {("name", "code")}),
+    operations.AlterOrderWithRespectTo("Page", None),
+]
+
+
+@pytest.mark.parametrize("operation", CHANGES, ids=lambda each: type(each).__name__)
+def test_a_clone_keeps_what_its_original_changes(operation: operations.base.Operation) -> None:
+    state = run_state()
+    before = state.clone()
+    expected = _as_text(before)
+    operation.state_forwards("library", state)
+    assert _as_text(before) == expected
+    assert _as_text(state) != expected or isinstance(operation, operations.AlterModelManagers)
+
+
+def test_what_is_not_changed_is_shared() -> None:
+    state = run_state()
+    before = state.clone()
+    AddField("Author", "n", models.TextField()).state_forwards("library", state)
+    changed = {key for key, model in state.models.items() if before.models[key] is not model}
+    assert changed == {("library", "author")}
+
+
+def test_a_class_is_used_again_until_something_it_is_made_of_changes() -> None:
+    state = run_state()
+    state.show(View.NEAR)
+    book = state.apps.get_model("library", "Book")
+    AddField("Tag", "n", models.TextField()).state_forwards("library", state)
+    AddField("Review", "n", models.TextField()).state_forwards("library", state)
+    state.clone()
+    loan = state.apps.get_model("library", "Loan")
+    AddField("Fan", "n", models.TextField()).state_forwards("library", state)
+    assert state.apps.get_model("library", "Loan") is loan
+    assert state.apps.get_model("library", "Book") is not book  # it goes to tags by a table
+
+
+def test_a_class_that_has_looked_around_is_not_used_again() -> None:
+    state = run_state()
+    state.show(View.NEAR)
+    author = state.apps.get_model("library", "Author")
+    assert "Review" not in [each.related_model.__name__ for each in author._meta.related_objects]
+    AddField("Review", "by", models.ForeignKey("library.Author", models.CASCADE)).state_forwards("library", state)
+    author = state.apps.get_model("library", "Author")
+    assert "Review" in [each.related_model.__name__ for each in author._meta.related_objects]
+
+
+def test_little_is_rendered_for_an_operation_and_for_code() -> None:
+    state = run_state()
+    rendered: list[str] = []
+    original = ModelState.render
+
+    def counted(self: ModelState, apps: Any) -> Any:
+        rendered.append(self.name)
+        return original(self, apps)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelState, "render", counted)
+        state.show(View.NEAR)
+        state.apps.get_model("library", "Review")
+        assert sorted(rendered) == ["Book", "Review"]  # the book's key alone
+        rendered.clear()
+        state.show(View.WHOLE)
+        passport = state.apps.get_model("library", "Passport")
+        assert sorted(rendered) == ["Author", "Passport"]
+        assert hasattr(passport.author.field.related_model, "book_set")
+        assert "Book" in rendered
+        assert "Collector" not in rendered
+
+
+def test_creating_a_row_does_not_render_everything() -> None:
+    """A seam: what Django remembers of what is one-to-one with a model."""
+    assert "_reverse_one_to_one_field_names" in vars(Options)
+    state = run_state()
+    tag, author = (state.apps.get_model("library", name) for name in ("Tag", "Author"))
+    assert tag._meta._reverse_one_to_one_field_names == frozenset()
+    assert not state.apps._all_models["library"].get("collector")
+    assert author._meta._reverse_one_to_one_field_names == {"profile", "passport"}
+
+
+def test_what_is_overridden_in_djangos_executor_is_there() -> None:
+    """A seam: their names, and that the second begins with the first."""
+    begins = inspect.signature(MigrationExecutor._create_project_state)
+    assert list(begins.parameters) == ["self", "with_applied_migrations"]
+    backwards = MigrationExecutor._migrate_all_backwards
+    assert list(inspect.signature(backwards).parameters) == ["self", "plan", "full_plan", "fake"]
+    assert "self._create_project_state(" in inspect.getsource(backwards)
+
+
+def _nothing(*_: Any) -> None:
+    """Code of a migration that does nothing."""
+
+
+class Own(Migration):
+    def apply(self, *args: Any, **kwargs: Any) -> Any:
+        return super().apply(*args, **kwargs)
+
+
+class Derived(AddField):
+    """A third party's, though it changes nothing."""
+
+
+FIELD = AddField("Author", "n", models.TextField())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((FIELD, RunSQL("SELECT 1")), View.NEAR),
+        ((FIELD, RunPython(_nothing)), View.WHOLE),
+        ((SeparateDatabaseAndState([RunPython(_nothing)], []),), View.WHOLE),
+        ((Derived("Author", "n", models.TextField()),), View.FULL),
+        ((SeparateDatabaseAndState([], [Derived("Author", "n", models.TextField())]),), View.FULL),
+        ((RunSQL("SELECT 1", state_operations=[Sends("SELECT 1")]),), View.FULL),
+    ],
+)
+def test_how_much_a_migration_sees(given: tuple[operations.base.Operation, ...], expected: View) -> None:
+    assert view_of(plans.migration("0001", *given)) is expected
+
+
+def test_a_migration_with_a_method_of_its_own_is_rendered_as_django_does() -> None:
+    made = Own("0001", "library")
+    made.operations = [FIELD]
+    assert view_of(made) is View.FULL
+
+
+def test_whoever_listens_to_classes_hears_of_all_of_them() -> None:
+    class_prepared.connect(_nothing)
+    try:
+        assert view_of(plans.migration("0001", FIELD)) is View.FULL
+    finally:
+        class_prepared.disconnect(_nothing)
+
+
+def test_a_router_that_is_asked_about_models_is_shown_whole_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router, "routers", [type("Router", (), {"allow_migrate": lambda *_: None})()])
+    assert view_of(plans.migration("0001", FIELD)) is View.WHOLE
+
+
+def test_an_implicit_parent_is_rendered_as_django_does() -> None:
+    state = run_state(*library(), operations.CreateModel("Novel", [("n", models.TextField())], bases=("library.book",)))
+    shown = state.rendering.shown(state, plans.migration("0001", FIELD))
+    assert type(shown) is ProjectState
+    assert "apps" in vars(shown)
+
+
+def test_a_relation_to_nothing_fails_as_in_django() -> None:
+    broken = [*library(), AddField("Author", "of", models.ForeignKey("library.Nothing", models.CASCADE))]
+    state = run_state(*broken)
+    assert state.apps.get_model("library", "Tag")
+    with pytest.raises(ValueError, match="lazy reference to"):
+        state.apps.get_model("library", "Author")
+
+
+def test_models_can_be_replaced_as_the_end_of_migrate_does() -> None:
+    """Django takes models of apps without migrations out, and puts them in again with their relations."""
+    state = run_state()
+    apps = state.apps
+    assert isinstance(apps, WholeApps)
+    tag = apps.get_model("library", "Tag")
+    with apps.bulk_update():
+        apps.unregister_model("library", "tag")
+    with pytest.raises(LookupError):
+        apps.get_model("library", "Tag")
+    apps.render_multiple([state.models["library", "tag"]])
+    assert apps.get_model("library", "Tag") is not tag
+
+
+def test_a_run_keeps_one_class_of_each_model() -> None:
+    """Memory does not grow with the number of migrations."""
+    state = run_state()
+    near: Near = state.rendering.near
+    for number in range(50):
+        AddField("Book", f"n{number}", models.TextField()).state_forwards("library", state)
+        state.show(View.NEAR)
+        state.apps.get_model("library", "Book")
+    assert len(near._models) == 1
+    assert len(near._sketches) < 10
