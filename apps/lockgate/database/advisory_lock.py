@@ -69,11 +69,11 @@ def releasing(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 def confirm(
     connection: BaseDatabaseWrapper, expected: psycopg.Connection[Any], *, inside: bool, lock: bool = True
-) -> None:
+) -> str | None:
     """Raise SessionLost unless this is still the session that took the lock, has it, and is as it should be.
 
     inside: whether a migration's transaction is open; elsewhere a session that does not commit by itself is refused.
-    lock: whether the server is asked.
+    lock: whether the server is asked; then the mark of the open transaction is returned, if it has one.
     """
     if connection.connection is not expected:
         raise SessionLost(
@@ -88,13 +88,14 @@ def confirm(
             next_step="correct that code, and run again",
         )
     if not lock:
-        return
+        return None
     row = expected.execute(read("lock_is_ours"), _HALVES).fetchone()
     if row is None or not row[0]:
         raise SessionLost(
             why="this session no longer holds the advisory lock: a pooler gave its backend away, or code released it",
             next_step="let DATABASE_URL name the server itself, keep code from releasing locks, and run again",
         )
+    return str(row[1]) if row[1] else None
 
 
 def holder(connection: BaseDatabaseWrapper) -> Holder | None:

@@ -131,24 +131,28 @@ def _end_with_client(connection: BaseDatabaseWrapper, server: ServerFacts) -> No
         return  # the server's platform cannot tell a closed socket
 
 
-def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None) -> None:
-    """Leave a mark in the open transaction that goes with it (``SET LOCAL``); and how long it waits for one lock."""
-    if lock_timeout is None:
-        raw(connection).execute("SELECT set_config('lockgate.migration', %s, true)", [mark])
-        return
-    milliseconds = f"{lock_timeout.total_seconds() * 1000:.0f}ms"
-    raw(connection).execute(
-        "SELECT set_config('lockgate.migration', %s, true), set_config('lock_timeout', %s, true)", [mark, milliseconds]
-    )
+def mark_transaction(
+    connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None, *, durable: bool = True
+) -> None:
+    """Leave a mark in the open transaction that goes with it (``SET LOCAL``), and how it runs.
+
+    lock_timeout: how long it waits for one lock. durable: whether its commit waits for the disk; one that does not is
+    on disk with the next one that does, and never without those before it.
+    Source: https://www.postgresql.org/docs/current/wal-async-commit.html
+    """
+    values = {"lockgate.migration": mark}
+    if lock_timeout is not None:
+        values["lock_timeout"] = f"{lock_timeout.total_seconds() * 1000:.0f}ms"
+    if not durable:
+        values["synchronous_commit"] = "off"
+    settings = ", ".join(["set_config(%s, %s, true)"] * len(values))
+    raw(connection).execute(f"SELECT {settings}", [each for pair in values.items() for each in pair])
 
 
-def is_marked(connection: BaseDatabaseWrapper, mark: str) -> bool:
-    """Whether this is still the transaction that got the mark: SQL of a migration may have ended it."""
-    opened = raw(connection)
-    if opened.info.transaction_status != TransactionStatus.INTRANS:
-        return False
-    row = opened.execute("SELECT current_setting('lockgate.migration', true)").fetchone()
-    return row is not None and row[0] == mark
+def mark_of_transaction(connection: BaseDatabaseWrapper) -> str | None:
+    """The mark of the transaction that is open, if it has one: SQL of a migration may have ended the one that had."""
+    row = raw(connection).execute("SELECT current_setting('lockgate.migration', true)").fetchone()
+    return str(row[0]) if row and row[0] else None
 
 
 def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:

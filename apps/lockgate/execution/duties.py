@@ -21,10 +21,11 @@ from lockgate.redaction import Redactor
 class Confirm(Protocol):
     """Raises unless the session still holds the lock. inside: whether a migration's transaction is open.
 
-    lock: whether the server is asked; otherwise only the session is looked at.
+    lock: whether the server is asked; otherwise only the session is looked at. Returns the mark of the transaction that
+    is open, where the server was asked and there is one.
     """
 
-    def __call__(self, *, inside: bool, lock: bool = True) -> None: ...
+    def __call__(self, *, inside: bool, lock: bool = True) -> str | None: ...
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 from django.utils import timezone
+from psycopg.pq import TransactionStatus
 
 from lockgate import journal
 from lockgate.database import session
@@ -49,6 +50,13 @@ class Executor(LazyExecutor):
     def planner(self) -> Planner | None:
         """Plans what runs online; None where nothing does."""
         return Planner(self.connection, self.duties.limits) if self.duties.journaled else None
+
+    @cached_property
+    def _can_be_repeated(self) -> bool:
+        """Whether the database was empty when the run began: what a crash of the server takes back, the next run does
+        again. The run's own row, written last, waits for the disk, and so for all that was committed before it.
+        """
+        return not self.duties.gated or (self.planner is not None and not self.planner.earlier)
 
     def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
         plan = super().migration_plan(targets, clean_start)
@@ -138,14 +146,15 @@ class Executor(LazyExecutor):
         ) -> ProjectState:
             mine = state.clone() if self.duties.gated else state
             mark = str(key_of(migration))
-            session.mark_transaction(self.connection, mark, timeout if self.duties.gated else None)
+            timeout_of_locks = timeout if self.duties.gated else None
+            session.mark_transaction(self.connection, mark, timeout_of_locks, durable=not self._can_be_repeated)
             try:
                 first()
                 after: ProjectState = step(mine, editor)
                 django_seams.run_deferred_sql(editor)
                 self._require_mark(mark)
                 last()
-                self._record(migration, action, started_at, started)
+                self._write(migration, action, started_at, started)
             except Exception:
                 self.duties.progress.transaction_ended |= not session.is_in_transaction(self.connection)
                 raise
@@ -154,7 +163,8 @@ class Executor(LazyExecutor):
         return attempt
 
     def _require_mark(self, mark: str) -> None:
-        if session.is_marked(self.connection, mark):
+        intact = session.raw(self.connection).info.transaction_status == TransactionStatus.INTRANS
+        if intact and self.duties.confirm(inside=True) == mark:
             return
         self.duties.progress.transaction_ended = True
         raise MigrationFailed(
@@ -197,8 +207,12 @@ class Executor(LazyExecutor):
         return lambda: self._record(migration, action, started_at, started)
 
     def _record(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
-        interruption.raise_if_requested()
         self.duties.confirm(inside=True)
+        self._write(migration, action, started_at, started)
+
+    def _write(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
+        """The rows that record a migration, where it is sure that the lock is held."""
+        interruption.raise_if_requested()
         django_seams.record(self, migration, forwards=action in ("apply", "fake"))
         seconds, attempts = time.monotonic() - started, max(self.duties.ladder.attempts, 1)
         self.duties.record(Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts))

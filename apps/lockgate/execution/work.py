@@ -13,7 +13,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from lockgate.database import advisory_lock, session
 from lockgate.execution import account, contract, django_seams, interruption, recovery
 from lockgate.execution.beginning import Beginning, nowhere
-from lockgate.execution.duties import Duties
+from lockgate.execution.duties import Confirm, Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.progress import Progress
@@ -35,7 +35,7 @@ def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Pro
 def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
     """The migrations of a test runner's database: nobody else uses it, and no ledger is kept of it."""
     held, progress = found.held.keys(), Progress(gate.listen, total=len(found.pending))
-    duties = Duties(gate.connection, progress, held, _unlocked, nowhere, gate.redact, gate.limits, gated=False)
+    duties = Duties(gate.connection, progress, held, _unlocked(gate), nowhere, gate.redact, gate.limits, gated=False)
     _apply(request, duties)
 
 
@@ -60,5 +60,10 @@ def _apply(request: Request, duties: Duties) -> None:
     duties.confirm(inside=False)
 
 
-def _unlocked(*, inside: bool, lock: bool = True) -> None:
-    """There is no lock to confirm."""
+def _unlocked(gate: Gate) -> Confirm:
+    """There is no lock to confirm; only the transaction's mark is read."""
+
+    def confirm(*, inside: bool, lock: bool = True) -> str | None:
+        return session.mark_of_transaction(gate.connection) if inside and lock else None
+
+    return confirm

@@ -1,4 +1,4 @@
--- Whether this very backend holds the advisory lock, given its key as two 32-bit halves.
+-- Whether this very backend holds the advisory lock, given its key as two 32-bit halves; and its transaction's mark.
 SELECT EXISTS (
     SELECT FROM pg_locks
     WHERE locktype = 'advisory'
@@ -8,4 +8,4 @@ SELECT EXISTS (
       AND objsubid = 1
       AND granted
       AND pid = pg_backend_pid()
-);
+), current_setting('lockgate.migration', true);

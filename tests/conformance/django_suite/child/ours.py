@@ -110,13 +110,14 @@ def _ungated(*, in_djangos_words: bool) -> type:
 def _duties(executor: Any, connection: Any, progress: Any) -> Any:
     """Duties of whatever kind the executor takes; a new one without a default must be given here."""
     from lockgate import policy
+    from lockgate.database import session
 
     kind = typing.get_type_hints(executor.__init__)["duties"]
     given = {
         "connection": connection,
         "progress": progress,
         "held": (),
-        "confirm": lambda **_: None,
+        "confirm": lambda *, inside, lock=True: session.mark_of_transaction(connection) if inside and lock else None,
         "record": lambda entry: None,
         "redact": lambda text: text,
         "limits": policy.Policy(),
