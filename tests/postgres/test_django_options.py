@@ -108,7 +108,7 @@ def test_plan_prints_djangos_lines_and_changes_nothing(counter: Site) -> None:
     theirs = stock.run("migrate", "--plan", "shop").out
     assert ours.code == 0, ours.text
     assert ours.out.startswith(theirs)
-    assert ours.out[len(theirs) :].startswith("Steps (")
+    assert ours.out[len(theirs) :].startswith("Steps:")
     assert counter.database.applied() == []
 
 
