@@ -118,4 +118,120 @@ INSTALLED_APPS = [{_CONTRIB}
 """,
 )
 
-ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR)}
+# Forty-odd migrations of triggers, views and functions in RunSQL, and columns that change their type.
+HORDAK = Project(
+    "django-hordak",
+    "django-hordak",
+    f"""
+HORDAK_DECIMAL_PLACES, HORDAK_MAX_DIGITS = 2, 13
+INSTALLED_APPS = [{_CONTRIB}
+    "mptt", "hordak",
+]
+""",
+)
+
+# A tree that was moved from one library to another by its migrations, and plugins' tables that are renamed.
+CMS = Project(
+    "django-cms",
+    "django-cms",
+    f"""
+SITE_ID, CMS_CONFIRM_VERSION4 = 1, True
+LANGUAGES = [("en", "English")]
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "cms", "menus", "treebeard", "sekizai",
+]
+""",
+)
+
+FILER = Project(
+    "django-filer",
+    "django-filer",
+    f"""
+INSTALLED_APPS = [{_CONTRIB}
+    "easy_thumbnails", "filer",
+]
+""",
+)
+
+# Its own field types, and a squashed history.
+STRIPE = Project(
+    "dj-stripe",
+    "dj-stripe",
+    f"""
+STRIPE_TEST_SECRET_KEY, STRIPE_LIVE_MODE, DJSTRIPE_FOREIGN_KEY_TO_FIELD = "sk_test_x", False, "id"
+INSTALLED_APPS = [{_CONTRIB}
+    "djstripe",
+]
+""",
+)
+
+QUEUE = Project(
+    "django-q2",
+    "django-q2",
+    f"""
+Q_CLUSTER = {{"name": "conformance", "orm": "default"}}
+INSTALLED_APPS = [{_CONTRIB}
+    "django_q",
+]
+""",
+)
+
+# Models that may be swapped, and a primary key that changes its type.
+OAUTH = Project(
+    "django-oauth-toolkit",
+    "django-oauth-toolkit",
+    f"""
+INSTALLED_APPS = [{_CONTRIB}
+    "oauth2_provider",
+]
+""",
+)
+
+BEAT = Project(
+    "django-celery-beat",
+    "django-celery-beat",
+    f"""
+INSTALLED_APPS = [{_CONTRIB}
+    "django_celery_beat",
+]
+""",
+)
+
+ALLAUTH = Project(
+    "django-allauth",
+    "django-allauth[socialaccount,mfa]",
+    f"""
+SITE_ID = 1
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "allauth", "allauth.account", "allauth.socialaccount", "allauth.mfa",
+    "allauth.usersessions",
+]
+""",
+)
+
+WIKI = Project(
+    "wiki",
+    "wiki",
+    f"""
+SITE_ID = 1
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "django.contrib.humanize", "django_nyt", "mptt", "sekizai", "sorl.thumbnail",
+    "wiki", "wiki.plugins.attachments", "wiki.plugins.notifications", "wiki.plugins.images", "wiki.plugins.macros",
+]
+""",
+)
+
+HELPDESK = Project(
+    "django-helpdesk",
+    "django-helpdesk",
+    f"""
+SITE_ID = 1
+HELPDESK_TEAMS_MODE_ENABLED = False
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "django.contrib.humanize", "bootstrap4form", "rest_framework", "helpdesk",
+]
+""",
+)
+
+SMALL = (HORDAK, CMS, FILER, STRIPE, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
+ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *SMALL)}

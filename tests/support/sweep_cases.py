@@ -310,6 +310,14 @@ ODD = (
         ops.AlterField("Longish", "first_column", number()),
         ops.AlterField("Longish", "second_column", number()),
     ),
+    Case(
+        "A column required whose name another one had",
+        (
+            Pending((ops.RenameField("Book", "pages", "sheets"), add("pages", number(null=True)))),
+            Pending((ops.RunSQL("UPDATE library_book SET pages = sheets"),)),
+            Pending((alter("pages", number()),)),
+        ),
+    ),
     case(
         "Constraints with names that are too long",
         unique("u" * 80, fields=["pages"]),

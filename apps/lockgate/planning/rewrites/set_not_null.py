@@ -23,6 +23,8 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
         return Kept("the column's rows are filled, or the column is made, in the same migration")
     native = context.version >= 180000
     name = _name(change, native=native)
+    if native and (context.before.find(change.table, name) or not name.endswith(f"_{change.columns[0]}_not_null")):
+        return Kept("the name that PostgreSQL would give its constraint is taken, or may be: it would be numbered")
     table, column, constraint = map(context.quote, (change.table, change.columns[0], name))
     rule = f"NOT NULL {column}" if native else f"CHECK ({column} IS NOT NULL)"
     drop = f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}"
