@@ -68,7 +68,7 @@ class Environment:
         if not done.exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", self.home / "venv"], check=True)
             pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, DJANGO, *OURS, self.project.package], check=True)
+            subprocess.run([*pip, DJANGO, *OURS, self.project.package, *self.project.beside], check=True)
             name = self.project.package.partition("[")[0]  # without extras
             version = self._version(name)
             exact = f"{name}=={version}"

@@ -13,7 +13,7 @@ _CONTRIB = """
 class Project:
     """package: on the package index. settings: Python that says INSTALLED_APPS and what the project insists on.
 
-    folders: put on the path, beneath the package. environment: what it reads besides.
+    beside: packages that it imports and does not ask for. folders: put on the path, beneath the package. environment: what it reads besides.
     extensions: of PostgreSQL, that its migrations make. differs: migrations of which the plan is known to say
     something else than what is sent, and why.
     """
@@ -21,6 +21,7 @@ class Project:
     name: str
     package: str
     settings: str
+    beside: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
@@ -141,6 +142,7 @@ INSTALLED_APPS = [{_CONTRIB}
     "django.contrib.sites", "cms", "menus", "treebeard", "sekizai",
 ]
 """,
+    beside=("packaging",),
 )
 
 FILER = Project(
