@@ -13,7 +13,8 @@ _CONTRIB = """
 class Project:
     """package: on the package index. settings: Python that says INSTALLED_APPS and what the project insists on.
 
-    beside: packages that it imports and does not ask for. folders: put on the path, beneath the package. environment: what it reads besides.
+    beside: packages that it imports and does not ask for. folders: put on the path, beneath the package.
+    environment: what it reads besides.
     extensions: of PostgreSQL, that its migrations make. differs: migrations of which the plan is known to say
     something else than what is sent, and why.
     """
@@ -204,6 +205,7 @@ ALLAUTH = Project(
     "django-allauth[socialaccount,mfa]",
     f"""
 SITE_ID = 1
+MIDDLEWARE = ["allauth.account.middleware.AccountMiddleware"]
 INSTALLED_APPS = [{_CONTRIB}
     "django.contrib.sites", "allauth", "allauth.account", "allauth.socialaccount", "allauth.mfa",
     "allauth.usersessions",

@@ -148,7 +148,7 @@ def _explained(gate: Gate, progress: Progress) -> Iterator[None]:
         signal.state = failures.state_of(progress)
         raise
     except (Exception, SystemExit) as error:  # code that ends the process must not end it as a success
-        if isinstance(error, CommandError) and progress.current is None and not progress.done:
+        if isinstance(error, CommandError) and not progress.touched:
             raise  # Django's refusal of what was asked for: it says all there is to say
         _settle(gate, progress)
         explained = failures.explain(error, progress)
