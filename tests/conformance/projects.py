@@ -138,7 +138,14 @@ CMS = Project(
     "django-cms",
     f"""
 SITE_ID, CMS_CONFIRM_VERSION4 = 1, True
-LANGUAGES = [("en", "English")]
+LANGUAGES, CMS_TEMPLATES = [("en", "English")], [("page.html", "page")]
+TEMPLATES = [{{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "OPTIONS": {{"context_processors": [
+        "django.contrib.auth.context_processors.auth", "django.template.context_processors.request",
+        "sekizai.context_processors.sekizai", "cms.context_processors.cms_settings",
+    ]}},
+}}]
 INSTALLED_APPS = [{_CONTRIB}
     "django.contrib.sites", "cms", "menus", "treebeard", "sekizai",
 ]
@@ -232,7 +239,7 @@ HELPDESK = Project(
 SITE_ID = 1
 HELPDESK_TEAMS_MODE_ENABLED = False
 INSTALLED_APPS = [{_CONTRIB}
-    "django.contrib.sites", "django.contrib.humanize", "bootstrap4form", "rest_framework", "helpdesk",
+    "django.contrib.sites", "django.contrib.humanize", "rest_framework", "helpdesk",
 ]
 """,
 )
