@@ -164,6 +164,11 @@ class Walk:
     def _settle_contracts(self, number: int) -> None:
         contract.settle(self.duties, [statement for step in self._steps(number) for statement in step.statements])
 
+    def _settle_alone(self, number: int, timeout: timedelta) -> None:
+        with transaction.atomic(using=self.duties.connection.alias):
+            locks.limit_waiting(self.duties.connection, timeout)
+            self._settle_contracts(number)
+
     def _in_transaction(self, part: _Part, row: Row, number: int, timeout: timedelta | None) -> None:
         """timeout: for locks; None where it may take its time, for it blocks nobody."""
         connection = self.duties.connection
@@ -182,8 +187,7 @@ class Walk:
         if row.attempts:
             self.duties.listen(StepRepeated(self.key, row.title))
         self.duties.journal.begin(row)
-        with transaction.atomic(using=self.duties.connection.alias):
-            self._settle_contracts(number)
+        self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
         self._send(part)
         self.duties.confirm(inside=False)
         self.duties.journal.end(row, Row.State.DONE)

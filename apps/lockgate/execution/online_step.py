@@ -66,6 +66,15 @@ def undo(duties: Duties, step: Step) -> None:
         duties.journal.end(step, Step.State.UNDONE, step.error)
 
 
+def still_there(duties: Duties, step: Step) -> bool:
+    """Whether what a done step made is still in the catalog, and whole."""
+    if step.kind == Kind.ADD_INDEX:
+        found = objects.index(duties.connection, step.table, step.target)
+        return found is not None and found.valid and found.table == step.table
+    state = objects.constraint(duties.connection, step.table, step.target)
+    return state is not None and (state or step.kind != Kind.VALIDATE_CONSTRAINT)
+
+
 def locks_of(step: Step) -> Wanted:
     """The locks of a step that is known from the journal alone: the strongest it could need."""
     if not step.table or step.kind in (Kind.VALIDATE_CONSTRAINT, Kind.ADD_INDEX, Kind.DROP_INDEX):

@@ -111,7 +111,7 @@ class Course:
         steps = self.plan.phase(Phase.EXPAND) if self.plan else ()
         for number, (row, step) in enumerate(zip(self.rows, steps, strict=True), 1):
             self.duties.progress.remaining = _prepared(self.key, number - 1, len(steps))
-            if row.state == Row.State.DONE and still_there(self.duties, row):
+            if row.state == Row.State.DONE and online_step.still_there(self.duties, row):
                 continue
             try:
                 online_step.run(self.duties, row, wanted(step), number=number, total=len(steps))
@@ -225,15 +225,6 @@ def undo(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
         duties.progress.remaining = _prepared(key, number, len(rows))
         online_step.undo(duties, row)
     duties.progress.remaining = ""
-
-
-def still_there(duties: Duties, row: Row) -> bool:
-    """Whether what a done step made is still in the catalog, and whole."""
-    if row.kind == Kind.ADD_INDEX:
-        found = objects.index(duties.connection, row.table, row.target)
-        return found is not None and found.valid and found.table == row.table
-    state = objects.constraint(duties.connection, row.table, row.target)
-    return state is not None and (state or row.kind != Kind.VALIDATE_CONSTRAINT)
 
 
 def wanted(step: Step) -> Wanted:

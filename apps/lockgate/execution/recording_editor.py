@@ -417,11 +417,9 @@ def _conditioned(model: type[Model], constraint: Any) -> tuple[str, ...]:
     condition = getattr(constraint, "condition", None)
     if not isinstance(constraint, CheckConstraint) or not isinstance(condition, Q):
         return ()
-    found = []
-    for name in condition.referenced_base_fields:
-        field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
-        found.append(field.column)
-    return tuple(sorted(found))
+    names_of_fields = sorted(condition.referenced_base_fields)
+    fields: list[Any] = [model._meta.pk if name == "pk" else model._meta.get_field(name) for name in names_of_fields]
+    return tuple(field.column for field in fields if field.column)
 
 
 def _nulls_equal(parts: dict[str, Any]) -> bool:

@@ -33,6 +33,7 @@ class KnownRows:
     def remember(self, change: Change) -> None:
         columns = {(change.table, column) for column in change.columns}
         if change.kind is Kind.ADD_COLUMN:
+            self._empty -= columns
             if not (change.default or change.not_null or change.stored or change.identity):
                 self._empty |= columns
         elif change.kind is Kind.DROP_CONSTRAINT and change.references:
