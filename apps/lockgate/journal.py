@@ -101,13 +101,10 @@ class Journal:
         rows = _of(self.alias, migration).filter(committed=False)
         rows.update(committed=True, state=Step.State.OBSOLETE, ended_at=timezone.now())
 
-    def moved(self, table: str, new_table: str) -> None:
-        """A table that contract steps are about has another name now."""
-        open_contracts(self.alias).filter(table=table).update(table=new_table)
-
-    def renamed(self, table: str, column: str, new_column: str) -> None:
-        """A column that a contract step is about has another name now."""
-        open_contracts(self.alias).filter(table=table, target=column).update(target=new_column)
+    def move(self, step: Step, table: str, target: str) -> None:
+        """What a contract step is about has other names now."""
+        step.table, step.target = table, target
+        step.save(using=self.alias, update_fields=("table", "target"))
 
     def supersede(self, migration: Key) -> None:
         """A migration is applied again, or unapplied: what earlier times left to be done is not wanted any more."""

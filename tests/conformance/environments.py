@@ -68,9 +68,10 @@ class Environment:
         if not done.exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", self.home / "venv"], check=True)
             pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, DJANGO, *OURS, self.project.package], check=True)
-            version = self._version(self.project.package)
-            exact = f"{self.project.package}=={version}"
+            subprocess.run([*pip, DJANGO, *OURS, self.project.package, *self.project.beside], check=True)
+            name = self.project.package.partition("[")[0]  # without extras
+            version = self._version(name)
+            exact = f"{name}=={version}"
             subprocess.run([*pip, "--no-deps", "--upgrade", "--target", self.packages, exact], check=True)
             done.write_text(version)
         (self.home / "manage.py").write_text(MANAGE)

@@ -29,6 +29,8 @@ from psycopg.sql import Literal
 POINTS = (0, 1 / 4, 1 / 2, 3 / 4)
 # Keys, moments and random text that a default computes anew each time.
 COMPUTED = re.compile(r"'[0-9A-Za-z]{32,}'|'[0-9a-f-]{36}'|'\d{4}-\d\d-\d\d [0-9:.]+(?:[+]00:00)?'")
+# Between a question and whoever has it.
+INNER = ("/django/db/backends/", "/django/db/utils.py", "/django/utils/", "/contextlib.py", "/psycopg/")
 ONCE = "CREATE EXTENSION IF NOT EXISTS"  # Django leaves it out where the extension is there
 
 
@@ -122,13 +124,28 @@ def _counted(statements: Iterable[str]) -> Counter[str]:
     return Counter(COMPUTED.sub("'…'", sql) for sql in plain if not sql.startswith(ONCE))
 
 
+class Asked(Exception):
+    """An operation, or a default, asks the server itself: what it then does no plan can tell."""
+
+
+def _without_asking(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+    """Let through what Django's editor and recorder ask for; whose question it is, its caller's file tells."""
+    callers = [frame.filename for frame in reversed(traceback.extract_stack())]
+    asking = next(each for each in callers if each != __file__ and not any(inner in each for inner in INNER))
+    recorder = any(each.endswith("/django/db/migrations/recorder.py") for each in callers)
+    if not recorder and "/django/db/migrations/" not in asking:
+        raise Asked(f"{asking} asks the server")
+    return execute(sql, params, many, context)
+
+
 def unknown(app: str, name: str) -> object:
     from lockgate.planning import operations
 
     if method := operations.overridden(MigrationLoader(None).get_migration(app, name)):
         return {"django": f"what Migration.{method} does instead of its operations"}
     try:
-        call_command("sqlmigrate", app, name, verbosity=0)
+        with connection.execute_wrapper(_without_asking):
+            call_command("sqlmigrate", app, name, verbosity=0)
     except Exception as error:
         return {"django": f"{type(error).__name__}: {error}"}
     return {"django": ""}

@@ -13,7 +13,8 @@ _CONTRIB = """
 class Project:
     """package: on the package index. settings: Python that says INSTALLED_APPS and what the project insists on.
 
-    folders: put on the path, beneath the package. environment: what it reads besides.
+    beside: packages that it imports and does not ask for. folders: put on the path, beneath the package.
+    environment: what it reads besides.
     extensions: of PostgreSQL, that its migrations make. differs: migrations of which the plan is known to say
     something else than what is sent, and why.
     """
@@ -21,6 +22,7 @@ class Project:
     name: str
     package: str
     settings: str
+    beside: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
@@ -118,4 +120,117 @@ INSTALLED_APPS = [{_CONTRIB}
 """,
 )
 
-ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR)}
+# RunSQL, RunPython and renamed models, partly in migrations that are not atomic.
+HORDAK = Project(
+    "django-hordak",
+    "django-hordak",
+    f"""
+HORDAK_DECIMAL_PLACES, HORDAK_MAX_DIGITS = 2, 13
+INSTALLED_APPS = [{_CONTRIB}
+    "mptt", "hordak",
+]
+""",
+)
+
+# Dozens of fields removed, much RunPython, an operation that looks at the catalog before it acts.
+CMS = Project(
+    "django-cms",
+    "django-cms",
+    f"""
+SITE_ID, CMS_CONFIRM_VERSION4 = 1, True
+LANGUAGES, CMS_TEMPLATES = [("en", "English")], [("page.html", "page")]
+TEMPLATES = [{{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "OPTIONS": {{"context_processors": [
+        "django.contrib.auth.context_processors.auth", "django.template.context_processors.request",
+        "sekizai.context_processors.sekizai", "cms.context_processors.cms_settings",
+    ]}},
+}}]
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "cms", "menus", "treebeard", "sekizai",
+]
+""",
+    beside=("packaging",),
+)
+
+FILER = Project(
+    "django-filer",
+    "django-filer",
+    f"""
+INSTALLED_APPS = [{_CONTRIB}
+    "easy_thumbnails", "filer",
+]
+""",
+)
+
+QUEUE = Project(
+    "django-q2",
+    "django-q2",
+    f"""
+Q_CLUSTER = {{"name": "conformance", "orm": "default"}}
+INSTALLED_APPS = [{_CONTRIB}
+    "django_q",
+]
+""",
+)
+
+# Models that may be swapped.
+OAUTH = Project(
+    "django-oauth-toolkit",
+    "django-oauth-toolkit",
+    f"""
+INSTALLED_APPS = [{_CONTRIB}
+    "oauth2_provider",
+]
+""",
+)
+
+BEAT = Project(
+    "django-celery-beat",
+    "django-celery-beat",
+    f"""
+INSTALLED_APPS = [{_CONTRIB}
+    "django_celery_beat",
+]
+""",
+)
+
+ALLAUTH = Project(
+    "django-allauth",
+    "django-allauth[socialaccount,mfa]",
+    f"""
+SITE_ID = 1
+MIDDLEWARE = ["allauth.account.middleware.AccountMiddleware"]
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "allauth", "allauth.account", "allauth.socialaccount", "allauth.mfa",
+    "allauth.usersessions",
+]
+""",
+)
+
+WIKI = Project(
+    "wiki",
+    "wiki",
+    f"""
+SITE_ID = 1
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "django.contrib.humanize", "django_nyt", "mptt", "sekizai", "sorl.thumbnail",
+    "wiki", "wiki.plugins.attachments", "wiki.plugins.notifications", "wiki.plugins.images", "wiki.plugins.macros",
+]
+""",
+)
+
+HELPDESK = Project(
+    "django-helpdesk",
+    "django-helpdesk",
+    f"""
+SITE_ID = 1
+HELPDESK_TEAMS_MODE_ENABLED = False
+INSTALLED_APPS = [{_CONTRIB}
+    "django.contrib.sites", "django.contrib.humanize", "rest_framework", "helpdesk",
+]
+""",
+)
+
+SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
+ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *SMALL)}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.postgres.test_guarantees import call
 from tests.support import databases, schema
 from tests.support.databases import Database
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Site
@@ -240,3 +241,29 @@ def test_a_test_database_is_made_silently_without_lock_or_ledger(counter: Site, 
     result = counter.run("1")
     assert result.code == 0, result.text
     assert "lock" not in result.out
+
+
+def test_code_that_asks_showmigrations_for_djangos_plan_gets_it(counter: Site) -> None:
+    said = call(counter, "call_command('showmigrations', 'shop', format='plan')")
+    assert said.splitlines() == ["[ ]  shop.0001_initial", "[ ]  shop.0002_seed", "[ ]  shop.0003_extra"]
+
+
+def test_an_app_without_migrations_in_its_package_is_shown_so(site: Site) -> None:
+    assert "shop\n (no migrations)\n" in site.run("showmigrations").out
+
+
+def test_what_django_refuses_is_a_command_error_for_code_that_calls_it(counter: Site) -> None:
+    lines = ("try: call_command('migrate', prune=True, verbosity=0)", "except Exception as error: print(repr(error))")
+    assert call(counter, *lines).startswith("CommandError('Migrations can be pruned only when an app is specified")
+
+
+def test_receivers_write_to_the_commands_stdout_although_djangos_lines_are_left_out(counter: Site) -> None:
+    said = call(
+        counter,
+        "from django.db.models.signals import post_migrate",
+        "def receive(stdout, **options): stdout.write('received')",
+        "post_migrate.connect(receive, weak=False)",
+        "call_command('migrate')",
+    )
+    assert "received" in said
+    assert "Running migrations" not in said

@@ -115,6 +115,94 @@ def test_rows_that_break_a_constraint_are_named_and_nothing_is_left(
     assert not any(done for *_, done in steps(library))
 
 
+NEW = 'migrations.AddField("Book", "level", models.IntegerField(default=0))'
+NEW_UNIQUE = 'migrations.AddField("Book", "level", models.IntegerField(null=True, unique=True))'
+UNIQUE_LEVEL = 'migrations.AddConstraint("Book", models.UniqueConstraint(fields=["level"], name="level_once"))'
+
+
+@pytest.mark.parametrize(
+    ("operations", "words"),
+    [
+        (
+            (
+                NEW,
+                'migrations.AddConstraint("Book", models.CheckConstraint(condition=models.Q(level__gt=0), name="c"))',
+            ),
+            'check constraint "c" of relation "shop_book" is violated',
+        ),
+        ((NEW, UNIQUE_LEVEL), "Key (level)=(0) is duplicated"),
+        (
+            (
+                'migrations.AddField("Book", "level", models.IntegerField(null=True))',
+                'migrations.AddConstraint("Book", models.UniqueConstraint(fields=["level"], name="level_once",'
+                " nulls_distinct=False))",
+            ),
+            "Key (level)=(null) is duplicated",
+        ),
+        (
+            (NEW_UNIQUE, 'migrations.AlterField("Book", "level", models.IntegerField(default=5, unique=True))'),
+            "(level)=(5)",
+        ),
+        (
+            (
+                'migrations.RenameField("Book", "pages", "owner")',
+                'migrations.AlterField("Book", "owner", models.ForeignKey("auth.Group", models.CASCADE, null=True))',
+            ),
+            'is not present in table "auth_group"',
+        ),
+        (
+            (
+                'migrations.AlterField("Book", "title", models.CharField(max_length=100, db_index=True))',
+                'migrations.RenameField("Book", "title", "headline")',
+                'migrations.AddField("Book", "title", models.CharField(max_length=100, null=True, db_index=True))',
+            ),
+            "already exists",
+        ),
+    ],
+    ids=["check", "unique", "unique, NULLs too", "unique, then filled", "foreign key", "name taken"],
+)
+def test_what_could_fail_once_the_migration_counts_is_not_put_off(
+    library: Site, operations: tuple[str, ...], words: str
+) -> None:
+    before = dump(library.database)
+    library.migration("0002_bad", *operations)
+    result = library.migrate()
+    assert result.code == 1
+    assert words in result.err
+    assert "shop.0002_bad was rolled back" in result.err
+    assert dump(library.database) == before
+    assert ("shop", "0002_bad") not in library.database.applied()
+
+
+def test_a_name_that_another_table_has_is_numbered_as_postgresql_does(library: Site) -> None:
+    positive = "models.PositiveIntegerField(null=True)"
+    library.migration("0002_rank", f'migrations.AddField("Book", "rank", {positive})')
+    library.migration("0003_rename", 'migrations.RenameModel("Book", "Volume")', CREATE_BOOK)
+    assert library.migrate().code == 0
+    library.migration("0004_rank", f'migrations.AddField("Book", "rank", {positive})')
+    assert library.migrate(LOCKGATE_LARGE_TABLE_BYTES="0").code == 0
+    names = library.database.rows("SELECT conname, convalidated FROM pg_constraint WHERE contype = 'c' ORDER BY 1")
+    assert [row for row in names if "rank" in row[0]] == [
+        ("shop_book_rank_check", True),
+        ("shop_book_rank_check1", True),
+    ]
+
+
+def test_an_index_of_that_name_in_another_schema_is_not_in_the_way(library: Site) -> None:
+    library.database.execute(
+        "CREATE SCHEMA tenant",
+        "CREATE TABLE tenant.shop_book (LIKE public.shop_book INCLUDING ALL)",
+        "INSERT INTO tenant.shop_book OVERRIDING SYSTEM VALUE SELECT * FROM public.shop_book",
+        "CREATE INDEX book_title ON public.shop_book (title)",
+    )
+    library.migration("0002_index", ADD_INDEX)
+    result = library.migrate(PGOPTIONS="-c search_path=tenant,public")
+    assert result.code == 0, result.text
+    assert library.database.rows(
+        "SELECT schemaname::text FROM pg_indexes WHERE indexname = 'book_title' ORDER BY 1"
+    ) == [("public",), ("tenant",)]
+
+
 def test_a_switch_that_fails_takes_back_what_was_prepared(library: Site) -> None:
     before = dump(library.database)
     library.migration("0002_bad", ADD_INDEX, ADD_CHECK, 'migrations.RunSQL("SELECT 1/0")')

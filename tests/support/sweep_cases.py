@@ -90,6 +90,7 @@ def text(length: int = 100, **options: Any) -> models.CharField[Any, Any]:
 COUNT = ops.RunPython(sweep_functions.count_up, ops.RunPython.noop)
 BIG = models.BigAutoField(primary_key=True)
 LONG = models.Q(pages__gte=0)
+LONG_TABLE = "library_table_with_a_name_that_is_nearly_as_long_as_names_may_be"[:60]
 
 # What is there, large and filled. What cases take away has a name that says so.
 START = (
@@ -127,6 +128,11 @@ START = (
     ),
     ops.CreateModel(
         "Note", [("id", BIG), ("text", text(db_index=True)), ("book", models.ForeignKey("library.Book", CASCADE))]
+    ),
+    ops.CreateModel(
+        "Longish",
+        [("id", BIG), ("first_column", number(null=True)), ("second_column", number(null=True))],
+        options={"db_table": LONG_TABLE},
     ),
 )
 
@@ -275,4 +281,69 @@ MIXED = (
     ),
 )
 
-CASES = (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS, *TABLES, *MIXED)
+EXTRA = Pending((add("extra", number(default=7)),))
+
+# Histories that undo, rename or meet again what they have made.
+ODD = (
+    case("AlterField: unique set and taken away", alter("title", text(unique=True)), alter("title", text())),
+    case(
+        "AlterUniqueTogether, and back",
+        ops.AlterUniqueTogether("Book", [("title", "pages"), ("rank", "copies")]),
+        ops.AlterUniqueTogether("Book", [("rank", "copies")]),
+    ),
+    case(
+        "AlterIndexTogether, then RenameIndex",
+        ops.AlterIndexTogether("Book", [("title", "pages")]),
+        ops.RenameIndex("Book", "title_pages", old_fields=("title", "pages")),
+    ),
+    Case(
+        "A partial unique index dropped, then its column filled",
+        (
+            Pending((unique("part", fields=["copies"], condition=LONG),)),
+            Pending((ops.RunSQL("UPDATE library_book SET copies = NULL WHERE id % 2 = 0"),)),
+            Pending((ops.RemoveConstraint("Book", "part"), alter("copies", number(default=1)))),
+        ),
+    ),
+    case("AddField, and a check of another column", EXTRA.operations[0], ops.AddConstraint("Book", check("c", LONG))),
+    case(
+        "Two columns required of a table with a long name",
+        ops.AlterField("Longish", "first_column", number()),
+        ops.AlterField("Longish", "second_column", number()),
+    ),
+    Case(
+        "A column required whose name another one had",
+        (
+            Pending((ops.RenameField("Book", "pages", "sheets"), add("pages", number(null=True)))),
+            Pending((ops.RunSQL("UPDATE library_book SET pages = sheets"),)),
+            Pending((alter("pages", number()),)),
+        ),
+    ),
+    case(
+        "Constraints with names that are too long",
+        unique("u" * 80, fields=["pages"]),
+        ops.AddConstraint("Book", check("c" * 80, LONG)),
+        unique("p" * 80, fields=["pages"], condition=LONG),
+    ),
+    case(
+        "AddField, unique, on a table with a long name",
+        add("a_third_column", number(null=True, unique=True), "Longish"),
+    ),
+    Case(
+        "A default kept, then set by SQL",
+        (EXTRA, Pending((ops.RunSQL("ALTER TABLE library_book ALTER COLUMN extra SET DEFAULT 7"),))),
+    ),
+    Case(
+        "A default kept, its column renamed, not atomic",
+        (EXTRA, Pending((ops.RenameField("Book", "extra", "more"),), atomic=False)),
+    ),
+    Case(
+        "A default kept, its column removed and added with a db_default",
+        (EXTRA, Pending((ops.RemoveField("Book", "extra"),)), Pending((add("extra", number(db_default=7)),))),
+    ),
+    Case(
+        "A default kept, its column removed and added with a db_default, not atomic",
+        (EXTRA, Pending((ops.RemoveField("Book", "extra"), add("extra", number(db_default=7))), atomic=False)),
+    ),
+)
+
+CASES = (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS, *TABLES, *MIXED, *ODD)

@@ -16,7 +16,7 @@ from django.db.migrations import Migration
 from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
-from django.db.models.functions import Abs
+from django.db.models.functions import Abs, Coalesce
 
 from lockgate.execution.recording_editor import offline_connection, recording
 from lockgate.facts.tables import DatabaseFacts, TableFacts
@@ -210,6 +210,42 @@ def test_data_changed_after_does_not() -> None:
 def test_what_the_migration_touches_later_is_not_put_off(operations: list[Operation], reason: str) -> None:
     assert kept(*operations) == [f"{reason} comes after it in the same migration"]
     assert Phase.FINISH not in {step.phase for step in plan(*operations).steps}
+
+
+FILLED = add("extra", models.IntegerField(default=0))
+MIGHT = "rows may violate it, which must fail before anything is committed"
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [FILLED, unique("u", fields=["extra"])],
+        [EXTRA, unique("u", fields=["extra"], nulls_distinct=False)],
+        [EXTRA, unique("u", Coalesce("extra", 0))],
+        [FILLED, ops.AddConstraint("Book", models.CheckConstraint(condition=models.Q(extra__gt=0), name="c"))],
+        [ops.RenameField("Book", "pages", "sheets"), unique("u", fields=["sheets"])],
+        [ops.RenameModel("Book", "Volume"), ops.AddConstraint("Volume", CHECK.constraint)],
+    ],
+    ids=["unique", "unique NULLs", "unique expression", "check", "renamed column", "renamed table"],
+)
+def test_what_rows_may_violate_once_the_migration_counts_is_not_put_off(operations: list[Operation]) -> None:
+    assert MIGHT in kept(*operations)
+    assert Phase.FINISH not in {step.phase for step in plan(*operations).steps}
+
+
+def test_a_check_of_other_columns_than_the_new_one_goes_before_the_switch() -> None:
+    assert phases(FILLED, CHECK) == ["expand", "expand", "switch", "contract"]
+
+
+def test_an_index_is_dropped_before_its_column_is_filled() -> None:
+    state, made = library(), planner()
+    made.plan(plans.migration("0001_index", index("isbn_idx", fields=["isbn"])), state)
+    removed, filled = (
+        ops.RemoveIndex("Book", "isbn_idx"),
+        alter("isbn", models.CharField(max_length=20, default="none")),
+    )
+    last = made.plan(plans.migration("0002_filled", removed, filled), state)
+    assert Phase.FINISH not in {step.phase for step in last.steps}
 
 
 def test_other_columns_and_code_do_not_keep_a_plain_index() -> None:

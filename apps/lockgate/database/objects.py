@@ -15,11 +15,12 @@ class IndexState(NamedTuple):
 
     table: str
     valid: bool
+    schema: str
 
 
-def index(connection: BaseDatabaseWrapper, name: str) -> IndexState | None:
-    """The index that an unqualified name finds; None where there is none."""
-    row = raw(connection).execute(read("index_state"), {"name": name}).fetchone()
+def index(connection: BaseDatabaseWrapper, table: str, name: str) -> IndexState | None:
+    """The index of a name in the schema of the table that an unqualified name finds; None where there is none."""
+    row = raw(connection).execute(read("index_state"), {"name": name, "table": table}).fetchone()
     return IndexState(*row) if row else None
 
 
@@ -27,6 +28,12 @@ def constraint(connection: BaseDatabaseWrapper, table: str, name: str) -> bool |
     """Whether a table's constraint is validated; None where there is none of that name."""
     row = raw(connection).execute(read("constraint_state"), {"table": table, "name": name}).fetchone()
     return bool(row[0]) if row else None
+
+
+def taken(connection: BaseDatabaseWrapper, table: str, name: str) -> tuple[bool, bool]:
+    """Whether a relation in the table's schema has this name; and whether another table's constraint has."""
+    row = raw(connection).execute(read("name_taken"), {"name": name, "table": table}).fetchone()
+    return (bool(row[0]), bool(row[1])) if row else (False, False)
 
 
 def column_default(connection: BaseDatabaseWrapper, table: str, column: str) -> str | None:

@@ -6,6 +6,7 @@ dropped only where the column still has the very default that was left: whoever 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
@@ -17,7 +18,8 @@ from lockgate.execution import interruption
 from lockgate.execution.duties import Duties
 from lockgate.facts import Key, StepEnded, StepStarted
 from lockgate.models import Run, Step
-from lockgate.planning.steps import LockMode
+from lockgate.planning.contract import Fate, follow
+from lockgate.planning.steps import LockMode, Statement
 
 
 def due(alias: str, run: Run) -> list[Step]:
@@ -39,6 +41,23 @@ def carry_out_due(duties: Duties, run: Run) -> int:
         took = _one(duties, key, row)
         duties.listen(StepEnded(key, row.phase, row.title, took.total_seconds()))
     return len(rows)
+
+
+def settle(duties: Duties, statements: Iterable[Statement]) -> None:
+    """Before these statements, in their transaction: what earlier migrations have left for the columns they change.
+
+    A default that they would alter is dropped first, one whose column they drop is forgotten, and where they rename
+    its column or table, the journal goes along.
+    """
+    planned = tuple(statements)
+    for row in journal.open_contracts(duties.connection.alias) if planned else ():
+        fate = follow(row.table, row.target, planned)
+        if fate is Fate.TOUCHED:
+            carry_out(duties, row)
+        elif fate is Fate.GONE:
+            duties.journal.end(row, Step.State.OBSOLETE)
+        elif fate != (row.table, row.target):
+            duties.journal.move(row, *fate)
 
 
 def carry_out(duties: Duties, row: Step) -> None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, OutputWrapper
 from django.core.management.commands import migrate as django_migrate
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
@@ -38,6 +38,27 @@ def executor_in_place(factory: ExecutorFactory) -> Iterator[None]:
         yield
     finally:
         module.MigrationExecutor = original
+
+
+@contextlib.contextmanager
+def signals_sent_with(stdout: OutputWrapper) -> Iterator[None]:
+    """Let receivers of pre_migrate and post_migrate write here, also where Django's own lines go nowhere.
+
+    Django takes what sends them from globals of the command's module, and gives them the command's stdout.
+    """
+    module: Any = django_migrate
+    kept = {name: getattr(module, name) for name in ("emit_pre_migrate_signal", "emit_post_migrate_signal")}
+    for name, emit in kept.items():
+        setattr(module, name, _sending(emit, stdout))
+    try:
+        yield
+    finally:
+        for name, emit in kept.items():
+            setattr(module, name, emit)
+
+
+def _sending(emit: Callable[..., None], output: OutputWrapper) -> Callable[..., None]:
+    return lambda *args, **options: emit(*args, **{**options, "stdout": output})
 
 
 def run_deferred_sql(editor: BaseDatabaseSchemaEditor) -> None:

@@ -27,7 +27,7 @@ from lockgate.execution import django_seams, interruption
 from lockgate.execution.duties import Duties
 from lockgate.execution.next_plan import Planner
 from lockgate.execution.one_by_one import Walk
-from lockgate.execution.phases import Course, Whole, wanted
+from lockgate.execution.phases import Course, Whole
 from lockgate.execution.rendering.executor import LazyExecutor
 from lockgate.execution.switch_editor import switch_editor
 from lockgate.facts import Action, Key
@@ -177,8 +177,7 @@ class Executor(LazyExecutor):
     def _one_by_one(self, migration: Migration, state: ProjectState) -> ProjectState:
         record = self._recorder(migration, "apply")
         plan = self.planner.plan(migration, state, ()) if self.planner else None
-        steps = {step.operation: wanted(step) for step in plan.steps} if plan else {}
-        state = Walk(self.duties, migration, lambda number: steps.get(number, {})).go(state)
+        state = Walk(self.duties, migration, plan.steps if plan else ()).go(state)
         self.duties.confirm(inside=False)
 
         def last() -> None:

@@ -9,12 +9,13 @@ can promise there, and a rerun says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.postgres import operations as postgres_operations
+from django.db import transaction
 from django.db.migrations import Migration, RunPython, RunSQL
 from django.db.migrations import operations as django_operations
 from django.db.migrations.operations.base import Operation
@@ -24,9 +25,10 @@ from django.db.migrations.writer import OperationWriter
 from lockgate import journal, policy
 from lockgate.database import locks, objects
 from lockgate.errors import MigrationFailed
-from lockgate.execution import django_seams, failures, interruption, online_step
+from lockgate.execution import contract, django_seams, failures, interruption, online_step
 from lockgate.execution.duties import Duties
-from lockgate.execution.ladder import RETRIED, Wanted
+from lockgate.execution.ladder import RETRIED
+from lockgate.execution.phases import wanted
 from lockgate.execution.watch import watching
 from lockgate.facts import Recovering, StepRepeated
 from lockgate.journal import Line
@@ -34,6 +36,7 @@ from lockgate.models import Step as Row
 from lockgate.planning import fingerprint
 from lockgate.planning.operations import parts
 from lockgate.planning.plan import key_of
+from lockgate.planning.steps import Step
 
 _CONCURRENT = (postgres_operations.AddIndexConcurrently, postgres_operations.RemoveIndexConcurrently)
 _PATIENT = (postgres_operations.ValidateConstraint,)
@@ -89,10 +92,10 @@ class _Part:
 
 
 class Walk:
-    """One run's way through a migration's operations."""
+    """One run's way through a migration's operations. planned: the steps that they were planned as, if they were."""
 
-    def __init__(self, duties: Duties, migration: Migration, wanted: Callable[[int], Wanted]) -> None:
-        self.duties, self.migration, self.wanted = duties, migration, wanted
+    def __init__(self, duties: Duties, migration: Migration, planned: Sequence[Step]) -> None:
+        self.duties, self.migration, self.planned = duties, migration, planned
         self.key, self.meaning = key_of(migration), fingerprint.of(migration).meaning
         self.rows = {
             row.ordinal: row for row in journal.prepared(duties.connection.alias).get(self.key, ()) if _of_walk(row)
@@ -126,11 +129,12 @@ class Walk:
         if isinstance(part.operation, _CONCURRENT):
             self._concurrently(part, row)
         elif part.outside:
-            self._outside(part, row)
+            self._outside(part, row, number)
         elif isinstance(part.operation, _PATIENT):
-            self._in_transaction(part, row, None)
+            self._in_transaction(part, row, number, None)
         else:
-            self.duties.ladder.climb(self.key, self.wanted(number), lambda t: self._in_transaction(part, row, t))
+            targets = {table: mode for step in self._steps(number) for table, mode in wanted(step).items()}
+            self.duties.ladder.climb(self.key, targets, lambda t: self._in_transaction(part, row, number, t))
 
     def _row(self, part: _Part) -> Row:
         """The operation's row: the one that an earlier run left, where it is still the same operation."""
@@ -154,7 +158,18 @@ class Walk:
             f"record that:  manage.py migrate {self.key.app} {self.key.name} --fake",
         )
 
-    def _in_transaction(self, part: _Part, row: Row, timeout: timedelta | None) -> None:
+    def _steps(self, number: int) -> list[Step]:
+        return [step for step in self.planned if step.operation == number]
+
+    def _settle_contracts(self, number: int) -> None:
+        contract.settle(self.duties, [statement for step in self._steps(number) for statement in step.statements])
+
+    def _settle_alone(self, number: int, timeout: timedelta) -> None:
+        with transaction.atomic(using=self.duties.connection.alias):
+            locks.limit_waiting(self.duties.connection, timeout)
+            self._settle_contracts(number)
+
+    def _in_transaction(self, part: _Part, row: Row, number: int, timeout: timedelta | None) -> None:
         """timeout: for locks; None where it may take its time, for it blocks nobody."""
         connection = self.duties.connection
         self.duties.journal.begin(row)
@@ -163,14 +178,16 @@ class Walk:
                 locks.lift_limits(connection)
             else:
                 locks.limit_waiting(connection, timeout)
+            self._settle_contracts(number)
             part.operation.database_forwards(self.migration.app_label, editor, part.before, part.after)
             django_seams.run_deferred_sql(editor)
             self.duties.journal.end(row, Row.State.DONE)
 
-    def _outside(self, part: _Part, row: Row) -> None:
+    def _outside(self, part: _Part, row: Row, number: int) -> None:
         if row.attempts:
             self.duties.listen(StepRepeated(self.key, row.title))
         self.duties.journal.begin(row)
+        self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
         self._send(part)
         self.duties.confirm(inside=False)
         self.duties.journal.end(row, Row.State.DONE)
@@ -194,7 +211,7 @@ class Walk:
 
     def _left_by_earlier_attempt(self, part: _Part, row: Row) -> bool:
         """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
-        found = objects.index(self.duties.connection, row.target)
+        found = objects.index(self.duties.connection, row.table, row.target)
         adds = isinstance(part.operation, postgres_operations.AddIndexConcurrently)
         if found is None or found.table != row.table:
             return not adds and found is None

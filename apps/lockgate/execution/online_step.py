@@ -66,6 +66,15 @@ def undo(duties: Duties, step: Step) -> None:
         duties.journal.end(step, Step.State.UNDONE, step.error)
 
 
+def still_there(duties: Duties, step: Step) -> bool:
+    """Whether what a done step made is still in the catalog, and whole."""
+    if step.kind == Kind.ADD_INDEX:
+        found = objects.index(duties.connection, step.table, step.target)
+        return found is not None and found.valid and found.table == step.table
+    state = objects.constraint(duties.connection, step.table, step.target)
+    return state is not None and (state or step.kind != Kind.VALIDATE_CONSTRAINT)
+
+
 def locks_of(step: Step) -> Wanted:
     """The locks of a step that is known from the journal alone: the strongest it could need."""
     if not step.table or step.kind in (Kind.VALIDATE_CONSTRAINT, Kind.ADD_INDEX, Kind.DROP_INDEX):
@@ -75,11 +84,9 @@ def locks_of(step: Step) -> Wanted:
 
 def _take_back(duties: Duties, step: Step) -> None:
     if not step.transactional:
-        found = objects.index(duties.connection, step.target)
+        found = objects.index(duties.connection, step.table, step.target)
         if found is not None and found.table == step.table:
-            with unlimited(duties.connection):
-                for statement in step.undo:
-                    session.raw(duties.connection).execute(statement)
+            _drop_concurrently(duties.connection, found.schema, step.target)
         duties.journal.end(step, Step.State.UNDONE, step.error)
         return
 
@@ -118,7 +125,7 @@ def _build_index(duties: Duties, step: Step) -> None:
     """Build an index concurrently; one that an earlier attempt of ours left invalid is dropped first."""
 
     def attempt() -> None:
-        found = objects.index(duties.connection, step.target)
+        found = objects.index(duties.connection, step.table, step.target)
         if found is not None and (step.attempts == 0 or found.table != step.table):
             raise _in_the_way(step, valid=found.valid)
         if found is None or not found.valid:
@@ -133,7 +140,7 @@ def _build_index(duties: Duties, step: Step) -> None:
 
 def _drop_index(duties: Duties, step: Step) -> None:
     def attempt() -> None:
-        found = objects.index(duties.connection, step.target)
+        found = objects.index(duties.connection, step.table, step.target)
         if found is not None and found.table == step.table:
             duties.journal.begin(step)
             with unlimited(duties.connection):
@@ -145,11 +152,16 @@ def _drop_index(duties: Duties, step: Step) -> None:
 
 def drop_invalid(connection: BaseDatabaseWrapper, name: str, table: str) -> None:
     """Drop what a concurrent build of ours, broken off, has left on this table; a valid index stays."""
-    found = objects.index(connection, name)
+    found = objects.index(connection, table, name)
     if found is not None and not found.valid and found.table == table:
-        with unlimited(connection):
-            drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name))
-            session.raw(connection).execute(drop)
+        _drop_concurrently(connection, found.schema, name)
+
+
+def _drop_concurrently(connection: BaseDatabaseWrapper, schema: str, name: str) -> None:
+    """By its full name: the search path may find another one first."""
+    with unlimited(connection):
+        drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(schema, name))
+        session.raw(connection).execute(drop)
 
 
 def _repeatedly(duties: Duties, attempt: Callable[[], None]) -> None:

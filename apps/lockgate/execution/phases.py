@@ -27,15 +27,13 @@ from lockgate.execution.switch_editor import switch_editor
 from lockgate.facts import InPlace, Key
 from lockgate.journal import Line
 from lockgate.models import Step as Row
-from lockgate.planning import fingerprint
+from lockgate.planning import fingerprint, names
 from lockgate.planning.plan import key_of
-from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Step, Work
+from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Statement, Step, Work
 
 # What a new constraint or unique index says of rows that break it.
 _OFFENDED = ("23502", "23503", "23505", "23514")
 _CODE = (Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN, Kind.OTHER)
-# Changes of a column after which a default that was kept for an earlier release must not stay, or be dropped, blindly.
-_TOUCHING = (Kind.ALTER_TYPE, Kind.SET_DEFAULT, Kind.DROP_DEFAULT, Kind.ADD_IDENTITY)
 
 Whole = Callable[[Any, timedelta, Callable[[], None], Callable[[], None]], ProjectState]
 
@@ -52,6 +50,7 @@ class Course:
         self.duties, self.migration, self.planner, self.whole = duties, migration, planner, whole
         self.key = key_of(migration)
         self.plan: MigrationPlan | None = None
+        self.foreseen: tuple[Statement, ...] = ()  # what the switch sends, also where it then runs as Django does
         self.rows: list[Row] = []
         self.to_finish: list[Row] = []
 
@@ -89,6 +88,7 @@ class Course:
             self.plan = planner.plan(self.migration, state, hidden)
         except Exception as error:  # a third party's operation that cannot be planned can still be run
             self._in_place(f"it cannot be planned ({type(error).__name__}: {error})")
+        self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else ()
         lines = self._lines(Phase.EXPAND)
         if left and not _same(left, lines):
             undo(self.duties, self.key, left)
@@ -111,7 +111,7 @@ class Course:
         steps = self.plan.phase(Phase.EXPAND) if self.plan else ()
         for number, (row, step) in enumerate(zip(self.rows, steps, strict=True), 1):
             self.duties.progress.remaining = _prepared(self.key, number - 1, len(steps))
-            if row.state == Row.State.DONE and still_there(self.duties, row):
+            if row.state == Row.State.DONE and online_step.still_there(self.duties, row):
                 continue
             try:
                 online_step.run(self.duties, row, wanted(step), number=number, total=len(steps))
@@ -158,7 +158,8 @@ class Course:
         targets = self._wanted()
         if self.plan is not None and len(targets) > 1 and _brief(self.plan):
             locks.take(self.duties.connection, {table: mode.name.replace("_", " ") for table, mode in targets.items()})
-        self._settle_contracts()
+        if self.duties.journaled is not None:
+            contract.settle(self.duties, self.foreseen)
 
     def _last(self, editor: Any) -> None:
         """After the operations and their deferred SQL, with the rows that record them, in their transaction."""
@@ -168,31 +169,32 @@ class Course:
             return
         self.duties.journal.commit(self.key)
         self.duties.journal.supersede(self.key)
-        lines = [*self._lines(Phase.FINISH), *map(self._expecting, self._lines(Phase.CONTRACT))]
+        finishing = self._lines(Phase.FINISH)
+        self._require_free_names(finishing)
+        lines = [*finishing, *map(self._expecting, self._lines(Phase.CONTRACT))]
         if lines:
             meaning = fingerprint.of(self.migration).meaning
             rows = self.duties.journal.write(self.key, meaning, lines, committed=True)
             self.to_finish = [row for row in rows if row.phase == journal.FINISH]
 
+    def _require_free_names(self, lines: Sequence[Line]) -> None:
+        """What finish makes must not meet a name that is taken: it could not be rolled back any more.
+
+        Django would fail there, or PostgreSQL give a constraint without a name another one; in place, both are so.
+        """
+        dropped = set()
+        for line in lines:
+            relation, constraint = objects.taken(self.duties.connection, line.table, line.target)
+            if line.kind == Kind.DROP_INDEX:
+                dropped.add(line.target)
+            elif line.kind == Kind.ADD_INDEX and relation and line.target not in dropped:
+                raise PlanDiverged(f'the name "{line.target}" is taken')
+            elif line.kind == Kind.VALIDATE_CONSTRAINT and constraint:
+                raise PlanDiverged(f'another table has a constraint "{line.target}" too')
+
     def _expecting(self, line: Line) -> Line:
         found = objects.column_default(self.duties.connection, line.table, line.target)
         return Line(**{**line.__dict__, "expected": found or ""})
-
-    def _settle_contracts(self) -> None:
-        """What an earlier migration left for a column that this one touches: done now, or renamed with it."""
-        if self.plan is None or self.duties.journaled is None:
-            return
-        changes = [change for step in self.plan.phase(Phase.SWITCH) for change in step.changes]
-        for change in changes:
-            if change.kind in _TOUCHING:
-                rows = journal.open_contracts(self.duties.connection.alias)
-                for row in rows.filter(table=change.table, target__in=change.columns):
-                    contract.carry_out(self.duties, row)
-        for change in changes:
-            if change.kind is Kind.RENAME_TABLE:
-                self.duties.journal.moved(change.old_name, change.name)
-            elif change.kind is Kind.RENAME_COLUMN:
-                self.duties.journal.renamed(change.table, change.old_name, change.name)
 
     def _wanted(self) -> Wanted:
         """The locks that the switch takes on tables that others use."""
@@ -224,15 +226,6 @@ def undo(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
     duties.progress.remaining = ""
 
 
-def still_there(duties: Duties, row: Row) -> bool:
-    """Whether what a done step made is still in the catalog, and whole."""
-    if row.kind == Kind.ADD_INDEX:
-        found = objects.index(duties.connection, row.target)
-        return found is not None and found.valid and found.table == row.table
-    state = objects.constraint(duties.connection, row.table, row.target)
-    return state is not None and (state or row.kind != Kind.VALIDATE_CONSTRAINT)
-
-
 def wanted(step: Step) -> Wanted:
     """The locks of a step that it needs only for a moment, and so waits for only for a moment."""
     return {lock.table: lock.mode for lock in step.locks if step.transactional}
@@ -247,7 +240,7 @@ def _line(number: int, step: Step) -> Line:
         step.title,
         change.kind.value,
         change.table,
-        target,
+        names.stored(target),
         step.statements[0].sql,
         step.undo,
         step.transactional,

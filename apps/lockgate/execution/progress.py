@@ -23,6 +23,11 @@ class Progress:
     transaction_ended: bool = False  # by the current migration's own SQL
     remaining: str = ""  # what steps outside a migration's transaction have left in the database, in words
 
+    @property
+    def touched(self) -> bool:
+        """Whether a migration has begun, or is done, that is not Lockgate's own."""
+        return self.current is not None or any(key.app != "lockgate" for key, _ in self.done)
+
     @contextlib.contextmanager
     def step(self, migration: Key, action: Action, *, atomic: bool) -> Iterator[None]:
         """Announce a migration, and its end; where it fails, it stays the current one."""

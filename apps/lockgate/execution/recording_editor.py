@@ -21,16 +21,15 @@ from django.db.backends.ddl_references import Expressions, Table
 from django.db.backends.ddl_references import Statement as DjangoStatement
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.backends.utils import strip_quotes
-from django.db.models import Index, Model
+from django.db.models import CheckConstraint, Index, Model, Q
 from psycopg import sql as psycopg_sql
 from psycopg.adapt import AdaptersMap
 from psycopg.types import TypeInfo
 from psycopg.types.hstore import register_hstore
 
 from lockgate.errors import LockgateError
-from lockgate.execution.recording import names
 from lockgate.execution.recording.new_columns import NewColumns
-from lockgate.planning import type_changes
+from lockgate.planning import names, type_changes
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
@@ -95,6 +94,7 @@ class _Recording(NewColumns):
         self._announced: list[Change] = []
         self._fragments: list[tuple[str, Change]] = []
         self._altered = ""  # the column whose field is being altered
+        self._conditioned: tuple[str, ...] = ()  # the columns of the check that is being added
         self._aside: list[str] | None = None  # what is only being made up, in place of being recorded
         self._column: tuple[type[Model], Any] | None = None  # the one that is being added
         self._without_identity: set[tuple[str, str]] = set()
@@ -112,6 +112,7 @@ class _Recording(NewColumns):
         """Forget what an operation that failed half-way had said so far. deferred: what was deferred before it."""
         self.recorded, self.deferred_sql = [], list(deferred)
         self._announced, self._fragments, self._altered, self._column = [], [], "", None
+        self._conditioned = ()
 
     # What is sent
 
@@ -177,6 +178,7 @@ class _Recording(NewColumns):
                 partial=bool(str(parts.get("condition", ""))),
                 expression=isinstance(listed, Expressions),
                 included=_included(parts),
+                nulls_equal=_nulls_equal(parts),
                 concurrently=template == self._t("sql_create_index_concurrently"),
             )
         if template in self._texts("sql_delete_index", "sql_delete_index_concurrently"):
@@ -201,9 +203,9 @@ class _Recording(NewColumns):
             EXCLUSION_TEMPLATE: Kind.ADD_EXCLUSION,
         }
         kind = made.get(template, Kind.OTHER)
-        if kind is Kind.ADD_CHECK and self._altered:
-            return replace(found, kind=kind, columns=(self._altered,))
-        return replace(found, kind=kind, unique=kind is Kind.ADD_UNIQUE)
+        if kind is Kind.ADD_CHECK:
+            return replace(found, kind=kind, columns=(self._altered,) if self._altered else self._conditioned)
+        return replace(found, kind=kind, unique=kind is Kind.ADD_UNIQUE, nulls_equal=_nulls_equal(parts))
 
     def _of_known(self, dropped: Change) -> Change:
         """With what is known of the constraint or index that is dropped by name."""
@@ -308,6 +310,11 @@ class _Recording(NewColumns):
             self._announced.append(Change(Kind.COMMENT, model._meta.db_table))
         super().alter_db_table_comment(model, old, new)  # type: ignore[misc]
 
+    def add_constraint(self, model: type[Model], constraint: Any) -> None:
+        self._conditioned = _conditioned(model, constraint)
+        super().add_constraint(model, constraint)  # type: ignore[misc]
+        self._conditioned = ()
+
     def remove_field(self, model: type[Model], field: Any) -> None:
         table_of_its_own = field.many_to_many and field.remote_field.through._meta.auto_created
         if not table_of_its_own and field.db_parameters(self.connection)["type"] is not None:
@@ -403,6 +410,20 @@ def _literals() -> AdaptersMap:
     known = AdaptersMap(psycopg.adapters)
     register_hstore(TypeInfo("hstore", HSTORE, HSTORE + 1), known)
     return known
+
+
+def _conditioned(model: type[Model], constraint: Any) -> tuple[str, ...]:
+    """The columns that a check's condition is about; none where that is not known."""
+    condition = getattr(constraint, "condition", None)
+    if not isinstance(constraint, CheckConstraint) or not isinstance(condition, Q):
+        return ()
+    names_of_fields = sorted(condition.referenced_base_fields)
+    fields: list[Any] = [model._meta.pk if name == "pk" else model._meta.get_field(name) for name in names_of_fields]
+    return tuple(field.column for field in fields if field.column)
+
+
+def _nulls_equal(parts: dict[str, Any]) -> bool:
+    return "NOT DISTINCT" in str(parts.get("nulls_distinct", ""))
 
 
 def _included(parts: dict[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import psycopg
+from django.core.management.base import CommandError
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import Error as DatabaseError
 
@@ -147,6 +148,8 @@ def _explained(gate: Gate, progress: Progress) -> Iterator[None]:
         signal.state = failures.state_of(progress)
         raise
     except (Exception, SystemExit) as error:  # code that ends the process must not end it as a success
+        if isinstance(error, CommandError) and not progress.touched:
+            raise  # Django's refusal of what was asked for: it says all there is to say
         _settle(gate, progress)
         explained = failures.explain(error, progress)
         if explained is error:

@@ -2,8 +2,8 @@
 
 A statement that a rewrite took out of the migration's transaction is known by its exact text; each is replaced once.
 What the expand phase has put into the catalog is hidden from Django's questions about names, because Django would take
-it for its own. Beside ``django_seams`` and ``recording_editor`` this is the only module that leans on what Django does
-not promise to keep.
+it for its own, until it sends the statement that would have made it. Beside ``django_seams`` and ``recording_editor``
+this is the only module that leans on what Django does not promise to keep.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.db.backends.ddl_references import Statement
 from django.db.backends.utils import strip_quotes
 
 from lockgate.execution.recording_editor import as_text
+from lockgate.planning import names
 
 Replaced = Iterable[tuple[str, tuple[str, ...]]]
 
@@ -56,10 +57,16 @@ class _Switching:
             for number, (known, instead) in enumerate(self.replaced):
                 if known == text:
                     del self.replaced[number]
+                    self._show(sql)
                     for each in instead:
                         super().execute(each, None)  # type: ignore[misc]
                     return
         super().execute(sql, params)  # type: ignore[misc]
+
+    def _show(self, sql: Any) -> None:
+        """Let Django see from now on what it takes itself to have made."""
+        if isinstance(sql, Statement) and "name" in sql.parts:
+            self.hidden -= {names.stored(strip_quotes(str(sql.parts["name"])))}
 
     def _drops_absent(self, statement: Statement) -> bool:
         drops = {getattr(self, name) for name in ("sql_delete_constraint", "sql_delete_fk")}

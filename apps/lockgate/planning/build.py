@@ -24,6 +24,7 @@ from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.rewrites import Context, Kept, Online, Rewritten
 from lockgate.planning.rewrites.context import EVERYTHING
+from lockgate.planning.rows import KnownRows
 from lockgate.planning.steps import Change, Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
 
 IN_PLACE = "in the migration's own transaction"
@@ -128,6 +129,7 @@ class _Builder:
         self.made: set[tuple[str, str]] = set()
         self.dropped: set[str] = set()
         self.data = ""
+        self.rows = KnownRows()
         self.deferred: list[_Deferred] = []
 
     def build(self, state: ProjectState) -> MigrationPlan:
@@ -259,6 +261,7 @@ class _Builder:
             frozenset(self.dropped),
             self.data,
             previous,
+            self.rows,
         )
         kept: Kept | None = None
         for change in statement.changes:
@@ -272,6 +275,7 @@ class _Builder:
     def _remember(self, statement: Statement) -> None:
         """What later changes of this migration must wait for the switch for."""
         for change in statement.changes:
+            self.rows.remember(change)
             if change.kind is Kind.RENAME_TABLE:
                 self.made.add((change.name, ""))
             elif change.kind is Kind.CREATE_TABLE:

@@ -5,6 +5,9 @@ A default that stays in the database must be the one that the step later drops, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from enum import Enum
+
 from lockgate.planning import sql_reading
 from lockgate.planning.sql_reading import SqlStatement
 from lockgate.planning.steps import Change, Kind, Statement
@@ -23,8 +26,46 @@ _OF_COLUMN = frozenset(
         Kind.DROP_IDENTITY,
     }
 )
+# Changes after which a kept default would be another, or would be taken for one that is meant to stay.
+_TOUCHING = frozenset({Kind.ALTER_TYPE, Kind.SET_DEFAULT, Kind.DROP_DEFAULT, Kind.ADD_IDENTITY})
 # SQL that begins with one of these leaves columns and their defaults alone.
 _HARMLESS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE", "COMMENT", "SET", "GRANT", "ANALYZE", "LOCK")
+
+
+class Fate(Enum):
+    """What a later migration means for a default that an earlier one has kept."""
+
+    TOUCHED = "touched"  # it must be dropped first
+    GONE = "gone"  # so is its column
+
+
+def follow(table: str, column: str, statements: Iterable[Statement]) -> tuple[str, str] | Fate:
+    """The names that a column with a kept default has after these statements, or why there is none to be kept.
+
+    SQL that cannot be read is taken to leave it alone: what it does to the default is seen when that is to be dropped.
+    """
+    for change in (change for statement in statements for change in _known(statement)):
+        if change.kind is Kind.RENAME_TABLE and change.old_name == table:
+            table = change.name
+        if change.table != table:
+            continue
+        if change.kind is Kind.RENAME_COLUMN and change.old_name == column:
+            column = change.name
+        elif change.kind is Kind.DROP_TABLE or (change.kind is Kind.DROP_COLUMN and column in change.columns):
+            return Fate.GONE
+        elif change.kind in _TOUCHING and column in change.columns:
+            return Fate.TOUCHED
+    return table, column
+
+
+def _known(statement: Statement) -> Iterator[Change]:
+    """Its changes, with what can be read of SQL that is the migration's own."""
+    for change in statement.changes:
+        if change.kind is Kind.RUN_SQL:
+            for each in sql_reading.statements(statement.sql):
+                yield from sql_reading.changes(each)
+        else:
+            yield change
 
 
 def disturbs(statement: Statement, table: str, column: str) -> bool:

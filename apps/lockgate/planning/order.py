@@ -98,7 +98,7 @@ def _relies(later: Change, mine: Change, *, put_off: bool) -> bool:  # noqa: PLR
             return same_name and not put_off
         case Kind.ADD_INDEX | Kind.ADD_UNIQUE | Kind.ADD_EXCLUSION | Kind.ADD_PRIMARY_KEY:
             return same_name and not put_off and mine.kind is Kind.DROP_INDEX
-        case Kind.DROP_COLUMN | Kind.RENAME_COLUMN | Kind.ALTER_TYPE:
+        case Kind.DROP_COLUMN | Kind.RENAME_COLUMN | Kind.ALTER_TYPE | Kind.UPDATE_ROWS:
             return later.table == mine.table and _same_columns(later, mine)
         case _:  # a foreign key needs the unique index of what it refers to
             return mine.unique and later.references == mine.table

@@ -131,6 +131,7 @@ class Change:
     work: for ALTER_TYPE, what PostgreSQL must do to the rows. included: columns that an index carries along (INCLUDE).
     expression: an index of expressions; its columns are those that they use.
     satisfied: a constraint that a new column brings, which no row that is there can violate.
+    nulls_equal: a unique constraint or index to which one NULL is like another.
     """
 
     kind: Kind
@@ -156,6 +157,7 @@ class Change:
     included: tuple[str, ...] = ()
     expression: bool = False
     satisfied: bool = False
+    nulls_equal: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,3 +224,6 @@ class MigrationPlan:
 
     def phase(self, phase: Phase) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if step.phase is phase)
+
+    def sent(self, phase: Phase) -> tuple[Statement, ...]:
+        return tuple(statement for step in self.phase(phase) for statement in step.statements)

@@ -10,7 +10,7 @@ from lockgate.reporting.status import MigrationStatus, Status, StepStatus
 
 def by_app(found: Status, app_names: Sequence[str] | None, *, with_time: bool) -> Iterator[tuple[str, list[str]]]:
     """App label and its lines; all apps that have migrations, or the named ones."""
-    labels = app_names or sorted({each.key.app for each in found.migrations})
+    labels = app_names or sorted(found.apps | {each.key.app for each in found.migrations})
     for label in labels:
         yield label, [_line(each, with_time=with_time) for each in found.migrations if each.key.app == label]
 

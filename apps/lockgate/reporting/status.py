@@ -68,10 +68,14 @@ class MigrationStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """All migrations in the order they run within their app, those unknown to this release last."""
+    """All migrations in the order they run within their app, those unknown to this release last.
+
+    apps: those that have a package of migrations, be it empty.
+    """
 
     migrations: tuple[MigrationStatus, ...]
     extensions: tuple[ExtensionOutcome, ...]
+    apps: frozenset[str] = frozenset()
 
     def of(self, *states: State) -> list[MigrationStatus]:
         return [each for each in self.migrations if each.state in states]
@@ -93,7 +97,7 @@ def read(connection: BaseDatabaseWrapper) -> Status:
     listed = [replace(_status(key, loader, recorded, held), steps=_steps(steps.get(key, ()))) for key in keys]
     ahead = plan.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)
     listed += [MigrationStatus(key, "ahead", recorded[key].applied) for key in ahead]
-    return Status(tuple(listed), tuple(outcomes))
+    return Status(tuple(listed), tuple(outcomes), frozenset(loader.migrated_apps))
 
 
 def _status(key: Key, loader: MigrationLoader, recorded: Any, held: dict[Key, Held]) -> MigrationStatus:

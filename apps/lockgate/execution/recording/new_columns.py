@@ -15,7 +15,7 @@ from django.db.backends.utils import strip_quotes
 from django.db.models import Model, Value
 from django.db.models.expressions import RawSQL
 
-from lockgate.execution.recording import names
+from lockgate.planning import names
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 

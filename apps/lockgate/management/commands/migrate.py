@@ -124,11 +124,13 @@ class Command(boundary.Boundary, DjangoMigrate):
 
     def _django(self, options: dict[str, Any], *, silent: bool = False) -> None:
         """Django's own ``migrate``. silent: ours reports what it would, so its lines go nowhere."""
-        kept = self.stdout
-        if silent:
-            self.stdout = OutputWrapper(io.StringIO())
-        try:
+        if not silent:
             super().handle(**options)
+            return
+        kept, self.stdout = self.stdout, OutputWrapper(io.StringIO())
+        try:
+            with django_seams.signals_sent_with(kept):
+                super().handle(**options)
         finally:
             self.stdout = kept
 

@@ -15,6 +15,8 @@ from lockgate.database import wait
 from lockgate.management import boundary
 from lockgate.reporting import documents, listing, status
 
+# What Django's --list and --plan put into ``format``; call_command(…, format="plan") means them, not our --format.
+DJANGOS_FORMATS = ("list", "plan")
 HISTORY_LENGTH = 20  # runs: about what fits on one screen
 
 
@@ -44,6 +46,8 @@ class Command(boundary.Boundary, DjangoShowMigrations):
             limits = boundary.policy_in_force()
             briefly = policy.within(limits, limits.connect_timeout.total_seconds())
             wait.until_ready(connection, briefly, lambda event: None)
+        if options.get("output") in DJANGOS_FORMATS:
+            options["format"] = options["output"]
         as_json = options.get("output") == "json"
         if options.get("history"):
             self._history(connection, options["limit"], as_json=as_json)

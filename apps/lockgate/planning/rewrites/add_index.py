@@ -19,6 +19,8 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
     if prevented := context.prevented():
         return prevented
     later = context.depends_on_switch(change)
+    if later and change.unique and (kept := context.violable(change)):
+        return kept
     if later and change.unique:
         reason = "after the switch, which makes its columns; until it is built duplicates are not refused"
     elif later:

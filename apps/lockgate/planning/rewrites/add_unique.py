@@ -23,7 +23,9 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
     if prevented := context.prevented():
         return prevented
     if context.depends_on_switch(change):
-        return Rewritten("add unique constraint", after_the_switch(statement, change, context))
+        return context.violable(change) or Rewritten(
+            "add unique constraint", after_the_switch(statement, change, context)
+        )
     found = "duplicates are found here, before anything has changed; reads and writes go on"
     build = _build(Phase.EXPAND, statement, change, context, found)
     return Rewritten("add unique constraint", (build,), (_attach(statement, change),))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lockgate.planning.prospect import Prospect
+from lockgate.planning.rows import KnownRows
 from lockgate.planning.steps import Change, Phase, Statement
 
 # Among what a migration has made: an extension, whose types, operators and functions anything may use.
@@ -48,7 +49,7 @@ class Context:
     made: columns and tables that this migration has made, changed or renamed by now, and dropped: names of
     constraints and indexes that it has dropped; what needs them must wait for the switch. data: the RunPython or
     RunSQL that ran earlier in this migration, if any. previous: the changes of the statement right before it in the
-    same operation.
+    same operation. rows: what is known of the rows by now.
     """
 
     before: Prospect
@@ -59,6 +60,7 @@ class Context:
     dropped: frozenset[str] = frozenset()
     data: str = ""
     previous: tuple[Change, ...] = ()
+    rows: KnownRows = field(default_factory=KnownRows)
 
     def pays(self, table: str) -> bool:
         """Whether the table is there already, and large enough to care."""
@@ -83,6 +85,12 @@ class Context:
         return (
             Kept(f"{self.data} runs before it in the same migration, and it may depend on that") if self.data else None
         )
+
+    def violable(self, change: Change) -> Kept | None:
+        """A constraint that would be put off until the migration counts, and could then fail, stays in place."""
+        if self.rows.satisfy(change):
+            return None
+        return Kept("rows may violate it, which must fail before anything is committed")
 
     def partitioned(self, table: str) -> bool:
         found = self.before.fact(table)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lockgate.planning import names
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
-
-NAME_LIMIT = 63  # bytes: PostgreSQL truncates longer names
 
 
 def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
@@ -23,7 +22,9 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
     if context.is_of_what_was_made(change):
         return Kept("the column's rows are filled, or the column is made, in the same migration")
     native = context.version >= 180000
-    name = _name(change, "not_null" if native else "lockgate_not_null")
+    name = _name(change, native=native)
+    if native and (context.before.find(change.table, name) or not name.endswith(f"_{change.columns[0]}_not_null")):
+        return Kept("the name that PostgreSQL would give its constraint is taken, or may be: it would be numbered")
     table, column, constraint = map(context.quote, (change.table, change.columns[0], name))
     rule = f"NOT NULL {column}" if native else f"CHECK ({column} IS NOT NULL)"
     drop = f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}"
@@ -55,7 +56,9 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
     return Rewritten("set not null", steps, tuple(switch))
 
 
-def _name(change: Change, suffix: str) -> str:
+def _name(change: Change, *, native: bool) -> str:
     """PostgreSQL's own name for the constraint from 18 on, a recognisable one before."""
-    stem = f"{change.table}_{change.columns[0]}"
-    return f"{stem[: NAME_LIMIT - len(suffix) - 1]}_{suffix}"
+    table, (column,) = change.table, change.columns
+    return (
+        names.given(table, column, "not_null") if native else names.distinct(f"{table}_{column}", "lockgate_not_null")
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lockgate.planning.rewrites.context import Context, Online, Rewritten
+from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
 
-def added_and_validated(name: str, statement: Statement, change: Change, context: Context) -> Rewritten:
+def added_and_validated(name: str, statement: Statement, change: Change, context: Context) -> Rewritten | Kept:
     """NOT VALID and VALIDATE before the switch; or in it and after it, where the switch makes what they need."""
     if context.depends_on_switch(change):
-        return after_the_switch(name, statement, change, context)
+        return context.violable(change) or after_the_switch(name, statement, change, context)
     table, constraint = context.quote(change.table), context.quote(change.name)
     drop = (f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}",)
     found = "; rows that violate it are found here, before anything has changed"
