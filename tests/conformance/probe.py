@@ -35,7 +35,7 @@ ONCE = "CREATE EXTENSION IF NOT EXISTS"  # Django leaves it out where the extens
 
 
 def count() -> object:
-    from lockgate.execution import history, migration_files
+    from lockgate.execution.outlook import history, migration_files
 
     ordered = history.in_order(MigrationLoader(None))
     own = [each for each in ordered if each.app_label != "lockgate" and not migration_files.is_installed(each)]
@@ -51,7 +51,7 @@ def midpoints() -> object:
 
 def _from(point: float) -> dict[str, object]:
     from lockgate import policy
-    from lockgate.execution import history, planner
+    from lockgate.execution.outlook import history, planner
 
     loader = MigrationLoader(connection)
     ordered = history.in_order(loader)
@@ -73,8 +73,8 @@ def replay() -> object:
     from django.db.migrations.executor import MigrationExecutor
 
     from lockgate.database import catalog
-    from lockgate.execution.lazy_states import LazyState
-    from lockgate.execution.recording_editor import recording
+    from lockgate.execution.recording.recording_editor import recording
+    from lockgate.execution.rendering.lazy_states import LazyState
     from lockgate.planning import build, tables
 
     executor = MigrationExecutor(connection)

@@ -13,8 +13,8 @@ import django.db.models.functions
 from django.db import migrations, models
 from django.db.migrations import Migration
 
-from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, recording
+from lockgate.execution.recording.recording_editor import offline_connection, recording
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import build, hazards
 from lockgate.planning.hazards import Hazard

@@ -24,8 +24,8 @@ HEAD = "| Operation | In place: table, lock, work | Waits meanwhile | Online |\n
 
 def planned(case: object, version: int, *, online: bool) -> MigrationPlan:
     """The plan of a case on large tables, without a server: they are planned, and then taken for deployed."""
-    from lockgate.execution.lazy_states import LazyState
-    from lockgate.execution.recording_editor import offline_connection, recording
+    from lockgate.execution.recording.recording_editor import offline_connection, recording
+    from lockgate.execution.rendering.lazy_states import LazyState
     from tests.support import plan_cases
 
     assert isinstance(case, plan_cases.Case)

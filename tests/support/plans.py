@@ -25,7 +25,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from lockgate.database import catalog, url
-from lockgate.execution.recording_editor import recording
+from lockgate.execution.recording.recording_editor import recording
 from lockgate.planning import build, tables
 from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Step, Work
 from project import embedded

@@ -7,9 +7,9 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
-from lockgate.execution import history
-from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.outlook import history
+from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.planning import build
 from lockgate.planning.rules import ALL, Rule
 from lockgate.planning.rules.rule import OFFLINE

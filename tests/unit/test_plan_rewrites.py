@@ -18,7 +18,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models.functions import Abs, Coalesce
 
-from lockgate.execution.recording_editor import offline_connection, recording
+from lockgate.execution.recording.recording_editor import offline_connection, recording
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build
 from lockgate.planning.steps import Kind, MigrationPlan, Phase

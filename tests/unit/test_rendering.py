@@ -14,8 +14,8 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.db.models.options import Options
 from django.db.models.signals import class_prepared
 
-from lockgate.execution.lazy_states import LazyState
 from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.execution.rendering.near import Near
 from lockgate.execution.rendering.states import Rendering, RunState
 from lockgate.execution.rendering.whole import WholeApps

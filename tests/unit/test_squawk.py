@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.errors import LockgateError
-from lockgate.execution import squawk
+from lockgate.execution.outlook import squawk
 from lockgate.facts import Key
 from lockgate.planning import hazards
 from lockgate.planning.rules import ALL

@@ -25,11 +25,11 @@ from lockgate.database import session
 from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, interruption
 from lockgate.execution.duties import Duties
-from lockgate.execution.next_plan import Planner
-from lockgate.execution.one_by_one import Walk
-from lockgate.execution.phases import Course, Whole
+from lockgate.execution.online.next_plan import Planner
+from lockgate.execution.online.one_by_one import Walk
+from lockgate.execution.online.phases import Course, Whole
+from lockgate.execution.online.switch_editor import switch_editor
 from lockgate.execution.rendering.executor import LazyExecutor
-from lockgate.execution.switch_editor import switch_editor
 from lockgate.facts import Action, Key
 from lockgate.ledger import Entry
 from lockgate.planning import fingerprint

@@ -16,7 +16,7 @@ from lockgate.facts import Fingerprint, Key, Listener, ServerFacts, ServerReady,
 from lockgate.redaction import Redactor
 
 if TYPE_CHECKING:
-    from lockgate.execution.survey import Survey
+    from lockgate.execution.judging.survey import Survey
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from django.db.migrations import Migration
 
 from lockgate import journal
 from lockgate.errors import NotFinished
-from lockgate.execution import phases
 from lockgate.execution.duties import Duties
+from lockgate.execution.online import phases
 from lockgate.facts import Key, Recovering
 from lockgate.models import Step
 from lockgate.planning import fingerprint

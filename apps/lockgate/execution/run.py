@@ -22,10 +22,11 @@ from django.db.utils import Error as DatabaseError
 from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
-from lockgate.execution import django_seams, failures, interruption, judgement, survey
+from lockgate.execution import django_seams, failures, interruption
 from lockgate.execution.gate import Gate, Request
+from lockgate.execution.judging import judgement, survey
+from lockgate.execution.judging.survey import Survey
 from lockgate.execution.progress import Progress
-from lockgate.execution.survey import Survey
 from lockgate.facts import Ended, ExtensionOutcome, LockAcquired, NothingPending, Runner
 
 

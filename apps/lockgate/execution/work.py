@@ -11,13 +11,15 @@ import functools
 from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate.database import advisory_lock, session
-from lockgate.execution import account, contract, django_seams, interruption, recovery
-from lockgate.execution.beginning import Beginning, nowhere
+from lockgate.execution import django_seams, interruption, recovery
+from lockgate.execution.accounts import account
+from lockgate.execution.accounts.beginning import Beginning, nowhere
 from lockgate.execution.duties import Confirm, Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
+from lockgate.execution.judging.survey import Survey
+from lockgate.execution.online import contract
 from lockgate.execution.progress import Progress
-from lockgate.execution.survey import Survey
 from lockgate.facts import Key
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.execution.preview import Preview, Previews
+from lockgate.execution.outlook.preview import Preview, Previews
 from lockgate.planning.plan import key_of
 from lockgate.planning.steps import Kind, Statement
 from lockgate.reporting import hazard_report, plan_report

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from django.db.migrations import Migration
 
-from lockgate.execution import squawk
-from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.outlook import squawk
+from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.planning import build, hazards
 from lockgate.planning.rules.case import HazardSettings
 from lockgate.planning.rules.rule import OFFLINE

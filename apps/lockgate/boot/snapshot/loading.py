@@ -16,7 +16,7 @@ from lockgate.boot.snapshot.fit import Release
 from lockgate.database.session import raw
 from lockgate.execution import django_seams
 from lockgate.execution.gate import Gate
-from lockgate.execution.survey import Survey
+from lockgate.execution.judging.survey import Survey
 from lockgate.facts import Fingerprint, Key, ServerFacts, SnapshotUnused
 
 

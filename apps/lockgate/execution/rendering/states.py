@@ -10,9 +10,9 @@ from django.apps import apps as installed
 from django.db.migrations import Migration
 from django.db.migrations.state import ModelState, ProjectState
 
-from lockgate.execution.lazy_states import LazyState
 from lockgate.execution.rendering import relations
 from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.execution.rendering.near import Near, States, Unsure
 from lockgate.execution.rendering.relations import ModelKey
 from lockgate.execution.rendering.whole import WholeApps

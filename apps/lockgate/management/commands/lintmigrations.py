@@ -11,8 +11,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
-from lockgate.execution import history, linting, migration_files
-from lockgate.execution.linting import Linted
+from lockgate.execution.outlook import history, linting, migration_files
+from lockgate.execution.outlook.linting import Linted
 from lockgate.management import boundary
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import BY_ID

@@ -10,7 +10,8 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.utils import DEFAULT_DB_ALIAS
 
-from lockgate.execution import failures, preview
+from lockgate.execution import failures
+from lockgate.execution.outlook import preview
 from lockgate.facts import Key
 from lockgate.management import boundary
 from lockgate.reporting import migration_sql

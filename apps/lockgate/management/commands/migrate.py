@@ -12,9 +12,10 @@ from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate.execution import django_seams, gate, interruption, run, survey
+from lockgate.execution import django_seams, gate, interruption, run
 from lockgate.execution.gate import Request, Snapshot
-from lockgate.execution.survey import Survey
+from lockgate.execution.judging import survey
+from lockgate.execution.judging.survey import Survey
 from lockgate.management import boundary
 from lockgate.reporting.terminal import live
 
@@ -78,7 +79,7 @@ class Command(boundary.Boundary, DjangoMigrate):
     def _read_only(self, reached: gate.Gate, options: dict[str, Any]) -> None:
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
         # Imported here: planning is a third of our code, and most runs have nothing to plan.
-        from lockgate.execution import planner  # noqa: PLC0415
+        from lockgate.execution.outlook import planner  # noqa: PLC0415
         from lockgate.reporting import plan_report  # noqa: PLC0415
 
         as_json = options.get("format") == "json"

@@ -22,7 +22,7 @@ from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, failures, interruption
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import RETRIED, Wanted
-from lockgate.execution.watch import watching
+from lockgate.execution.online.watch import watching
 from lockgate.facts import Key, StepEnded, StepStarted, StepUndone
 from lockgate.models import Step
 from lockgate.planning.steps import Kind, LockMode

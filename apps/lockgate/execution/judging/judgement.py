@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lockgate.errors import AheadOfCode, EditedMigration
 from lockgate.execution.gate import Gate, Request
-from lockgate.execution.survey import Survey
+from lockgate.execution.judging.survey import Survey
 from lockgate.facts import Ahead, Edited, Key
 
 SHOWN = 3  # migrations named in a message; the rest are counted
@@ -42,7 +42,7 @@ def judge_hazards(found: Survey, gate: Gate, request: Request) -> None:
     Imported here: planning is a third of our code, and most runs have nothing to plan.
     """
     if found.pending:
-        from lockgate.execution import hazard_judgement  # noqa: PLC0415
+        from lockgate.execution.judging import hazard_judgement  # noqa: PLC0415
 
         hazard_judgement.judge(found, gate, request)
 

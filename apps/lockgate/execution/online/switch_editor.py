@@ -17,7 +17,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.ddl_references import Statement
 from django.db.backends.utils import strip_quotes
 
-from lockgate.execution.recording_editor import as_text
+from lockgate.execution.recording.recording_editor import as_text
 from lockgate.planning import names
 
 Replaced = Iterable[tuple[str, tuple[str, ...]]]

@@ -12,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from lockgate import ledger
 from lockgate.database import level
 from lockgate.execution.gate import Gate
-from lockgate.execution.survey import Survey
+from lockgate.execution.judging.survey import Survey
 from lockgate.facts import Key
 from lockgate.models import Run
 from lockgate.planning import plan, release

@@ -19,11 +19,12 @@ from django.db.utils import Error as DatabaseError
 from lockgate import journal
 from lockgate.database import locks, objects, offenders
 from lockgate.errors import Interrupted, LockgateError, MigrationFailed, NotFinished, SessionLost
-from lockgate.execution import contract, django_seams, failures, online_step
+from lockgate.execution import django_seams, failures
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import Wanted
-from lockgate.execution.next_plan import Planner
-from lockgate.execution.switch_editor import switch_editor
+from lockgate.execution.online import contract, online_step
+from lockgate.execution.online.next_plan import Planner
+from lockgate.execution.online.switch_editor import switch_editor
 from lockgate.facts import InPlace, Key
 from lockgate.journal import Line
 from lockgate.models import Step as Row

@@ -16,11 +16,12 @@ from django.db import transaction
 from django.db.utils import Error as DatabaseError
 
 from lockgate import journal, ledger
-from lockgate.execution import account, failures, interruption
+from lockgate.execution import failures, interruption
+from lockgate.execution.accounts import account
 from lockgate.execution.duties import Confirm, Duties
 from lockgate.execution.gate import Gate, Request, Snapshot
+from lockgate.execution.judging.survey import Survey
 from lockgate.execution.progress import Progress
-from lockgate.execution.survey import Survey
 from lockgate.facts import SnapshotLoaded, SnapshotUnused
 from lockgate.journal import Journal
 from lockgate.ledger import Entry

@@ -16,10 +16,12 @@ from django.db.migrations.recorder import MigrationRecorder
 from lockgate import policy
 from lockgate.database import catalog
 from lockgate.errors import LockgateError
-from lockgate.execution import failures, history, judgement, linting, planner
+from lockgate.execution import failures
 from lockgate.execution.gate import Gate, Request
-from lockgate.execution.planner import Pending
-from lockgate.execution.survey import Survey
+from lockgate.execution.judging import judgement
+from lockgate.execution.judging.survey import Survey
+from lockgate.execution.outlook import history, linting, planner
+from lockgate.execution.outlook.planner import Pending
 from lockgate.facts import HazardFound, HazardsFound, HazardsUnknown, Key
 from lockgate.planning import hazards
 from lockgate.planning.hazards import Hazard

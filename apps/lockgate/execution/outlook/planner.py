@@ -12,9 +12,9 @@ from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
 from lockgate.database import catalog
-from lockgate.execution import history
-from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, unplugged
+from lockgate.execution.outlook import history
+from lockgate.execution.recording.recording_editor import offline_connection, unplugged
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import build, tables
 from lockgate.planning.plan import key_of

@@ -18,9 +18,9 @@ from django.db.migrations.state import ProjectState
 
 from lockgate import models, policy
 from lockgate.database import catalog, objects
-from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
 from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build, tables
 from lockgate.planning.operations import copy_of

@@ -15,10 +15,10 @@ from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
 from lockgate.database import catalog
-from lockgate.execution import history, squawk
-from lockgate.execution.history import Walk
-from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, unplugged
+from lockgate.execution.outlook import history, squawk
+from lockgate.execution.outlook.history import Walk
+from lockgate.execution.recording.recording_editor import offline_connection, unplugged
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import hazards, tables

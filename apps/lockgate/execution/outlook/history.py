@@ -14,8 +14,8 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
-from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import recording
+from lockgate.execution.recording.recording_editor import recording
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import build

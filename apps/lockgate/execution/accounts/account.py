@@ -13,12 +13,13 @@ from django.db.utils import Error as DatabaseError
 from lockgate import ledger
 from lockgate.database import session
 from lockgate.errors import Interrupted
-from lockgate.execution import django_seams, failures, level
+from lockgate.execution import django_seams, failures
+from lockgate.execution.accounts import level
 from lockgate.execution.duties import Confirm, Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
+from lockgate.execution.judging.survey import Survey
 from lockgate.execution.progress import Progress
-from lockgate.execution.survey import Survey
 from lockgate.facts import Key
 from lockgate.ledger import Entry
 from lockgate.models import MigrationRecord, Run

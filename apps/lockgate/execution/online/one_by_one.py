@@ -25,11 +25,12 @@ from django.db.migrations.writer import OperationWriter
 from lockgate import journal, policy
 from lockgate.database import locks, objects
 from lockgate.errors import MigrationFailed
-from lockgate.execution import contract, django_seams, failures, interruption, online_step
+from lockgate.execution import django_seams, failures, interruption
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import RETRIED
-from lockgate.execution.phases import wanted
-from lockgate.execution.watch import watching
+from lockgate.execution.online import contract, online_step
+from lockgate.execution.online.phases import wanted
+from lockgate.execution.online.watch import watching
 from lockgate.facts import Recovering, StepRepeated
 from lockgate.journal import Line
 from lockgate.models import Step as Row

@@ -15,10 +15,10 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
-from lockgate.execution import history, linting
-from lockgate.execution.history import Walk
-from lockgate.execution.lazy_states import LazyState
-from lockgate.execution.recording_editor import offline_connection, unplugged
+from lockgate.execution.outlook import history, linting
+from lockgate.execution.outlook.history import Walk
+from lockgate.execution.recording.recording_editor import offline_connection, unplugged
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts import Key
 from lockgate.planning import build
 from lockgate.planning.hazards import Hazard

@@ -1,0 +1,1 @@
+"""Plans of what would run, for whoever asks before it does: ``--plan``, ``makemigrations``, the linter, hazards."""
