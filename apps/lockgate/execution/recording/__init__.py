@@ -1,1 +1,1 @@
-"""Parts of the recording editor (``execution.recording_editor``), by what they listen to."""
+"""The editor that writes statements down in place of sending them, and what it listens to."""
