@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from sys import modules
 
@@ -65,25 +65,27 @@ def _meaning(text: bytes) -> str:
         tree = ast.parse(text)
     except SyntaxError:
         return ""
+    parts: list[str] = []
     try:
-        return _sha256("".join(_written(tree)).encode())
+        _write(tree, parts)
+        return _sha256("".join(parts).encode())
     except RecursionError:  # an expression of a thousand terms: its bytes must do
         return ""
 
 
-def _written(node: object) -> Iterator[str]:
-    """A syntax tree as text: node types, non-empty fields and constants, in order, without positions."""
+def _write(node: object, parts: list[str]) -> None:
+    """Append a syntax tree as text: node types, non-empty fields and constants, in order, without positions."""
     if isinstance(node, ast.AST):
-        yield f"({type(node).__name__}"
+        parts.append(f"({type(node).__name__}")
         for name, value in ast.iter_fields(node):
             if name not in _IGNORED_FIELDS and value is not None and value != []:
-                yield f" {name}="
-                yield from _written(value)
-        yield ")"
+                parts.append(f" {name}=")
+                _write(value, parts)
+        parts.append(")")
     elif isinstance(node, list):
-        yield "["
+        parts.append("[")
         for item in node:
-            yield from _written(item)
-        yield "]"
+            _write(item, parts)
+        parts.append("]")
     else:
-        yield f"{type(node).__name__}:{node!r}"
+        parts.append(f"{type(node).__name__}:{node!r}")
