@@ -12,6 +12,7 @@ from pathlib import Path
 
 from django.db.migrations import Migration
 
+import lockgate
 from lockgate.errors import ConfigurationError
 
 TIMEOUT = 60  # seconds
@@ -27,7 +28,7 @@ def path_of(migration: Migration) -> Path | None:
 def is_installed(migration: Migration) -> bool:
     """Whether it came with a package, ours among them, and so is not this project's to change."""
     path = path_of(migration)
-    ours = Path(__file__).parents[1]
+    ours = Path(lockgate.__file__).parent
     folders = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), ours)
     return path is not None and any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
