@@ -122,6 +122,10 @@ RELEASE_LENGTH = 100
 # No wait is meant to be longer; more is a slip of the keyboard.
 LONGEST = timedelta(days=366)
 
+# Tags of Django's system checks that say something about a schema. Others judge a service that these settings need not
+# describe: under minimal ones the admin's would fail for want of templates and middleware.
+SCHEMA_CHECKS = ("models", "database", "lockgate")
+
 # Pauses between polls, jittered so that containers started together do not ask together.
 POLL_FIRST = timedelta(milliseconds=100)
 # The most a waiting runner adds to the moment the lock is free, or the server is up.

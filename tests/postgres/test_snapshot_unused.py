@@ -75,8 +75,8 @@ def test_it_is_used_where_nothing_is_in_the_way(site: Site) -> None:
         (lambda content: content.replace(b"shop_counter", b"shop_kounter", 1), "its checksum is wrong"),
         (lambda content: content.replace(b'"server": ', b'"server":  ', 1), "its checksum is wrong"),
         (lambda content: content + b"DROP TABLE shop_counter;\n", "its checksum is wrong"),
-        (lambda content: b"SELECT 1;\n" + content, "it is not a snapshot of format 1"),
-        (lambda content: b"", "it is not a snapshot of format 1"),
+        (lambda content: b"SELECT 1;\n" + content, "it is not a snapshot of format 2"),
+        (lambda content: b"", "it is not a snapshot of format 2"),
     ],
 )
 def test_a_file_that_is_not_as_it_was_built(site: Site, spoil: Callable[[bytes], bytes], why: str) -> None:

@@ -73,5 +73,5 @@ def test_the_digest_is_of_names_and_meanings(path: Path) -> None:
 
 def test_a_row_that_holds_the_line_between_parts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unreadable):
-        document.write(tmp_path / "s.sql", HEADER, [f"INSERT INTO t VALUES ('\n{HEADER.boundary}');"])
+        document.write(tmp_path / "s.sql", HEADER, [f"INSERT INTO t VALUES ('\n{HEADER.boundary.decode()}');"])
     assert list(tmp_path.iterdir()) == []

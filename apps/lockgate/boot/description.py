@@ -24,6 +24,7 @@ from django.views.debug import SafeExceptionReporterFilter
 import lockgate
 from lockgate import policy
 from lockgate.boot import manifest
+from lockgate.boot.snapshot import stated
 from lockgate.boot.watched import Watched
 from lockgate.boot.witness import Notes
 from lockgate.execution import django_seams
@@ -70,7 +71,7 @@ def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], start
         "started": started,
         "newest": watched.newest,
         "obstacles": obstacles,
-        "lines": [*lines, *_options(), *variables, *watched.lines],
+        "lines": [*lines, *_options(), *stated.lines(given["script"], loader, limits), *variables, *watched.lines],
         "document": _document(loader, said),
     }
 
@@ -87,8 +88,10 @@ def _options() -> Iterator[str]:
             kind = "words true false 1 0 on off"
         elif isinstance(default, int):
             kind = "number inf"
-        else:
+        elif option.choices:
             kind = f"words {' '.join(option.choices)}"
+        else:
+            kind = "text"
         yield f"option {option.variable} {kind}"
 
 

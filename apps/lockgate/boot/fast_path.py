@@ -1,7 +1,8 @@
 """The quick look: whether manifest and database agree that there is nothing to do, asked without Django.
 
 Invariant: only a yes is an answer. Any doubt, error or argument that is not known here leads to the ordinary path, from
-its start, as if nothing had been tried. What a yes rests on: docs/fast-path.md.
+its start, as if nothing had been tried. What a yes rests on: docs/fast-path.md. An empty database is made to agree,
+where the manifest names a snapshot of all there is (``snapshot.at_start``).
 """
 
 import os
@@ -15,6 +16,9 @@ TYPE_CHECKING = False  # as in manifest.py
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockgate.boot.libpq import Session
+    from lockgate.boot.snapshot.at_start import Loaded
+
 # Seconds for connecting and the answer: as long as an ordinary start gives one attempt to connect. Here and not in
 # policy.py, because importing that costs half as much as all of this.
 DEADLINE_SECONDS = 5.0
@@ -23,6 +27,8 @@ RELEASE_LENGTH = 100  # policy.RELEASE_LENGTH
 EXPLAIN = "LOCKGATE_EXPLAIN_START"
 _FLAGS = {"migrate": ("--noinput", "--no-input", "--check"), "waitformigrations": ()}
 _FORMATS = ("text", "json")
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_UNDEFINED_TABLE = "42P01"
 
 
 class Doubt(Exception):
@@ -38,9 +44,10 @@ def answers(argv: list[str]) -> bool:
         return False
     try:
         log_format = _log_format(argv)
-        _ask(argv[0])
-    except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted by SIGINT\n  state  nothing was changed\n  next   run again\n")
+        loaded = _ask(argv)
+    except KeyboardInterrupt as stopped:
+        name = str(stopped) or "SIGINT"
+        sys.stderr.write(f"error: interrupted by {name}\n  state  nothing was changed\n  next   run again\n")
         sys.exit(1)
     except (Doubt, Unusable) as doubt:
         _explain(f"the ordinary path is taken: {'the manifest: ' if isinstance(doubt, Unusable) else ''}{doubt}")
@@ -48,9 +55,14 @@ def answers(argv: list[str]) -> bool:
     except Exception as error:  # whatever it is, the ordinary path says it better
         _explain(f"the ordinary path is taken: {type(error).__name__}")
         return False
+    if loaded:
+        _explain("the database was empty, and is as the manifest's snapshot")
+        for event, text, fields in loaded.events():
+            _say(event, text, fields, log_format)
+        return True
     _explain("manifest and database agree: nothing else was looked at")
     if "--check" not in argv:  # Django's has no words for this
-        _say(argv[1], log_format)
+        _say(*_of_nothing(argv[1]), log_format)
     return True
 
 
@@ -73,9 +85,9 @@ def _log_format(argv: list[str]) -> str:
     return found
 
 
-def _ask(script: str) -> None:
-    """Raises Doubt or Unusable unless manifest and database agree."""
-    environ = os.environ
+def _ask(argv: list[str]) -> "Loaded | None":
+    """Raises Doubt or Unusable unless manifest and database agree. Returns what was done about it, if anything."""
+    script, environ = argv[0], os.environ
     found = manifest.read(manifest.place(script, environ))
     url = _url(environ.get("DATABASE_URL", ""))
     _refuse_odd_options(found, environ)
@@ -84,11 +96,30 @@ def _ask(script: str) -> None:
     from lockgate.boot import libpq  # noqa: PLC0415  ctypes, which only a start that gets here pays for
 
     try:
-        row = libpq.Library(found.one("libpq")).row(url, _statement(), wanted(found, environ), DEADLINE_SECONDS)
+        session = libpq.Library(found.one("libpq")).connect(url, DEADLINE_SECONDS)
+        try:
+            return _agreed(session, found, argv)
+        finally:
+            session.close()
     except libpq.NoAnswer as no_answer:
         raise Doubt(str(no_answer)) from None
+
+
+def _agreed(session: "Session", found: Manifest, argv: list[str]) -> "Loaded | None":
+    from lockgate.boot.libpq import NoAnswer  # noqa: PLC0415  as above
+
+    expected = wanted(found, os.environ)
+    try:
+        row = session.row(_statement(), expected)
+    except NoAnswer as refused:
+        if refused.sqlstate != _UNDEFINED_TABLE or argv[1] != "migrate" or "--check" in argv:
+            raise
+        from lockgate.boot.snapshot import at_start  # noqa: PLC0415  only for a database without a ledger
+
+        return at_start.load(session, found, expected, os.environ, " ".join(argv[1:]))
     if row[1:] != ["t"]:
         raise Doubt("the database has more to say than that everything is done")
+    return None
 
 
 def _url(url: str) -> str:
@@ -112,8 +143,8 @@ def _refuse_odd_options(found: Manifest, environ: "Mapping[str, str]") -> None:
 
 
 def _is_readable(value: str, kind: str, words: list[str]) -> bool:
-    if kind == "words":
-        return value in words
+    if kind in ("words", "text"):
+        return kind == "text" or value in words
     try:
         return 0 <= (float(value) if kind == "seconds" else int(value)) <= float(words[0])
     except ValueError:
@@ -138,13 +169,15 @@ def _statement() -> str:
         return file.read()
 
 
-def _say(command: str, log_format: str) -> None:
-    """The line that the console would print, and the object that it would."""
+def _of_nothing(command: str) -> tuple[str, str, str]:
+    """The event, its line, and the fields of its object, as the console has them."""
     if command == "migrate":
-        event, text, fields = "nothing_pending", sentences.NOTHING_PENDING, '"behind": false, "held": 0'
-    else:
-        event, fields = "current", '"waited_seconds": 0.0, "held": 0'
-        text = f"{sentences.ALL_APPLIED} (waited 0.0 s)"
+        return "nothing_pending", sentences.NOTHING_PENDING, '"behind": false, "held": 0'
+    return "current", f"{sentences.ALL_APPLIED} (waited 0.0 s)", '"waited_seconds": 0.0, "held": 0'
+
+
+def _say(event: str, text: str, fields: str, log_format: str) -> None:
+    """The line that the console would print, or the object that it would."""
     if log_format == "json":
         head = f'"time": "{_now()}", "level": "info", "event": "{event}"'
         text = f'{{{head}, "message": "{text}", {fields}}}'

@@ -1,4 +1,4 @@
-"""One query through libpq itself: the library that psycopg brings, without psycopg, whose import costs ten times this.
+"""A few statements through libpq itself: the library that psycopg brings, whose own import costs ten times this.
 
 Only functions that libpq documents, none of which waits: this module waits, on the socket, and never past a deadline.
 Source: https://www.postgresql.org/docs/current/libpq-async.html
@@ -12,8 +12,10 @@ from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_void_p
 # https://www.postgresql.org/docs/current/libpq-connect.html and …/libpq-exec.html
 _CONNECTION_BAD = 1
 _POLLING_FAILED, _POLLING_READING, _POLLING_WRITING, _POLLING_OK = 0, 1, 2, 3
-_TUPLES_OK = 2
+_COMMAND_OK, _TUPLES_OK = 1, 2
+_COPYING = (3, 4, 8)  # results without an end
 _TEXT = 0
+_SQLSTATE = ord("C")  # PG_DIAG_SQLSTATE
 
 _NoticeReceiver = CFUNCTYPE(None, c_void_p, c_void_p)
 
@@ -28,11 +30,13 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {  # name: result, argument
         c_int,
         [c_void_p, c_char_p, c_int, c_void_p, POINTER(c_char_p), c_void_p, c_void_p, c_int],
     ),
+    "PQsendQuery": (c_int, [c_void_p, c_char_p]),
     "PQflush": (c_int, [c_void_p]),
     "PQconsumeInput": (c_int, [c_void_p]),
     "PQisBusy": (c_int, [c_void_p]),
     "PQgetResult": (c_void_p, [c_void_p]),
     "PQresultStatus": (c_int, [c_void_p]),
+    "PQresultErrorField": (c_char_p, [c_void_p, c_int]),
     "PQntuples": (c_int, [c_void_p]),
     "PQnfields": (c_int, [c_void_p]),
     "PQgetvalue": (c_char_p, [c_void_p, c_int, c_int]),
@@ -42,7 +46,14 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {  # name: result, argument
 
 
 class NoAnswer(Exception):
-    """The server gave none, in time or at all. Its words are not repeated: they may hold a part of the URL."""
+    """The server gave none, in time or at all. Its words are not repeated: they may hold a part of the URL.
+
+    sqlstate: of a statement that it refused.
+    """
+
+    def __init__(self, why: str, sqlstate: str = "") -> None:
+        super().__init__(why)
+        self.sqlstate = sqlstate
 
 
 class Library:
@@ -53,43 +64,65 @@ class Library:
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
-        self.call = library
+        self._call = library
 
-    def row(self, url: str, statement: str, values: list[str], seconds: float) -> list[str]:
-        """The one row that a statement returns, as text. url: with everything that libpq is to know.
+    def connect(self, url: str, seconds: float) -> "Session":
+        """A session in autocommit, to be closed. url: with everything that libpq is to know. Raises NoAnswer.
 
-        The connection is in autocommit, and closed afterwards. Raises NoAnswer, after that many seconds at the latest
-        (but for the resolver of host names, which keeps its own time).
+        seconds: for connecting and all that follows, until ``Session.allow`` gives more (but for the resolver of host
+        names, which keeps its own time).
         """
-        deadline = time.monotonic() + seconds
         # fallback_…: a name in the URL or in PGAPPNAME wins. The encoding is Django's, whatever the URL says.
         parameters = {"fallback_application_name": "lockgate", "dbname": url, "client_encoding": "UTF8"}
-        connection = self.call.PQconnectStartParams(_texts([*parameters]), _texts([*parameters.values()]), 1)
+        connection = self._call.PQconnectStartParams(_texts([*parameters]), _texts([*parameters.values()]), 1)
         if not connection:
             raise NoAnswer("there is no memory for a connection")
+        session = Session(self._call, connection, seconds)
         try:
-            return _Conversation(self.call, connection, deadline).row(statement, values)
-        finally:
-            self.call.PQfinish(connection)
+            session._connect()
+        except BaseException:
+            session.close()
+            raise
+        return session
 
 
-class _Conversation:
-    """A connection that is being opened. Every step waits on the socket, up to the deadline."""
+class Session:
+    """A connection. Every step waits on the socket, up to the deadline."""
 
-    def __init__(self, call: ctypes.CDLL, connection: int, deadline: float) -> None:
-        self._call, self._connection, self._deadline = call, connection, deadline
+    def __init__(self, call: ctypes.CDLL, connection: int, seconds: float) -> None:
+        self._call, self._connection = call, connection
+        self.allow(seconds)
         # A warning of the server's (a collation that has another version, say) must not get to stderr past our words.
         self._silent = _NoticeReceiver(_ignore)  # kept here: libpq has only its address
         call.PQsetNoticeReceiver(connection, self._silent, None)
 
+    def allow(self, seconds: float) -> None:
+        """Let what follows take this long, from now on."""
+        self._deadline = time.monotonic() + seconds
+
+    def close(self) -> None:
+        """End it; a transaction that is open is rolled back by the server."""
+        self._call.PQfinish(self._connection)
+
     def row(self, statement: str, values: list[str]) -> list[str]:
-        self._connect()
-        self._send(statement, values)
-        found = self._result()
-        try:
-            return self._only_row(found)
-        finally:
-            self._call.PQclear(found)
+        """The one row that a statement returns, as text. Raises NoAnswer."""
+        found = self.rows(statement, values)
+        if len(found) != 1:
+            raise NoAnswer("the server answers with other than one row")
+        return found[0]
+
+    def rows(self, statement: str, values: list[str]) -> list[list[str]]:
+        """The rows that a statement returns, as text; NULL is an empty one. Raises NoAnswer."""
+        call, connection = self._call, self._connection
+        self._send(
+            call.PQsendQueryParams(connection, statement.encode(), len(values), None, _texts(values), None, None, _TEXT)
+        )
+        return self._results()
+
+    def run(self, statements: bytes) -> None:
+        """Run statements that stand one after the other, each ended by a semicolon. Raises NoAnswer."""
+        self._send(self._call.PQsendQuery(self._connection, statements))
+        self._results()
 
     def _connect(self) -> None:
         if self._call.PQstatus(self._connection) == _CONNECTION_BAD:
@@ -98,48 +131,59 @@ class _Conversation:
         while polled != _POLLING_OK:
             if polled not in (_POLLING_READING, _POLLING_WRITING):
                 raise NoAnswer("the server cannot be connected to")
-            self._wait(writing=polled == _POLLING_WRITING)
+            self._wait(reading=polled == _POLLING_READING, writing=polled == _POLLING_WRITING)
             polled = self._call.PQconnectPoll(self._connection)
-
-    def _send(self, statement: str, values: list[str]) -> None:
         self._call.PQsetnonblocking(self._connection, 1)
-        sent = self._call.PQsendQueryParams(
-            self._connection, statement.encode(), len(values), None, _texts(values), None, None, _TEXT
-        )
+
+    def _send(self, sent: int) -> None:
+        """Have all of a statement leave; meanwhile take in what the server says, which may wait for that."""
         while sent and (unsent := self._call.PQflush(self._connection)):
             if unsent < 0:
                 sent = 0
-            else:
-                self._wait(writing=True)
+            elif self._wait(reading=True, writing=True):
+                sent = self._call.PQconsumeInput(self._connection)
         if not sent:
             raise NoAnswer("the connection was lost")
 
+    def _results(self) -> list[list[str]]:
+        """The rows of all results; they are read to the end, also where one of them is a refusal."""
+        rows: list[list[str]] = []
+        refused = None
+        while found := self._result():
+            status = self._call.PQresultStatus(found)
+            if status == _TUPLES_OK:
+                fields = range(self._call.PQnfields(found))
+                for number in range(self._call.PQntuples(found)):
+                    rows.append([self._call.PQgetvalue(found, number, each).decode() for each in fields])
+            elif status in _COPYING:
+                raise NoAnswer("a statement wants to copy")
+            elif status != _COMMAND_OK:
+                refused = refused or (self._call.PQresultErrorField(found, _SQLSTATE) or b"?").decode()
+            self._call.PQclear(found)
+        if refused:
+            raise NoAnswer(f"the server refuses a statement ({refused})", refused)
+        return rows
+
     def _result(self) -> int:
         while self._call.PQisBusy(self._connection):
-            self._wait(writing=False)
+            self._wait(reading=True)
             if not self._call.PQconsumeInput(self._connection):
                 raise NoAnswer("the connection was lost")
-        found = self._call.PQgetResult(self._connection)
-        if not found:
-            raise NoAnswer("the server sent nothing")
-        return int(found)
+        return self._call.PQgetResult(self._connection) or 0
 
-    def _only_row(self, found: int) -> list[str]:
-        if self._call.PQresultStatus(found) != _TUPLES_OK:
-            raise NoAnswer("the server refuses the question: there may be no ledger yet, or an older one")
-        if self._call.PQntuples(found) != 1:
-            raise NoAnswer("the server answers with other than one row")
-        fields = range(self._call.PQnfields(found))
-        return [self._call.PQgetvalue(found, 0, each).decode() for each in fields]  # NULL: an empty text
+    def _wait(self, *, reading: bool = False, writing: bool = False) -> bool:
+        """Until the socket is ready; whether there is something to read.
 
-    def _wait(self, *, writing: bool) -> None:
-        """Until the socket is ready. It may be another one after each step, where there are several hosts."""
+        It may be another socket after each step of connecting, where there are several hosts.
+        """
         socket, left = self._call.PQsocket(self._connection), self._deadline - time.monotonic()
         if socket < 0:
             raise NoAnswer("the connection was lost")
-        ready = left > 0 and any(select.select([] if writing else [socket], [socket] if writing else [], [], left))
-        if not ready:
+        readers, writers = [socket] if reading else [], [socket] if writing else []
+        readable, writable, _ = select.select(readers, writers, [], max(left, 0))
+        if left <= 0 or not (readable or writable):
             raise NoAnswer("the server did not answer in time")
+        return bool(readable)
 
 
 def _texts(texts: list[str]) -> "ctypes.Array[c_char_p]":

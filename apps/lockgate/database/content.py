@@ -36,6 +36,10 @@ class Column(NamedTuple):
     name: str
     moment: bool
 
+    @property
+    def label(self) -> str:
+        return f"{self.schema}.{self.table}.{self.name}"
+
 
 def nature(connection: BaseDatabaseWrapper) -> Nature:
     row = raw(connection).execute(read("database_nature")).fetchone()

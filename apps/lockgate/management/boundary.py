@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import Tags
 from django.core.management.base import ALL_CHECKS, BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
@@ -24,10 +23,6 @@ from lockgate.errors import Interrupted, LockgateError
 from lockgate.execution import django_seams, failures
 from lockgate.redaction import Redactor, redactor
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
-
-# Checks that say something about a schema. Others judge a service that these settings need not describe: under
-# minimal ones the admin's would fail for want of templates and middleware.
-SCHEMA_CHECKS = [Tags.models, Tags.database, "lockgate"]
 
 
 class Boundary(BaseCommand):
@@ -54,7 +49,7 @@ class Boundary(BaseCommand):
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         """Only the checks that say something about a schema, where the command wants any."""
         wanted = super().get_check_kwargs(options)
-        return {**wanted, "tags": SCHEMA_CHECKS} if self.requires_system_checks == ALL_CHECKS else wanted
+        return {**wanted, "tags": list(policy.SCHEMA_CHECKS)} if self.requires_system_checks == ALL_CHECKS else wanted
 
     def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
         if "--traceback" in argv:

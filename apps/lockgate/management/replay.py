@@ -1,14 +1,17 @@
 """A run of ``migrate`` that fills a scratch database with what is the same wherever migrations run.
 
-Left out are migrations that depend on their environment, with what depends on them, and post_migrate: whoever loads the
-outcome runs both there, where they see the settings, the models and the newer migrations of that place.
+Left out are migrations that depend on their environment, with what depends on them: whoever loads the outcome runs
+them there, where they see the settings, the models and the newer migrations of that place. post_migrate is a step of
+its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import io
 from typing import Any
 
+from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate.execution import django_seams, gate, run
@@ -18,12 +21,12 @@ from lockgate.management.commands.migrate import Command as Migrate
 
 
 class Replay:
-    """told: lines that have been shown, by this replay or one before it."""
+    """Runs that say only what they leave out, once."""
 
-    def __init__(self, stdout: Any, stderr: Any, told: set[str], *, quiet: bool) -> None:
+    def __init__(self, stdout: Any, stderr: Any, *, quiet: bool) -> None:
         self._command = Migrate(stdout=stdout, stderr=stderr)
         self._console = boundary.console(self._command, "text", quiet=quiet)
-        self._told = told
+        self._told: set[str] = set()
 
     def run(self, connection: BaseDatabaseWrapper) -> None:
         """Apply every migration that can be. Raises LockgateError."""
@@ -33,8 +36,13 @@ class Replay:
         with django_seams.without_post_migrate():
             run.migrate(reached, request)
 
+    def settle(self, connection: BaseDatabaseWrapper) -> None:
+        """Send post_migrate as the end of a run does: Django's own command, which finds nothing to apply."""
+        command = DjangoMigrate(stdout=io.StringIO(), stderr=io.StringIO())
+        command.handle(**self._options(connection))
+
     def _listen(self, event: Event) -> None:
-        """Only what is left out, once: the rest is said by whoever replays."""
+        """Only what is left out: the rest is said by whoever replays."""
         if isinstance(event, Held | ExtensionOutcome | WaitingForServer) and str(event) not in self._told:
             self._told.add(str(event))
             self._console(event)

@@ -1,33 +1,30 @@
 """The file: a line that says what it is, a checksum of all that follows, one line of JSON, and SQL.
 
-The SQL is in parts, each a few whole statements, so that it is loaded without being read whole and without anybody
-having to know where a statement ends. A file that does not have its checksum is not loaded, whatever it says.
+The SQL is in parts (``reading``), each a few whole statements, so that it is loaded without being read whole and
+without anybody having to know where a statement ends. A file that does not have its checksum is not loaded, whatever it
+says.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import django
 
 import lockgate
+from lockgate.boot.snapshot import reading
+from lockgate.boot.snapshot.reading import Unreadable
 from lockgate.facts import Fingerprint, Key
 
-FORMAT = 1
-_TITLE = f"-- Lockgate snapshot, format {FORMAT}: made by manage.py buildsnapshot. Not to be edited.\n"
-_CHECKSUM = "-- sha256 "
 _CHUNK = 1 << 20  # bytes read at once for the checksum
 PART = 1 << 16  # bytes of SQL sent at once: few round trips, and little memory on either side
-
-
-class Unreadable(ValueError):
-    """A file that is no snapshot, or not whole; its text says why."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,7 @@ class Header:
     recorded: the rows of django_migrations in their order; those of replaced migrations have no fingerprint.
     server: major version. extensions: name to version. settings: names that migrations read, and a digest of values.
     varying: columns that differ between two replays, as ``schema.table.column``.
+    settled: digest of what the rows that post_migrate makes come from; empty where those are not in the file.
     """
 
     recorded: Mapping[Key, Fingerprint]
@@ -47,6 +45,7 @@ class Header:
     settings: tuple[str, ...]
     settings_digest: str
     varying: tuple[str, ...] = ()
+    settled: str = ""
     django: str = django.get_version()
     lockgate: str = lockgate.__version__
 
@@ -57,23 +56,26 @@ class Header:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     @property
-    def boundary(self) -> str:
-        """The line between parts: made from the digest, so that two builds of a release are the same file."""
-        return f"-- part of {self.digest[:32]}\n"
+    def boundary(self) -> bytes:
+        """The line that ends a part."""
+        return reading.boundary(self.digest)
 
 
-def write(path: Path, header: Header, statements: Iterable[str]) -> None:
-    """Write the file, whole or not at all: under another name first. Raises OSError."""
+def write(path: Path, header: Header, statements: Iterable[str], settled: Iterable[str] = ()) -> None:
+    """Write the file, whole or not at all: under another name first. Raises OSError.
+
+    settled: the statements that make what post_migrate makes; only where the header has a digest for them.
+    """
     new = path.with_name(f".{path.name}.{os.getpid()}")
     body = new.with_suffix(".body")
     try:
         checksum = hashlib.sha256(_line(header))
         with body.open("wb") as file:
-            for line in _parts(statements, header.boundary):
+            for line in _lines(header, statements, settled):
                 checksum.update(line)
                 file.write(line)
         with new.open("wb") as file, body.open("rb") as written:
-            file.write(f"{_TITLE}{_CHECKSUM}{checksum.hexdigest()}\n".encode() + _line(header))
+            file.write(reading.TITLE + reading.CHECKSUM + checksum.hexdigest().encode() + b"\n" + _line(header))
             while chunk := written.read(_CHUNK):
                 file.write(chunk)
         new.replace(path)
@@ -86,7 +88,7 @@ def read(path: Path) -> Header:
     """The header of a file that has been found whole. Raises Unreadable, or FileNotFoundError."""
     try:
         with path.open("rb") as file:
-            checksum = _expected(file)
+            checksum = reading.checksum(file)
             line = file.readline()
             found = hashlib.sha256(line)
             while chunk := file.read(_CHUNK):
@@ -97,46 +99,45 @@ def read(path: Path) -> Header:
         raise Unreadable(f"it cannot be read: {error.strerror}") from error
     if found.hexdigest() != checksum:
         raise Unreadable("its checksum is wrong: it was edited, or is not whole")
-    return _header(json.loads(line.removeprefix(b"-- ")))
+    return _header(json.loads(line.removeprefix(reading.HEADER)))
 
 
 def parts(path: Path, header: Header) -> Iterator[bytes]:
-    """The SQL, a few statements at a time. Raises Unreadable where the file is another one by now."""
-    boundary = header.boundary.encode()
-    with path.open("rb") as file:
-        checksum = _expected(file)
-        line = file.readline()
-        found, part = hashlib.sha256(line), bytearray()
-        for line in file:
-            found.update(line)
-            if line == boundary:
-                yield bytes(part)
-                part.clear()
-            else:
-                part += line
-    if found.hexdigest() != checksum or part:
-        raise Unreadable("it was changed while it was loaded")
+    """The SQL of migrations, a few statements at a time. Raises Unreadable where the file is another one by now."""
+    yield from _of_file(path, header, settled=False)
 
 
-def _expected(file: IO[bytes]) -> str:
-    if file.readline() != _TITLE.encode():
-        raise Unreadable(f"it is not a snapshot of format {FORMAT}")
-    return file.readline().decode("ascii", "replace").removeprefix(_CHECKSUM).strip()
+def settled_parts(path: Path, header: Header) -> Iterator[bytes]:
+    """The SQL of what post_migrate makes, likewise."""
+    number = sum(1 for _ in parts(path, header))
+    yield from itertools.islice(_of_file(path, header, settled=True), number, None)
 
 
-def _parts(statements: Iterable[str], boundary: str) -> Iterator[bytes]:
+def _of_file(path: Path, header: Header, *, settled: bool) -> Iterator[bytes]:
+    return itertools.islice(reading.parts(str(path), header.boundary, settled=settled), 1, None)  # less the header
+
+
+def _lines(header: Header, statements: Iterable[str], settled: Iterable[str]) -> Iterator[bytes]:
+    yield from _parts(statements, header.boundary)
+    if header.settled:
+        yield header.boundary  # an empty part
+        yield from _parts(settled, header.boundary)
+
+
+def _parts(statements: Iterable[str], boundary: bytes) -> Iterator[bytes]:
+    """Parts, none of which is empty."""
     size = 0
     for statement in statements:
-        text = f"{statement}\n"
-        if boundary in text:
+        line = f"{statement}\n".encode()
+        if boundary in line:
             raise Unreadable("a row of it holds the line that is to stand between its parts")
-        line = text.encode()
         size += len(line)
         yield line
         if size >= PART:
-            yield boundary.encode()
+            yield boundary
             size = 0
-    yield boundary.encode()
+    if size:
+        yield boundary
 
 
 def _line(header: Header) -> bytes:

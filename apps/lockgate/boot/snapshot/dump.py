@@ -11,7 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 # What the dump says about how it is to be read, and what would be in force for the rest of the transaction only.
-_KEPT_SETTINGS = frozenset({"check_function_bodies", "default_table_access_method", "row_security", "xmloption"})
+_KEPT_SETTINGS = frozenset(
+    (
+        *("check_function_bodies", "default_table_access_method", "row_security", "xmloption"),
+        "standard_conforming_strings",
+    )
+)
 _SETTING = re.compile(r"SET (\w+) = (.*);\Z")
 _SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', '', false);"
 _OWNER = re.compile(r'ALTER [A-Z]+ .* OWNER TO ("(?:[^"]|"")+"|[\w$]+);\Z', re.DOTALL)

@@ -34,25 +34,36 @@ class Release:
 def why_not(header: Header, release: Release, connection: BaseDatabaseWrapper, server: ServerFacts) -> str:
     """The first thing in the way of loading it, in words; empty where it fits."""
     reasons = itertools.chain(
-        _of_making(header, connection, server), _of_migrations(header, release), _of_database(header, connection)
+        _of_making(header, connection.alias),
+        _of_migrations(header, release),
+        _of_server(header, server),
+        _of_database(header, connection),
     )
     return next(reasons, "")
 
 
-def _of_making(header: Header, connection: BaseDatabaseWrapper, server: ServerFacts) -> Iterator[str]:
-    major = server.version_number // 10000
+def why_not_for_code(header: Header, release: Release, alias: str) -> str:
+    """The same, as far as it can be told without a database."""
+    return next(itertools.chain(_of_making(header, alias), _of_migrations(header, release)), "")
+
+
+def _of_making(header: Header, alias: str) -> Iterator[str]:
     if header.django != django.get_version():
         yield f"it was made with Django {header.django}, this is {django.get_version()}"
     if header.lockgate != lockgate.__version__:
         yield f"it was made with Lockgate {header.lockgate}, this is {lockgate.__version__}"
-    if header.server != major:
-        yield f"it was made on PostgreSQL {header.server}, this is {major}"
-    if header.alias != connection.alias:
-        yield f'it was made for database "{header.alias}", this is "{connection.alias}"'
-    if kept_away := models_kept_away(connection.alias):
-        yield f'a router keeps {kept_away[0]} away from "{connection.alias}"'
+    if header.alias != alias:
+        yield f'it was made for database "{header.alias}", this is "{alias}"'
+    if kept_away := models_kept_away(alias):
+        yield f'a router keeps {kept_away[0]} away from "{alias}"'
     if header.settings_digest != digest_of_settings(header.settings):
         yield f"one of the settings that migrations read has another value: {', '.join(header.settings)}"
+
+
+def _of_server(header: Header, server: ServerFacts) -> Iterator[str]:
+    major = server.version_number // 10000
+    if header.server != major:
+        yield f"it was made on PostgreSQL {header.server}, this is {major}"
 
 
 def _of_migrations(header: Header, release: Release) -> Iterator[str]:

@@ -46,6 +46,11 @@ class Snapshot:
             django_seams.renew_type_handlers(connection)
         return self.header.recorded
 
+    def settle(self, connection: BaseDatabaseWrapper) -> None:
+        """Run what makes what post_migrate makes, in the transaction that is open."""
+        for part in document.settled_parts(self.path, self.header):
+            raw(connection).execute(part)
+
 
 def find(gate: Gate, found: Survey, *, plain: bool) -> Snapshot | None:
     """The snapshot that a run without history may load; None, with the reason told, where it has to replay.

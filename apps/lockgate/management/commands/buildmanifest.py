@@ -16,7 +16,7 @@ from lockgate.errors import ManifestStale
 from lockgate.management import boundary
 
 # What a manifest made now must have in common with the one that is there.
-COMPARED = ("contents", "meanings", "release", "extension", "option", "libpq", "obstacle")
+COMPARED = ("contents", "meanings", "release", "extension", "option", "libpq", "obstacle", "snapshot", "replay")
 
 
 class Command(boundary.Boundary, BaseCommand):
@@ -44,6 +44,8 @@ class Command(boundary.Boundary, BaseCommand):
         self.stdout.write(f"wrote {path}")
         for each in made.all("obstacle"):
             self.stdout.write(f"starts take the ordinary path all the same: {manifest.decoded(each)}")
+        for each in made.all("replay"):
+            self.stdout.write(f"an empty database is left to the ordinary path: {manifest.decoded(each)}")
 
     def _check(self, path: Path, made: Manifest, script: str, settings: str) -> None:
         entries, environ = boot.started_with

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate import policy
 from lockgate.boot.snapshot import build, loading, scratch
@@ -45,22 +44,17 @@ class Command(boundary.Boundary, BaseCommand):
             raise CommandError(f'database "{alias}" is {connections[alias].vendor}, not PostgreSQL')
         target: Path = options["output"] or loading.place(boundary.policy_in_force()) or loading.beside_manage_py()
         work = build.check if options["check"] else build.build
+        quiet = options["verbosity"] == 0
         with scratch.server(alias, options["server"], options["postgres"]):
-            built = work(alias, self._replay(options["verbosity"]), target)
+            built = work(alias, Replay(self.stdout, self.stderr, quiet=quiet), target)
         self._report(built, target, "is current" if options["check"] else "written")
-
-    def _replay(self, verbosity: int) -> build.Replay:
-        told: set[str] = set()
-
-        def replay(connection: BaseDatabaseWrapper) -> None:
-            Replay(self.stdout, self.stderr, told, quiet=verbosity == 0).run(connection)
-
-        return replay
 
     def _report(self, built: Built, target: Path, what: str) -> None:
         header = built.header
         size = f"{built.bytes / policy.KIBIBYTE:.0f} kB"
         self.stdout.write(f"{target} {what}: {len(header.recorded)} migrations, PostgreSQL {header.server}, {size}")
+        if built.unsettled:
+            self.stdout.write(f"starts load it with Django, not without: {built.unsettled}")
         if built.moments:
             self.stdout.write(f"moments in it are those of its making: {', '.join(built.moments)}")
         if built.values:

@@ -1,0 +1,141 @@
+"""Loads a release's snapshot into an empty database without Django: what a start does that finds nothing there.
+
+Invariant: what is committed is what the next start calls current; that is asked before the commit, in the transaction
+that does it all. In any doubt that is rolled back, and the ordinary path begins as if nothing had been tried. Once the
+commit is sent it is waited for: no signal comes between it and what is said of it.
+"""
+
+import os
+import signal
+import time
+
+from lockgate.boot.fast_path import Doubt
+from lockgate.boot.libpq import Session
+from lockgate.boot.manifest import Manifest, decoded
+from lockgate.boot.snapshot import reading
+
+TYPE_CHECKING = False  # as in manifest.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+# As in database/advisory_lock.py, policy.py and facts/server.py, whose import would cost more than the load.
+LOCK = int.from_bytes(b"lockgate", "big")
+SCHEMA, ENCODING = "public", "UTF8"
+RELEASE_SHOWN, APPLICATION_NAME_LIMIT = 16, 63
+# A load of so long is not one that is worth hurrying for: a replay, or a load that says how far it is, takes over.
+LOAD_SECONDS = 600.0
+COMMIT_SECONDS = 60.0
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Loaded:
+    """What has been loaded, and in how many seconds."""
+
+    def __init__(self, file: str, migrations: int, seconds: float) -> None:
+        self.file, self.migrations, self.seconds = file, migrations, seconds
+
+    def events(self) -> list[tuple[str, str, str]]:
+        """What there is to say: each event, its line, and the fields of its object, as the console has them."""
+        count = f"{self.migrations} migration{'' if self.migrations == 1 else 's'}"
+        numbers = f'"migrations": {self.migrations}, "seconds": {self.seconds}'
+        loaded = f"loaded {count} from {self.file} in {self.seconds:.2f} s"
+        return [
+            ("lock_acquired", "migration lock acquired after 0.0 s", '"waited_seconds": 0.0'),
+            ("snapshot_loaded", loaded, f'"file": "{self.file}", {numbers}'),
+            ("ended", f"done: {count}, in {self.seconds:.2f} s", f'"held": 0, {numbers}'),
+        ]
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal came before the commit."""
+
+
+def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping[str, str]", command: str) -> Loaded:
+    """Load it, under the migration lock. wanted: the parameters of ``current.sql``. command: the arguments, to be kept.
+
+    Raises Doubt, NoAnswer or Stopped; then the database is as it was.
+    """
+    path, checksum, digest, server = _snapshot(found, environ)
+    kept = [signal.signal(each, _stop) for each in _SIGNALS]
+    started = time.monotonic()
+    try:
+        session.allow(LOAD_SECONDS)
+        session.run(b"BEGIN;")
+        _refuse(session, server)
+        session.row("SELECT set_config('application_name', $1, true)", [_name(wanted[0])])
+        header = _load(session, path, reading.boundary(digest), checksum)
+        process = [os.uname().nodename, str(os.getpid()), command]
+        run = session.row(_sql("snapshot_loaded"), [header, *wanted[:2], *process])
+        level = session.row(_sql("current"), wanted)[0]
+        session.rows("INSERT INTO lockgate_level (run_id, checksum) VALUES ($1::bigint, $2)", [run[0], level])
+        if session.row(_sql("current"), wanted) != [level, "t"]:
+            raise Doubt("what was loaded is not all of this release")
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        session.allow(COMMIT_SECONDS)
+        session.run(b"COMMIT;")
+    finally:
+        for each, before in zip(_SIGNALS, kept, strict=True):
+            signal.signal(each, before)
+    return Loaded(os.path.basename(path), int(run[1]), time.monotonic() - started)  # noqa: PTH119
+
+
+def _snapshot(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
+    """Path, checksum, boundary's digest and server of the snapshot that the manifest names. Raises Doubt."""
+    for line in found.all("replay"):
+        raise Doubt(f"the snapshot is not for a start to load: {decoded(line)}")
+    for line in found.all("option"):
+        if environ.get(name := line.partition(" ")[0]):
+            raise Doubt(f"the database is empty, and {name} is for an ordinary run to heed")
+    if not found.all("snapshot"):
+        raise Doubt("the database has no history, and the manifest no snapshot")
+    return [decoded(each) for each in found.all("snapshot")[0].split(" ")]
+
+
+def _refuse(session: Session, server: str) -> None:
+    """Raise Doubt unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
+    if session.row("SELECT pg_try_advisory_xact_lock($1::bigint)", [str(LOCK)]) != ["t"]:
+        raise Doubt("another run has the migration lock")
+    if session.row("SELECT current_setting('server_version_num')::integer / 10000", []) != [server]:
+        raise Doubt(f"the snapshot was made on PostgreSQL {server}, and this is another")
+    if session.row(_sql("database_nature"), [])[:2] != [SCHEMA, ENCODING]:
+        raise Doubt("the database has another encoding, or new tables go elsewhere")
+    if session.rows(_sql("own_objects"), []):
+        raise Doubt("the database is not empty")
+
+
+def _load(session: Session, path: str, boundary: bytes, checksum: str) -> str:
+    """Run its SQL; returns its header. What that sets is in force until the end of the transaction, but for this."""
+    search_path = session.row("SELECT current_setting('search_path')", [])
+    parts = reading.parts(path, boundary, checksum, settled=True)
+    try:
+        header = next(parts).decode()
+        for part in parts:
+            session.run(part)
+    except reading.Unreadable as error:
+        raise Doubt(f"the snapshot: {error}") from None
+    except OSError:
+        raise Doubt("the snapshot cannot be read") from None
+    session.row("SELECT set_config('search_path', $1, true)", search_path)
+    if session.rows(_sql("other_extensions"), [header]):
+        raise Doubt("an extension is of another version than where the snapshot was made")
+    return header
+
+
+def _name(release: str) -> str:
+    """Who holds the lock, as other runs read it (``facts.Runner``)."""
+    since = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    whole = f"lockgate {since} {release[-RELEASE_SHOWN:] or '-'} {os.uname().nodename}"
+    return whole.encode("ascii", "replace")[:APPLICATION_NAME_LIMIT].decode()
+
+
+def _sql(name: str) -> str:
+    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+    with open(f"{folder}/database/sql/{name}.sql", encoding="utf-8") as file:  # noqa: PTH123
+        return file.read()
+
+
+def _stop(number: int, frame: "FrameType | None") -> None:
+    raise Stopped(signal.Signals(number).name)

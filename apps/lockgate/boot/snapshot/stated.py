@@ -1,0 +1,64 @@
+"""What a manifest says of the snapshot beside it: how a start that has no Django loads it, or why it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS
+from django.db.migrations.loader import MigrationLoader
+
+from lockgate import policy
+from lockgate.boot import manifest
+from lockgate.boot.snapshot import document, fit, reading, settled
+from lockgate.boot.snapshot.document import Header
+from lockgate.boot.snapshot.fit import Release
+from lockgate.facts import Key
+
+
+def lines(script: str, loader: MigrationLoader, limits: policy.Policy) -> Iterator[str]:
+    """One line, or none where there is no snapshot: ``snapshot`` with its path, checksum, boundary and server's major
+    version, or ``replay`` with the reason why an ordinary run has to see to an empty database.
+    """
+    if limits.snapshot == policy.NO_SNAPSHOT:
+        return
+    path = Path(limits.snapshot) if limits.snapshot else Path(script).absolute().parent / policy.SNAPSHOT_NAME
+    if not path.is_file():
+        return
+    try:
+        header = document.read(path)
+        why = _why_not(path, header, loader, limits)
+        with path.open("rb") as file:
+            checksum = reading.checksum(file)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = str(error)
+    if why:
+        yield f"replay {manifest.encoded(why)}"
+        return
+    yield f"snapshot {manifest.encoded(str(path))} {checksum} {header.digest} {header.server}"
+
+
+def _why_not(path: Path, header: Header, loader: MigrationLoader, limits: policy.Policy) -> str:
+    disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
+    if not path.is_absolute():
+        return 'LOCKGATE["SNAPSHOT"] is a relative path'
+    if limits.on_hazard == "refuse":
+        return "hazards are to be judged"
+    return (
+        fit.why_not_for_code(header, Release(disk, loader.graph), DEFAULT_DB_ALIAS)
+        or settled.why_not(header, disk.keys())
+        or ("" if header.settled else "what post_migrate makes is not in it")
+        or ("" if header.settled == settled.digest() else "post_migrate would make something else")
+        or _failed_check()
+    )
+
+
+def _failed_check() -> str:
+    """What an ordinary run would refuse to begin for: the system checks, but for those that ask a database."""
+    try:
+        found = checks.run_checks(tags=policy.SCHEMA_CHECKS)
+    except Exception as error:  # whatever the project's code raises; the ordinary run shows it
+        return f"the system checks fail: {type(error).__name__}"
+    serious = [each for each in found if each.is_serious() and not each.is_silenced()]
+    return f"a system check fails: {serious[0].id or serious[0].msg}" if serious else ""

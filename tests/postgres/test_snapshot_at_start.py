@@ -1,0 +1,435 @@
+"""A start that finds an empty database loads the snapshot without Django, or leaves all of it to the ordinary path."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate.database import advisory_lock
+from project import embedded
+from tests.support import databases, schema, servers
+from tests.support.databases import Database
+from tests.support.processes import lock_is_free, until
+from tests.support.quick import TAKEN, Quick, age, assert_ordinary
+from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Result, Site, finish
+from tests.support.sweep_wire import Moment, Watch, Wire, wire
+
+SNAPSHOT = "lockgate-snapshot.sql"
+LOADED = "start: the database was empty, and is as the manifest's snapshot\n"
+SLOW = 'migrations.RunSQL("CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM pg_sleep(0.5)")'
+ROWS = (
+    "SELECT app_label, model, codename, permission.id, type.id FROM auth_permission AS permission"
+    " JOIN django_content_type AS type ON type.id = content_type_id"
+)
+RELATIONS = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+LOCK = f"SELECT pg_advisory_lock({advisory_lock.KEY})"
+
+
+def prepared(site: Site) -> Site:
+    """With snapshot and manifest, as an image has them."""
+    age(site.path)
+    for command in ("buildsnapshot", "buildmanifest"):
+        built = site.run(command)
+        assert built.code == 0, built.text
+    return site
+
+
+@contextlib.contextmanager
+def made(folder: Path, *operations: str) -> Iterator[Quick]:
+    site = Site(folder / "site", databases.create())
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER, *operations)
+    prepared(site)
+    yield Quick(site, site.database)
+    site.database.drop()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
+    with made(tmp_path_factory.mktemp("at-start")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared_slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
+    with made(tmp_path_factory.mktemp("slowly"), SLOW) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(shared: Quick) -> Iterator[Quick]:
+    """A site that has a snapshot, a manifest, and an empty database."""
+    with shared.borrowed() as found:
+        yield found
+
+
+@pytest.fixture
+def slow(shared_slow: Quick) -> Iterator[Quick]:
+    """The same, with a snapshot that takes half a second to load: in the middle a view is filled."""
+    with shared_slow.borrowed() as found:
+        yield found
+
+
+def assert_loaded(result: Result) -> None:
+    assert (result.code, result.err) == (0, LOADED), result.text
+    assert f" from {SNAPSHOT} in " in result.out
+
+
+def assert_whole(shop: Quick) -> None:
+    """It is what a replay makes, and the next start has nothing to do."""
+    assert shop.start().err == TAKEN
+    other = databases.create()
+    replayed = shop.start(DATABASE_URL=other.url, LOCKGATE_SNAPSHOT="none")
+    assert replayed.code == 0, replayed.text
+    assert "applied shop.0001_initial" in replayed.out
+    try:
+        assert schema.differences(other, shop.database) == []
+        assert sorted(other.rows(ROWS)) == sorted(shop.database.rows(ROWS))
+        assert other.applied() == shop.database.applied()
+        assert other.rows("SELECT * FROM shop_counter") == shop.database.rows("SELECT * FROM shop_counter")
+    finally:
+        other.drop()
+
+
+@contextlib.contextmanager
+def on_the_wire(shop: Quick, watch: Watch | None = None) -> Iterator[Wire]:
+    with databases.admin() as connection:
+        host, port = connection.info.host, connection.info.port
+    with wire(host, str(port)) as watched:
+        watched.watch = watch or watched.watch
+        yield watched
+
+
+def user() -> str:
+    with databases.admin() as connection:
+        return connection.info.user
+
+
+def is_empty(database: Database) -> bool:
+    return database.rows(RELATIONS) == []
+
+
+def sleeping(database: Database) -> bool:
+    """Whether the slow part of the load runs."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event = 'PgSleep'"
+    return bool(database.value(query, [database.name]))
+
+
+# --- it is loaded
+
+
+def test_an_empty_database_is_filled_and_ends_as_a_replay_does(shop: Quick) -> None:
+    assert_loaded(shop.start())
+    assert_whole(shop)
+
+
+def test_the_ledger_has_a_run_as_any_other(shop: Quick) -> None:
+    assert_loaded(shop.start("migrate", "--noinput"))
+    count = len(shop.database.applied())
+    query = "SELECT outcome, command, error, ended_at >= started_at, lockgate_version, django_version FROM lockgate_run"
+    ((*run, lockgate, django),) = shop.database.rows(query)
+    other = databases.create()
+    assert shop.start(DATABASE_URL=other.url, LOCKGATE_SNAPSHOT="none").code == 0
+    assert run == ["succeeded", "migrate --noinput", "", True]
+    assert (lockgate, django) == other.rows("SELECT lockgate_version, django_version FROM lockgate_run")[0]
+    of_release = "SELECT release, digest, host FROM lockgate_run"
+    assert shop.database.rows(of_release) == other.rows(of_release)
+    records = "SELECT app, name, source, meaning FROM lockgate_migrationrecord ORDER BY app, name"
+    assert shop.database.rows(records) == other.rows(records)
+    actions = shop.database.rows("SELECT action, count(*) FROM lockgate_migrationrecord GROUP BY 1")
+    assert actions == [("snapshot", count)]
+    other.drop()
+
+
+def test_what_it_says_is_what_an_ordinary_load_says(shop: Quick) -> None:
+    quick = shop.start("migrate", "--log-format=json", LOCKGATE_EXPLAIN_START=None)
+    other = databases.create()
+    ordinary = shop.start("migrate", "--log-format=json", DATABASE_URL=other.url, LOCKGATE_MANIFEST="/nowhere")
+    other.drop()
+    said = [json.loads(line) for line in quick.out.splitlines()]
+    expected = [json.loads(line) for line in ordinary.out.splitlines()]
+    kept = [each for each in expected if each["event"] in {"lock_acquired", "snapshot_loaded", "ended"}]
+    varying = {"time": "", "message": "", "seconds": 0, "waited_seconds": 0}
+    assert [{**each, **varying} for each in said] == [{**each, **varying} for each in kept]
+    without_numbers = str.maketrans("", "", "0123456789")
+    assert [each["message"].translate(without_numbers) for each in said] == [
+        each["message"].translate(without_numbers) for each in kept
+    ]
+    assert (quick.code, quick.err) == (0, "")
+
+
+def test_a_release_with_a_name_is_loaded_under_its_name(shop: Quick) -> None:
+    assert_loaded(shop.start(LOCKGATE_RELEASE="spring 7"))
+    assert shop.database.value("SELECT release FROM lockgate_run") == "spring-7"
+    assert shop.start(LOCKGATE_RELEASE="spring 7").err == TAKEN
+    assert_ordinary(shop.start(LOCKGATE_RELEASE="spring 8"), "more to say")
+
+
+def test_eight_starts_at_once_load_it_once(shop: Quick) -> None:
+    processes = [shop.site.start("migrate", "--noinput") for _ in range(8)]
+    results = [finish(each) for each in processes]
+    assert [each.code for each in results] == [0] * 8, "\n".join(each.text for each in results)
+    assert sum(f"from {SNAPSHOT}" in each.out for each in results) == 1
+    assert shop.database.value("SELECT count(*) FROM lockgate_run") == 1
+    assert_whole(shop)
+
+
+def test_one_connection_and_nothing_is_left_set(shop: Quick) -> None:
+    with on_the_wire(shop) as watched:
+        assert_loaded(shop.start(DATABASE_URL=watched.url(shop.database.name, user())))
+        assert watched.relay.connections == 1
+    until(lambda: servers.sessions(shop.database) == [], "the session is gone")
+
+
+def test_an_extension_is_made_with_it(tmp_path: Path, database: Database) -> None:
+    site = Site(tmp_path / "site", database, lockgate={"EXTENSIONS": ["vector"]})
+    site.migration("0001_initial", CREATE_COUNTER)
+    shop = Quick(prepared(site), database)
+    assert_loaded(shop.start())
+    assert shop.start().err == TAKEN
+    assert database.value("SELECT count(*) FROM pg_extension WHERE extname = 'vector'") == 1
+
+
+# --- it is left to the ordinary path
+
+
+def edited(shop: Quick) -> None:
+    path = shop.path / SNAPSHOT
+    path.write_bytes(path.read_bytes().replace(b"INITIALLY DEFERRED", b"INITIALLY IMMEDIATE"))
+
+
+def of_another_build(shop: Quick) -> None:
+    """Whole, and not the one that the manifest was made for."""
+    manifest = shop.manifest.read_bytes()
+    shop.site.migration("0003_more", ADD_COLUMN.format("more"))
+    assert shop.site.run("buildsnapshot").code == 0
+    other = (shop.path / SNAPSHOT).read_bytes()
+    shutil.copytree(shop.kept, shop.path, dirs_exist_ok=True)
+    (shop.path / "shop" / "migrations" / "0003_more.py").unlink()
+    (shop.path / SNAPSHOT).write_bytes(other)
+    assert shop.manifest.read_bytes() == manifest
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (edited, "it was changed while it was loaded"),
+        (lambda shop: (shop.path / SNAPSHOT).write_bytes(b""), "it is not a snapshot of format 2"),
+        (lambda shop: (shop.path / SNAPSHOT).unlink(), "the snapshot cannot be read"),
+        (of_another_build, "it was changed while it was loaded"),
+        (lambda shop: shop.database.execute("CREATE TABLE spam ()"), "the database is not empty"),
+        (lambda shop: shop.database.execute("CREATE SCHEMA spam"), "the database is not empty"),
+        (lambda shop: shop.database.execute("CREATE TABLE django_migrations ()"), "refuses a statement"),
+    ],
+    ids=["edited", "empty", "gone", "another build", "a table", "a schema", "a history"],
+)
+def test_a_file_or_a_database_that_does_not_fit(shop: Quick, change: Callable[[Quick], object], why: str) -> None:
+    change(shop)
+    result = shop.start()
+    assert_ordinary(result, why)
+
+
+@pytest.mark.parametrize(
+    ("environment", "why"),
+    [
+        ({"LOCKGATE_SNAPSHOT": "none"}, "LOCKGATE_SNAPSHOT is for an ordinary run to heed"),
+        ({"LOCKGATE_ON_HAZARD": "refuse"}, "LOCKGATE_ON_HAZARD is for an ordinary run to heed"),
+        ({"LOCKGATE_LAZY_RENDERING": "off"}, "LOCKGATE_LAZY_RENDERING is for an ordinary run to heed"),
+        ({"PGOPTIONS": "-c default_transaction_read_only=on"}, "refuses a statement (25006)"),
+        ({"PGOPTIONS": "-c search_path=elsewhere"}, "new tables go elsewhere"),
+    ],
+    ids=str,
+)
+def test_an_environment_that_an_ordinary_run_has_to_see_to(shop: Quick, environment: dict[str, str], why: str) -> None:
+    assert_ordinary(shop.start(**environment), why)
+
+
+@pytest.mark.parametrize("arguments", [("migrate", "--check"), ("waitformigrations",)], ids=" ".join)
+def test_who_only_asks_changes_nothing(shop: Quick, arguments: tuple[str, ...]) -> None:
+    process = shop.site.start(*arguments, LOCKGATE_EXPLAIN_START="1", LOCKGATE_WAIT_FOR_MIGRATIONS_SECONDS="1")
+    assert_ordinary(finish(process), "refuses a statement (42P01)")
+    assert is_empty(shop.database)
+
+
+def test_another_servers_major_version_is_another_snapshots(shop: Quick) -> None:
+    with embedded.server(postgres=18) as url:
+        assert_ordinary(result := shop.start(DATABASE_URL=url), "the snapshot was made on PostgreSQL 16")
+        assert result.code == 0, result.text
+
+
+def test_the_lock_is_waited_for_by_the_ordinary_path(shop: Quick) -> None:
+    with shop.database.connect() as holder:
+        holder.execute(LOCK)
+        process = shop.site.start("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1")
+        until(lambda: waiting(shop.database), "a second runner is connected")
+        assert is_empty(shop.database)
+    assert_ordinary(result := finish(process), "another run has the migration lock")
+    assert result.code == 0, result.text
+
+
+def waiting(database: Database) -> bool:
+    return bool(
+        database.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'lockgate - %%'",
+            [database.name],
+        )
+    )
+
+
+RECEIVER = """
+from django.db.models.signals import {signal}
+def tell(**rest): pass
+{signal}.connect(tell)
+"""
+FAILING = """
+from django.core.checks import Error, register
+@register("models")
+def check(**rest): return [Error("no", id="shop.E1")]
+"""
+
+
+@pytest.mark.parametrize(
+    ("models", "migration", "why"),
+    [
+        (RECEIVER.format(signal="post_migrate"), {}, "shop.models.tell hears pre_migrate or post_migrate"),
+        (RECEIVER.format(signal="pre_migrate"), {}, "shop.models.tell hears pre_migrate or post_migrate"),
+        (FAILING, {}, "a system check fails: shop.E1"),
+        ("", {"lockgate_snapshot": "False"}, "it has not shop.0002_own"),
+    ],
+    ids=["post_migrate", "pre_migrate", "checks", "of its environment"],
+)
+def test_a_project_that_only_a_run_can_see_to(site: Site, models: str, migration: dict[str, str], why: str) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    site.migration("0002_own", ADD_COLUMN.format("own"), **migration)
+    (site.path / "shop" / "models.py").write_text(models)
+    age(site.path)
+    built = site.run("buildsnapshot", "-v0") if "E1" not in models else site.run("buildsnapshot", "--skip-checks")
+    assert built.code == 0, built.text
+    made = site.run("buildmanifest")
+    assert f"an empty database is left to the ordinary path: {why}" in made.out, made.text
+    assert_ordinary(site.run("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1"), why)
+
+
+def test_permissions_that_have_changed_since_are_not_loaded(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    age(site.path)
+    assert site.run("buildsnapshot").code == 0
+    (site.path / "shop" / "models.py").write_text(
+        "from django.db import models\nclass Told(models.Model):\n"
+        "    class Meta:\n        managed = False\n        permissions = [('tell', 'Can tell')]\n"
+    )
+    assert "post_migrate would make something else" in site.run("buildmanifest").out
+    assert_ordinary(result := site.run("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1"), "something else")
+    assert result.code == 0
+
+
+def test_rows_that_migrations_made_of_what_post_migrate_makes(site: Site) -> None:
+    """A migration that makes content types itself: post_migrate adds to them, and the load does too."""
+    site.migration(
+        "0001_initial",
+        CREATE_COUNTER,
+        "migrations.RunSQL(\"INSERT INTO django_content_type (app_label, model) VALUES ('shop', 'counter')\")",
+    )
+    path = site.path / "shop" / "migrations" / "0001_initial.py"
+    path.write_text(path.read_text().replace("dependencies = []", "dependencies = [('contenttypes', '__latest__')]"))
+    shop = Quick(prepared(site), site.database)
+    assert_loaded(shop.start())
+    assert_whole(shop)
+
+
+def test_a_role_that_may_not_create_is_explained_by_the_ordinary_path(shop: Quick) -> None:
+    role = f"reader_{shop.database.name}"
+    shop.database.execute(f"CREATE ROLE {role} LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    try:
+        result = shop.start(DATABASE_URL=shop.database.url_as(role))
+        assert_ordinary(result, "the server refuses a statement (42501)")
+        assert (result.code, is_empty(shop.database)) == (1, True)
+    finally:
+        shop.database.execute(f"DROP ROLE {role}")
+
+
+# --- it is interrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_leaves_nothing_and_is_told(slow: Quick, number: int) -> None:
+    process = slow.site.start("migrate", "--noinput")
+    until(lambda: sleeping(slow.database), "the load has come to the view")
+    process.send_signal(number)
+    result = finish(process)
+    name = signal.Signals(number).name
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"error: interrupted by {name}\n  state  nothing was changed\n  next   run again\n"
+    until(lambda: lock_is_free(slow.database), "the lock is free")
+    assert is_empty(slow.database)
+    assert_loaded(slow.start())
+    assert_whole(slow)
+
+
+def test_killed_before_and_after_every_statement_it_is_all_or_nothing(shop: Quick) -> None:
+    """And so it is where the backend is ended: then the ordinary path goes on at once."""
+    assert_loaded(shop.start())
+    with on_the_wire(shop) as watched, another() as database:
+        assert shop.start(DATABASE_URL=watched.url(database.name, user())).err == LOADED
+        statements = len(watched.watch.statements)
+    assert statements > 10
+    before, after = (
+        [struck(shop, Watch(at, moment), killed=True) for at in range(statements)]
+        for moment in (Moment.BEFORE, Moment.AFTER)
+    )
+    assert before == [False] * statements
+    assert after == [False] * (statements - 1) + [True]  # the last is the commit
+    ended = range(0, statements, 4)
+    assert all(
+        struck(shop, Watch(at, moment), killed=False) for at in ended for moment in (Moment.BEFORE, Moment.AFTER)
+    )
+
+
+def struck(shop: Quick, watch: Watch, *, killed: bool) -> bool:
+    """Whether a run that is killed there, or whose backend is ended there, leaves all; otherwise it leaves nothing."""
+    with another() as database, on_the_wire(shop, watch) as watched:
+        process = shop.site.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name, user()))
+        watch.strike = (lambda backend: process.kill()) if killed else terminate
+        result = finish(process)
+        assert watch.struck
+        assert result.code == (-signal.SIGKILL if killed else 0), result.text
+        until(lambda: lock_is_free(database), "the lock is free")
+        left = bool(database.applied())
+        assert left or is_empty(database)
+        again = shop.start(DATABASE_URL=database.url)
+        assert (again.code, again.err) == (0, TAKEN if left else LOADED), again.text
+        assert schema.differences(shop.database, database) == []
+        return left
+
+
+def terminate(backend: int) -> None:
+    with databases.admin() as connection:
+        connection.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+
+
+@contextlib.contextmanager
+def another() -> Iterator[Database]:
+    database = databases.create()
+    try:
+        yield database
+    finally:
+        database.drop()
+
+
+def test_a_backend_that_is_ended_in_the_middle_is_followed_by_the_ordinary_path(slow: Quick) -> None:
+    process = slow.site.start("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1")
+    until(lambda: sleeping(slow.database), "the load has come to the view")
+    slow.database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{slow.database.name}' AND wait_event = 'PgSleep'"
+    )
+    result = finish(process)
+    assert result.code == 0, result.text
+    assert_ordinary(result, "")
+    assert f"from {SNAPSHOT}" in result.out  # through Django
+    assert_whole(slow)
