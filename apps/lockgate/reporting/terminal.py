@@ -12,7 +12,8 @@ from typing import Any
 
 from lockgate import facts
 from lockgate.facts import Event, Listener
-from lockgate.reporting.console import Console, TextConsole, text
+from lockgate.reporting.console import Console, TextConsole
+from lockgate.reporting.lines import text
 
 LONGEST = 100  # characters of the live line: wrapped, it could not be redrawn in place
 _TAKES_TIME = facts.WaitingForServer | facts.WaitingForLock | facts.LockAcquired | facts.MigrationStarted

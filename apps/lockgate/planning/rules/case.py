@@ -134,6 +134,11 @@ class Case:
         return ""
 
 
+def column(change: Change) -> str:
+    """The column that a change is about, for people."""
+    return change.columns[0] if change.columns else "?"
+
+
 def size(number: int) -> str:
     """Bytes for people."""
     amount = float(number)

@@ -1,0 +1,153 @@
+"""LG8xx: what the release that still serves asks for, and this one takes away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lockgate.planning.rules.case import Case, column
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.steps import Kind, Phase
+
+
+@rule(
+    "LG801",
+    "column-dropped",
+    ERROR,
+    condition="A column is dropped.",
+    effect="The release that still serves names all columns in its queries, so each of them on this table fails "
+    "until it is replaced. The data is gone for good.",
+    remedy="Remove the field in state only (SeparateDatabaseAndState), with a database default or NULL allowed for the "
+    "inserts that no longer name it; drop the column in a later release.",
+    unsafe="""
+        migrations.RemoveField("order", "note"),
+    """,
+    safe="""
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("order", "note")]),
+    """,
+    squawk=("ban-drop-column",),
+)
+def column_dropped(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.DROP_COLUMN):
+        if step.phase is not Phase.CONTRACT:
+            what = f'column "{column(change)}" of {case.described(change.table)} is dropped'
+            yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG802",
+    "table-dropped",
+    ERROR,
+    condition="A table is dropped.",
+    effect="Every query of the release that still serves on this table fails, and deletes that cascade to it too. The "
+    "data is gone for good.",
+    remedy="Remove the model in state only (SeparateDatabaseAndState), and drop the table in a later release.",
+    unsafe="""
+        migrations.DeleteModel("Order"),
+    """,
+    safe="""
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel("Order")]),
+    """,
+    squawk=("ban-drop-table",),
+)
+def table_dropped(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.DROP_TABLE):
+        if step.phase is not Phase.CONTRACT:
+            yield Finding(f"table {case.described(change.table)} is dropped", step.operation, change.table)
+
+
+@rule(
+    "LG803",
+    "column-renamed",
+    ERROR,
+    condition="A column is renamed.",
+    effect="Every query of the release that still serves on this table fails, because it names the column as it was.",
+    remedy="Rename the field and keep the column: db_column with the old name makes it a change of state alone.",
+    unsafe="""
+        migrations.RenameField("order", "note", "remark"),
+    """,
+    safe="""
+        migrations.AlterField("order", "note", models.TextField(null=True, db_column="note")),
+        migrations.RenameField("order", "note", "remark"),
+    """,
+    squawk=("renaming-column",),
+)
+def column_renamed(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.RENAME_COLUMN):
+        what = f'column "{change.old_name}" of {case.described(change.table)} is renamed to "{change.name}"'
+        yield Finding(what, step.operation, change.table)
+
+
+@rule(
+    "LG804",
+    "table-renamed",
+    ERROR,
+    condition="A table is renamed.",
+    effect="Every query of the release that still serves on this table fails, because it names the table as it was.",
+    remedy="Rename the model and keep the table: db_table with the old name makes it a change of state alone.",
+    unsafe="""
+        migrations.RenameModel("Order", "Purchase"),
+    """,
+    safe="""
+        migrations.AlterModelTable("order", "shop_order"),
+        migrations.RenameModel("Order", "Purchase"),
+    """,
+    squawk=("renaming-table",),
+)
+def table_renamed(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.RENAME_TABLE):
+        if case.existed(change.name):
+            yield Finding(f'table "{change.old_name}" is renamed to "{change.name}"', step.operation, change.name)
+
+
+@rule(
+    "LG812",
+    "object-dropped-or-renamed",
+    WARNING,
+    condition="RunSQL drops, renames or moves a view, function, sequence, trigger, policy or constraint by hand.",
+    effect="Where the release that still serves names it (a view in its queries, a function in a default), those "
+    "queries fail; what a trigger or policy did is done no more.",
+    remedy="Make the new one beside it, and drop the old one when no release that serves uses it; then accept "
+    "this hazard.",
+    unsafe="""
+        migrations.RunSQL("ALTER VIEW shop_totals RENAME TO shop_sums", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("CREATE VIEW shop_sums AS SELECT 1", "DROP VIEW shop_sums"),
+    """,
+)
+def object_gone(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        kind = _object(statement)
+        gone = statement.starts("DROP") or statement.has("RENAME", "TO") or statement.has("SET", "SCHEMA")
+        if kind and gone:
+            yield Finding(f"a {kind.lower()} that may be in use goes away", step.operation)
+
+
+_OBJECTS = ("VIEW", "FUNCTION", "PROCEDURE", "SEQUENCE", "TRIGGER", "POLICY", "DOMAIN", "AGGREGATE", "OPERATOR")
+
+
+def _object(statement: SqlStatement) -> str:
+    """What kind of object a DROP or ALTER is about, of those that are not tables, columns, indexes or types."""
+    words = [word for word in statement.tokens[:3] if word != "MATERIALIZED"]
+    return words[1] if words[0] in ("DROP", "ALTER") and len(words) > 1 and words[1] in _OBJECTS else ""
+
+
+@rule(
+    "LG813",
+    "privilege-revoked",
+    WARNING,
+    condition="RunSQL revokes a privilege, or gives a table to another owner.",
+    effect="The release that still serves fails at whatever it did with that privilege, from the moment of the commit.",
+    remedy="Revoke when no release that serves uses it any more; then accept this hazard by naming that release.",
+    unsafe="""
+        migrations.RunSQL("REVOKE INSERT ON shop_order FROM shop", migrations.RunSQL.noop),
+    """,
+    safe="""
+        migrations.RunSQL("GRANT INSERT ON shop_order TO shop", migrations.RunSQL.noop),
+    """,
+)
+def privilege_revoked(case: Case) -> Iterator[Finding]:
+    for step, statement in case.sql:
+        if statement.starts("REVOKE") or (statement.starts("ALTER") and statement.has("OWNER", "TO")):
+            yield Finding("a privilege that may be in use goes away", step.operation)

@@ -1,0 +1,256 @@
+"""Every event as one line for people, and whether it is a warning."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from lockgate import facts
+from lockgate.reporting import sentences
+
+
+def is_warning(event: facts.Event) -> bool:
+    if isinstance(event, facts.ExtensionOutcome):
+        return not event.available
+    if isinstance(event, facts.HazardFound):
+        return not event.accepted
+    if isinstance(event, facts.HazardsFound):
+        return bool(event.errors or event.warnings)
+    return isinstance(
+        event,
+        facts.Held
+        | facts.Ahead
+        | facts.Edited
+        | facts.HazardsUnknown
+        | facts.RunInterrupted
+        | facts.Recovering
+        | facts.StepRepeated
+        | facts.InPlace,
+    )
+
+
+@singledispatch
+def text(event: object) -> str:
+    """An event as one line for people; empty for what only machines want to know."""
+    return ""
+
+
+@text.register
+def _(event: facts.Started) -> str:
+    release = f", release {event.release}" if event.release else ""
+    return f"lockgate {event.lockgate}{release}, on {event.host}: database {event.database}"
+
+
+@text.register
+def _(event: facts.WaitingForServer) -> str:
+    return f"waiting for the server: {event.why} ({event.waited_seconds:.1f} of {event.deadline_seconds:g} s)"
+
+
+@text.register
+def _(event: facts.ServerReady) -> str:
+    waited = f" after {event.waited_seconds:.1f} s" if event.waited_seconds >= 1 else ""
+    server = event.server
+    return f'server ready{waited}: PostgreSQL {server.version}, database "{server.database}", role "{server.user}"'
+
+
+@text.register
+def _(event: facts.WaitingForLock) -> str:
+    limits = f"({event.waited_seconds:.0f} of {event.deadline_seconds:g} s)"
+    return f"waiting for the migration lock {limits}: {holder(event.holder)}"
+
+
+def holder(found: facts.Holder | None) -> str:
+    """Who holds the lock, since when, doing what."""
+    if found is None:
+        return "held by nobody now"
+    runner = found.runner
+    if runner is None:
+        who = f'"{found.application}"' if found.application else "unknown application"
+        since = f", session since {found.session_since:%H:%M:%S}" if found.session_since else ""
+    else:
+        who = f"release {runner.release} on {runner.host}"
+        since = f", since {runner.since:%Y-%m-%d %H:%M:%S} UTC" if runner.since else ", waiting itself a moment ago"
+    statement = " ".join((found.statement or "unknown").split())
+    doing = f"{found.state or 'state unknown'}: {statement[:120]}"
+    return f"held by pid {found.pid} ({who}{since}), {doing}"
+
+
+@text.register
+def _(event: facts.LockAcquired) -> str:
+    return f"migration lock acquired after {event.waited_seconds:.1f} s"
+
+
+@text.register
+def _(event: facts.ExtensionOutcome) -> str:
+    if event.state == "present":
+        return ""
+    if event.state == "created":
+        return f'extension "{event.name}" created'
+    why = {
+        "needs-grant": "the role lacks CREATE on the database",
+        "needs-superuser": "only a superuser may create it",
+        "not-installed": "its package is not installed on the server",
+        "failed": "creating it failed",
+    }[event.state]
+    return f'extension "{event.name}" is not available: {why}; {event.remedy}'
+
+
+@text.register
+def _(event: facts.Held) -> str:
+    return f"{event.migration} is held: {event.reason}; it is skipped, and tried again by the next run"
+
+
+@text.register
+def _(event: facts.RunInterrupted) -> str:
+    return (
+        f"run {event.run} ({event.host}, {event.started_at:%Y-%m-%d %H:%M:%S}) died without closing; marked interrupted"
+    )
+
+
+@text.register
+def _(event: facts.Ahead) -> str:
+    names = ", ".join(map(str, event.migrations))
+    pending = f"{event.pending} of this release are applied all the same" if event.pending else "nothing is pending"
+    return f"the database is ahead of this release, which does not have {names}; {pending}"
+
+
+@text.register
+def _(event: facts.Edited) -> str:
+    names = ", ".join(map(str, event.migrations))
+    return f"edited after they were applied: {names}; the database has what the old files said"
+
+
+@text.register
+def _(event: facts.HazardFound) -> str:
+    if event.accepted:
+        return ""
+    return f"{event.id} {event.severity} in {event.migration}: {event.what}. {event.effect}"
+
+
+@text.register
+def _(event: facts.HazardsFound) -> str:
+    if not event.errors and not event.warnings:
+        return ""
+    counts = f"{counted(event.errors, 'error')}, {counted(event.warnings, 'warning')}, {event.accepted} accepted"
+    return f"hazards of what follows: {counts}; manage.py lintmigrations --explain ID says what to do about one"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+@text.register
+def _(event: facts.HazardsUnknown) -> str:
+    return f"hazards of what follows are unknown: {event.why}"
+
+
+_DOING = {"apply": "applying", "unapply": "unapplying", "fake": "faking", "unfake": "unfaking"}
+_DONE = {"apply": "applied", "unapply": "unapplied", "fake": "faked", "unfake": "unfaked"}
+
+
+@text.register
+def _(event: facts.MigrationStarted) -> str:
+    return f"{_DOING[event.action]} {event.migration} ({event.number} of {event.total})"
+
+
+@text.register
+def _(event: facts.MigrationEnded) -> str:
+    return f"{_DONE[event.action]} {event.migration} in {event.seconds:.3f} s"
+
+
+@text.register
+def _(event: facts.SnapshotLoaded) -> str:
+    return f"loaded {counted(event.migrations, 'migration')} from {event.file} in {event.seconds:.2f} s"
+
+
+@text.register
+def _(event: facts.SnapshotUnused) -> str:
+    return f"{event.file} is not used, and migrations are replayed: {event.why}"
+
+
+@text.register
+def _(event: facts.StepStarted) -> str:
+    return f"{event.migration} {event.phase} {event.number} of {event.total}: {event.title}"
+
+
+@text.register
+def _(event: facts.StepEnded) -> str:
+    return f"{event.migration} {event.phase} done: {event.title}, in {event.seconds:.3f} s"
+
+
+@text.register
+def _(event: facts.StepProgress) -> str:
+    part = f", {100 * event.done // event.total} %" if event.total else ""
+    waits = f"; waits for {', '.join(map(str, event.blockers))}" if event.blockers else ""
+    doing = f" ({event.doing}{part})" if event.doing else ""
+    return f"{event.migration}: {event.title}{doing}, {event.seconds:.0f} s so far{waits}"
+
+
+@text.register
+def _(event: facts.StepUndone) -> str:
+    return f"{event.migration} undone: {event.title}"
+
+
+@text.register
+def _(event: facts.StepRepeated) -> str:
+    return f"{event.migration}: {event.title} was under way when its run ended; it runs again from its start"
+
+
+@text.register
+def _(event: facts.WaitingForBlockers) -> str:
+    who = "; ".join(f'{each}, which holds {each.mode} on "{each.table}"' for each in event.blockers[:3])
+    more = f" and {len(event.blockers) - 3} more" if len(event.blockers) > 3 else ""
+    return (
+        f"{event.migration} waits, out of the way of others, for {who}{more} "
+        f"({event.waited_seconds:.0f} of {event.deadline_seconds:g} s)"
+    )
+
+
+@text.register
+def _(event: facts.AttemptFailed) -> str:
+    why = {"55P03": "did not get its locks in time", "40P01": "met a deadlock"}.get(
+        event.sqlstate, "met another's change"
+    )
+    limits = f"{event.waited_seconds:.0f} of {event.deadline_seconds:g} s"
+    return f"{event.migration}: attempt {event.attempt} {why}; rolled back, trying again ({limits})"
+
+
+@text.register
+def _(event: facts.Recovering) -> str:
+    left = f"{event.done} of {event.total} steps done"
+    what = {
+        "finish": f"is applied, but not finished ({left}): finishing it",
+        "carry on": f"was being prepared by a run that ended ({left}): carrying on",
+        "undo": f"was being prepared by a run that ended ({left}), and is not wanted any more: undoing that",
+        "abandon": f"was being prepared ({left}), and was recorded by other means: what is there stays",
+    }[event.action]
+    return f"{event.migration} {what}"
+
+
+@text.register
+def _(event: facts.InPlace) -> str:
+    return f"{event.migration} is run in place, as Django runs it: {event.reason}"
+
+
+@text.register
+def _(event: facts.NothingPending) -> str:
+    held = f"; {event.held} held" if event.held else ""
+    return ("nothing left to migrate: another run has done it" if event.behind else sentences.NOTHING_PENDING) + held
+
+
+@text.register
+def _(event: facts.WaitingForMigrations) -> str:
+    more = f" and {len(event.missing) - 3} more" if len(event.missing) > 3 else ""
+    return f"waiting for migrations ({event.waited_seconds:.0f} s): {', '.join(map(str, event.missing[:3]))}{more}"
+
+
+@text.register
+def _(event: facts.Current) -> str:
+    held = f" but {event.held} that are held" if event.held else ""
+    return f"{sentences.ALL_APPLIED}{held} (waited {event.waited_seconds:.1f} s)"
+
+
+@text.register
+def _(event: facts.Ended) -> str:
+    held = f", {event.held} held" if event.held else ""
+    count = f"{event.migrations} migration{'' if event.migrations == 1 else 's'}"
+    return f"done: {count}{held}, in {event.seconds:.2f} s"
