@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 ENTRYPOINT = Path(__file__).parents[2] / "entrypoint.sh"
+PATIENCE = 45.0  # seconds for what takes none: less than what is slept where a signal is to end it
 SHELLS = [
     pytest.param(
         command.split(),
@@ -168,7 +169,7 @@ def test_a_signal_ends_the_migration_and_nothing_is_served(
     process = house.start(shell=shell, MIGRATION="echo begun >>$JOURNAL; exec sleep 60")
     house.wait_for("begun")
     process.send_signal(number)
-    process.wait(timeout=2)
+    process.wait(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM  # the migration's own, which died of SIGTERM
     assert house.did() == [MIGRATED, "begun"]
 
@@ -179,7 +180,7 @@ def test_waits_for_the_rollback_and_ends_with_the_migrations_exit_code(house: Ho
     process = house.start(shell=shell, MIGRATION=rollback)
     house.wait_for("begun")
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=10)
+    process.wait(timeout=PATIENCE)
     assert process.returncode == 1
     assert house.did() == [MIGRATED, "begun", "rolled back"]
 
@@ -195,7 +196,7 @@ def test_more_signals_do_not_hurry_it_past_the_rollback(house: House, shell: lis
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         process.send_signal(number)
         time.sleep(0.2)
-    process.wait(timeout=10)
+    process.wait(timeout=PATIENCE)
     assert process.returncode == 1
     assert house.did() == [MIGRATED, "begun", "rolled back"]
 
@@ -208,7 +209,7 @@ def test_a_migration_that_finishes_in_spite_of_the_signal_is_not_followed_by_a_s
     process = house.start(shell=shell, MIGRATION="trap 'exit 0' TERM; echo begun >>$JOURNAL; sleep 60 & wait")
     house.wait_for("begun")
     process.send_signal(number)
-    process.wait(timeout=2)
+    process.wait(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert house.did() == [MIGRATED, "begun"]
 
@@ -220,7 +221,7 @@ def test_a_migration_that_ends_while_the_signal_is_handled_keeps_its_exit_code(h
     house.wait_for("begun")
     process.send_signal(signal.SIGTERM)
     house.journal.with_name("journal.end").touch()
-    assert process.wait(timeout=5) == 5
+    assert process.wait(timeout=PATIENCE) == 5
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -230,7 +231,7 @@ def test_no_signal_is_lost_at_any_instant(house: House, shell: list[str]) -> Non
         process = house.start(shell=shell, MIGRATION="exec /bin/sleep 0.03", SERVER="exec /bin/sleep 60")
         time.sleep(milliseconds / 1000)
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=2)
+        process.wait(timeout=PATIENCE)
         # bash says 255 where the signal meets it between two commands, once in some hundred times.
         assert process.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM, 255)
 
@@ -247,7 +248,7 @@ def test_no_signal_is_lost_at_any_instant(house: House, shell: list[str]) -> Non
 def test_a_signal_around_the_start_of_the_migration_is_passed_on(house: House, shell: list[str], line: str) -> None:
     house.signal_itself_after(line)
     process = house.start(shell=shell, MIGRATION="exec sleep 60")
-    assert process.wait(timeout=2) == 128 + signal.SIGTERM
+    assert process.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
     assert house.did() in ([], [MIGRATED])
 
 

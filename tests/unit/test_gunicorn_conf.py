@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 CONFIG = Path(__file__).parents[2] / "docker" / "gunicorn.conf.py"
+PATIENCE = 60.0  # seconds for an end that takes one; requests in flight may have half of them
 APPLICATION = """
 import time
 def application(environ, start_response):
@@ -74,7 +75,7 @@ class Gunicorn:
     def written(self) -> str:
         """All that it wrote, once it has ended."""
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE)
         return self.log.read_text()
 
 
@@ -88,7 +89,7 @@ def gunicorn(tmp_path: Path, port: int) -> Iterator[Gunicorn]:
 
 def test_a_stop_while_it_starts_is_obeyed_before_anything_is_served(gunicorn: Gunicorn) -> None:
     gunicorn.process.send_signal(signal.SIGTERM)
-    assert gunicorn.process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert gunicorn.process.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
     assert "Booting worker" not in gunicorn.written()
 
 
@@ -100,7 +101,7 @@ def test_a_stop_lets_requests_in_flight_finish(gunicorn: Gunicorn) -> None:
         gunicorn.process.send_signal(signal.SIGTERM)
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.endswith(b"served")
-    assert gunicorn.process.wait(timeout=10) == 0
+    assert gunicorn.process.wait(timeout=PATIENCE) == 0
 
 
 def test_everything_it_writes_is_json_on_its_output(gunicorn: Gunicorn) -> None:
@@ -121,7 +122,7 @@ def test_of_the_probes_it_writes_those_that_failed(gunicorn: Gunicorn) -> None:
 
 def test_a_wrong_configuration_is_said_once_and_nothing_is_started(tmp_path: Path, port: int) -> None:
     gunicorn = Gunicorn(tmp_path, port, settings="project.settings.serve")
-    assert gunicorn.process.wait(timeout=20) == 1
+    assert gunicorn.process.wait(timeout=PATIENCE) == 1
     written = gunicorn.log.read_text()
     assert written.count("SECRET_KEY") == 1
     assert "Traceback" not in written
