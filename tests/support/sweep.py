@@ -9,6 +9,7 @@ import contextlib
 import enum
 import os
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ from tests.support.sweep_bench import HUNG, Bench
 from tests.support.sweep_cases import Case
 from tests.support.sweep_ends import End
 from tests.support.sweep_wire import Moment, Watch
+
+
+# A cluster of some databases takes 80 MB, and its log as much as it may: enough for several workers' of both.
+ROOM = 1024**3
+MAX_WAL_SIZE = "128MB"
 
 
 class Action(enum.StrEnum):
@@ -166,13 +172,23 @@ def _last_words(result: Result) -> str:
     return " | ".join(line.strip() for line in lines[error : error + 3])
 
 
+def _in_memory() -> Path | None:
+    """Where files are kept in memory, if there is room: each run has a copy of 300 files, and a disk is slow at that.
+
+    Nothing that is proven needs a disk. Files outlive a process in memory as they do in the cache of a disk, and no
+    sweep claims anything of a machine that loses its power.
+    """
+    shared = Path("/dev/shm")
+    return shared if shared.is_dir() and shutil.disk_usage(shared).free > ROOM else None
+
+
 @contextlib.contextmanager
 def own_bench(version: int | None = None) -> Iterator[Bench]:
     """A bench on a server of its own, which may be restarted. version: of PostgreSQL; None: the tests' own."""
     chosen = {"LOCKGATE_TEST_POSTGRES": str(version)} if version else {}
     with (
         mock.patch.dict(os.environ, chosen),
-        servers.running(max_connections="50") as cluster,
+        servers.running(_in_memory(), max_connections="50", max_wal_size=MAX_WAL_SIZE) as cluster,
         tempfile.TemporaryDirectory() as path,
     ):
         conninfo = f"host={cluster.home} port={cluster.port} user=postgres"
