@@ -52,6 +52,24 @@ def test_statements_of_all_connections_are_counted_whole_and_in_order(wire: Wire
     assert [each for each in wire.watch.statements if not each.startswith("DEALLOCATE")] == expected
 
 
+def test_statements_adjoin_where_the_client_sends_nothing_between_them(wire: Wire, database: Database) -> None:
+    """Only then is a kill after the one a kill before the other."""
+    with connect(wire, database) as first:
+        first.execute("SELECT 1")
+        first.execute("SELECT 2")
+        with connect(wire, database) as second:
+            first.execute("SELECT 3")
+            second.execute("SELECT 4")
+            second.execute("SELECT 5")
+            first.execute("SELECT 6")
+            second.execute("SELECT 0")
+        with first.pipeline():
+            first.execute("SELECT 7")
+            first.execute("SELECT 8")
+    found = dict(zip(wire.watch.statements, wire.watch.adjoining, strict=True))
+    assert [text for text, adjoining in found.items() if adjoining] == ["SELECT 2", "SELECT 5"]
+
+
 @pytest.mark.parametrize(("moment", "rows"), [(Moment.BEFORE, 0), (Moment.AFTER, 1)])
 @pytest.mark.parametrize("parameters", [None, [1]], ids=["simple", "extended"])
 def test_a_session_ends_before_or_after_its_statement(

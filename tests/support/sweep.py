@@ -79,11 +79,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """contracted: it differs from stock Django's end until contract steps have run."""
+    """contracted: it differs from stock Django's end until contract steps have run. adjoining: see ``Watch``."""
 
     statements: tuple[str, ...]
+    adjoining: tuple[bool, ...]
     end: End
     contracted: bool
+
+    def repeats(self, point: Point) -> bool:
+        """Whether a kill there is the next statement's kill before it: nothing happens in between that outlives it."""
+        then = point.at + 1
+        return point.moment is Moment.AFTER and then < len(self.adjoining) and self.adjoining[then]
 
 
 @dataclass
@@ -106,16 +112,19 @@ class Sweep:
                 contracted = bool(end.differences(self.bench.expected(case).without_sequences()))
                 problem = self.contract(case, database) if contracted else ""
                 assert not problem, f"{case}: {problem}"
-            self._undisturbed[case] = Undisturbed(tuple(watch.statements), end, contracted)
+            self._undisturbed[case] = Undisturbed(tuple(watch.statements), tuple(watch.adjoining), end, contracted)
         return self._undisturbed[case]
 
     def points(self, action: Action, case: Case, seed: object, sample: int = 0) -> list[tuple[Point, ...]]:
         """Every point of a case's run, or so many by chance; for two kills, each statement of the first with one of the
-        second.
+        second. Two names of one kill are one point.
         """
         chance = random.Random(f"{seed} {action} {case}")
-        count = len(self.undisturbed(case).statements)
+        undisturbed = self.undisturbed(case)
+        count = len(undisturbed.statements)
         found = [(Point(at, moment),) for at in range(count) for moment in MOMENTS[action]]
+        if action is Action.KILL:
+            found = [(point,) for (point,) in found if not undisturbed.repeats(point)]
         if action is Action.TWICE:
             firsts = [(Point(at, chance.choice(MOMENTS[action])),) for at in range(count)]
             found = [(*first, *then) for first, then in zip(firsts, chance.sample(found, count), strict=True)]
