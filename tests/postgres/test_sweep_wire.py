@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support import sweep, sweep_forks, sweep_wire
+from tests.support import sweep, sweep_forks, sweep_sources, sweep_wire
 from tests.support.databases import Database, admin, server
 from tests.support.sweep_bench import OWNER
 from tests.support.sweep_wire import Moment, Watch, Wire
@@ -128,7 +128,7 @@ def test_a_forked_runner_sends_what_a_process_of_its_own_sends() -> None:
             bench.wire.watch = own
             url = bench.wire.url(database, OWNER)
             done = subprocess.run(
-                [sys.executable, "manage.py", "migrate", "--noinput"],
+                [sys.executable, "-X", "importtime", "manage.py", "migrate", "--noinput"],
                 cwd=bench.project,
                 env=sweep_forks.environment(bench.project, "site_settings", url),
                 capture_output=True,
@@ -139,3 +139,6 @@ def test_a_forked_runner_sends_what_a_process_of_its_own_sends() -> None:
         assert done.returncode == 0, done.stderr
     assert len(own.statements) > 50
     assert [*map(without_chance, forked.statements)] == [*map(without_chance, own.statements)]
+    imported = set(re.findall(r"\blockgate(?:\.\w+)*$", done.stderr, re.MULTILINE))
+    assert "lockgate.execution.ladder" in imported
+    assert imported <= sweep_sources.modules()
