@@ -23,7 +23,6 @@ from tests.support.sweep_cases import Case
 from tests.support.sweep_ends import End
 from tests.support.sweep_wire import Moment, Watch
 
-
 # A cluster of some databases takes 80 MB, and its log as much as it may: enough for several workers' of both.
 ROOM = 1024**3
 MAX_WAL_SIZE = "128MB"
