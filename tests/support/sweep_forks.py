@@ -15,6 +15,7 @@ import contextlib
 import gc
 import importlib
 import json
+import logging
 import os
 import pkgutil
 import subprocess
@@ -144,6 +145,7 @@ def _leave() -> None:
     spent on freeing, module by module, the pages that it shares.
     """
     if _ended:
+        logging.shutdown()  # the one exit function that is there before ours
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(_ended[0])
