@@ -51,8 +51,9 @@ conformance: $(VENV)/installed  ## Django's own tests and real projects' histori
 	    python -m tests.conformance.$$part || failed=1; \
 	done; exit $$failed
 
-sweep: $(VENV)/installed  ## races, and kills at every statement, whole (an hour or two; goes on where it was ended)
+sweep: $(VENV)/installed  ## races, and kills at every statement, whole (two hours; goes on where it was ended)
 	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_races.py -m sweep -n 0
+	python -m tests.support.sweep_report --outlook --workers $(WORKERS)
 	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_sweep.py -m sweep -n $(WORKERS)
 	python -m tests.support.sweep_report --runner stock --whole --show 1
 

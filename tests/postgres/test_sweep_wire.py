@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support import sweep, sweep_forks, sweep_wire
+from tests.support import sweep, sweep_forks, sweep_sources, sweep_wire
 from tests.support.databases import Database, admin, server
 from tests.support.sweep_bench import OWNER
 from tests.support.sweep_wire import Moment, Watch, Wire
@@ -50,6 +50,24 @@ def test_statements_of_all_connections_are_counted_whole_and_in_order(wire: Wire
         second.execute("SELECT %s::int", [6], prepare=True)
     expected = ["BEGIN", "SELECT 1, 2", "SELECT $1::int", "COMMIT", "SELECT 4", "SELECT 5", "SELECT $1::int"]
     assert [each for each in wire.watch.statements if not each.startswith("DEALLOCATE")] == expected
+
+
+def test_statements_adjoin_where_the_client_sends_nothing_between_them(wire: Wire, database: Database) -> None:
+    """Only then is a kill after the one a kill before the other."""
+    with connect(wire, database) as first:
+        first.execute("SELECT 1")
+        first.execute("SELECT 2")
+        with connect(wire, database) as second:
+            first.execute("SELECT 3")
+            second.execute("SELECT 4")
+            second.execute("SELECT 5")
+            first.execute("SELECT 6")
+            second.execute("SELECT 0")
+        with first.pipeline():
+            first.execute("SELECT 7")
+            first.execute("SELECT 8")
+    found = dict(zip(wire.watch.statements, wire.watch.adjoining, strict=True))
+    assert [text for text, adjoining in found.items() if adjoining] == ["SELECT 2", "SELECT 5"]
 
 
 @pytest.mark.parametrize(("moment", "rows"), [(Moment.BEFORE, 0), (Moment.AFTER, 1)])
@@ -110,7 +128,7 @@ def test_a_forked_runner_sends_what_a_process_of_its_own_sends() -> None:
             bench.wire.watch = own
             url = bench.wire.url(database, OWNER)
             done = subprocess.run(
-                [sys.executable, "manage.py", "migrate", "--noinput"],
+                [sys.executable, "-X", "importtime", "manage.py", "migrate", "--noinput"],
                 cwd=bench.project,
                 env=sweep_forks.environment(bench.project, "site_settings", url),
                 capture_output=True,
@@ -121,3 +139,6 @@ def test_a_forked_runner_sends_what_a_process_of_its_own_sends() -> None:
         assert done.returncode == 0, done.stderr
     assert len(own.statements) > 50
     assert [*map(without_chance, forked.statements)] == [*map(without_chance, own.statements)]
+    imported = set(re.findall(r"\blockgate(?:\.\w+)*$", done.stderr, re.MULTILINE))
+    assert "lockgate.execution.ladder" in imported
+    assert imported <= sweep_sources.modules()

@@ -194,9 +194,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[Cluster]:
-    """A server with these settings and a role ``owner``, gone with its data at the end of the block."""
-    with directory() as home:
+def running(parent: Path | None = None, **settings: str) -> Iterator[Cluster]:
+    """A server with these settings and a role ``owner``, gone with its data at the end of the block.
+
+    parent: where its directory is made; None: where temporary files are.
+    """
+    with directory(parent) as home:
         cluster = Cluster(home, _binaries(), free_port(), settings)
         made = cluster.spawn(
             *("initdb", "--no-sync", "--username=postgres", "--encoding=utf8", "--locale=C"),
@@ -214,9 +217,9 @@ def running(**settings: str) -> Iterator[Cluster]:
 
 
 @contextlib.contextmanager
-def directory() -> Iterator[Path]:
+def directory(parent: Path | None = None) -> Iterator[Path]:
     """A directory of the user who runs servers; its path is short enough for a socket's."""
-    home = Path(tempfile.mkdtemp(prefix="lockgate-own-"))
+    home = Path(tempfile.mkdtemp(prefix="lockgate-own-", dir=parent))
     try:
         if os.geteuid() == 0:
             shutil.chown(home, SYSTEM_USER, SYSTEM_USER)

@@ -22,6 +22,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.support import sweep_ends, sweep_forks, sweep_project, sweep_wire
+from tests.support.processes import until
 from tests.support.servers import Cluster
 from tests.support.sites import Result
 from tests.support.sweep_cases import APP, ROWS, Case
@@ -105,7 +106,8 @@ class Bench:
     def terminate(self, backend: int) -> None:
         """End a backend, and wait until it is gone."""
         with self.admin() as admin:
-            admin.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+            admin.execute("SELECT pg_terminate_backend(%s)", [backend])
+        until(lambda: _is_gone(backend), "the backend is gone", patience=10)  # the server's own wait looks every 100 ms
 
     def restart(self, backend: int) -> None:
         """What ``pg_ctl stop -m immediate`` and a start do: every session is gone, and the log is replayed."""
@@ -196,6 +198,14 @@ def _create(admin: psycopg.Connection[Any], name: str, template: str) -> None:
             *map(sql.Identifier, (name, template, OWNER))
         )
     )
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _drop(admin: psycopg.Connection[Any], name: str) -> None:

@@ -20,9 +20,9 @@ from django.db.models.functions import Lower
 from tests.support import sweep_functions
 
 APP = "library"
-ROWS = 2000
+ROWS = 500
 # Below the size of every table that ROWS rows make, so that all of them are large.
-LARGE_TABLE_BYTES = 64 * 1024
+LARGE_TABLE_BYTES = 16 * 1024
 CASCADE = models.CASCADE
 
 

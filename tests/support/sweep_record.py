@@ -1,19 +1,16 @@
 """What a whole sweep has found, on disk: one that was ended half-way goes on where it was.
 
-The file belongs to the sources that it was made with: changed ones begin anew.
+The file belongs to the sources that its findings rest on: changed ones begin anew.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import django
-
+from tests.support import sweep_sources
 from tests.support.sites import ROOT
 from tests.support.sweep import Action, Finding, Point
 from tests.support.sweep_wire import Moment
@@ -54,16 +51,7 @@ class Record:
 
 def of_these_sources() -> Record:
     """The record of a whole sweep of the sources as they are, on the PostgreSQL that tests choose."""
-    return Record(ROOT / ".data" / "sweep" / f"{digest()}.jsonl")
-
-
-def digest() -> str:
-    """Of the product, the sweep, Django and the server: the same gives the same findings."""
-    summed = hashlib.sha256(f"{django.__version__} {os.environ.get('LOCKGATE_TEST_POSTGRES', '16')}".encode())
-    product = [path for path in (ROOT / "apps" / "lockgate").rglob("*") if path.suffix in (".py", ".sql")]
-    for path in sorted((*product, *(ROOT / "tests" / "support").glob("sweep*.py"))):
-        summed.update(path.read_bytes())
-    return summed.hexdigest()[:12]
+    return Record(ROOT / ".data" / "sweep" / f"{sweep_sources.digest()}.jsonl")
 
 
 def _key(runner: str, finding: Finding) -> Key:

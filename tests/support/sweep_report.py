@@ -1,8 +1,9 @@
 """The sweep as tables.
 
 ``python -m tests.support.sweep_report`` sweeps, by default a sample of kills, and prints what came of each case;
-``--runner stock`` shows what stock Django makes of it. ``--whole`` goes on with the record of ``make sweep``, and
-``--summary`` only prints what is in it. The server is one of its own, and ends with it.
+``--runner stock`` shows what stock Django makes of it. ``--whole`` goes on with the record of ``make sweep``,
+``--summary`` only prints what is in it, and ``--outlook`` how many points there are, and how long the rest will take.
+The server is one of its own, and ends with it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import os
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -21,6 +23,9 @@ from tests.support.sweep_record import Record
 
 WHOLE = "whole"  # the seed of a whole sweep, so that one that is taken up again has the same points
 WIDTH = 240  # characters of a finding: statements can be long
+# What `make sweep` does, and how many points of each are tried to tell how long it will take.
+WHOLE_SWEEP = (*(("lockgate", action) for action in Action), ("stock", Action.KILL))
+TRIED = 16
 
 
 def sweep(
@@ -43,7 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import django
 
     django.setup()
-    record = sweep_record.of_these_sources() if options.whole or options.summary else Record(None)
+    kept = options.whole or options.summary or options.outlook
+    record = sweep_record.of_these_sources() if kept else Record(None)
+    if options.outlook:
+        for line in outlook(record, options.workers):
+            print(line, flush=True)
+        return 0
     if not options.summary:
         _sweep(options, record)
     for line in summary(record):
@@ -68,6 +78,35 @@ def _sweep(options: argparse.Namespace, record: Record) -> None:
                     print(f"{'':>28}{str(each)[len(str(case)) + 2 :][:WIDTH]}", flush=True)
 
 
+def outlook(record: Record, workers: int) -> Iterator[str]:
+    """By runner and action: points, how many are left, seconds for one of them, and minutes for all that are left.
+
+    The seconds are those of some points, tried one by one. Stock Django's are not shared among workers.
+    """
+    yield f"{'runner':<9} {'action':<10} {'points':>7} {'left':>7} {'seconds each':>13} {'minutes':>8}"
+    everything = minutes = 0.0
+    with own_bench() as bench:
+        sweeps = {runner: Sweep(bench, runner) for runner, _ in WHOLE_SWEEP}
+        for runner, action in WHOLE_SWEEP:
+            swept = sweeps[runner]
+            points = [(case, each) for case in CASES for each in swept.points(action, case, WHOLE)]
+            left = [(case, each) for case, each in points if not record.get(runner, action, case, each)]
+            seconds = _seconds(swept, action, left, record)
+            took = seconds * len(left) / (workers if runner == "lockgate" else 1) / 60
+            everything, minutes = everything + len(points), minutes + took
+            yield f"{runner:<9} {action:<10} {len(points):>7} {len(left):>7} {seconds:>13.2f} {took:>8.0f}"
+    yield f"{everything:.0f} points; {minutes:.0f} minutes with {workers} workers, where each has a core of its own"
+
+
+def _seconds(swept: Sweep, action: Action, left: Sequence[tuple[Case, tuple[Point, ...]]], record: Record) -> float:
+    """How long a point takes: the mean of some by chance, which the record keeps."""
+    tried = random.sample(left, min(TRIED, len(left)))
+    began = time.monotonic()
+    for case, points in tried:
+        sweep(swept, action, case, [points], record)
+    return (time.monotonic() - began) / max(len(tried), 1)
+
+
 def summary(record: Record) -> Iterator[str]:
     """By runner and action: cases, points, points that no run came to, failures."""
     yield f"\n{'runner':<9} {'action':<10} {'cases':>6} {'points':>7} {'not reached':>12} {'failed':>7}"
@@ -90,6 +129,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--show", type=int, default=3, help="failures to show for each case")
     parser.add_argument("--whole", action="store_true", help="all points, kept in .data/sweep")
     parser.add_argument("--summary", action="store_true", help="only print what the whole sweep has found so far")
+    parser.add_argument("--outlook", action="store_true", help="only count the whole sweep's points, and try some")
+    parser.add_argument("--workers", type=int, default=1, help="how many share a whole sweep, for --outlook")
     return parser.parse_args(arguments)
 
 

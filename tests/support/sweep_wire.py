@@ -39,22 +39,35 @@ class Moment(enum.StrEnum):
 
 @dataclass
 class Watch:
-    """What is known of one client's statements. strike: called with the backend's pid at statement ``at`` (from 0)."""
+    """What is known of one client's statements. strike: called with the backend's pid at statement ``at`` (from 0).
+
+    adjoining: of each statement, whether it was the very next thing that the client sent, on any connection, once the
+    one before it was answered. The server cannot tell a client that is killed before it from one killed after that.
+    """
 
     at: int | None = None
     moment: Moment = Moment.BEFORE
     strike: Callable[[int], None] | None = None
     statements: list[str] = field(default_factory=list)
+    adjoining: list[bool] = field(default_factory=list)
     struck: bool = False  # the statement came
+    _latest: object = None  # the connection that sent the latest message, where that was a statement
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def passes(self, statement: str) -> bool:
-        """Count a statement; whether it is not the one."""
+    def passes(self, statement: str, connection: object, *, answered: bool) -> bool:
+        """Count a statement; whether it is not the one. answered: all that this connection sent before it."""
         with self._lock:
             self.statements.append(statement)
+            self.adjoining.append(answered and self._latest is connection)
+            self._latest = connection
             found = not self.struck and self.at == len(self.statements) - 1
             self.struck |= found
             return not found
+
+    def interrupted(self) -> None:
+        """Something came that is no statement: a connection began or ended, or said something else."""
+        with self._lock:
+            self._latest = None
 
 
 @dataclass
@@ -125,10 +138,18 @@ class _Session:
         self.client, self.server, self.watch = client, server, watch
         self.backend = 0
         self._from_client, self._from_server = _Reader(), _Reader()
+        self._answered = False
         self._group: list[Message] = []  # what the client expects no answer to yet
         self._sources: dict[bytes, str] = {}  # prepared statements and portals, by kind and name
 
     def run(self) -> None:
+        self.watch.interrupted()
+        try:
+            self._pass_on()
+        finally:
+            self.watch.interrupted()
+
+    def _pass_on(self) -> None:
         while True:
             readable, _, _ = select.select([self.client, self.server], [], [])
             if self.server in readable:
@@ -136,6 +157,7 @@ class _Session:
                 for kind, message in self._from_server.feed(data):
                     if kind == KEY_DATA:
                         self.backend = struct.unpack("!i", message[5:9])[0]
+                    self._answered = kind == READY
                 self.client.sendall(data)
                 if not data:
                     return
@@ -149,11 +171,22 @@ class _Session:
             if kind in (PARSE, BIND, EXECUTE) or kind in (b"D", b"C"):
                 continue  # its answer comes after a Sync or a Flush
             group, self._group = self._group, []
-            for number, statement in self._statements(group):
-                if not self.watch.passes(statement):
-                    return self._strike(group, number)
+            if not self._counted(group):
+                return True
             self.server.sendall(_join(group))
         return bool(data)
+
+    def _counted(self, group: Sequence[Message]) -> bool:
+        """Count a group's statements; False: one of them was waited for, and is done with."""
+        statements = list(self._statements(group))
+        if not statements:
+            self.watch.interrupted()
+        for number, statement in statements:
+            if not self.watch.passes(statement, self, answered=self._answered):
+                self._strike(group, number)
+                return False
+            self._answered = False
+        return True
 
     def _statements(self, group: Sequence[Message]) -> Iterator[tuple[int, str]]:
         """The statements of a group, each with its place."""
@@ -170,8 +203,8 @@ class _Session:
             elif kind == EXECUTE:
                 yield number, self._sources.get(b"portal " + body.split(b"\0")[0], "?")
 
-    def _strike(self, group: Sequence[Message], number: int) -> bool:
-        """Let everything up to the moment happen, and then what was to happen; True: the client may hear of it.
+    def _strike(self, group: Sequence[Message], number: int) -> None:
+        """Let everything up to the moment happen, and then what was to happen; the client may hear of it.
 
         What the client had still to send does not go on: it is dead, or its backend is.
         """
@@ -184,10 +217,6 @@ class _Session:
         elif self.watch.moment is Moment.AFTER:
             last = not any(place > number for place in executes)
             self._await(group if last else group[: number + 1], len(earlier) + 1)
-        self._struck()
-        return True
-
-    def _struck(self) -> None:
         assert self.watch.strike
         self.watch.strike(self.backend)
 

@@ -1,0 +1,60 @@
+"""The sources that decide what a sweep finds: those that its runs may import, and the sweep's own.
+
+A whole sweep takes hours, so a change to a linter's message must not begin it anew. What a run may import is read from
+the imports in the sources, with those inside functions; ``tests/postgres/test_sweep_wire.py`` holds it against what a
+run does import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import django
+import grimp
+
+from tests.support.sites import ROOT
+
+APPS = ROOT / "apps"
+# What Django, manage.py and the settings load by name; all else is imported from there. Migrations are added to them.
+ENTRIES = (
+    "lockgate.apps",
+    "lockgate.boot",
+    "lockgate.database.url",
+    "lockgate.management.commands.migrate",
+    "lockgate.models",
+)
+# They keep and show what is found.
+ONLY_SHOWN = ("sweep_record.py", "sweep_report.py")
+
+
+def digest() -> str:
+    """Of the product, the sweep, Django and the server: the same gives the same findings."""
+    summed = hashlib.sha256(f"{django.__version__} {os.environ.get('LOCKGATE_TEST_POSTGRES', '16')}".encode())
+    for path in sorted(_files()):
+        summed.update(path.read_bytes())
+    return summed.hexdigest()[:12]
+
+
+def modules() -> set[str]:
+    """The product's modules that a run of ``migrate`` may import."""
+    graph = grimp.build_graph("lockgate", cache_dir=None)
+    waiting = [*ENTRIES, *graph.find_descendants("lockgate.migrations")]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += graph.find_modules_directly_imported_by(name)
+            waiting += [name.rpartition(".")[0]] if "." in name else []  # its package is imported first
+    return found
+
+
+def _files() -> Iterator[Path]:
+    for name in modules():
+        path = APPS.joinpath(*name.split("."))
+        yield path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    yield from (APPS / "lockgate").rglob("*.sql")
+    yield from (each for each in (ROOT / "tests" / "support").glob("sweep*.py") if each.name not in ONLY_SHOWN)
