@@ -19,7 +19,10 @@ _running = contextlib.ExitStack()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) has it ignored, in every process that a test starts
+    # nohup(1), and a shell without job control, have these ignored, in every process that a test starts.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TEST_DATABASE_URL" not in os.environ:
         version = int(os.environ.get("LOCKGATE_TEST_POSTGRES", "16"))
         os.environ["TEST_DATABASE_URL"] = _running.enter_context(embedded.server(postgres=version))
