@@ -101,12 +101,12 @@ def record(alias: str, run: Run, entry: Entry) -> None:
 
 
 def record_applied(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> tuple[bool, str | None]:
-    """Write Django's row and ours of an applied migration, if this session has the lock and its transaction the mark.
+    """Write Django's row and ours of a migration, in the transaction that is open, with one statement.
 
-    One statement in place of three, as there is one for each migration. Returns whether the session holds the lock, and
-    the mark of its transaction; rows are written where it does and the mark is the migration's key.
+    Returns what it tells besides: whether this session holds the advisory lock, and the mark of its transaction. Where
+    either is not as it should be, the rows must be rolled back.
     """
-    given = {"run": run.pk, "mark": str(entry.migration), "applied": timezone.now(), **_columns(entry), **HALVES}
+    given = {"run": run.pk, "applied": timezone.now(), **_columns(entry), **HALVES}
     with connection.cursor() as cursor:
         cursor.execute(read("record_applied"), given)
         held, mark = cursor.fetchone()

@@ -23,7 +23,7 @@ class Confirm(Protocol):
     """Raises unless the session still holds the lock. inside: whether a migration's transaction is open.
 
     lock: whether the server is asked; otherwise only the session is looked at. Returns the mark of the transaction that
-    is open, where the server was asked and there is one. ask: asks it in other words.
+    is open, where the server was asked and there is one. ask: what asks it, in place of a statement of its own.
     """
 
     def __call__(self, *, inside: bool, lock: bool = True, ask: Ask | None = None) -> str | None: ...
@@ -33,8 +33,8 @@ class Confirm(Protocol):
 class Duties:
     """held: migrations left out of forward plans. record: writes a ledger row in the open transaction.
 
-    seal: does what confirm and record do, and Django's own record, of an applied migration, with one statement, and
-    returns the mark; nothing is written where that is not the migration's. None where there is no ledger.
+    seal: with one statement, confirm and record of an applied migration, and Django's own record of it; returns the
+    mark, and where that is not the migration's, all must be rolled back. None where there is no ledger.
 
     gated: whether others use this database; without it (a test runner's) nothing is online, tried again or limited.
     journaled: the journal, where its table is there; online work needs it.
