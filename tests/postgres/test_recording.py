@@ -6,9 +6,12 @@ import re
 
 import pytest
 from django.db.migrations.recorder import MigrationRecorder
+from psycopg.conninfo import conninfo_to_dict
 
 from lockgate.database.sql import read
 from lockgate.models import MigrationRecord
+from tests.support import sweep_wire
+from tests.support.databases import server
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site
 
 # Of each migration, what does not depend on the file and the moment; and whether the moments are those of its run.
@@ -80,6 +83,23 @@ def test_the_rows_are_those_that_the_models_would_have_written(shop: Site, setti
     assert "sent one row" in heard
     ours, djangos = shop.database.rows(ROWS)
     assert ours[2:] == djangos[2:] == ("apply", 1, 64, 64, *[True] * 5)
+
+
+def test_to_one_statement_of_a_migration_four_are_added(shop: Site) -> None:
+    """In a database that was empty, where nothing needs to be planned."""
+    where = conninfo_to_dict(server())
+    if not str(where.get("host", "")).startswith("/"):
+        pytest.skip("TEST_DATABASE_URL names a server that may want a password, or TLS, from the wire")
+    shop.migration("0002_more", ADD_COLUMN.format("more"))
+    with sweep_wire.wire(str(where["host"]), int(where.get("port") or 5432)) as wire:
+        result = shop.migrate(DATABASE_URL=wire.url(shop.database.name, str(where["user"])))
+    assert result.code == 0, result.text
+    sent = wire.watch.statements
+    (at,) = (number for number, text in enumerate(sent) if text.startswith('ALTER TABLE "shop_counter" ADD COLUMN'))
+    begin, mark, _, record, commit = sent[at - 2 : at + 3]
+    assert (begin, commit) == ("BEGIN", "COMMIT")
+    assert "set_config('lockgate.migration', 'shop.0002_more', true)" in mark
+    assert "INSERT INTO django_migrations" in record
 
 
 def test_who_listens_to_saved_models_hears_of_both_rows(shop: Site) -> None:

@@ -234,6 +234,6 @@ class Executor(LazyExecutor):
         return Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts)
 
     def _before(self, migration: Migration) -> None:
-        """An atomic migration is sure of the lock before its rows are written: until then it can be taken back."""
+        """An atomic migration is sure of the lock as its rows are written: until then it can be taken back."""
         interruption.raise_if_requested()
         self.duties.confirm(inside=False, lock=not migration.atomic)
