@@ -7,6 +7,7 @@ operation by operation (``one_by_one``), and is recorded right after the last on
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from lockgate.execution.online.switch_editor import switch_editor
 from lockgate.execution.rendering.executor import LazyExecutor
 from lockgate.facts import Action, Key
 from lockgate.ledger import Entry
+from lockgate.models import MigrationRecord
 from lockgate.planning import fingerprint
 from lockgate.planning.plan import key_of
 
@@ -152,9 +154,8 @@ class Executor(LazyExecutor):
                 first()
                 after: ProjectState = step(mine, editor)
                 django_seams.run_deferred_sql(editor)
-                self._require_mark(mark)
+                self._conclude(migration, action, started_at, started)
                 last()
-                self._write(migration, action, started_at, started)
             except Exception:
                 self.duties.progress.transaction_ended |= not session.is_in_transaction(self.connection)
                 raise
@@ -162,9 +163,22 @@ class Executor(LazyExecutor):
 
         return attempt
 
-    def _require_mark(self, mark: str) -> None:
+    def _conclude(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
+        """Record a migration in its transaction, where that is the one it began in, and the lock is held."""
+        interruption.raise_if_requested()
+        seal = self.duties.seal
+        if seal and action == "apply" and django_seams.is_recorded_unheard(self, migration, MigrationRecord):
+            entry = self._entry(migration, action, started_at, started)
+            self._require_mark(migration, functools.partial(seal, entry))
+        else:
+            self._require_mark(migration, functools.partial(self.duties.confirm, inside=True))
+            self._write(migration, action, started_at, started)
+
+    def _require_mark(self, migration: Migration, ask: Callable[[], str | None]) -> None:
+        """ask: for the mark of the transaction that is open, on a session that holds the lock."""
+        mark = str(key_of(migration))
         intact = session.raw(self.connection).info.transaction_status == TransactionStatus.INTRANS
-        if intact and self.duties.confirm(inside=True) == mark:
+        if intact and ask() == mark:
             return
         self.duties.progress.transaction_ended = True
         raise MigrationFailed(
@@ -213,10 +227,13 @@ class Executor(LazyExecutor):
         """The rows that record a migration, where it is sure that the lock is held."""
         interruption.raise_if_requested()
         django_seams.record(self, migration, forwards=action in ("apply", "fake"))
+        self.duties.record(self._entry(migration, action, started_at, started))
+
+    def _entry(self, migration: Migration, action: Action, started_at: datetime, started: float) -> Entry:
         seconds, attempts = time.monotonic() - started, max(self.duties.ladder.attempts, 1)
-        self.duties.record(Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts))
+        return Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts)
 
     def _before(self, migration: Migration) -> None:
-        """An atomic migration is sure of the lock before its rows are written: until then it can be taken back."""
+        """An atomic migration is sure of the lock as its rows are written: until then it can be taken back."""
         interruption.raise_if_requested()
         self.duties.confirm(inside=False, lock=not migration.atomic)

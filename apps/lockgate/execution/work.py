@@ -11,6 +11,7 @@ import functools
 from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate.database import advisory_lock, session
+from lockgate.database.advisory_lock import Ask
 from lockgate.execution import django_seams, interruption, recovery
 from lockgate.execution.accounts import account
 from lockgate.execution.accounts.beginning import Beginning, nowhere
@@ -65,7 +66,7 @@ def _apply(request: Request, duties: Duties) -> None:
 def _unlocked(gate: Gate) -> Confirm:
     """There is no lock to confirm; only the transaction's mark is read."""
 
-    def confirm(*, inside: bool, lock: bool = True) -> str | None:
+    def confirm(*, inside: bool, lock: bool = True, ask: Ask | None = None) -> str | None:
         return session.mark_of_transaction(gate.connection) if inside and lock else None
 
     return confirm
