@@ -20,8 +20,8 @@ class Registry(StateApps):
     def clear_cache(self) -> None:
         if not self.ready:
             return
-        for config in self.app_configs.values():
-            for model in config.get_models(include_auto_created=True, include_swapped=True):
+        for found in self.all_models.values():
+            for model in found.values():
                 options: Any = model._meta
                 options._expire_cache()
 
