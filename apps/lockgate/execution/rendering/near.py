@@ -19,6 +19,7 @@ from weakref import ReferenceType, ref
 from django.db.migrations.state import ModelState
 
 from lockgate.execution.rendering import relations
+from lockgate.execution.rendering.originals import Originals
 from lockgate.execution.rendering.recent import Recent
 from lockgate.execution.rendering.registry import Registry
 from lockgate.execution.rendering.relations import ModelKey, Models
@@ -55,6 +56,7 @@ class Near:
     states: of the models that are asked for.
     """
 
+    originals: Originals
     _models: Recent[list[Made]] = field(default_factory=Recent)
     _sketches: dict[tuple[ModelKey, frozenset[str]], Made] = field(default_factory=dict)
 
@@ -92,7 +94,7 @@ class _Surroundings(Registry):
     looked_around = False
 
     def __init__(self, near: Near, states: States) -> None:
-        super().__init__()
+        super().__init__(near.originals)
         self.near, self.states, self.full = near, ref(states), set[ModelKey]()
 
     def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:

@@ -16,7 +16,7 @@ from django.db.migrations.utils import resolve_relation
 ModelKey = tuple[str, str]
 Models = Mapping[ModelKey, ModelState]
 
-_EXACT = (models.ForeignKey, models.OneToOneField, models.ManyToManyField)
+EXACT = (models.ForeignKey, models.OneToOneField, models.ManyToManyField)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _accessor(model: ModelState, field: Any) -> str | None:
 
 def _is_plain(model: ModelState) -> bool:
     fields = all(
-        type(field) in _EXACT if getattr(field, "remote_field", None) else _is_djangos(field)
+        type(field) in EXACT if getattr(field, "remote_field", None) else _is_djangos(field)
         for field in model.fields.values()
     )
     parts = [*model.options["indexes"], *model.options["constraints"]]

@@ -16,6 +16,7 @@ from typing import Any
 from django.db.migrations.state import AppConfigStub, ModelState, StateApps
 
 from lockgate.execution.rendering import relations, reverse
+from lockgate.execution.rendering.originals import Originals
 from lockgate.execution.rendering.registry import Registry
 from lockgate.execution.rendering.relations import ModelKey, Models, Relation
 
@@ -23,10 +24,12 @@ from lockgate.execution.rendering.relations import ModelKey, Models, Relation
 class WholeApps(Registry):
     """The models of one state. real_apps: those without migrations. real_models: theirs, as Django keeps them."""
 
-    def __init__(self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState]) -> None:
+    def __init__(
+        self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState], originals: Originals
+    ) -> None:
         self.rendering = True  # then a question is answered with what there is by then, as Django's registry does
         self.states: dict[ModelKey, ModelState] = {}
-        super().__init__()
+        super().__init__(originals)
         self.rendering = False
         self.real_models = list(real_models)
         self.app_configs = {label: _App(label, self) for label in real_apps}
