@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 from typing import Any
 
@@ -15,6 +17,7 @@ from django.db.models.options import Options
 from django.db.models.signals import class_prepared
 
 from lockgate import policy
+from lockgate.execution.rendering import garbage
 from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.execution.rendering.near import Near
@@ -269,3 +272,16 @@ def test_what_an_operation_left_is_what_the_next_one_begins_with(operation: oper
     after = state.apps.get_model("library", "Author")
     assert before.apps.get_model("library", "Author") is known
     assert state.apps.get_model("library", "Author") is after is not known
+
+
+@pytest.mark.parametrize(("given", "during"), [(700, policy.GARBAGE_THRESHOLD), (10**6, 10**6), (0, 0)])
+def test_garbage_is_collected_in_bulk_while_migrations_run(given: int, during: int) -> None:
+    kept = gc.get_threshold()
+    gc.set_threshold(given, *kept[1:])
+    try:
+        with contextlib.suppress(ZeroDivisionError), garbage.collected_in_bulk():
+            assert gc.get_threshold()[0] == during
+            raise ZeroDivisionError
+        assert gc.get_threshold()[0] == given
+    finally:
+        gc.set_threshold(*kept)
