@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
@@ -21,8 +21,7 @@ from lockgate.planning.plan import key_of
 from lockgate.planning.steps import MigrationPlan
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(NamedTuple):
     """What is to be planned: forward migrations in their order, the models before them, the tables they are about."""
 
     migrations: Sequence[Migration]
