@@ -58,7 +58,7 @@ def judge(found: Survey, gate: Gate, there: Collection[str]) -> None:
 def _hazards(
     found: Survey, there: Collection[str], connection: BaseDatabaseWrapper, limits: policy.Policy
 ) -> list[Hazard]:
-    planned = _planned(found.pending, found.loader, there)
+    planned = _planned(found.pending, found.loader, there, lazy=limits.lazy_rendering)
     if planned is None:
         return []
     facts = catalog.facts(connection, planned.tables, limits.large_table_bytes)
@@ -66,14 +66,14 @@ def _hazards(
     return hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))
 
 
-def _planned(pending: Sequence[Key], loader: MigrationLoader, there: Collection[str]) -> Pending | None:
+def _planned(pending: Sequence[Key], loader: MigrationLoader, there: Collection[str], *, lazy: bool) -> Pending | None:
     """What must be planned to know; None where nothing that is there already can be concerned."""
     migrations = [
         copy_of(loader.graph.nodes[key])
         for key in pending
         if key not in loader.applied_migrations and key.app != "lockgate"
     ]
-    found = planner.pending(loader, migrations)
+    found = planner.pending(loader, migrations, lazy=lazy)
     if found.tables.intersection(there):
         return found
     begun = any(app != "lockgate" for app, _ in loader.applied_migrations)

@@ -17,8 +17,8 @@ from django.db.migrations.state import ProjectState
 
 from lockgate import models, policy
 from lockgate.database import catalog, objects
+from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
-from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build, tables
@@ -44,7 +44,7 @@ class Planner:
         """
         if not self.earlier:
             return None
-        before = LazyState.of(state, shared=view_of(migration) is not View.FULL)
+        before = planning_states.of_run(state, migration)
         names = tables.concerned(before, [migration]) | tables.concerned(_after(migration, before), [migration])
         if not names & self.earlier:
             return None
