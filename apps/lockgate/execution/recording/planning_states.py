@@ -10,7 +10,7 @@ from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
 from lockgate.execution.rendering import relations
-from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.certainty import View, routed, view_of
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.execution.rendering.states import Rendering, RunState
 
@@ -19,7 +19,7 @@ def of_run(state: ProjectState, migration: Migration) -> LazyState:
     """A copy of a run's state, as it is before a migration."""
     plain = view_of(migration) is not View.FULL
     if plain and isinstance(state, RunState):
-        return _near(state, state.rendering)
+        return _shown(state, state.rendering)
     return LazyState.of(state, shared=plain)
 
 
@@ -27,11 +27,12 @@ def of_history(state: LazyState, migrations: Collection[Migration]) -> LazyState
     """A copy of what a history has come to, for the migrations that come next."""
     plain = all(view_of(each) is not View.FULL for each in migrations)
     if plain and not any(relations.of(model).implicit for model in state.models.values()):
-        return _near(state, Rendering(state.real_apps))
+        return _shown(state, Rendering(state.real_apps))
     return LazyState.of(state, shared=plain)
 
 
-def _near(state: LazyState, rendering: Rendering) -> RunState:
+def _shown(state: LazyState, rendering: Rendering) -> RunState:
+    """Planning runs no code of a migration, so a router is the only one that may want whole models."""
     made = RunState(dict(state.models), rendering)
-    made.show(View.NEAR)
+    made.show(View.WHOLE if routed() else View.NEAR)
     return made
