@@ -53,13 +53,6 @@ class Executor(LazyExecutor):
         """Plans what runs online; None where nothing does."""
         return Planner(self.connection, self.duties.limits) if self.duties.journaled else None
 
-    @cached_property
-    def _can_be_repeated(self) -> bool:
-        """Whether the database was empty when the run began: what a crash of the server takes back, the next run does
-        again. The run's own row, written last, waits for the disk, and so for all that was committed before it.
-        """
-        return not self.duties.gated or (self.planner is not None and not self.planner.earlier)
-
     def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
         plan = super().migration_plan(targets, clean_start)
         if clean_start:
@@ -149,7 +142,7 @@ class Executor(LazyExecutor):
             mine = state.clone() if self.duties.gated else state
             mark = str(key_of(migration))
             timeout_of_locks = timeout if self.duties.gated else None
-            session.mark_transaction(self.connection, mark, timeout_of_locks, durable=not self._can_be_repeated)
+            session.mark_transaction(self.connection, mark, timeout_of_locks)
             try:
                 first()
                 after: ProjectState = step(mine, editor)
