@@ -18,6 +18,8 @@ from django.db.models import Max
 from django.utils import timezone
 
 import lockgate
+from lockgate.database.advisory_lock import HALVES
+from lockgate.database.sql import read
 from lockgate.facts import Action, Fingerprint, Key, RunInterrupted
 from lockgate.models import Level, MigrationRecord, Run
 
@@ -96,6 +98,19 @@ def open_run(alias: str, **facts: Any) -> Run:
 def record(alias: str, run: Run, entry: Entry) -> None:
     """Write one migration's row, in the transaction that is open."""
     MigrationRecord.objects.using(alias).create(run=run, **_columns(entry))
+
+
+def record_applied(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> tuple[bool, str | None]:
+    """Write Django's row and ours of a migration, in the transaction that is open, with one statement.
+
+    Returns what it tells besides: whether this session holds the advisory lock, and the mark of its transaction. Where
+    either is not as it should be, the rows must be rolled back.
+    """
+    given = {"run": run.pk, "applied": timezone.now(), **_columns(entry), **HALVES}
+    with connection.cursor() as cursor:
+        cursor.execute(read("record_applied"), given)
+        held, mark = cursor.fetchone()
+    return held, mark
 
 
 def record_found(alias: str, run: Run, found: Mapping[Key, Fingerprint], action: MigrationRecord.Action) -> None:

@@ -113,6 +113,10 @@ PUBLIC_SCHEMA = "public"
 # Databases that a build of a snapshot left behind, because it was killed, are dropped by another build after this time.
 SCRATCH_ABANDONED = timedelta(days=1)
 KIBIBYTE = 1024
+# Of how many models a run keeps what it has rendered: what the migrations of a few apps change, some 30 KiB each.
+MODELS_AT_HAND = 64
+# After how many new objects Python looks for garbage during a run: those of some 40 model classes. It costs 3 MiB.
+GARBAGE_THRESHOLD = 5000
 # Templates of test databases that are kept, of one project: the branches that one goes to and fro between.
 TEST_TEMPLATES = 4
 # How long a test process waits for another that makes the template: a long history takes minutes.

@@ -41,6 +41,8 @@ _OWN = re.compile(
     r"|^(RE)?SET (lock|statement)_timeout\b|obj_description\(c\.oid"
     r"|^SELECT .* FROM \"django_migrations\"|^(BEGIN|COMMIT|ROLLBACK)\b"
 )
+# Django's record of a migration, as Lockgate sends it together with its own (record_applied.sql).
+_RECORD = re.compile(r"INSERT INTO django_migrations \(app, name, applied\) VALUES \((.+)\) \), recorded AS")
 _VARYING = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(\+\d\d(:?\d\d)?)?"
     r"|(?<=SAVEPOINT \")\w+|(?<=_django_curs_)\d+"
@@ -94,7 +96,14 @@ def _sent(made: Compared, name: str, variables: dict[str, str]) -> list[str]:
 
 def comparable(statements: list[str]) -> list[str]:
     """Without what Lockgate says for itself, and what differs from run to run."""
-    return [_VARYING.sub("…", each) for each in statements if not _OWN.search(each)]
+    return [_VARYING.sub("…", each) for each in map(_in_djangos_words, statements) if not _OWN.search(each)]
+
+
+def _in_djangos_words(statement: str) -> str:
+    if not (record := _RECORD.search(statement)):
+        return statement
+    insert = 'INSERT INTO "django_migrations" ("app", "name", "applied")'
+    return f'{insert} VALUES ({record[1]}) RETURNING "django_migrations"."id"'
 
 
 def _note(made: Compared, name: str, ended: Ended) -> None:

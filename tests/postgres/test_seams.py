@@ -6,13 +6,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.contrib.postgres import signals
 from django.core.management import call_command
 from django.core.management.commands import migrate as django_migrate
 from django.db import connection, transaction
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models.signals import post_migrate
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models.signals import post_init, post_migrate, post_save, pre_init, pre_save
+from django.dispatch import Signal
 
 from lockgate.execution import django_seams
 
@@ -43,6 +46,37 @@ def test_a_migration_is_recorded_and_forgotten_with_those_it_replaces(replaces: 
     assert recorded >= ({"0001_a", "0002_b"} if replaces else {"0003_c"})
     django_seams.record(executor, migration, forwards=False)
     assert not [name for app, name in executor.recorder.applied_migrations() if app == "seams"]
+
+
+def test_a_migration_that_replaces_others_is_not_one_row() -> None:
+    executor, migration = MigrationExecutor(connection), Migration("0003_c", "seams")
+    assert django_seams.is_recorded_unheard(executor, migration)
+    migration.replaces = [("seams", "0001_a"), ("seams", "0002_b")]
+    assert not django_seams.is_recorded_unheard(executor, migration)
+
+
+@pytest.mark.parametrize("signal", [pre_init, post_init, pre_save, post_save])
+@pytest.mark.parametrize("sender", [None, MigrationRecorder.Migration, Group])
+def test_receivers_of_saved_objects_are_known(signal: Signal, sender: Any) -> None:
+    def hear(**arguments: Any) -> None: ...
+
+    executor, migration = MigrationExecutor(connection), Migration("0003_c", "seams")
+    signal.connect(hear, sender=sender)
+    try:
+        assert django_seams.is_recorded_unheard(executor, migration) is (sender is Group)
+        assert not django_seams.is_recorded_unheard(executor, migration, Group)
+    finally:
+        signal.disconnect(hear, sender=sender)
+    assert django_seams.is_recorded_unheard(executor, migration, Group)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(MigrationExecutor, "record_migration"), (MigrationRecorder, "record_applied")]
+)
+def test_functions_in_the_place_of_djangos_are_known(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> None:
+    executor, migration = MigrationExecutor(connection), Migration("0003_c", "seams")
+    monkeypatch.setattr(kind, name, lambda *arguments: None)
+    assert not django_seams.is_recorded_unheard(executor, migration)
 
 
 def test_deferred_sql_runs_once_inside_the_block() -> None:

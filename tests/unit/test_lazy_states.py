@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunSQL
 from django.db.migrations.state import ProjectState
 
 from lockgate.execution.outlook import history
+from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.rendering.certainty import View
 from lockgate.execution.rendering.lazy_states import LazyState
+from lockgate.execution.rendering.states import Rendering, RunState
 from lockgate.planning import build
+from lockgate.planning.operations import copy_of
 from lockgate.planning.rules import ALL, Rule
 from lockgate.planning.rules.rule import OFFLINE
 from lockgate.planning.rules.shop import MODELS
@@ -18,11 +25,27 @@ from lockgate.planning.steps import Kind, MigrationPlan
 from tests.support.examples import migration
 
 
-def plans(state: ProjectState, migrations: list[Migration]) -> list[MigrationPlan]:
+def planner() -> build.Planner:
     connection = offline_connection("default", OFFLINE.version)
-    planner = build.Planner(OFFLINE, lambda prospect: recording(connection, prospect), build.Settings(8 * 1024**2))
+    return build.Planner(OFFLINE, lambda prospect: recording(connection, prospect), build.Settings(8 * 1024**2))
+
+
+def plans(state: ProjectState, migrations: list[Migration]) -> list[MigrationPlan]:
+    made = planner()
     with unplugged():
-        return [planner.plan(each, state, deployed=True) for each in migrations]
+        return [made.plan(each, state, deployed=True) for each in migrations]
+
+
+def plans_of_run(migrations: list[Migration], real_apps: Collection[str] = ()) -> list[MigrationPlan]:
+    """As a run makes them: each right before it would be applied, on the classes that it would be applied with."""
+    made, found = planner(), []
+    state = RunState({}, Rendering(set(real_apps)))
+    state.show(View.NEAR)
+    for each in migrations:
+        with unplugged():
+            found.append(made.plan(copy_of(each), planning_states.of_run(state, each), deployed=True))
+        history.forwards(each, state)
+    return found
 
 
 def test_the_whole_history_of_this_project_is_planned_alike() -> None:
@@ -31,7 +54,9 @@ def test_the_whole_history_of_this_project_is_planned_alike() -> None:
     assert len(migrations) > 20
     rendered = ProjectState(real_apps=loader.unmigrated_apps)
     _ = rendered.apps
-    assert plans(LazyState(real_apps=loader.unmigrated_apps), migrations) == plans(rendered, migrations)
+    expected = plans(rendered, migrations)
+    assert plans(LazyState(real_apps=loader.unmigrated_apps), migrations) == expected
+    assert plans_of_run(migrations, loader.unmigrated_apps) == expected
 
 
 def test_nothing_of_this_projects_history_is_unknown() -> None:
@@ -46,4 +71,27 @@ def test_every_unsafe_example_is_planned_alike(rule: Rule) -> None:
     given = [migration(MODELS, "0001_initial"), migration(rule.unsafe.source)]
     rendered = ProjectState()
     _ = rendered.apps
-    assert plans(LazyState(), given) == plans(rendered, given)
+    expected = plans(rendered, given)
+    assert plans(LazyState(), given) == expected
+    assert plans(planning_states.of_history(LazyState(), given), given) == expected
+    assert plans_of_run(given) == expected
+
+
+def test_a_plan_leaves_the_states_of_a_run_as_they_are() -> None:
+    given = [migration(MODELS, "0001_initial")]
+    state = RunState({}, Rendering(set()))
+    shown = planning_states.of_run(state, given[0])
+    plans(shown, given)
+    assert shown.models
+    assert not state.models
+
+
+def test_what_is_rendered_as_django_does_is_planned_on_classes_that_nobody_else_sees() -> None:
+    class Their(RunSQL):
+        pass
+
+    state = RunState({}, Rendering(set()))
+    theirs = migration(MODELS, "0001_initial")
+    theirs.operations = [*theirs.operations, Their("SELECT 1")]
+    assert type(planning_states.of_run(state, theirs)) is LazyState
+    assert type(planning_states.of_history(state, [theirs])) is LazyState

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -27,7 +26,7 @@ from tests.support.plan_cases import BASE, Sends, add, alter, check, index, uniq
 
 MEGABYTE = 1024**2
 BOOK = TableFacts("library_book", "r", size=100 * MEGABYTE, rows=10**6)
-AUTHOR, SHELF = replace(BOOK, name="library_author"), replace(BOOK, name="library_shelf")
+AUTHOR, SHELF = BOOK._replace(name="library_author"), BOOK._replace(name="library_shelf")
 INDEX = index("pages_idx", fields=["pages"])
 SET_NOT_NULL = alter("isbn", models.CharField(max_length=20))
 CHECK = ops.AddConstraint("Book", check("c", models.Q(pages__gte=0)))
@@ -90,8 +89,8 @@ def test_the_phases_of_what_is_rewritten(operations: list[Operation], expected: 
 
 @pytest.mark.parametrize("operation", [INDEX, unique("u", fields=["pages"]), CHECK, SET_NOT_NULL], ids=named)
 def test_a_small_table_is_left_alone(operation: Operation) -> None:
-    assert phases(operation, book=replace(BOOK, size=MEGABYTE)) == ["switch"]
-    assert kept(operation, book=replace(BOOK, size=MEGABYTE)) == []
+    assert phases(operation, book=BOOK._replace(size=MEGABYTE)) == ["switch"]
+    assert kept(operation, book=BOOK._replace(size=MEGABYTE)) == []
 
 
 @pytest.mark.parametrize("attributes", [{"atomic": False}, {"online": False}], ids=str)
@@ -331,7 +330,7 @@ def test_what_comes_again_in_the_same_words_stays_in_place() -> None:
 DEFAULTED = add("extra", models.IntegerField(default=7))
 
 
-@pytest.mark.parametrize("book", [BOOK, replace(BOOK, size=0)], ids=["large", "empty"])
+@pytest.mark.parametrize("book", [BOOK, BOOK._replace(size=0)], ids=["large", "empty"])
 @pytest.mark.parametrize("earlier", [[], [NOTHING], [ops.RunSQL("UPDATE library_book SET pages = 1")]])
 def test_a_default_stays_until_the_contract_phase_whatever_the_size(earlier: list[Operation], book: TableFacts) -> None:
     made = plan(*earlier, DEFAULTED, book=book)
@@ -415,7 +414,7 @@ def test_what_leaves_the_column_alone_leaves_its_default_alone(later: Operation)
     ids=named,
 )
 def test_a_partitioned_table_says_why(operation: Operation, reason: str) -> None:
-    assert kept(operation, book=replace(BOOK, kind="p")) == [f"the table is partitioned, and {reason}"]
+    assert kept(operation, book=BOOK._replace(kind="p")) == [f"the table is partitioned, and {reason}"]
 
 
 FOREIGN_KEY = alter("copies", models.ForeignKey("library.Author", models.CASCADE, null=True, db_column="copies"))
@@ -423,7 +422,7 @@ FOREIGN_KEY = alter("copies", models.ForeignKey("library.Author", models.CASCADE
 
 @pytest.mark.parametrize(("version", "rewritten"), [(160000, False), (180000, True)])
 def test_a_foreign_key_of_a_partitioned_table_is_not_valid_from_18_on(version: int, rewritten: bool) -> None:
-    made = plan(FOREIGN_KEY, book=replace(BOOK, kind="p"), version=version)
+    made = plan(FOREIGN_KEY, book=BOOK._replace(kind="p"), version=version)
     assert any("NOT VALID" in sql for step in made.steps for sql in step.sql) is rewritten
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 from typing import Any
 
@@ -14,6 +16,8 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.db.models.options import Options
 from django.db.models.signals import class_prepared
 
+from lockgate import policy
+from lockgate.execution.rendering import garbage
 from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.execution.rendering.near import Near
@@ -234,7 +238,7 @@ def test_models_can_be_replaced_as_the_end_of_migrate_does() -> None:
     assert apps.get_model("library", "Tag") is not tag
 
 
-def test_a_run_keeps_one_class_of_each_model() -> None:
+def test_a_run_keeps_two_classes_of_each_model() -> None:
     """Memory does not grow with the number of migrations."""
     state = run_state()
     near: Near = state.rendering.near
@@ -242,5 +246,42 @@ def test_a_run_keeps_one_class_of_each_model() -> None:
         AddField("Book", f"n{number}", models.TextField()).state_forwards("library", state)
         state.show(View.NEAR)
         state.apps.get_model("library", "Book")
-    assert len(near._models) == 1
+    assert [len(each) for each in near._models._kept.values()] == [2]
     assert len(near._sketches) < 10
+
+
+def test_a_run_keeps_classes_of_the_models_that_it_dealt_with_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "MODELS_AT_HAND", 2)
+    state = run_state()
+    state.show(View.NEAR)
+    tag, fan = (state.apps.get_model("library", name) for name in ("Tag", "Fan"))
+    assert state.apps.get_model("library", "Tag") is tag
+    state.apps.get_model("library", "Author")
+    assert state.apps.get_model("library", "Tag") is tag
+    assert state.apps.get_model("library", "Fan") is not fan
+
+
+@pytest.mark.parametrize("operation", [FIELD, operations.AlterField("Author", "name", models.TextField())], ids=str)
+def test_what_an_operation_left_is_what_the_next_one_begins_with(operation: operations.base.Operation) -> None:
+    """Django asks for the class after an operation, then for the one before it."""
+    state = run_state()
+    state.show(View.NEAR)
+    known = state.apps.get_model("library", "Author")
+    before = state.clone()
+    operation.state_forwards("library", state)
+    after = state.apps.get_model("library", "Author")
+    assert before.apps.get_model("library", "Author") is known
+    assert state.apps.get_model("library", "Author") is after is not known
+
+
+@pytest.mark.parametrize(("given", "during"), [(700, policy.GARBAGE_THRESHOLD), (10**6, 10**6), (0, 0)])
+def test_garbage_is_collected_in_bulk_while_migrations_run(given: int, during: int) -> None:
+    kept = gc.get_threshold()
+    gc.set_threshold(given, *kept[1:])
+    try:
+        with contextlib.suppress(ZeroDivisionError), garbage.collected_in_bulk():
+            assert gc.get_threshold()[0] == during
+            raise ZeroDivisionError
+        assert gc.get_threshold()[0] == given
+    finally:
+        gc.set_threshold(*kept)

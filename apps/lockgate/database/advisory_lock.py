@@ -27,7 +27,9 @@ from lockgate.errors import LockNotAcquired, SessionLost
 from lockgate.facts import Holder, Listener, Runner, WaitingForLock
 
 KEY = int.from_bytes(b"lockgate", "big")  # positive: the first byte is below 0x80
-_HALVES = {"high": KEY >> 32, "low": KEY & 0xFFFFFFFF}
+HALVES = {"high": KEY >> 32, "low": KEY & 0xFFFFFFFF}
+
+Ask = Callable[[], tuple[bool, str | None]]
 
 
 def acquire(
@@ -68,12 +70,18 @@ def releasing(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def confirm(
-    connection: BaseDatabaseWrapper, expected: psycopg.Connection[Any], *, inside: bool, lock: bool = True
+    connection: BaseDatabaseWrapper,
+    expected: psycopg.Connection[Any],
+    *,
+    inside: bool,
+    lock: bool = True,
+    ask: Ask | None = None,
 ) -> str | None:
     """Raise SessionLost unless this is still the session that took the lock, has it, and is as it should be.
 
     inside: whether a migration's transaction is open; elsewhere a session that does not commit by itself is refused.
     lock: whether the server is asked; then the mark of the open transaction is returned, if it has one.
+    ask: asks it, on this session, whether the lock is held and for the mark, and may do more.
     """
     if connection.connection is not expected:
         raise SessionLost(
@@ -89,19 +97,19 @@ def confirm(
         )
     if not lock:
         return None
-    row = expected.execute(read("lock_is_ours"), _HALVES).fetchone()
-    if row is None or not row[0]:
+    held, mark = ask() if ask else _ask(expected)
+    if not held:
         raise SessionLost(
             why="this session no longer holds the advisory lock: a pooler gave its backend away, or code released it",
             next_step="let DATABASE_URL name the server itself, keep code from releasing locks, and run again",
         )
-    return str(row[1]) if row[1] else None
+    return mark or None
 
 
 def holder(connection: BaseDatabaseWrapper) -> Holder | None:
     """The session that holds the lock now; None where nobody does."""
     with raw(connection).cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(read("lock_holder"), _HALVES).fetchone()
+        row = cursor.execute(read("lock_holder"), HALVES).fetchone()
     if row is None:
         return None
     application = row.pop("application_name")
@@ -111,6 +119,12 @@ def holder(connection: BaseDatabaseWrapper) -> Holder | None:
 def _try(connection: BaseDatabaseWrapper) -> bool:
     row = raw(connection).execute("SELECT pg_try_advisory_lock(%s)", [KEY]).fetchone()
     return bool(row and row[0])
+
+
+def _ask(opened: psycopg.Connection[Any]) -> tuple[bool, str | None]:
+    row = opened.execute(read("lock_is_ours"), HALVES).fetchone()
+    assert row is not None  # noqa: S101  a SELECT without FROM has one row
+    return row[0], row[1]
 
 
 def _gave_up(found: Holder | None, waited: float) -> LockNotAcquired:

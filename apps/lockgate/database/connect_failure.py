@@ -14,12 +14,11 @@ import ctypes
 import re
 import select
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from psycopg import conninfo, pq
 
@@ -51,8 +50,7 @@ class Cause(Enum):
         return self in (Cause.NO_ANSWER, Cause.NOT_READY, Cause.BUSY)
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     cause: Cause
     sqlstate: str | None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,8 +23,7 @@ from lockgate.facts import ExtensionOutcome, ExtensionState, ServerFacts
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")  # a name that needs no quotes
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """What stands between this role and one extension."""
 
     name: str

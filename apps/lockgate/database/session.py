@@ -131,20 +131,30 @@ def _end_with_client(connection: BaseDatabaseWrapper, server: ServerFacts) -> No
         return  # the server's platform cannot tell a closed socket
 
 
-def mark_transaction(
-    connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None, *, durable: bool = True
-) -> None:
-    """Leave a mark in the open transaction that goes with it (``SET LOCAL``), and how it runs.
+@contextlib.contextmanager
+def committing_ahead_of_the_disk(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let commits of the block not wait for the disk; its end does, and so for all of them.
 
-    lock_timeout: how long it waits for one lock. durable: whether its commit waits for the disk; one that does not is
-    on disk with the next one that does, and never without those before it.
+    A crash of the server may take back the newest of them, and never one that another one came after and stayed. No
+    transaction is to be open at the start of the block, nor at its end.
     Source: https://www.postgresql.org/docs/current/wal-async-commit.html
     """
+    opened = raw(connection)
+    before = opened.execute("SELECT current_setting('synchronous_commit')").fetchone()
+    _set(connection, "synchronous_commit", "off")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg.Error):
+            # A transaction with an id of its own, so that there is a commit to wait for.
+            opened.execute("SELECT set_config('synchronous_commit', %s, false), txid_current()", before)
+
+
+def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None) -> None:
+    """Leave a mark in the open transaction that goes with it (``SET LOCAL``), and how long it waits for one lock."""
     values = {"lockgate.migration": mark}
     if lock_timeout is not None:
         values["lock_timeout"] = f"{lock_timeout.total_seconds() * 1000:.0f}ms"
-    if not durable:
-        values["synchronous_commit"] = "off"
     settings = ", ".join(["set_config(%s, %s, true)"] * len(values))
     raw(connection).execute(f"SELECT {settings}", [each for pair in values.items() for each in pair])
 

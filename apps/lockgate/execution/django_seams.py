@@ -19,8 +19,13 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
+from django.db.models.signals import post_init, post_save, pre_init, pre_save
 from django.dispatch import Signal
 from psycopg.pq import TransactionStatus
+
+_OF_OBJECTS = (pre_init, post_init, pre_save, post_save)
+_RECORDING = {"django.db.migrations.executor", "django.db.migrations.recorder"}
 
 ExecutorFactory = Callable[..., MigrationExecutor]
 
@@ -85,6 +90,19 @@ def record(executor: MigrationExecutor, migration: Migration, *, forwards: bool)
     else:
         for app_label, name in (*migration.replaces, (migration.app_label, migration.name)):
             executor.recorder.record_unapplied(app_label, name)
+
+
+def is_recorded_unheard(executor: MigrationExecutor, migration: Migration, *models: type[Model]) -> bool:
+    """Whether to record this migration as applied is to write one row, of which nobody hears, nor of those of models.
+
+    Not where it replaces others, where a receiver hears of any model's objects, or where somebody has put functions of
+    their own into the place of Django's.
+    """
+    ways: tuple[Any, ...] = (executor.record_migration, executor.recorder.record_applied)
+    if migration.replaces or {each.__module__ for each in ways} != _RECORDING:
+        return False
+    recorded: tuple[Any, ...] = (executor.recorder.Migration, *models)
+    return not any(signal.has_listeners(model) for signal in _OF_OBJECTS for model in recorded)
 
 
 def is_test_database(connection: BaseDatabaseWrapper) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate import policy
+from lockgate.database.advisory_lock import Ask
 from lockgate.execution.ladder import Ladder
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key, Listener
@@ -22,15 +23,18 @@ class Confirm(Protocol):
     """Raises unless the session still holds the lock. inside: whether a migration's transaction is open.
 
     lock: whether the server is asked; otherwise only the session is looked at. Returns the mark of the transaction that
-    is open, where the server was asked and there is one.
+    is open, where the server was asked and there is one. ask: what asks it, in place of a statement of its own.
     """
 
-    def __call__(self, *, inside: bool, lock: bool = True) -> str | None: ...
+    def __call__(self, *, inside: bool, lock: bool = True, ask: Ask | None = None) -> str | None: ...
 
 
 @dataclass(frozen=True)
 class Duties:
     """held: migrations left out of forward plans. record: writes a ledger row in the open transaction.
+
+    seal: with one statement, confirm and record of an applied migration, and Django's own record of it; returns the
+    mark, and where that is not the migration's, all must be rolled back. None where there is no ledger.
 
     gated: whether others use this database; without it (a test runner's) nothing is online, tried again or limited.
     journaled: the journal, where its table is there; online work needs it.
@@ -46,6 +50,7 @@ class Duties:
     limits: policy.Policy
     gated: bool = True
     journaled: Journal | None = None
+    seal: Callable[[Entry], str | None] | None = None
     begin: Callable[[], Duties] | None = None
 
     @property

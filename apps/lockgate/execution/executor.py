@@ -7,6 +7,7 @@ operation by operation (``one_by_one``), and is recorded right after the last on
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from lockgate.execution.online.switch_editor import switch_editor
 from lockgate.execution.rendering.executor import LazyExecutor
 from lockgate.facts import Action, Key
 from lockgate.ledger import Entry
+from lockgate.models import MigrationRecord
 from lockgate.planning import fingerprint
 from lockgate.planning.plan import key_of
 
@@ -50,13 +52,6 @@ class Executor(LazyExecutor):
     def planner(self) -> Planner | None:
         """Plans what runs online; None where nothing does."""
         return Planner(self.connection, self.duties.limits) if self.duties.journaled else None
-
-    @cached_property
-    def _can_be_repeated(self) -> bool:
-        """Whether the database was empty when the run began: what a crash of the server takes back, the next run does
-        again. The run's own row, written last, waits for the disk, and so for all that was committed before it.
-        """
-        return not self.duties.gated or (self.planner is not None and not self.planner.earlier)
 
     def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
         plan = super().migration_plan(targets, clean_start)
@@ -147,14 +142,13 @@ class Executor(LazyExecutor):
             mine = state.clone() if self.duties.gated else state
             mark = str(key_of(migration))
             timeout_of_locks = timeout if self.duties.gated else None
-            session.mark_transaction(self.connection, mark, timeout_of_locks, durable=not self._can_be_repeated)
+            session.mark_transaction(self.connection, mark, timeout_of_locks)
             try:
                 first()
                 after: ProjectState = step(mine, editor)
                 django_seams.run_deferred_sql(editor)
-                self._require_mark(mark)
+                self._conclude(migration, action, started_at, started)
                 last()
-                self._write(migration, action, started_at, started)
             except Exception:
                 self.duties.progress.transaction_ended |= not session.is_in_transaction(self.connection)
                 raise
@@ -162,9 +156,22 @@ class Executor(LazyExecutor):
 
         return attempt
 
-    def _require_mark(self, mark: str) -> None:
+    def _conclude(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
+        """Record a migration in its transaction, where that is the one it began in, and the lock is held."""
+        interruption.raise_if_requested()
+        seal = self.duties.seal
+        if seal and action == "apply" and django_seams.is_recorded_unheard(self, migration, MigrationRecord):
+            entry = self._entry(migration, action, started_at, started)
+            self._require_mark(migration, functools.partial(seal, entry))
+        else:
+            self._require_mark(migration, functools.partial(self.duties.confirm, inside=True))
+            self._write(migration, action, started_at, started)
+
+    def _require_mark(self, migration: Migration, ask: Callable[[], str | None]) -> None:
+        """ask: for the mark of the transaction that is open, on a session that holds the lock."""
+        mark = str(key_of(migration))
         intact = session.raw(self.connection).info.transaction_status == TransactionStatus.INTRANS
-        if intact and self.duties.confirm(inside=True) == mark:
+        if intact and ask() == mark:
             return
         self.duties.progress.transaction_ended = True
         raise MigrationFailed(
@@ -213,10 +220,13 @@ class Executor(LazyExecutor):
         """The rows that record a migration, where it is sure that the lock is held."""
         interruption.raise_if_requested()
         django_seams.record(self, migration, forwards=action in ("apply", "fake"))
+        self.duties.record(self._entry(migration, action, started_at, started))
+
+    def _entry(self, migration: Migration, action: Action, started_at: datetime, started: float) -> Entry:
         seconds, attempts = time.monotonic() - started, max(self.duties.ladder.attempts, 1)
-        self.duties.record(Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts))
+        return Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts)
 
     def _before(self, migration: Migration) -> None:
-        """An atomic migration is sure of the lock before its rows are written: until then it can be taken back."""
+        """An atomic migration is sure of the lock as its rows are written: until then it can be taken back."""
         interruption.raise_if_requested()
         self.duties.confirm(inside=False, lock=not migration.atomic)

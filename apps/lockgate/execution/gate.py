@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from lockgate.execution.judging.survey import Survey
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(NamedTuple):
     """An open session, the policy in force, whoever listens, and what takes secrets out of text that is kept."""
 
     connection: BaseDatabaseWrapper
@@ -30,8 +28,7 @@ class Gate:
     redact: Redactor
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What ``migrate`` was asked to do.
 
     ordinary: everything forward, nothing else: what an entrypoint asks. Only then can there be nothing to do.

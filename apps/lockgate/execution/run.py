@@ -54,8 +54,9 @@ def migrate_ungated(gate: Gate, request: Request) -> None:
     """The same work for a test runner's database: extensions and held migrations, but no lock and no ledger."""
     from lockgate.execution import work  # noqa: PLC0415  as below
 
-    _create_extensions(gate, survey.read(gate, request))
-    found = survey.read(gate, request)
+    before = survey.read(gate, request)
+    _create_extensions(gate, before)
+    found = survey.read(gate, request, before)
     judgement.report_held(found, gate)
     work.do_ungated(gate, request, found)
 
@@ -102,7 +103,7 @@ def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
 
 def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> None:
     refused = _create_extensions(gate, before)
-    found = survey.read(gate, request)
+    found = survey.read(gate, request, before)
     found.outcomes.update(refused)
     if (found.ahead, found.edited, found.pending) != (before.ahead, before.edited, before.pending):
         judgement.judge(found, gate, request)  # another runner was here in between

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterator
 
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.utils import Error as DatabaseError
 
-from lockgate.database import advisory_lock, session
+from lockgate.database import advisory_lock, objects, session
+from lockgate.database.advisory_lock import Ask
 from lockgate.execution import django_seams, interruption, recovery
 from lockgate.execution.accounts import account
 from lockgate.execution.accounts.beginning import Beginning, nowhere
@@ -19,6 +24,7 @@ from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging.survey import Survey
 from lockgate.execution.online import contract
+from lockgate.execution.online.next_plan import OWN
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
 
@@ -30,15 +36,18 @@ def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Pro
     snapshot = request.snapshot(gate, found, request) if request.snapshot else None
     with contextlib.ExitStack() as until_the_end:
         beginning = Beginning(gate, request, found, waited, progress, confirm, until_the_end)
-        duties = beginning.later(snapshot) if snapshot else beginning.ordinary()
-        _recorded(beginning, duties)
+        empty = not objects.tables(gate.connection) - OWN
+        with _repeatable(gate.connection) if empty else contextlib.nullcontext():
+            duties = beginning.later(snapshot) if snapshot else beginning.ordinary()
+            _recorded(beginning, duties)
 
 
 def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
     """The migrations of a test runner's database: nobody else uses it, and no ledger is kept of it."""
     held, progress = found.held.keys(), Progress(gate.listen, total=len(found.pending))
     duties = Duties(gate.connection, progress, held, _unlocked(gate), nowhere, gate.redact, gate.limits, gated=False)
-    _apply(request, duties)
+    with _repeatable(gate.connection):
+        _apply(request, duties)
 
 
 def _recorded(beginning: Beginning, duties: Duties) -> None:
@@ -62,10 +71,22 @@ def _apply(request: Request, duties: Duties) -> None:
     duties.confirm(inside=False)
 
 
+@contextlib.contextmanager
+def _repeatable(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Work on an empty database: what a crash of the server takes back of it, the next run does again."""
+    with session.committing_ahead_of_the_disk(connection):
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(DatabaseError, psycopg.Error):
+                django_seams.leave_transaction(connection)
+            raise
+
+
 def _unlocked(gate: Gate) -> Confirm:
     """There is no lock to confirm; only the transaction's mark is read."""
 
-    def confirm(*, inside: bool, lock: bool = True) -> str | None:
+    def confirm(*, inside: bool, lock: bool = True, ask: Ask | None = None) -> str | None:
         return session.mark_of_transaction(gate.connection) if inside and lock else None
 
     return confirm

@@ -6,11 +6,11 @@ Sizes are bytes, rows are the planner's estimate, ages are seconds. Names are as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class ColumnFacts:
+class ColumnFacts(NamedTuple):
     """One column. type: as ``format_type`` writes it, with its modifier.
 
     sequence: the one that it owns or is the identity of. sequence_used: the part of the range of the column's type
@@ -26,8 +26,7 @@ class ColumnFacts:
     sequence_used: float = 0.0
 
 
-@dataclass(frozen=True)
-class IndexFacts:
+class IndexFacts(NamedTuple):
     """One index. columns: its key columns, a null name standing for an expression.
 
     uses: every column it stands on, by key, inclusion, expression or condition.
@@ -49,8 +48,7 @@ class IndexFacts:
         return self.partial or None in self.columns
 
 
-@dataclass(frozen=True)
-class ConstraintFacts:
+class ConstraintFacts(NamedTuple):
     """One constraint. kind: as in ``pg_constraint.contype`` (c, f, n, p, u, x)."""
 
     name: str
@@ -61,8 +59,7 @@ class ConstraintFacts:
     references: str | None = None
 
 
-@dataclass(frozen=True)
-class SessionFacts:
+class SessionFacts(NamedTuple):
     """A session that stands in the way, or may. modes: the lock modes it holds on the table."""
 
     pid: int
@@ -73,8 +70,7 @@ class SessionFacts:
     statement: str = ""
 
 
-@dataclass(frozen=True)
-class TableFacts:
+class TableFacts(NamedTuple):
     """One table, with what hangs on it. size: heap, indexes and toast. kind: ``pg_class.relkind``.
 
     rows: None where nobody has counted or estimated them yet.
@@ -84,9 +80,9 @@ class TableFacts:
     kind: str
     size: int
     rows: int | None
-    columns: Mapping[str, ColumnFacts] = field(default_factory=dict)
-    indexes: Mapping[str, IndexFacts] = field(default_factory=dict)
-    constraints: Mapping[str, ConstraintFacts] = field(default_factory=dict)
+    columns: Mapping[str, ColumnFacts] = MappingProxyType({})
+    indexes: Mapping[str, IndexFacts] = MappingProxyType({})
+    constraints: Mapping[str, ConstraintFacts] = MappingProxyType({})
     sessions: tuple[SessionFacts, ...] = ()
     referenced_by: tuple[str, ...] = ()
 
@@ -99,8 +95,7 @@ class TableFacts:
         return self.kind == "p"
 
 
-@dataclass(frozen=True)
-class DatabaseFacts:
+class DatabaseFacts(NamedTuple):
     """Everything that planning knows of the database.
 
     offline: nothing was asked; tables are assumed to be there, and to be large. volatile_functions: names of
@@ -110,7 +105,7 @@ class DatabaseFacts:
 
     version: int
     offline: bool = False
-    tables: Mapping[str, TableFacts] = field(default_factory=dict)
+    tables: Mapping[str, TableFacts] = MappingProxyType({})
     volatile_functions: frozenset[str] = frozenset()
     old_snapshots: tuple[SessionFacts, ...] = ()
 

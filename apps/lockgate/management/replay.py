@@ -32,7 +32,7 @@ class Replay:
         """Apply every migration that can be. Raises LockgateError."""
         limits = dataclasses.replace(boundary.policy_in_force(), online=False, on_hazard="report")
         reached = gate.reach(connection, limits, self._listen, boundary.redact())
-        request = dataclasses.replace(self._command.request(self._options(connection)), snapshot=None, portable=True)
+        request = self._command.request(self._options(connection))._replace(snapshot=None, portable=True)
         with django_seams.without_post_migrate():
             run.migrate(reached, request)
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.contrib.postgres import operations as postgres_operations
 from django.db.migrations import Migration
@@ -46,8 +45,7 @@ class Recorder(Protocol):
     def quote_name(self, name: str) -> str: ...
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What decides over rewrites: from how many bytes a table is large, and whether to rewrite at all."""
 
     threshold: int
@@ -88,8 +86,7 @@ class Planner:
         return made
 
 
-@dataclass(frozen=True)
-class _Recorded:
+class _Recorded(NamedTuple):
     """One operation's statements, each with what becomes of it.
 
     new: tables that this plan has made by then. filled: they may have rows already.
@@ -106,8 +103,7 @@ class _Recorded:
         return (change for choice in self.choices for change in choice.statement.changes)
 
 
-@dataclass(frozen=True)
-class _Deferred:
+class _Deferred(NamedTuple):
     """What Django puts off to the end of the migration for an operation, unless a later one drops what it is about.
 
     at: which of the recorded operations. data: what ran before it.
@@ -297,7 +293,7 @@ class _Builder:
             from_new = all(change.table in mine for change in changes if change.references == lock.table)
             only_referenced = not any(change.table == lock.table for change in changes)
             found.append(
-                replace(lock, work=Work.MOMENT) if only_referenced and from_new and not recorded.filled else lock
+                lock._replace(work=Work.MOMENT) if only_referenced and from_new and not recorded.filled else lock
             )
         return tuple(found)
 
@@ -335,7 +331,7 @@ class _Builder:
 
 def _as_sql(statement: Statement) -> Statement:
     """A third party's statement that none of the editor's methods made is SQL as good as RunSQL's."""
-    return statement if statement.changes else replace(statement, changes=(Change(Kind.RUN_SQL, ""),))
+    return statement if statement.changes else statement._replace(changes=(Change(Kind.RUN_SQL, ""),))
 
 
 def _named(operation: Operation) -> str:

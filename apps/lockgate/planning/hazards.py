@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.migrations import Migration
 
@@ -16,8 +16,7 @@ from lockgate.planning.rules.case import Case, HazardSettings
 from lockgate.planning.steps import Kind, MigrationPlan
 
 
-@dataclass(frozen=True)
-class Hazard:
+class Hazard(NamedTuple):
     """A finding in a migration. operation: its place there, from 0. accepted: the reason to tolerate it, if any."""
 
     rule: Rule
@@ -33,8 +32,7 @@ class Hazard:
         return self.rule.severity is Severity.ERROR and not self.accepted
 
 
-@dataclass(frozen=True)
-class SqlFinding:
+class SqlFinding(NamedTuple):
     """What squawk said of one statement of a RunSQL. rule: squawk's name."""
 
     migration: Key

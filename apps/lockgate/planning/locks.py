@@ -8,7 +8,6 @@ Sources: https://www.postgresql.org/docs/current/sql-altertable.html, …/sql-cr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from lockgate.planning.steps import Change, Kind, Lock, LockMode, Work
 
@@ -64,7 +63,7 @@ def of_changes(changes: Iterable[Change]) -> tuple[Lock, ...]:
     before: dict[str, str] = {}
     for change in changes:
         for taken in of(change):
-            lock = replace(taken, table=before.get(taken.table, taken.table))
+            lock = taken._replace(table=before.get(taken.table, taken.table))
             held[lock.table] = _stronger(held[lock.table], lock) if lock.table in held else lock
         if change.kind is Kind.RENAME_TABLE:
             before[change.name] = before.get(change.table, change.table)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dis
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from django.contrib.postgres import operations as postgres_operations
@@ -98,8 +97,8 @@ def adjusted(statement: Statement, operation: Operation, before: ProjectState, m
     if isinstance(operation, postgres_operations.AddConstraintNotValid):
         table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
         name = operation.constraint.name
-        return replace(statement, changes=(Change(Kind.ADD_CHECK, table, name=name, not_valid=True),))
+        return statement._replace(changes=(Change(Kind.ADD_CHECK, table, name=name, not_valid=True),))
     if isinstance(operation, postgres_operations.ValidateConstraint):
         table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
-        return replace(statement, changes=(Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name),))
+        return statement._replace(changes=(Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name),))
     return statement

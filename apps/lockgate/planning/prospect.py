@@ -7,14 +7,13 @@ catalog had and from what earlier steps will have made, so that planning never a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, IndexFacts, TableFacts
 from lockgate.planning.steps import Change, Kind
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """A constraint or index by name. kind: as in ``pg_constraint.contype``; i for an index without a constraint.
 
     uses: every column that it stands on, by key, inclusion, expression or condition; None where that is not known.
@@ -114,7 +113,7 @@ class Prospect:
         elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
             self._named[table] = [each for each in self.named(table) if each.name != change.name]
         elif change.kind is Kind.RENAME_INDEX:
-            self._map(table, lambda each: replace(each, name=change.name) if each.name == change.old_name else each)
+            self._map(table, lambda each: each._replace(name=change.name) if each.name == change.old_name else each)
         elif change.kind is Kind.DROP_COLUMN:
             gone = change.columns[0]
             self._named[table] = [
@@ -149,7 +148,7 @@ def _made(change: Change) -> Named:
 def _renamed(each: Named, old: str, new: str) -> Named:
     columns = tuple(new if name == old else name for name in each.columns)
     uses = each.uses and frozenset(new if name == old else name for name in each.uses)
-    return replace(each, columns=columns, uses=uses)
+    return each._replace(columns=columns, uses=uses)
 
 
 def _named(table: TableFacts) -> list[Named]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockgate.planning import type_changes
 from lockgate.planning.steps import Change, Kind
@@ -27,8 +27,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class SqlStatement:
+class SqlStatement(NamedTuple):
     """One statement. tokens: words in capitals, everything else as written, blanks and comments left out."""
 
     tokens: tuple[str, ...]

@@ -5,8 +5,8 @@ What ``migrate --plan`` prints, what the linter judges and what runs are the sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from lockgate.facts import Key
 
@@ -75,8 +75,7 @@ class Work(StrEnum):
         return self is not Work.MOMENT
 
 
-@dataclass(frozen=True)
-class Lock:
+class Lock(NamedTuple):
     """A lock on a table, and what is done while it is held."""
 
     table: str
@@ -120,8 +119,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One thing that a statement changes.
 
     name: of the index or constraint; the new name for renames. old_name: the one before.
@@ -160,8 +158,7 @@ class Change:
     nulls_equal: bool = False
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement as it will be sent, with what it changes.
 
     online: the same, in the form that lets reads and writes pass (CONCURRENTLY, NOT VALID), where there is one.
@@ -178,8 +175,7 @@ class Statement:
     constraints: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One unit of a plan: journaled and undone as one.
 
     operation: its place in the migration, from 0. title: for people. transactional: False for CONCURRENTLY.
@@ -208,8 +204,7 @@ class Step:
         return tuple(statement.sql for statement in self.statements)
 
 
-@dataclass(frozen=True)
-class MigrationPlan:
+class MigrationPlan(NamedTuple):
     """One pending migration as steps, in the order they run.
 
     replaced: statements that Django will send in the migration's transaction, as text, each with what is sent there
@@ -219,7 +214,7 @@ class MigrationPlan:
     migration: Key
     atomic: bool
     steps: tuple[Step, ...]
-    new_tables: frozenset[str] = field(default_factory=frozenset)
+    new_tables: frozenset[str] = frozenset()
     replaced: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def phase(self, phase: Phase) -> tuple[Step, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockgate.planning.prospect import Named
 from lockgate.planning.steps import Work
@@ -50,8 +50,7 @@ _ALIASES = {
 }
 
 
-@dataclass(frozen=True)
-class _Type:
+class _Type(NamedTuple):
     name: str
     modifiers: tuple[int, ...]
     array: str

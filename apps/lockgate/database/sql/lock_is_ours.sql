@@ -2,10 +2,9 @@
 SELECT EXISTS (
     SELECT FROM pg_locks
     WHERE locktype = 'advisory'
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND classid::bigint = %(high)s
       AND objid::bigint = %(low)s
       AND objsubid = 1
       AND granted
-      AND pid = pg_backend_pid()
+      AND pid = pg_backend_pid() -- so it is in this database
 ), current_setting('lockgate.migration', true);

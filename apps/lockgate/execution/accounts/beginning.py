@@ -84,11 +84,13 @@ class Beginning:
     def _keep(self, run: Run) -> Duties:
         self.run = run
         self.open.enter_context(account.closing(self.gate, self.request, self.found, run, self.progress))
-        known = self.request.app_label != "lockgate" and journal.exists(self.gate.connection)
+        lasting = self.request.app_label != "lockgate"
+        known = lasting and journal.exists(self.gate.connection)
         self.duties = dataclasses.replace(
             self._without_ledger(),
             record=self._record,
             journaled=Journal(self.gate.connection, run) if known else None,
+            seal=functools.partial(self._seal, run) if lasting else None,
         )
         return self.duties
 
@@ -101,6 +103,10 @@ class Beginning:
         taken_back = self.request.app_label == "lockgate" and not ledger.exists(connection)  # by this very run
         if self.run and not taken_back:
             ledger.record(connection.alias, self.run, entry)
+
+    def _seal(self, run: Run, entry: Entry) -> str | None:
+        ask = functools.partial(ledger.record_applied, self.gate.connection, run, entry)
+        return self.confirm(inside=True, ask=ask)
 
 
 def nowhere(entry: Entry) -> None:

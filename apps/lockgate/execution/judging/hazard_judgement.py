@@ -6,18 +6,17 @@ A run that was not told to refuse is never stopped by it, and never held up: wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
-from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate import policy
 from lockgate.database import catalog
 from lockgate.errors import LockgateError
 from lockgate.execution import failures
-from lockgate.execution.gate import Gate, Request
+from lockgate.execution.gate import Gate
 from lockgate.execution.judging import judgement
 from lockgate.execution.judging.survey import Survey
 from lockgate.execution.outlook import history, linting, planner
@@ -36,16 +35,14 @@ class HazardsRefused(LockgateError):
     """what would run has hazards that no migration accepts"""
 
 
-def judge(found: Survey, gate: Gate, request: Request) -> None:
+def judge(found: Survey, gate: Gate, there: Collection[str]) -> None:
     """Report the hazards of pending forward migrations; refuse those of severity error where that is the policy.
 
-    Nothing is asked beyond one list of tables where the database has none but ours. Raises HazardsRefused.
+    there: the tables that the database has. Raises HazardsRefused.
     """
-    if request.fake or not request.signals:
-        return  # only recorded, or pruned
     refuses = gate.limits.on_hazard == "refuse"
     try:
-        judged = _hazards(found.pending, gate.connection, gate.limits)
+        judged = _hazards(found, there, gate.connection, gate.limits)
     except (Exception, SystemExit) as error:  # a third party's operation may do anything
         why = gate.redact(failures.why(error, failures.sqlstate_of(error)))
         if refuses:
@@ -58,11 +55,10 @@ def judge(found: Survey, gate: Gate, request: Request) -> None:
         raise _refused(blocking)
 
 
-def _hazards(pending: Sequence[Key], connection: BaseDatabaseWrapper, limits: policy.Policy) -> list[Hazard]:
-    there = set(connection.introspection.table_names())
-    if all(name == MigrationRecorder.Migration._meta.db_table or name.startswith("lockgate_") for name in there):
-        return []
-    planned = _planned(pending, MigrationLoader(connection), there)
+def _hazards(
+    found: Survey, there: Collection[str], connection: BaseDatabaseWrapper, limits: policy.Policy
+) -> list[Hazard]:
+    planned = _planned(found.pending, found.loader, there, lazy=limits.lazy_rendering)
     if planned is None:
         return []
     facts = catalog.facts(connection, planned.tables, limits.large_table_bytes)
@@ -70,15 +66,15 @@ def _hazards(pending: Sequence[Key], connection: BaseDatabaseWrapper, limits: po
     return hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))
 
 
-def _planned(pending: Sequence[Key], loader: MigrationLoader, there: set[str]) -> Pending | None:
+def _planned(pending: Sequence[Key], loader: MigrationLoader, there: Collection[str], *, lazy: bool) -> Pending | None:
     """What must be planned to know; None where nothing that is there already can be concerned."""
     migrations = [
         copy_of(loader.graph.nodes[key])
         for key in pending
         if key not in loader.applied_migrations and key.app != "lockgate"
     ]
-    found = planner.pending(loader, migrations)
-    if found.tables & there:
+    found = planner.pending(loader, migrations, lazy=lazy)
+    if found.tables.intersection(there):
         return found
     begun = any(app != "lockgate" for app, _ in loader.applied_migrations)
     blind = any(isinstance(each, _OF_UNKNOWN_TABLES) for migration in migrations for each in migration.operations)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.migrations.recorder import MigrationRecorder
+
 from lockgate.errors import AheadOfCode, EditedMigration
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging.survey import Survey
@@ -39,12 +41,16 @@ def report_held(found: Survey, gate: Gate) -> None:
 def judge_hazards(found: Survey, gate: Gate, request: Request) -> None:
     """Report, or refuse, the hazards of what is about to run. Raises HazardsRefused.
 
-    Imported here: planning is a third of our code, and most runs have nothing to plan.
+    Nothing is asked beyond one list of tables where the database has none but ours: nobody uses what a run makes.
     """
-    if found.pending:
+    if not found.pending or request.fake or not request.signals:
+        return  # nothing to do, or it is only recorded, or pruned
+    there = set(gate.connection.introspection.table_names())
+    if any(name != MigrationRecorder.Migration._meta.db_table and not name.startswith("lockgate_") for name in there):
+        # Imported here: planning is a third of our code, and an empty database needs none of it.
         from lockgate.execution.judging import hazard_judgement  # noqa: PLC0415
 
-        hazard_judgement.judge(found, gate, request)
+        hazard_judgement.judge(found, gate, there)
 
 
 def named(keys: tuple[Key, ...]) -> str:

@@ -1,14 +1,14 @@
 """What a run would have to do, read without the lock: nothing is written, no transaction stays open.
 
 Django itself is asked (a ``--plan`` whose output goes nowhere), so that targets, conflicts and every other rule are
-Django's, with its messages.
+Django's, with its messages. What it answers follows from files and from the rows of applied migrations: a second survey
+of the same process asks again only where those rows have changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,24 +16,26 @@ from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate import journal, ledger, policy
 from lockgate.database import extensions
 from lockgate.execution import django_seams
 from lockgate.execution.gate import Gate, Request
-from lockgate.facts import ExtensionOutcome, Held, Key
+from lockgate.facts import ExtensionOutcome, Fingerprints, Held, Key
 from lockgate.planning import fingerprint, plan, release
+from lockgate.planning.plan import Plan
 
 DIGEST_SHOWN = 12  # characters of a digest that stand for a release without a name: enough to tell builds apart
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """The state of code and database at one moment, and what follows from it.
 
     contents, build: digest of the release without and with its name. digest: of what a run can finish of it now, less
     what is held.
     without_history: whether no migration is recorded, of this code or any other.
+    known: what the ledger has of the files of applied migrations. loader, plan: Django's own.
     """
 
     pending: tuple[Key, ...]
@@ -47,34 +49,44 @@ class Survey:
     digest: str
     finished: bool
     creatable_extensions: bool
-    graph: MigrationGraph
     without_history: bool
-    outcomes: dict[str, ExtensionOutcome] = field(default_factory=dict)
+    outcomes: dict[str, ExtensionOutcome]
+    known: Fingerprints
+    loader: MigrationLoader
+    plan: Plan
 
     @property
     def current(self) -> bool:
         """Whether nothing is left to do for this release: no migration, no extension, no post_migrate."""
         return not self.pending and self.finished and not self.creatable_extensions
 
+    @property
+    def graph(self) -> MigrationGraph:
+        found: MigrationGraph = self.loader.graph
+        return found
+
     def release(self, limits: policy.Policy) -> str:
         return limits.release or self.build[:DIGEST_SHOWN]
 
 
-def read(gate: Gate, request: Request) -> Survey:
-    """Survey code and database. Raises what Django raises for conflicts, unknown targets and bad histories."""
+def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
+    """Survey code and database. before: an earlier survey for the same request, of which still holds what files say.
+
+    Raises what Django raises for conflicts, unknown targets and bad histories.
+    """
     connection, limits = gate.connection, gate.limits
-    executor, pairs = planned(connection, request)
-    loader = executor.loader
+    loader, pairs = _planned(connection, request, before)
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
     forwards = [migration for migration, backwards in pairs if not backwards]
     wanted = {*limits.extensions, *plan.required_extensions(forwards)}
     found = extensions.survey(connection, wanted)
     outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
     held = {} if request.fake else plan.held(pairs, loader.graph, outcomes, portable=request.portable)
-    contents = release.contents(disk, apps)
+    contents = before.contents if before else release.contents(disk, apps)
     build = release.digest(limits.release, contents)
     digest = release.less_held(build, held)
     recorded = ledger.exists(connection)
+    known = _applied_fingerprints(connection, loader) if recorded else {}
     return Survey(
         pending=tuple(key for key in map(plan.key_of, (each for each, _ in pairs)) if key not in held),
         held=held,
@@ -84,7 +96,7 @@ def read(gate: Gate, request: Request) -> Survey:
             loader.migrated_apps,
             ledger.applied_after(connection.alias, digest) if recorded else (),
         ),
-        edited=fingerprint.edited(_applied_fingerprints(connection, loader), disk) if recorded else (),
+        edited=before.edited if before and before.known == known else fingerprint.edited(known, disk),
         disk=disk,
         ledger_pending=tuple(key for key in disk if key.app == "lockgate" and key not in loader.applied_migrations),
         contents=contents,
@@ -92,9 +104,11 @@ def read(gate: Gate, request: Request) -> Survey:
         digest=digest,
         finished=recorded and ledger.finished(connection.alias, digest) and not _unfinished(connection, loader),
         creatable_extensions=any(each.creatable for each in found.values()),
-        graph=loader.graph,
         without_history=not loader.applied_migrations,
         outcomes=outcomes,
+        known=known,
+        loader=loader,
+        plan=pairs,
     )
 
 
@@ -103,9 +117,17 @@ def _unfinished(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> boo
     return journal.HOME in loader.applied_migrations and journal.unfinished(connection.alias)
 
 
-def planned(connection: BaseDatabaseWrapper, request: Request) -> tuple[MigrationExecutor, plan.Plan]:
+def _planned(connection: BaseDatabaseWrapper, request: Request, before: Survey | None) -> tuple[MigrationLoader, Plan]:
+    """Django's loader and plan; those of before where the migrations that are recorded are still the same."""
+    if before and MigrationRecorder(connection).applied_migrations().keys() == before.loader.applied_migrations.keys():
+        return before.loader, before.plan
+    executor, pairs = planned(connection, request)
+    return executor.loader, pairs
+
+
+def planned(connection: BaseDatabaseWrapper, request: Request) -> tuple[MigrationExecutor, Plan]:
     """Django's executor and plan for a request, caught on their way; nothing is changed."""
-    caught: list[tuple[MigrationExecutor, plan.Plan]] = []
+    caught: list[tuple[MigrationExecutor, Plan]] = []
 
     class Catching(MigrationExecutor):
         def __init__(self, given: BaseDatabaseWrapper, progress_callback: Any = None) -> None:

@@ -8,7 +8,6 @@ nothing is planned: nobody else uses what the run itself has made.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,8 +17,8 @@ from django.db.migrations.state import ProjectState
 
 from lockgate import models, policy
 from lockgate.database import catalog, objects
+from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
-from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build, tables
@@ -45,7 +44,7 @@ class Planner:
         """
         if not self.earlier:
             return None
-        before = LazyState.of(state, shared=view_of(migration) is not View.FULL)
+        before = planning_states.of_run(state, migration)
         names = tables.concerned(before, [migration]) | tables.concerned(_after(migration, before), [migration])
         if not names & self.earlier:
             return None
@@ -79,10 +78,10 @@ def _after(migration: Migration, state: LazyState) -> ProjectState:
 def _without(facts: DatabaseFacts, hidden: Collection[str]) -> DatabaseFacts:
     if not hidden:
         return facts
-    return replace(facts, tables={name: _stripped(table, hidden) for name, table in facts.tables.items()})
+    return facts._replace(tables={name: _stripped(table, hidden) for name, table in facts.tables.items()})
 
 
 def _stripped(table: TableFacts, hidden: Collection[str]) -> TableFacts:
     indexes = {name: each for name, each in table.indexes.items() if name not in hidden}
     constraints = {name: each for name, each in table.constraints.items() if name not in hidden}
-    return replace(table, indexes=indexes, constraints=constraints)
+    return table._replace(indexes=indexes, constraints=constraints)

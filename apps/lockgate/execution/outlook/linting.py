@@ -7,7 +7,7 @@ ones made is there already. Pending ones, and those since a commit, go out toget
 from __future__ import annotations
 
 from collections.abc import Collection, Set
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
@@ -28,8 +28,7 @@ from lockgate.planning.rules.case import HazardSettings
 from lockgate.planning.rules.rule import OFFLINE
 
 
-@dataclass(frozen=True)
-class Linted:
+class Linted(NamedTuple):
     """What was judged, and what was found. unread: statements that no parser has looked into."""
 
     migrations: tuple[Migration, ...]
@@ -97,7 +96,7 @@ def settings_of(limits: policy.Policy) -> HazardSettings:
 def _sizes_alone(facts: DatabaseFacts) -> DatabaseFacts:
     """Facts for what is history: how large its tables are now, and nothing of what they have become."""
     bare = {
-        name: replace(table, columns={}, indexes={}, constraints={}, sessions=())
+        name: table._replace(columns={}, indexes={}, constraints={}, sessions=())
         for name, table in facts.tables.items()
     }
-    return replace(facts, tables=bare, old_snapshots=())
+    return facts._replace(tables=bare, old_snapshots=())

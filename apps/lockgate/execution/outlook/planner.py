@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
@@ -13,6 +13,7 @@ from django.db.migrations.loader import MigrationLoader
 from lockgate import policy
 from lockgate.database import catalog
 from lockgate.execution.outlook import history
+from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.recording_editor import offline_connection, unplugged
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts
@@ -21,8 +22,7 @@ from lockgate.planning.plan import key_of
 from lockgate.planning.steps import MigrationPlan
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(NamedTuple):
     """What is to be planned: forward migrations in their order, the models before them, the tables they are about."""
 
     migrations: Sequence[Migration]
@@ -30,13 +30,18 @@ class Pending:
     tables: frozenset[str]
 
 
-def pending(loader: MigrationLoader, migrations: Sequence[Migration]) -> Pending:
-    """What pending migrations start from; nothing is rendered and no server is asked."""
+def pending(loader: MigrationLoader, migrations: Sequence[Migration], *, lazy: bool) -> Pending:
+    """What pending migrations start from; nothing is rendered and no server is asked.
+
+    lazy: whether models are to be rendered as a run with lazy rendering has them.
+    """
     keys = {key_of(each) for each in migrations}
     earlier = (each for each in history.in_order(loader) if key_of(each) not in keys)
     state = history.state_after(loader, (each for each in earlier if key_of(each) in loader.applied_migrations))
     before = tables.concerned(state, migrations)
-    return Pending(migrations, state, frozenset(before | tables.concerned(_after(state, migrations), migrations)))
+    after = tables.concerned(_after(state, migrations), migrations)
+    start = planning_states.of_history(state, migrations) if lazy else state
+    return Pending(migrations, start, frozenset(before | after))
 
 
 def _after(state: LazyState, migrations: Sequence[Migration]) -> LazyState:
@@ -55,7 +60,7 @@ def plan(
 
     Sends three SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps.
     """
-    found = pending(loader, migrations)
+    found = pending(loader, migrations, lazy=limits.lazy_rendering)
     facts = catalog.facts(connection, found.tables, limits.large_table_bytes)
     return steps(found, facts, connection.alias, history.settings_of(limits)), facts
 

@@ -7,7 +7,7 @@ migrations are one release: what one of them makes is new to the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -66,7 +66,7 @@ def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str,
         return made
 
     as_run = history.settings_of(limits)
-    in_place = walk(replace(as_run, online=False), _noting(recorder, late))
+    in_place = walk(as_run._replace(online=False), _noting(recorder, late))
     run = walk(as_run, recorder) if as_run.online else in_place
     judged = linting.judged(run, limits, together=True)
     made = zip(ordered, in_place.plans, run.plans, strict=True)

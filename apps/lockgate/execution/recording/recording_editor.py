@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -193,9 +192,9 @@ class _Recording(NewColumns):
         if template == self._t("sql_create_fk"):
             target = parts["to_table"]
             references = target.table if isinstance(target, Table) else strip_quotes(str(target))
-            return replace(found, kind=Kind.ADD_FOREIGN_KEY, references=references)
+            return found._replace(kind=Kind.ADD_FOREIGN_KEY, references=references)
         if template in self._texts("sql_delete_constraint", "sql_delete_fk"):
-            return self._of_known(replace(found, kind=Kind.DROP_CONSTRAINT))
+            return self._of_known(found._replace(kind=Kind.DROP_CONSTRAINT))
         made = {
             self._t("sql_create_unique"): Kind.ADD_UNIQUE,
             self._t("sql_create_pk"): Kind.ADD_PRIMARY_KEY,
@@ -204,8 +203,8 @@ class _Recording(NewColumns):
         }
         kind = made.get(template, Kind.OTHER)
         if kind is Kind.ADD_CHECK:
-            return replace(found, kind=kind, columns=(self._altered,) if self._altered else self._conditioned)
-        return replace(found, kind=kind, unique=kind is Kind.ADD_UNIQUE, nulls_equal=_nulls_equal(parts))
+            return found._replace(kind=kind, columns=(self._altered,) if self._altered else self._conditioned)
+        return found._replace(kind=kind, unique=kind is Kind.ADD_UNIQUE, nulls_equal=_nulls_equal(parts))
 
     def _of_known(self, dropped: Change) -> Change:
         """With what is known of the constraint or index that is dropped by name."""
@@ -214,8 +213,7 @@ class _Recording(NewColumns):
             return dropped
         columns = tuple(name for name in known.columns if name is not None)
         included = tuple(sorted((known.uses or frozenset()) - set(columns)))
-        return replace(
-            dropped,
+        return dropped._replace(
             columns=columns,
             included=included,
             references=known.references,

@@ -34,7 +34,7 @@ def view_of(migration: Migration) -> View:
     if class_prepared.receivers or own or not all(map(_is_djangos, operations)):
         return View.FULL
     code = any(isinstance(each, RunPython) for each in operations)
-    return View.WHOLE if code or _routed() else View.NEAR
+    return View.WHOLE if code or routed() else View.NEAR
 
 
 def _flat(operations: Iterable[Operation]) -> Iterator[Operation]:
@@ -52,7 +52,7 @@ def _is_djangos(operation: Operation) -> bool:
     return type(operation).__module__.partition(".")[0] == "django" and not own.keys() & _METHODS
 
 
-def _routed() -> bool:
+def routed() -> bool:
     """Whether code of the project is shown each model, to decide where it belongs."""
     return any(hasattr(each, "allow_migrate") for each in router.routers)
 

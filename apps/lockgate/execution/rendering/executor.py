@@ -9,6 +9,7 @@ from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 
+from lockgate.execution.rendering import garbage
 from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.execution.rendering.states import Rendering, RunState
 
@@ -37,6 +38,10 @@ class LazyExecutor(MigrationExecutor):
         stock: Any = super()
         after: ProjectState = stock._migrate_all_backwards(plan, full_plan, fake)
         return after
+
+    def migrate(self, *args: Any, **kwargs: Any) -> ProjectState:
+        with garbage.collected_in_bulk():
+            return super().migrate(*args, **kwargs)
 
     def shown(self, state: ProjectState, migration: Migration) -> ProjectState:
         """The state as a migration that is applied gets it."""

@@ -19,6 +19,8 @@ from weakref import ReferenceType, ref
 from django.db.migrations.state import ModelState
 
 from lockgate.execution.rendering import relations
+from lockgate.execution.rendering.originals import Originals
+from lockgate.execution.rendering.recent import Recent
 from lockgate.execution.rendering.registry import Registry
 from lockgate.execution.rendering.relations import ModelKey, Models
 
@@ -37,22 +39,35 @@ class Made:
     model: Any
     used: dict[ModelKey, ModelState | None]
 
+    @property
+    def looked_around(self) -> bool:
+        """Whether it has been rendered with what points to it, which may have changed since."""
+        found: bool = self.model._meta.apps.looked_around
+        return found
+
     def still_holds(self, states: Models) -> bool:
         return all(states.get(key) is used for key, used in self.used.items())
 
 
 @dataclass
 class Near:
-    """The classes of one run, the newest of each model. states: of the models that are asked for."""
+    """The classes of one run, the two newest of each model: an operation asks for the one after it, then before it.
 
-    _models: dict[ModelKey, Made] = field(default_factory=dict)
+    states: of the models that are asked for.
+    """
+
+    originals: Originals
+    _models: Recent[list[Made]] = field(default_factory=Recent)
     _sketches: dict[tuple[ModelKey, frozenset[str]], Made] = field(default_factory=dict)
 
     def model(self, key: ModelKey, states: States) -> Any:
         """The class of a model. Raises Unsure where it cannot be had without the whole project."""
-        made = self._models.get(key)
-        if made is None or not made.still_holds(states.models) or made.model._meta.apps.looked_around:
-            made = self._models[key] = _Drawing(self, states).of(key)
+        known = self._models.take(key, [])
+        made = next((each for each in known if each.still_holds(states.models) and not each.looked_around), None)
+        if made is None:
+            made = _Drawing(self, states).of(key)
+            known = [made, *known[:1]]
+        self._models.put(key, known)
         made.model._meta.apps.states = ref(states)
         return made.model
 
@@ -79,7 +94,7 @@ class _Surroundings(Registry):
     looked_around = False
 
     def __init__(self, near: Near, states: States) -> None:
-        super().__init__()
+        super().__init__(near.originals)
         self.near, self.states, self.full = near, ref(states), set[ModelKey]()
 
     def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:

@@ -6,22 +6,29 @@ found out again for each foreign key that is rendered.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.migrations.state import StateApps
+from django.db.migrations.state import ModelState, StateApps
+
+from lockgate.execution.rendering.originals import Originals
 
 
 class Registry(StateApps):
     """Django's StateApps, empty. What it caches of its models is forgotten whenever one is added."""
 
-    def __init__(self) -> None:
+    def __init__(self, originals: Originals) -> None:
+        self.originals = originals
         super().__init__([], {})
+
+    def render_multiple(self, model_states: Iterable[ModelState]) -> None:
+        super().render_multiple([self.originals.in_place(each) for each in model_states])
 
     def clear_cache(self) -> None:
         if not self.ready:
             return
-        for config in self.app_configs.values():
-            for model in config.get_models(include_auto_created=True, include_swapped=True):
+        for found in self.all_models.values():
+            for model in found.values():
                 options: Any = model._meta
                 options._expire_cache()
 

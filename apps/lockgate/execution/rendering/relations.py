@@ -16,18 +16,19 @@ from django.db.migrations.utils import resolve_relation
 ModelKey = tuple[str, str]
 Models = Mapping[ModelKey, ModelState]
 
-_EXACT = (models.ForeignKey, models.OneToOneField, models.ManyToManyField)
+EXACT = (models.ForeignKey, models.OneToOneField, models.ManyToManyField)
 
 
 @dataclass(frozen=True)
 class Relation:
-    """From a model to another one.
+    """From a model, its source, to another one.
 
     accessors: attributes that the other one's class gets. key: whether it is the model's own primary key, or what it
     inherits by. one_to_one: as the field's. unsure: whether code outside of Django decides what it does to the other
     class. to: fields of the other one that it refers to, where not its primary key.
     """
 
+    source: ModelKey
     target: ModelKey
     accessors: tuple[str, ...] = ()
     key: bool = False
@@ -101,13 +102,15 @@ def _of_fields(model: ModelState, fields: list[Any]) -> Iterator[Relation]:
         key = bool(field.primary_key or getattr(field.remote_field, "parent_link", False))
         to = tuple(name for name in getattr(field, "to_fields", None) or () if name)
         target = resolve_relation(field.remote_field.model, *here)
-        yield Relation(target, tuple(accessors), key, bool(field.one_to_one), not _is_djangos(field), to)
+        yield Relation(here, target, tuple(accessors), key, bool(field.one_to_one), not _is_djangos(field), to)
 
 
 def _of_bases(model: ModelState, parents: tuple[ModelKey, ...]) -> Iterator[Relation]:
     """A child is an attribute of its parent's instances, by a field that a migration need not mention."""
+    here = model.app_label, model.name_lower
+    accessors = () if model.options.get("proxy") else (model.name_lower,)
     for parent in parents:
-        yield Relation(parent, () if model.options.get("proxy") else (model.name_lower,), key=True, one_to_one=True)
+        yield Relation(here, parent, accessors, key=True, one_to_one=True)
 
 
 def _accessor(model: ModelState, field: Any) -> str | None:
@@ -125,7 +128,7 @@ def _accessor(model: ModelState, field: Any) -> str | None:
 
 def _is_plain(model: ModelState) -> bool:
     fields = all(
-        type(field) in _EXACT if getattr(field, "remote_field", None) else _is_djangos(field)
+        type(field) in EXACT if getattr(field, "remote_field", None) else _is_djangos(field)
         for field in model.fields.values()
     )
     parts = [*model.options["indexes"], *model.options["constraints"]]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lockgate.execution.rendering import relations
@@ -24,22 +23,16 @@ class Registry(Protocol):
     def render(self, keys: list[ModelKey]) -> None: ...
 
 
-@dataclass(frozen=True)
-class Source:
-    """A model that points to another one, and how."""
-
-    key: ModelKey
-    relation: Relation
-
-
-def sources(states: Models) -> Mapping[ModelKey, list[Source]]:
-    """What points to each model. A relation to a proxy is one of the model that it stands for, too."""
+def ends(states: Models) -> Mapping[ModelKey, list[Relation]]:
+    """What ends at each model. A relation to a proxy is one to the model that it stands for, too."""
     found = defaultdict(list)
-    for key, state in states.items():
+    for state in states.values():
         for relation in relations.of(state).all:
-            source = Source(key, relation)
-            for target in {relation.target, relations.concrete(relation.target, states)}:
-                found[target].append(source)
+            found[relation.target].append(relation)
+    for key in list(found):
+        concrete = relations.concrete(key, states)
+        if concrete != key:
+            found[concrete] += found[key]
     return found
 
 

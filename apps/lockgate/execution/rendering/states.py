@@ -14,7 +14,8 @@ from lockgate.execution.rendering import relations
 from lockgate.execution.rendering.certainty import View, view_of
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.execution.rendering.near import Near, States, Unsure
-from lockgate.execution.rendering.relations import ModelKey
+from lockgate.execution.rendering.originals import Originals
+from lockgate.execution.rendering.relations import ModelKey, Models
 from lockgate.execution.rendering.whole import WholeApps
 
 
@@ -22,13 +23,17 @@ class Rendering:
     """What the states of one run have in common."""
 
     def __init__(self, real_apps: set[str]) -> None:
-        self.real_apps, self.near = real_apps, Near()
+        self.real_apps, self.originals = real_apps, Originals()
+        self.near = Near(self.originals)
 
     @cached_property
     def real_models(self) -> Sequence[ModelState]:
         """Models of apps without migrations, without their relations, as Django has them in its states."""
         real = (model for label in sorted(self.real_apps) for model in installed.get_app_config(label).get_models())
         return [ModelState.from_model(model, exclude_rels=True) for model in real]
+
+    def whole(self, models: Models) -> WholeApps:
+        return WholeApps(models, self.real_apps, self.real_models, self.originals)
 
     def shown(self, state: ProjectState, migration: Migration) -> ProjectState:
         """The state as a migration gets it: lazily rendered, or by Django where that is not known to do.
@@ -72,10 +77,8 @@ class RunState(LazyState):
 
     @cached_property
     def apps(self) -> Any:
-        models, real = dict(self.models), self.rendering.real_models
-        if self.view is View.WHOLE:
-            return WholeApps(models, self.real_apps, real)
-        return NearApps(models, self.rendering)
+        models = dict(self.models)
+        return self.rendering.whole(models) if self.view is View.WHOLE else NearApps(models, self.rendering)
 
     def as_django_has_it(self) -> ProjectState:
         """The same models in a state of Django's own, rendered: nothing is shared with this one."""
@@ -105,7 +108,7 @@ class NearApps:
 
     @cached_property
     def _whole(self) -> WholeApps:
-        return WholeApps(self._models, self._rendering.real_apps, self._rendering.real_models)
+        return self._rendering.whole(self._models)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -16,17 +16,20 @@ from typing import Any
 from django.db.migrations.state import AppConfigStub, ModelState, StateApps
 
 from lockgate.execution.rendering import relations, reverse
+from lockgate.execution.rendering.originals import Originals
 from lockgate.execution.rendering.registry import Registry
-from lockgate.execution.rendering.relations import ModelKey, Models
+from lockgate.execution.rendering.relations import ModelKey, Models, Relation
 
 
 class WholeApps(Registry):
     """The models of one state. real_apps: those without migrations. real_models: theirs, as Django keeps them."""
 
-    def __init__(self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState]) -> None:
+    def __init__(
+        self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState], originals: Originals
+    ) -> None:
         self.rendering = True  # then a question is answered with what there is by then, as Django's registry does
         self.states: dict[ModelKey, ModelState] = {}
-        super().__init__()
+        super().__init__(originals)
         self.rendering = False
         self.real_models = list(real_models)
         self.app_configs = {label: _App(label, self) for label in real_apps}
@@ -58,16 +61,15 @@ class WholeApps(Registry):
 
     def render_multiple(self, model_states: Iterable[ModelState]) -> None:
         """Have these models, in place of those of the same names; they are rendered when they are asked for."""
-        for state in model_states:
-            key = state.app_label, state.name_lower
-            with self._as_it_is():
+        with self._as_it_is():
+            for state in model_states:
+                key = state.app_label, state.name_lower
                 super().unregister_model(*key)
-            self.states[key] = state
-            if state.app_label not in self.app_configs:
-                self.app_configs[state.app_label] = _App(state.app_label, self)
+                self.states[key] = state
+                if state.app_label not in self.app_configs:
+                    self.app_configs[state.app_label] = _App(state.app_label, self)
         self.app_configs = {label: self.app_configs[label] for label in sorted(self.app_configs)}
-        self.__dict__.pop("sources", None)
-        self.__dict__.pop("_without_partner", None)
+        self.__dict__.pop("ends", None)
 
     def unregister_model(self, app_label: str, model_name: str) -> None:
         self.states.pop((app_label, model_name), None)
@@ -75,31 +77,30 @@ class WholeApps(Registry):
             super().unregister_model(app_label, model_name)
 
     def clear_cache(self) -> None:
+        if not self.ready:
+            return
         with self._as_it_is():
             super().clear_cache()
         for label, found in self._all_models.items():
             for name, model in found.items():
-                if (label, name) in self._without_partner:
+                if self._is_without_partner((label, name)):
                     model._meta.__dict__["_reverse_one_to_one_field_names"] = frozenset()
 
-    @cached_property
-    def _without_partner(self) -> set[ModelKey]:
-        """Models that nothing is one-to-one with. ``create()`` asks for the names of what is, of every model.
+    def _is_without_partner(self, key: ModelKey) -> bool:
+        """Whether nothing is one-to-one with a model. ``create()`` asks for the names of what is.
 
         A seam: told so in its cache, Django need not look at all models to find none.
         """
-        partnered = {key for key, state in self.states.items() if relations.of(state).parents}
-        for key, found in self.sources.items():
-            if any(source.relation.one_to_one or source.relation.unsure for source in found):
-                partnered.add(key)
-        return self.states.keys() - partnered
+        if key not in self.states or relations.of(self.states[key]).parents:
+            return False
+        return not any(relation.one_to_one or relation.unsure for relation in self.ends.get(key, ()))
 
     # Rendering
 
     @cached_property
-    def sources(self) -> Mapping[ModelKey, list[reverse.Source]]:
-        """What points to each model."""
-        return reverse.sources(self.states)
+    def ends(self) -> Mapping[ModelKey, list[Relation]]:
+        """What ends at each model."""
+        return reverse.ends(self.states)
 
     def render(self, keys: Iterable[ModelKey]) -> None:
         """Render models with all that they point to; those that are not there are left out."""
@@ -154,16 +155,17 @@ class WholeApps(Registry):
             found.add(key)
             known = relations.of(self.states[key])
             waiting += [*known.parents, *known.through, *(relation.target for relation in known.all)]
-            waiting += [source.key for source in self.sources.get(key, ()) if source.relation.unsure]
+            waiting += [relation.source for relation in self.ends.get(key, ()) if relation.unsure]
         return found
 
     def _hang_up_names(self, key: ModelKey) -> None:
         """Put on a class the names of what points to it and is not rendered yet."""
         waiting = defaultdict(list)
-        for source in self.sources.get(key, ()):
-            if source.key[1] not in self._all_models[source.key[0]]:
-                for name in source.relation.accessors:
-                    waiting[name].append(source.key)
+        for relation in self.ends.get(key, ()):
+            label, name = relation.source
+            if name not in self._all_models[label]:
+                for accessor in relation.accessors:
+                    waiting[accessor].append(relation.source)
         for name, keys in waiting.items():
             reverse.hang_up(self._all_models[key[0]][key[1]], name, self, keys)
 
@@ -177,7 +179,8 @@ class _App(AppConfigStub):
 
     @property
     def models(self) -> dict[str, Any]:
-        self.apps.render([key for key in self.apps.states if key[0] == self.label])
+        if not self.apps.rendering:
+            self.apps.render([key for key in self.apps.states if key[0] == self.label])
         found: dict[str, Any] = self.apps._all_models[self.label]
         return found
 

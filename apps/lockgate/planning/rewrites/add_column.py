@@ -8,8 +8,6 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (ADD COLUMN,
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lockgate.planning.rewrites import add_unique, validation
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Statement
@@ -25,7 +23,7 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
         return Kept(reason)
     left = tuple(each for each in statement.changes if each.kind not in _INLINE)
     online: list[Online] = []
-    switch = [replace(statement, sql=statement.bare, changes=left, bare="", constraints=())]
+    switch = [statement._replace(sql=statement.bare, changes=left, bare="", constraints=())]
     for constraint in statement.constraints:
         (added,) = constraint.changes
         if added.kind is Kind.ADD_UNIQUE:

@@ -5,8 +5,6 @@ Source: https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEI
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
@@ -27,7 +25,7 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
         reason = "after the switch, which makes its columns"
     else:
         reason = "before the switch, so that it is there when the migration counts"
-    built = Statement(statement.online, (replace(change, concurrently=True),))
+    built = Statement(statement.online, (change._replace(concurrently=True),))
     step = Online(
         Phase.FINISH if later else Phase.EXPAND,
         f'build index "{change.name}"',

@@ -7,8 +7,6 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (ADD table_c
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
@@ -49,7 +47,7 @@ def _build(phase: Phase, statement: Statement, change: Change, context: Context,
     return Online(
         phase,
         f'build unique index "{change.name}"',
-        Statement(statement.online, (replace(change, kind=Kind.ADD_INDEX, concurrently=True),)),
+        Statement(statement.online, (change._replace(kind=Kind.ADD_INDEX, concurrently=True),)),
         reason,
         undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {context.quote(change.name)}",),
         transactional=False,
@@ -57,4 +55,4 @@ def _build(phase: Phase, statement: Statement, change: Change, context: Context,
 
 
 def _attach(statement: Statement, change: Change) -> Statement:
-    return Statement(statement.attach, (replace(change, using_index=True),))
+    return Statement(statement.attach, (change._replace(using_index=True),))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.rows import KnownRows
@@ -13,8 +13,7 @@ from lockgate.planning.steps import Change, Phase, Statement
 EVERYTHING = ("", "")
 
 
-@dataclass(frozen=True)
-class Online:
+class Online(NamedTuple):
     """One step outside the migration's transaction. undo: what brings back what was before it."""
 
     phase: Phase
@@ -25,8 +24,7 @@ class Online:
     transactional: bool = True
 
 
-@dataclass(frozen=True)
-class Rewritten:
+class Rewritten(NamedTuple):
     """A statement's online way. switch: what takes its place in the migration's transaction."""
 
     name: str
@@ -34,15 +32,13 @@ class Rewritten:
     switch: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """Why a statement stays in place although there is an online way for its kind."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """What surrounds a statement in its migration.
 
     before: the catalog as it is when the migration starts. quote: quotes a name. version: of the server.
@@ -56,11 +52,11 @@ class Context:
     threshold: int
     quote: Callable[[str], str]
     version: int
-    made: frozenset[tuple[str, str]] = field(default_factory=frozenset)
-    dropped: frozenset[str] = frozenset()
-    data: str = ""
-    previous: tuple[Change, ...] = ()
-    rows: KnownRows = field(default_factory=KnownRows)
+    made: frozenset[tuple[str, str]]
+    dropped: frozenset[str]
+    data: str
+    previous: tuple[Change, ...]
+    rows: KnownRows
 
     def pays(self, table: str) -> bool:
         """Whether the table is there already, and large enough to care."""

@@ -5,8 +5,6 @@ Source: https://www.postgresql.org/docs/current/sql-dropindex.html
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
@@ -18,7 +16,7 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
         return Kept("the table is partitioned, and PostgreSQL drops no index of all partitions concurrently")
     if (change.table, "") in context.made:
         return Kept("the table is renamed in the same migration")
-    dropped = Statement(statement.online, (replace(change, concurrently=True),))
+    dropped = Statement(statement.online, (change._replace(concurrently=True),))
     step = Online(
         Phase.FINISH,
         f'drop index "{change.name}"',

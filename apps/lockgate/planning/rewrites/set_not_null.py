@@ -7,8 +7,6 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (SET NOT NUL
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lockgate.planning import names
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
@@ -48,8 +46,8 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
             (drop,),
         ),
     )
-    proven = tuple(replace(each, proven=True) if each is change else each for each in statement.changes)
-    switch = [replace(statement, changes=proven)]
+    proven = tuple(each._replace(proven=True) if each is change else each for each in statement.changes)
+    switch = [statement._replace(changes=proven)]
     if not native:
         dropped = Change(Kind.DROP_CONSTRAINT, change.table, change.columns, name)
         switch.append(Statement(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}", (dropped,)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
@@ -34,7 +32,7 @@ def after_the_switch(name: str, statement: Statement, change: Change, context: C
 
 
 def _added(statement: Statement, change: Change) -> Statement:
-    return Statement(statement.online, (replace(change, not_valid=True),))
+    return Statement(statement.online, (change._replace(not_valid=True),))
 
 
 def _validation(phase: Phase, change: Change, context: Context, found: str = "", undo: tuple[str, ...] = ()) -> Online:

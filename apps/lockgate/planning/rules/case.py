@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from django.db.migrations import Migration
 from django.db.migrations.operations import RunPython, SeparateDatabaseAndState
@@ -19,8 +20,7 @@ from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase, Statemen
 KILOBYTE = 1024
 
 
-@dataclass(frozen=True)
-class HazardSettings:
+class HazardSettings(NamedTuple):
     """threshold: bytes from which on a table is large. size_budget: bytes from which on long work needs a decision."""
 
     threshold: int
@@ -53,7 +53,7 @@ class Case:
         )
         named = (change for statement in read for change in statement.changes if change.table)
         held = tuple(lock for lock in locks.of_changes(named) if self.existed(lock.table))
-        return replace(step, statements=read, locks=held)
+        return step._replace(statements=read, locks=held)
 
     @cached_property
     def operations(self) -> tuple[tuple[int, Operation], ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import sql_reading
@@ -32,8 +32,7 @@ class Severity(StrEnum):
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(NamedTuple):
     """A migration as Python source. facts: what the catalog says, for rules that need to know; given: that in words."""
 
     source: str
@@ -41,8 +40,7 @@ class Example:
     given: str = ""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One place that a rule is about. what: in one clause. operation: its place in the migration, from 0."""
 
     what: str
@@ -53,8 +51,7 @@ class Finding:
 Find = Callable[[Case], Iterator[Finding]]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """condition: when it is reported. effect: what happens to a live database. remedy: what to do instead.
 
     squawk: names of squawk's rules that find the same in SQL.
