@@ -16,6 +16,7 @@ from typing import Any
 import django
 from django.apps import apps
 from django.conf import settings
+from django.core.management import get_commands
 from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.migrations.loader import MigrationLoader
@@ -51,6 +52,8 @@ def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], start
     variables = list(_variables(notes, limits, watched.salt))
     library = _libpq()
     obstacles = [*notes.obstacles, *watched.obstacles, *_of_database(given["database"]), *_of_migrations(loader)]
+    if (owner := get_commands().get("migrate")) != "lockgate":
+        obstacles.append(f"manage.py migrate is {owner}'s, not Lockgate's")
     if not library:
         obstacles.append("the libpq that psycopg has loaded cannot be found")
     wanted = sorted({*limits.extensions, *plan.required_extensions(loader.disk_migrations.values())})

@@ -125,6 +125,18 @@ def is_installed(path: str) -> bool:
     return path.startswith(_STANDARD_LIBRARY) or "/site-packages/" in path or "/dist-packages/" in path
 
 
+def _import_what_migrate_imports() -> None:
+    """Django's command imports each app's ``management``: receivers of its signals may be there."""
+    from importlib import import_module  # noqa: PLC0415
+
+    from django.apps import apps  # noqa: PLC0415
+    from django.utils.module_loading import module_has_submodule  # noqa: PLC0415
+
+    for config in apps.get_app_configs():
+        if module_has_submodule(config.module, "management"):
+            import_module(".management", config.name)
+
+
 def main() -> None:
     given = json.load(sys.stdin)
     sys.path[:] = given["path"]
@@ -135,6 +147,7 @@ def main() -> None:
     django.setup()
     from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415
 
+    _import_what_migrate_imports()
     loader = MigrationLoader(None)
     notes.on = False
     from lockgate.boot import description  # noqa: PLC0415

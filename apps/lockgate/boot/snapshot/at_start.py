@@ -2,7 +2,7 @@
 
 Invariant: what is committed is what the next start calls current; that is asked before the commit, in the transaction
 that does it all. In any doubt that is rolled back, and the ordinary path begins as if nothing had been tried. Once the
-commit is sent it is waited for: no signal comes between it and what is said of it.
+commit is sent it is waited for, and signals are ignored until the process ends: none comes between it and what is said.
 """
 
 import os
@@ -10,7 +10,7 @@ import signal
 import time
 
 from lockgate.boot.fast_path import Doubt
-from lockgate.boot.libpq import Session
+from lockgate.boot.libpq import NoAnswer, Session
 from lockgate.boot.manifest import Manifest, decoded
 from lockgate.boot.snapshot import reading
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
-# As in database/advisory_lock.py, policy.py and facts/server.py, whose import would cost more than the load.
+# As in database/advisory_lock.py, policy.py and facts/server.py, whose import would cost more than a load.
 LOCK = int.from_bytes(b"lockgate", "big")
 SCHEMA, ENCODING = "public", "UTF8"
 RELEASE_SHOWN, APPLICATION_NAME_LIMIT = 16, 63
 # A load of so long is not one that is worth hurrying for: a replay, or a load that says how far it is, takes over.
 LOAD_SECONDS = 600.0
 COMMIT_SECONDS = 60.0
+CLIENT_CHECK_MILLISECONDS = 500
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -57,15 +58,18 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
 
     Raises Doubt, NoAnswer or Stopped; then the database is as it was.
     """
-    path, checksum, digest, server = _snapshot(found, environ)
+    path, checksum, digest, server, zone = _snapshot(found, environ)
     kept = [signal.signal(each, _stop) for each in _SIGNALS]
     started = time.monotonic()
     try:
         session.allow(LOAD_SECONDS)
+        _verify(path, checksum)
+        _end_with_client(session)
         session.run(b"BEGIN;")
         _refuse(session, server)
-        session.row("SELECT set_config('application_name', $1, true)", [_name(wanted[0])])
-        header = _load(session, path, reading.boundary(digest), checksum)
+        settings = "SELECT set_config('application_name', $1, true), set_config('TimeZone', $2, true)"
+        session.row(settings, [_name(wanted[0]), zone])
+        header = _load(session, path, reading.boundary(digest))
         process = [os.uname().nodename, str(os.getpid()), command]
         run = session.row(_sql("snapshot_loaded"), [header, *wanted[:2], *process])
         level = session.row(_sql("current"), wanted)[0]
@@ -76,9 +80,10 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
             signal.signal(each, signal.SIG_IGN)
         session.allow(COMMIT_SECONDS)
         session.run(b"COMMIT;")
-    finally:
+    except BaseException:
         for each, before in zip(_SIGNALS, kept, strict=True):
             signal.signal(each, before)
+        raise
     return Loaded(os.path.basename(path), int(run[1]), time.monotonic() - started)  # noqa: PTH119
 
 
@@ -94,6 +99,26 @@ def _snapshot(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
     return [decoded(each) for each in found.all("snapshot")[0].split(" ")]
 
 
+def _verify(path: str, checksum: str) -> None:
+    """Raise Doubt unless the file is whole, and the one that the manifest names."""
+    try:
+        reading.verify(path, checksum)
+    except reading.Unreadable as error:
+        raise Doubt(f"the snapshot: {error}") from None
+    except OSError:
+        raise Doubt("the snapshot cannot be read") from None
+
+
+def _end_with_client(session: Session) -> None:
+    """Have the server end what it does soon after this process dies: until then the transaction has the lock."""
+    try:
+        session.rows(f"SET client_connection_check_interval = {CLIENT_CHECK_MILLISECONDS}", [])
+    except NoAnswer as refused:
+        if not refused.sqlstate:
+            raise
+        # a server's platform that cannot tell a closed socket
+
+
 def _refuse(session: Session, server: str) -> None:
     """Raise Doubt unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
     if session.row("SELECT pg_try_advisory_xact_lock($1::bigint)", [str(LOCK)]) != ["t"]:
@@ -106,18 +131,16 @@ def _refuse(session: Session, server: str) -> None:
         raise Doubt("the database is not empty")
 
 
-def _load(session: Session, path: str, boundary: bytes, checksum: str) -> str:
+def _load(session: Session, path: str, boundary: bytes) -> str:
     """Run its SQL; returns its header. What that sets is in force until the end of the transaction, but for this."""
     search_path = session.row("SELECT current_setting('search_path')", [])
-    parts = reading.parts(path, boundary, checksum, settled=True)
+    parts = reading.parts(path, boundary, settled=True)
     try:
         header = next(parts).decode()
         for part in parts:
             session.run(part)
-    except reading.Unreadable as error:
-        raise Doubt(f"the snapshot: {error}") from None
-    except OSError:
-        raise Doubt("the snapshot cannot be read") from None
+    except (reading.Unreadable, OSError):
+        raise Doubt("the snapshot was changed while it was loaded") from None
     session.row("SELECT set_config('search_path', $1, true)", search_path)
     if session.rows(_sql("other_extensions"), [header]):
         raise Doubt("an extension is of another version than where the snapshot was made")

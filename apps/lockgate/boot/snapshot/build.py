@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psycopg
 from django.db import transaction
+from django.db.utils import Error as DatabaseError
 
 from lockgate.boot.snapshot import document, replaying, scratch
 from lockgate.boot.snapshot.document import Header
@@ -20,6 +22,7 @@ from lockgate.boot.snapshot.loading import Snapshot
 from lockgate.boot.snapshot.replaying import End, Replay, Replayed
 from lockgate.database.content import Column
 from lockgate.errors import LockgateError
+from lockgate.execution import failures
 
 _MARKS = ("---", "+++")  # lines of a diff that are its own
 
@@ -49,33 +52,53 @@ def build(alias: str, replay: Replay, target: Path) -> Built:
     """
     with tempfile.TemporaryDirectory(prefix="lockgate-snapshot-") as folder:
         dumped, made = Path(folder) / "first.sql", Path(folder) / target.name
-        first = replaying.replayed(alias, replay, dumped, settle=True)
-        second = replaying.replayed(alias, replay, Path(folder) / "second.sql", settle=False)
+        first = replaying.replayed(alias, replay, dumped)
+        second = replaying.replayed(alias, replay, Path(folder) / "second.sql")
         _require_same(first.end.schema, second.end.schema, "two replays")
         varying = sorted({each.label for each in _differing(first.end.digests, second.end.digests)})
-        header = replace(first.header, varying=tuple(varying))
-        on_top = first.settled.statements if first.settled else ()
-        document.write(made, header, replaying.statements(first.role, dumped), on_top)
-        _prove(alias, Snapshot(made, header), first)
+        first = replace(first, header=replace(first.header, varying=tuple(varying)))
+        if first.settled and (why := _why_not_alike(first, second)):
+            first = first.without_settled(why)
+        _write(made, first, dumped)
+        if why := _prove(alias, Snapshot(made, first.header), first):
+            first = first.without_settled(why)
+            _write(made, first, dumped)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made, target.with_name(f".{target.name}.new"))
         target.with_name(f".{target.name}.new").replace(target)  # at once: nobody reads half of it
-    return _built(header, first, target)
+    return _built(first.header, first, target)
+
+
+def _write(made: Path, replayed: Replayed, dumped: Path) -> None:
+    on_top = replayed.settled.statements if replayed.settled else ()
+    document.write(made, replayed.header, replaying.statements(replayed.role, dumped), on_top)
+
+
+def _why_not_alike(first: Replayed, second: Replayed) -> str:
+    """What post_migrate does not make alike in two replays, beside what migrations do not."""
+    if not (first.settled and second.settled):
+        return second.unsettled
+    made = {each.label for each in _differing(first.settled.end.digests, second.settled.end.digests)}
+    new = sorted(made - set(first.header.varying))
+    return f"post_migrate makes other values each time: {', '.join(new)}" if new else ""
 
 
 def check(alias: str, replay: Replay, target: Path) -> Built:
     """Compare an existing snapshot with a replay of today's migrations. Raises NotTheSame where it is not current."""
     header = _read(target)
     with tempfile.TemporaryDirectory(prefix="lockgate-snapshot-") as folder:
-        fresh = replaying.replayed(alias, replay, Path(folder) / "fresh.sql", settle=True)
+        fresh = replaying.replayed(alias, replay, Path(folder) / "fresh.sql")
     different = [
         name
-        for name in ("digest", "server", "extensions", "settings_digest", "settled", "django", "lockgate")
+        for name in ("digest", "server", "extensions", "settings_digest", "django", "lockgate")
         if getattr(header, name) != getattr(fresh.header, name)
     ]
+    if header.settled not in ("", fresh.header.settled):
+        different.append("what post_migrate makes")
     if different:
         raise _outdated(target, f"it was made from something else: {', '.join(different)}")
-    _prove(alias, Snapshot(target, header), fresh)
+    if why := _prove(alias, Snapshot(target, header), fresh):
+        raise _outdated(target, why)
     return _built(header, fresh, target)
 
 
@@ -96,18 +119,27 @@ def _outdated(path: Path, why: str) -> NotTheSame:
     )
 
 
-def _prove(alias: str, snapshot: Snapshot, replayed: Replayed) -> None:
-    """Load it into an empty database, and find there what was replayed. Raises NotTheSame."""
+def _prove(alias: str, snapshot: Snapshot, replayed: Replayed) -> str:
+    """Load it into an empty database, and find there what was replayed. Raises NotTheSame.
+
+    Returns why the half that post_migrate makes, where the file has it, does not lead to what that makes.
+    """
     with scratch.database(alias) as connection, tempfile.TemporaryDirectory() as folder:
         scrap = Path(folder) / "loaded.sql"
         connection.ensure_connection()
         with transaction.atomic(using=alias):
             snapshot.load(connection)
         _require_end(snapshot, replayed.end, replaying.end(connection, scrap))
-        if replayed.settled:
+        if not (snapshot.header.settled and replayed.settled):
+            return ""
+        try:
             with transaction.atomic(using=alias):
                 snapshot.settle(connection)
             _require_end(snapshot, replayed.settled.end, replaying.end(connection, scrap))
+        except (DatabaseError, psycopg.Error, NotTheSame) as error:
+            why = failures.sqlstate_of(error) or type(error).__name__
+            return f"rows that post_migrate makes cannot be loaded ({why}): a trigger may make more of them"
+    return ""
 
 
 def _require_end(snapshot: Snapshot, expected: End, found: End) -> None:

@@ -23,7 +23,6 @@ from lockgate.boot.snapshot import reading
 from lockgate.boot.snapshot.reading import Unreadable
 from lockgate.facts import Fingerprint, Key
 
-_CHUNK = 1 << 20  # bytes read at once for the checksum
 PART = 1 << 16  # bytes of SQL sent at once: few round trips, and little memory on either side
 
 
@@ -76,7 +75,7 @@ def write(path: Path, header: Header, statements: Iterable[str], settled: Iterab
                 file.write(line)
         with new.open("wb") as file, body.open("rb") as written:
             file.write(reading.TITLE + reading.CHECKSUM + checksum.hexdigest().encode() + b"\n" + _line(header))
-            while chunk := written.read(_CHUNK):
+            while chunk := written.read(reading.CHUNK):
                 file.write(chunk)
         new.replace(path)
     finally:
@@ -91,7 +90,7 @@ def read(path: Path) -> Header:
             checksum = reading.checksum(file)
             line = file.readline()
             found = hashlib.sha256(line)
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(reading.CHUNK):
                 found.update(chunk)
     except FileNotFoundError:
         raise

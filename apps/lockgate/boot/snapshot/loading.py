@@ -90,7 +90,7 @@ def place(limits: policy.Policy) -> Path | None:
     return Path(limits.snapshot) if limits.snapshot else beside_manage_py()
 
 
-def beside_manage_py() -> Path:
-    """The usual place; for another command line the directory that it is called in."""
-    called = Path(sys.argv[0])
-    return (called.resolve().parent if called.name == "manage.py" else Path.cwd()) / policy.SNAPSHOT_NAME
+def beside_manage_py(called: Path | None = None) -> Path:
+    """The usual place; for another command line the directory that it is called in. called: None for this process."""
+    script = called or Path(sys.argv[0])
+    return (script.resolve().parent if script.name == "manage.py" else Path.cwd()) / policy.SNAPSHOT_NAME

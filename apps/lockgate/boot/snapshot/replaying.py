@@ -75,12 +75,12 @@ class Replayed:
     settled: Settled | None = None
     unsettled: str = ""
 
+    def without_settled(self, why: str) -> Replayed:
+        return replace(self, header=replace(self.header, settled=""), settled=None, unsettled=why)
 
-def replayed(alias: str, replay: Replay, target: Path, *, settle: bool) -> Replayed:
-    """Replay into a database of its own, and leave its dump in target. settle: whether post_migrate follows.
 
-    Raises LockgateError.
-    """
+def replayed(alias: str, replay: Replay, target: Path) -> Replayed:
+    """Replay into a database of its own, and leave its dump in target. Raises LockgateError."""
     with scratch.database(alias) as connection:
         replay.run(connection)
         left = end(connection, target)
@@ -88,7 +88,7 @@ def replayed(alias: str, replay: Replay, target: Path, *, settle: bool) -> Repla
         moments = frozenset(each.label for each in left.digests if each.moment)
         header, disk = _header(connection)
         found = Replayed(header, _role(connection), left, moments, unsettled=settled.why_not(header, disk))
-        return _settled(found, replay, connection, target) if settle and not found.unsettled else found
+        return found if found.unsettled else _settled(found, replay, connection, target)
 
 
 def _settled(found: Replayed, replay: Replay, connection: BaseDatabaseWrapper, target: Path) -> Replayed:

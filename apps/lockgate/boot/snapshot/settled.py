@@ -8,38 +8,40 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models.signals import post_migrate, pre_migrate
+from django.utils import translation
 
+from lockgate.boot.snapshot import receivers
 from lockgate.boot.snapshot.document import Header
-from lockgate.execution import django_seams
 from lockgate.facts import Key
 
-_KNOWN = "django.contrib."
 _POSITION = "SELECT pg_catalog.setval("
 
 
 class NotOnTop(ValueError):
-    """post_migrate does more than add rows; the text says what."""
+    """post_migrate does more than add rows that are always the same; the text says what."""
 
 
 def why_not(header: Header, disk: Collection[Key]) -> str:
     """What keeps a start from loading all there is to load; empty where nothing does."""
     if newer := sorted(set(disk) - header.recorded.keys()):
         return f"it has not {newer[0]}"
-    return next((f"{each} hears pre_migrate or post_migrate, and may do anything" for each in _strangers()), "")
+    stranger = next(receivers.strangers(), "")
+    return f"{stranger} hears of what migrate does, and may do anything" if stranger else ""
 
 
 def digest() -> str:
-    """sha256 over what those rows are made of."""
-    lines = [f"site {getattr(settings, 'SITE_ID', None)!r}"]
-    for model in apps.get_models(include_auto_created=True):
-        options = model._meta
-        of_permissions = [*options.default_permissions, *options.permissions]
-        lines.append(f"{options.label} {options.verbose_name_raw!r} {options.proxy} {of_permissions!r}")
+    """sha256 over what those rows are made of, and by what."""
+    lines = [f"site {getattr(settings, 'SITE_ID', None)!r}", *receivers.names()]
+    with translation.override(None):
+        for model in apps.get_models(include_auto_created=True):
+            options = model._meta
+            named = f"{options.label} {options.verbose_name_raw!r} {options.proxy}"
+            lines.append(f"{named} {options.default_permissions!r}")
+            lines += [f"{codename!r} {str(name)!r}" for codename, name in options.permissions]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -47,16 +49,11 @@ def statements(before: Sequence[str], after: Sequence[str]) -> list[str]:
     """What leads from one dump of rows to another. Raises NotOnTop unless rows were only added."""
     gone, new = Counter(before), Counter(after)
     if changed := [each for each in gone - new if not each.startswith(_POSITION)]:
-        raise NotOnTop(f"it changes rows: {changed[0][:200]}")
+        raise NotOnTop(f"post_migrate changes rows: {changed[0].partition(' VALUES')[0][:100]}")  # no values: secrets
     new -= gone
-    return [each for each in after if new[each]]
-
-
-def _strangers() -> Iterator[str]:
-    """The receivers that are not Django's, as ``module.name``."""
-    for signal in (pre_migrate, post_migrate):
-        for config in apps.get_app_configs():
-            for receiver in django_seams.receivers(signal, config):
-                module = getattr(receiver, "__module__", None) or type(receiver).__module__
-                if not module.startswith(_KNOWN):
-                    yield f"{module}.{getattr(receiver, '__qualname__', type(receiver).__qualname__)}"
+    made = []
+    for each in after:
+        if new[each]:
+            new[each] -= 1
+            made.append(each)
+    return made

@@ -6,24 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.core import checks
-from django.db import DEFAULT_DB_ALIAS
+from django.core.checks.registry import registry
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
 from lockgate.boot import manifest
-from lockgate.boot.snapshot import document, fit, reading, settled
+from lockgate.boot.snapshot import document, fit, loading, reading, settled
 from lockgate.boot.snapshot.document import Header
 from lockgate.boot.snapshot.fit import Release
 from lockgate.facts import Key
 
 
 def lines(script: str, loader: MigrationLoader, limits: policy.Policy) -> Iterator[str]:
-    """One line, or none where there is no snapshot: ``snapshot`` with its path, checksum, boundary and server's major
-    version, or ``replay`` with the reason why an ordinary run has to see to an empty database.
+    """One line, or none where there is no snapshot: ``snapshot`` with its path, checksum, boundary, server's major
+    version and the time zone of Django's sessions, or ``replay`` with the reason why a run must see to an empty one.
     """
     if limits.snapshot == policy.NO_SNAPSHOT:
         return
-    path = Path(limits.snapshot) if limits.snapshot else Path(script).absolute().parent / policy.SNAPSHOT_NAME
+    path = Path(limits.snapshot) if limits.snapshot else loading.beside_manage_py(Path(script))
     if not path.is_file():
         return
     try:
@@ -36,13 +37,17 @@ def lines(script: str, loader: MigrationLoader, limits: policy.Policy) -> Iterat
     if why:
         yield f"replay {manifest.encoded(why)}"
         return
-    yield f"snapshot {manifest.encoded(str(path))} {checksum} {header.digest} {header.server}"
+    zone = connections[DEFAULT_DB_ALIAS].timezone_name
+    fields = (str(path), checksum, header.digest, str(header.server), zone)
+    yield f"snapshot {' '.join(map(manifest.encoded, fields))}"
 
 
 def _why_not(path: Path, header: Header, loader: MigrationLoader, limits: policy.Policy) -> str:
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
     if not path.is_absolute():
         return 'LOCKGATE["SNAPSHOT"] is a relative path'
+    if not (path.name.isascii() and path.name.isprintable()) or set(path.name) & set('"\\'):
+        return "its name has odd characters"
     if limits.on_hazard == "refuse":
         return "hazards are to be judged"
     return (
@@ -55,7 +60,10 @@ def _why_not(path: Path, header: Header, loader: MigrationLoader, limits: policy
 
 
 def _failed_check() -> str:
-    """What an ordinary run would refuse to begin for: the system checks, but for those that ask a database."""
+    """What an ordinary run would refuse to begin for. Checks that ask a database have none to ask here."""
+    for check in registry.get_checks():
+        if checks.Tags.database in check.tags and not check.__module__.startswith(("django.", "lockgate.")):
+            return f"a system check of {check.__module__} asks the database"
     try:
         found = checks.run_checks(tags=policy.SCHEMA_CHECKS)
     except Exception as error:  # whatever the project's code raises; the ordinary run shows it
