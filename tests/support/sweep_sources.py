@@ -18,14 +18,15 @@ import grimp
 from tests.support.sites import ROOT
 
 APPS = ROOT / "apps"
-# What Django, manage.py and the settings load by name; all else is imported from there. Migrations are added to them.
+# What Django and the settings load by name; all else is imported from there. Migrations are added to them.
 ENTRIES = (
     "lockgate.apps",
-    "lockgate.boot",
     "lockgate.database.url",
     "lockgate.management.commands.migrate",
     "lockgate.models",
 )
+# What answers before a run begins, from a manifest, or loads a snapshot. No project of a sweep has either of them.
+BEFORE_A_RUN = "lockgate.boot"
 # They keep and show what is found.
 ONLY_SHOWN = ("sweep_record.py", "sweep_report.py")
 
@@ -45,7 +46,7 @@ def modules() -> set[str]:
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and not name.startswith(BEFORE_A_RUN):
             found.add(name)
             waiting += graph.find_modules_directly_imported_by(name)
             waiting += [name.rpartition(".")[0]] if "." in name else []  # its package is imported first
