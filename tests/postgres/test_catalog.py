@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -227,5 +226,5 @@ def test_volatile_functions_are_told_apart(connection: BaseDatabaseWrapper) -> N
 def test_facts_are_frozen(database: Database, connection: BaseDatabaseWrapper) -> None:
     database.execute(SHOP)
     found: DatabaseFacts = catalog.facts(connection, ["shop"])
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         found.version = 1  # type: ignore[misc]

@@ -112,8 +112,11 @@ def _agreed(session: "Session", found: Manifest, argv: list[str]) -> "Loaded | N
     try:
         row = session.row(_statement(), expected)
     except NoAnswer as refused:
-        if refused.sqlstate != _UNDEFINED_TABLE or argv[1] != "migrate" or "--check" in argv:
+        if not refused.sqlstate:
             raise
+        told = found.all("snapshot") or found.all("replay")
+        if not told or refused.sqlstate != _UNDEFINED_TABLE or argv[1] != "migrate" or "--check" in argv:
+            raise Doubt("the server refuses the question: there may be no ledger yet, or an older one") from None
         from lockgate.boot.snapshot import at_start  # noqa: PLC0415  only for a database without a ledger
 
         return at_start.load(session, found, expected, os.environ, " ".join(argv[1:]))

@@ -94,8 +94,6 @@ def _snapshot(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
     for line in found.all("option"):
         if environ.get(name := line.partition(" ")[0]):
             raise Doubt(f"the database is empty, and {name} is for an ordinary run to heed")
-    if not found.all("snapshot"):
-        raise Doubt("the database has no history, and the manifest no snapshot")
     return [decoded(each) for each in found.all("snapshot")[0].split(" ")]
 
 
