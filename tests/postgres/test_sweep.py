@@ -53,6 +53,18 @@ def test_the_next_run_ends_as_an_undisturbed_one(swept: Sweep, record: Record, a
     assert not bad, "\n".join([f"{len(bad)} of {len(findings)} failed", *bad[:5]])
 
 
+@pytest.mark.parametrize("title", ["AddConstraint Check", "AddField, unique", "AddField, OneToOneField"])
+def test_a_session_that_ends_as_a_step_is_committed_leaves_it_done(swept: Sweep, title: str) -> None:
+    """The runner is not told, and must not have a new session say that the step failed: it could not be run again."""
+    (case,) = (each for each in CASES if str(each) == title)
+    statements = swept.undisturbed(case).statements
+    commits = [number for number, text in enumerate(statements) if text == "COMMIT"]
+    steps = [at for at in commits if any("ADD CONSTRAINT" in text for text in statements[at - 4 : at])]
+    assert steps
+    found = [swept.disturb(Action.TERMINATE, case, [Point(at, Moment.AFTER)]) for at in steps]
+    assert [str(each) for each in found if each.problem] == []
+
+
 @pytest.mark.parametrize(
     ("title", "fragment"),
     [

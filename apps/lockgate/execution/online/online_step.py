@@ -195,12 +195,16 @@ def unlimited(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _failure_kept(duties: Duties, step: Step) -> Iterator[None]:
-    """Mark a step as failed, where the session still lives to say so."""
+    """Mark a step as failed, where the session still lives to say so.
+
+    Django connects anew by itself. What a new session said would stand against what the lost one may have committed.
+    """
     try:
         yield
     except Exception as error:
         with contextlib.suppress(Exception):
             django_seams.leave_transaction(duties.connection)
+            duties.confirm(inside=False)
             duties.journal.end(step, Step.State.FAILED, duties.redact(failures.why(error, failures.sqlstate_of(error))))
         raise
 
