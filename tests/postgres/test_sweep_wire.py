@@ -141,4 +141,4 @@ def test_a_forked_runner_sends_what_a_process_of_its_own_sends() -> None:
     assert [*map(without_chance, forked.statements)] == [*map(without_chance, own.statements)]
     imported = set(re.findall(r"\blockgate(?:\.\w+)*$", done.stderr, re.MULTILINE))
     assert "lockgate.execution.ladder" in imported
-    assert {each for each in imported if not each.startswith(sweep_sources.BEFORE_A_RUN)} <= sweep_sources.modules()
+    assert imported <= sweep_sources.modules()

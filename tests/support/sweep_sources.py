@@ -18,9 +18,10 @@ import grimp
 from tests.support.sites import ROOT
 
 APPS = ROOT / "apps"
-# What Django and the settings load by name; all else is imported from there. Migrations are added to them.
+# What Django, manage.py and the settings load by name; all else is imported from there. Migrations are added to them.
 ENTRIES = (
     "lockgate.apps",
+    "lockgate.boot",
     "lockgate.database.url",
     "lockgate.management.commands.migrate",
     "lockgate.models",
@@ -46,7 +47,7 @@ def modules() -> set[str]:
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name not in found and not name.startswith(BEFORE_A_RUN):
+        if name not in found:
             found.add(name)
             waiting += graph.find_modules_directly_imported_by(name)
             waiting += [name.rpartition(".")[0]] if "." in name else []  # its package is imported first
@@ -54,7 +55,7 @@ def modules() -> set[str]:
 
 
 def _files() -> Iterator[Path]:
-    for name in modules():
+    for name in (each for each in modules() if not each.startswith(BEFORE_A_RUN)):
         path = APPS.joinpath(*name.split("."))
         yield path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     yield from (APPS / "lockgate").rglob("*.sql")
