@@ -110,7 +110,7 @@ def _agreed(session: "Session", found: Manifest, argv: list[str]) -> "Loaded | N
 
     expected = wanted(found, os.environ)
     try:
-        row = session.row(_statement(), expected)
+        row = session.row(statement("current"), expected)
     except NoAnswer as refused:
         if not refused.sqlstate:
             raise
@@ -166,9 +166,10 @@ def extensions(found: Manifest) -> list[str]:
     return [manifest.decoded(each) for each in found.all("extension")]
 
 
-def _statement() -> str:
+def statement(name: str) -> str:
+    """One of ``database/sql``, where ``lockgate.database`` itself would be imported for it."""
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-    with open(f"{folder}/database/sql/current.sql", encoding="utf-8") as file:  # noqa: PTH123
+    with open(f"{folder}/database/sql/{name}.sql", encoding="utf-8") as file:  # noqa: PTH123
         return file.read()
 
 

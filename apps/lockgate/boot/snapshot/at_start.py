@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from lockgate.boot.fast_path import Doubt
+from lockgate.boot.fast_path import Doubt, statement
 from lockgate.boot.libpq import NoAnswer, Session
 from lockgate.boot.manifest import Manifest, decoded
 from lockgate.boot.snapshot import reading
@@ -71,10 +71,10 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
         session.row(settings, [_name(wanted[0]), zone])
         header = _load(session, path, reading.boundary(digest))
         process = [os.uname().nodename, str(os.getpid()), command]
-        run = session.row(_sql("snapshot_loaded"), [header, *wanted[:2], *process])
-        level = session.row(_sql("current"), wanted)[0]
+        run = session.row(statement("snapshot_loaded"), [header, *wanted[:2], *process])
+        level = session.row(statement("current"), wanted)[0]
         session.rows("INSERT INTO lockgate_level (run_id, checksum) VALUES ($1::bigint, $2)", [run[0], level])
-        if session.row(_sql("current"), wanted) != [level, "t"]:
+        if session.row(statement("current"), wanted) != [level, "t"]:
             raise Doubt("what was loaded is not all of this release")
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
@@ -123,9 +123,9 @@ def _refuse(session: Session, server: str) -> None:
         raise Doubt("another run has the migration lock")
     if session.row("SELECT current_setting('server_version_num')::integer / 10000", []) != [server]:
         raise Doubt(f"the snapshot was made on PostgreSQL {server}, and this is another")
-    if session.row(_sql("database_nature"), [])[:2] != [SCHEMA, ENCODING]:
+    if session.row(statement("database_nature"), [])[:2] != [SCHEMA, ENCODING]:
         raise Doubt("the database has another encoding, or new tables go elsewhere")
-    if session.rows(_sql("own_objects"), []):
+    if session.rows(statement("own_objects"), []):
         raise Doubt("the database is not empty")
 
 
@@ -140,7 +140,7 @@ def _load(session: Session, path: str, boundary: bytes) -> str:
     except (reading.Unreadable, OSError):
         raise Doubt("the snapshot was changed while it was loaded") from None
     session.row("SELECT set_config('search_path', $1, true)", search_path)
-    if session.rows(_sql("other_extensions"), [header]):
+    if session.rows(statement("other_extensions"), [header]):
         raise Doubt("an extension is of another version than where the snapshot was made")
     return header
 
@@ -150,12 +150,6 @@ def _name(release: str) -> str:
     since = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     whole = f"lockgate {since} {release[-RELEASE_SHOWN:] or '-'} {os.uname().nodename}"
     return whole.encode("ascii", "replace")[:APPLICATION_NAME_LIMIT].decode()
-
-
-def _sql(name: str) -> str:
-    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
-    with open(f"{folder}/database/sql/{name}.sql", encoding="utf-8") as file:  # noqa: PTH123
-        return file.read()
 
 
 def _stop(number: int, frame: "FrameType | None") -> None:
