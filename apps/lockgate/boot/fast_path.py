@@ -146,8 +146,10 @@ def _refuse_odd_options(found: Manifest, environ: "Mapping[str, str]") -> None:
 
 
 def _is_readable(value: str, kind: str, words: list[str]) -> bool:
-    if kind in ("words", "text"):
-        return kind == "text" or value in words
+    if kind == "text":
+        return True
+    if kind == "words":
+        return value in words
     try:
         return 0 <= (float(value) if kind == "seconds" else int(value)) <= float(words[0])
     except ValueError:

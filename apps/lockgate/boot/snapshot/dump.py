@@ -12,10 +12,7 @@ from dataclasses import dataclass, field
 
 # What the dump says about how it is to be read, and what would be in force for the rest of the transaction only.
 _KEPT_SETTINGS = frozenset(
-    (
-        *("check_function_bodies", "default_table_access_method", "row_security", "xmloption"),
-        "standard_conforming_strings",
-    )
+    ["check_function_bodies", "default_table_access_method", "row_security", "standard_conforming_strings", "xmloption"]
 )
 _SETTING = re.compile(r"SET (\w+) = (.*);\Z")
 _SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', '', false);"
