@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from lockgate import policy
 from lockgate.boot import fast_path, libpq, manifest
 from lockgate.boot.fast_path import Doubt
 from lockgate.boot.manifest import Manifest, Unusable
+from lockgate.boot.snapshot import at_start
+from lockgate.database import advisory_lock
+from lockgate.facts import Runner
 from tests.support.sites import ROOT
 
 PRINT_IMPORTED = """
@@ -42,6 +46,19 @@ def test_the_imports_of_a_start_are_counted() -> None:
 def test_the_numbers_that_cannot_be_imported_are_those_of_the_policy() -> None:
     assert policy.Policy().connect_timeout.total_seconds() == fast_path.DEADLINE_SECONDS
     assert policy.RELEASE_LENGTH == fast_path.RELEASE_LENGTH
+    assert advisory_lock.KEY == at_start.LOCK
+    assert policy.PUBLIC_SCHEMA == at_start.SCHEMA
+    assert policy.CLIENT_CHECK_INTERVAL.total_seconds() * 1000 == at_start.CLIENT_CHECK_MILLISECONDS
+
+
+@pytest.mark.parametrize("release", ["", "spring-7", "r" * 100])
+def test_other_runs_read_who_loads_a_snapshot_as_they_read_any_runner(release: str) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    named = Runner.read(at_start._name(release))
+    assert named is not None
+    assert named.since is not None
+    assert named.since - now < timedelta(seconds=60)
+    assert at_start._name(release) == Runner(release or "-", os.uname().nodename, named.since).application_name()
 
 
 @pytest.mark.parametrize(
