@@ -138,7 +138,7 @@ def _fill(connection: BaseDatabaseWrapper) -> None:
 
 
 def _note_use(admin: psycopg.Connection[Any], name: str) -> None:
-    used = datetime.now(UTC).isoformat(timespec="seconds")
+    used = datetime.now(UTC).isoformat(timespec="microseconds")  # two runs may use two within a second
     statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
     admin.execute(statement.format(sql.Identifier(name), sql.Literal(f"{used} last use of this test template")))
 
