@@ -91,10 +91,10 @@ def test_waitformigrations_waits_until_another_process_has_migrated(counter: Sit
     until(lambda: (waiter.stdout.readline() if waiter.stdout else "").startswith("waiting for migrations"), "it waits")
     assert counter.migrate().code == 0
     migrated = time.monotonic()
-    result = finish(waiter, timeout=10)
+    result = finish(waiter, timeout=30)
     assert result.code == 0, result.text
     assert "every migration of this release is applied" in result.out
-    assert time.monotonic() - migrated < 5
+    assert time.monotonic() - migrated < 20
 
 
 def test_waitformigrations_says_what_it_did_not_wait_for(counter: Site) -> None:

@@ -129,6 +129,7 @@ def test_what_is_unapplied_is_judged_by_the_real_sizes(site: Site) -> None:
     assert (result.code, result.err) == (0, "")  # the table is small
     assert "1 migration judged: 0 errors" in result.out
     assert "offline" not in result.out
+    site.database.execute("ALTER TABLE shop_counter SET (autovacuum_enabled = off)")  # it would count the rows
     site.database.execute("INSERT INTO shop_counter (value) SELECT 1 FROM generate_series(1, 300000)")
     result = site.run("lintmigrations", "--unapplied")
     assert (result.code, result.err) == (1, "")

@@ -104,11 +104,11 @@ def test_nobody_listening_is_1() -> None:
     assert result.stderr == ""
 
 
-def test_no_answer_is_1_within_3_seconds(answer: Callable[..., tuple[int, list[bytes]]]) -> None:
+def test_no_answer_is_1_soon(answer: Callable[..., tuple[int, list[bytes]]]) -> None:
     port, _ = answer(None)
     begun = time.monotonic()
     result = probe(port)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
     assert (result.returncode, result.stdout) == (1, "/readyz: timed out\n")
 
 
