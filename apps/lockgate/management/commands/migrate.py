@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser, OutputWrapper, no_translations
@@ -107,7 +109,7 @@ class Command(boundary.Boundary, DjangoMigrate):
             app_label=options["app_label"],
             dry_run=lambda: self._django(planning, silent=True),
             check=lambda: self._check(options),
-            work=lambda: self._django(options, silent=silent),
+            work=lambda: self._work(options, silent=silent),
             contract=bool(options.get("contract")),
             snapshot=self._snapshot,
             command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
@@ -122,6 +124,14 @@ class Command(boundary.Boundary, DjangoMigrate):
     def _check(self, options: dict[str, Any]) -> None:
         if self.checks_wanted:
             self.check(**self.get_check_kwargs(options))
+
+    def _work(self, options: dict[str, Any], *, silent: bool) -> None:
+        # Imported here: most runs have nothing to do.
+        from lockgate.boot import manifest, meanings  # noqa: PLC0415
+        from lockgate.planning import fingerprint  # noqa: PLC0415
+
+        fingerprint.take_over(meanings.known(Path(manifest.place(sys.argv[0], os.environ))))
+        self._django(options, silent=silent)
 
     def _django(self, options: dict[str, Any], *, silent: bool = False) -> None:
         """Django's own ``migrate``. silent: ours reports what it would, so its lines go nowhere."""
