@@ -19,6 +19,8 @@ from lockgate.planning.steps import Change, Kind, Statement
 _CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
 _EMPTY = _CONSTANTS | {"RESUME", "RETURN_VALUE", "NOP"}
 
+_OF_SCHEMA = ("django.db.migrations.operations.fields", "django.db.migrations.operations.models")
+
 
 def copy_of(migration: Migration) -> Migration:
     """A migration to plan: its operations are the class's, which will be executed; one that remembers being run must
@@ -74,6 +76,11 @@ def overridden(migration: Migration) -> str:
 def is_djangos(operation: Operation) -> bool:
     """Whether it is an operation of Django's core itself, all of whose statements are known."""
     return type(operation).__module__.startswith("django.db.migrations.")
+
+
+def is_djangos_schema(operation: Operation) -> bool:
+    """Whether it is one of Django's core that changes a model or a field, and carries no code and no SQL."""
+    return type(operation).__module__ in _OF_SCHEMA
 
 
 def does_nothing(operation: Operation) -> bool:

@@ -97,10 +97,16 @@ class LazyState(ProjectState):
         super().remove_field(app_label, model_name, name)
 
     def alter_field(self, app_label: str, model_name: str, name: str, field: Any, preserve_default: bool) -> None:
-        old: Any = self._own(app_label, model_name).get_field(name)
+        mine = self._own(app_label, model_name)
+        old: Any = mine.get_field(name)
         if not any(each.primary_key or each.unique for each in (old, field)):  # what others may refer to
             self._concerns_it_alone()
-        super().alter_field(app_label, model_name, name, field, preserve_default)
+        # Django looks through all models for who refers to the field, to know what to render: nothing is, here.
+        models, self.models = self.models, {(app_label, model_name.lower()): mine}
+        try:
+            super().alter_field(app_label, model_name, name, field, preserve_default)
+        finally:
+            self.models = models
 
     def rename_field(self, app_label: str, model_name: str, old_name: str, new_name: str) -> None:
         """Django changes the fields themselves that name the old one: here copies of them."""

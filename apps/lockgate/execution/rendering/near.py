@@ -11,7 +11,7 @@ A class is kept for as long as nothing it was made from has changed: one operati
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import ReferenceType, ref
@@ -22,7 +22,7 @@ from lockgate.execution.rendering import relations
 from lockgate.execution.rendering.originals import Originals
 from lockgate.execution.rendering.recent import Recent
 from lockgate.execution.rendering.registry import Registry
-from lockgate.execution.rendering.relations import ModelKey, Models
+from lockgate.execution.rendering.relations import ModelKey, Models, Relation
 
 # What of a model's options tells others where and whether its table is.
 _KEPT = ("db_table", "db_tablespace", "managed", "proxy", "swappable")
@@ -81,10 +81,14 @@ class Near:
 
 @dataclass(eq=False)
 class States:
-    """The models of one state, by key."""
+    """The models of one state, by key.
+
+    referred: fields that are no relations; of what points to a model that is asked for, only what refers to them, or to
+    a relation, will be looked at. None: all of it.
+    """
 
     models: Models
-    __slots__ = ("__weakref__", "models")
+    referred: frozenset[str] | None = None
 
 
 class _Surroundings(Registry):
@@ -108,7 +112,7 @@ class _Surroundings(Registry):
         self.looked_around = True
         drawing = _Drawing(self.near, states, self)
         try:
-            drawing.add(_pointing_to(self.full, states.models))
+            drawing.add(_pointing_to(self.full, states))
         except Unsure:
             drawing.render(states.models)
 
@@ -146,11 +150,7 @@ class _Drawing:
     def sketched(self, key: ModelKey, wanted: frozenset[str]) -> Made:
         state = self.models[key]
         found = relations.of(state)
-        fields = {name: each for name, each in state.fields.items() if name in wanted or each.primary_key}
-        parts = {name for each in fields.values() for name in getattr(each, "field_names", ())}  # CompositePrimaryKey
-        fields.update((name, state.fields[name]) for name in parts)
-        options = {name: state.options[name] for name in _KEPT if name in state.options}
-        sketch = ModelState(state.app_label, state.name, fields, options, state.bases)
+        sketch = _sketch(state, wanted)
         if not (relations.of(sketch).plain and found.certain):
             raise Unsure
         self.used[key] = state
@@ -193,12 +193,27 @@ class _Drawing:
         self.registry.add(made.model)
 
 
-def _pointing_to(keys: Iterable[ModelKey], states: Models) -> list[ModelKey]:
+def _sketch(state: ModelState, wanted: frozenset[str]) -> ModelState:
+    """A model with its primary key, the wanted fields, and those that these refer to in the model itself."""
+    fields = {name: each for name, each in state.fields.items() if name in wanted or each.primary_key}
+    parts = {name for each in fields.values() for name in getattr(each, "field_names", ())}  # CompositePrimaryKey
+    fields.update((name, state.fields[name]) for name in parts)
+    options = {name: state.options[name] for name in _KEPT if name in state.options}
+    sketch = ModelState(state.app_label, state.name, fields, options, state.bases)
+    own = (relation for relation in relations.of(sketch).all if relation.target == relation.source)
+    more = {name for relation in own for name in relation.to} & state.fields.keys()
+    return sketch if more <= fields.keys() else _sketch(state, wanted | more)
+
+
+def _pointing_to(keys: Iterable[ModelKey], given: States) -> list[ModelKey]:
     """What points to models; and to those of them in turn whose key would change along."""
+    states, first = given.models, {relations.concrete(key, given.models) for key in keys}
     pointers: dict[ModelKey, list[ModelKey]] = {}
     for key, state in states.items():
         for relation in relations.of(state).all:
-            pointers.setdefault(relations.concrete(relation.target, states), []).append(key)
+            target = relations.concrete(relation.target, states)
+            if target not in first or given.referred is None or _may_be_looked_at(relation, target, given):
+                pointers.setdefault(target, []).append(key)
     found: dict[ModelKey, None] = {}
     waiting = list(keys)
     while waiting:
@@ -208,6 +223,14 @@ def _pointing_to(keys: Iterable[ModelKey], states: Models) -> list[ModelKey]:
                 if _may_be_referred_to(states[pointer]):
                     waiting.append(pointer)
     return list(found)
+
+
+def _may_be_looked_at(relation: Relation, target: ModelKey, given: States) -> bool:
+    """Whether a relation refers to one of the fields in question, or to one that refers to others in turn."""
+    fields: Mapping[str, Any] = given.models[target].fields if target in given.models else {}
+    names = relation.to or [name for name, field in fields.items() if field.primary_key]
+    looked_at = (name in (given.referred or ()) or name not in fields or fields[name].is_relation for name in names)
+    return not names or any(looked_at)
 
 
 def _may_be_referred_to(state: ModelState) -> bool:

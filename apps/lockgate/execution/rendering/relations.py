@@ -5,7 +5,7 @@ Read once for each ModelState: those of a run are never changed, only replaced (
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,15 @@ def of(model: ModelState) -> Relations:
         kept["_relations_read"] = _read(model)
     found: Relations = kept["_relations_read"]
     return found
+
+
+def any_implicit(states: Iterable[ModelState]) -> bool:
+    """Whether one of them is ``implicit``: asked of all models at each migration."""
+    for state in states:
+        found = vars(state).get("_relations_read") or of(state)
+        if found.implicit:
+            return True
+    return False
 
 
 def concrete(key: ModelKey, states: Models) -> ModelKey:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps as installed
-from django.db.migrations import Migration
+from django.db.migrations import AlterField, Migration
 from django.db.migrations.state import ModelState, ProjectState
 
 from lockgate.execution.rendering import relations
@@ -40,14 +40,30 @@ class Rendering:
 
         Django does not see what an implicit parent makes of a change of keys, and its statements show it.
         """
-        implicit = any(relations.of(model).implicit for model in state.models.values())
-        view = View.FULL if implicit else view_of(migration)
+        view = View.FULL if relations.any_implicit(state.models.values()) else view_of(migration)
         if view is View.FULL:
             return state.as_django_has_it() if isinstance(state, RunState) else state
         if not isinstance(state, RunState):
             state = RunState({key: model.clone() for key, model in state.models.items()}, self)
-        state.show(view)
+        state.show(view, _altered(migration, state.models) if view is View.NEAR else None)
         return state
+
+
+def _altered(migration: Migration, models: Models) -> frozenset[str] | None:
+    """The fields that a migration alters, where it does nothing else, and none of them is a primary key.
+
+    Then of what points to their models Django's schema editor wants what refers to these fields.
+    """
+    names = set()
+    for operation in migration.operations:
+        if type(operation) is not AlterField:
+            return None
+        model = models.get((migration.app_label, operation.model_name_lower))
+        old: Any = model.fields.get(operation.name) if model else None
+        if old is None or old.primary_key or operation.field.primary_key:
+            return None
+        names.add(operation.name)
+    return frozenset(names)
 
 
 class RunState(LazyState):
@@ -56,19 +72,20 @@ class RunState(LazyState):
     def __init__(self, models: dict[ModelKey, ModelState], rendering: Rendering) -> None:
         super().__init__(models, rendering.real_apps, shared=True)
         self.rendering, self.view = rendering, View.WHOLE
+        self.referred: frozenset[str] | None = None
 
     def clone(self) -> RunState:
         """A state with the same models, and the same classes until one of the two is changed."""
         made = RunState(dict(self.models), self.rendering)
-        made.view = self.view
+        made.view, made.referred = self.view, self.referred
         if "apps" in self.__dict__:
             made.__dict__["apps"] = self.apps
         return made
 
-    def show(self, view: View) -> None:
-        """How ``apps`` is to be from now on: near or whole."""
-        if view is not self.view:
-            self.view = view
+    def show(self, view: View, referred: frozenset[str] | None = None) -> None:
+        """How ``apps`` is to be from now on: near or whole. referred: as in ``near.States``."""
+        if (view, referred) != (self.view, self.referred):
+            self.view, self.referred = view, referred
             self.__dict__.pop("apps", None)
 
     def clear_delayed_apps_cache(self) -> None:
@@ -78,7 +95,9 @@ class RunState(LazyState):
     @cached_property
     def apps(self) -> Any:
         models = dict(self.models)
-        return self.rendering.whole(models) if self.view is View.WHOLE else NearApps(models, self.rendering)
+        if self.view is View.WHOLE:
+            return self.rendering.whole(models)
+        return NearApps(models, self.rendering, self.referred)
 
     def as_django_has_it(self) -> ProjectState:
         """The same models in a state of Django's own, rendered: nothing is shared with this one."""
@@ -90,10 +109,12 @@ class RunState(LazyState):
 class NearApps:
     """Gives one class at a time; asked for anything else, it is a whole registry."""
 
-    def __init__(self, models: dict[ModelKey, ModelState], rendering: Rendering) -> None:
+    def __init__(
+        self, models: dict[ModelKey, ModelState], rendering: Rendering, referred: frozenset[str] | None
+    ) -> None:
         self._models, self._rendering = models, rendering
         real = {(each.app_label, each.name_lower): each for each in rendering.real_models}
-        self._states = States({**real, **models} if real else models)
+        self._states = States({**real, **models} if real else models, referred)
 
     def get_model(self, app_label: str, model_name: str | None = None, require_ready: bool = True) -> Any:
         if model_name is None:

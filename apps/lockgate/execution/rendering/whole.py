@@ -64,12 +64,14 @@ class WholeApps(Registry):
         with self._as_it_is():
             for state in model_states:
                 key = state.app_label, state.name_lower
-                super().unregister_model(*key)
+                if key in self.states:
+                    super().unregister_model(*key)
                 self.states[key] = state
                 if state.app_label not in self.app_configs:
                     self.app_configs[state.app_label] = _App(state.app_label, self)
         self.app_configs = {label: self.app_configs[label] for label in sorted(self.app_configs)}
-        self.__dict__.pop("ends", None)
+        for name in ("ends", "certain"):
+            self.__dict__.pop(name, None)
 
     def unregister_model(self, app_label: str, model_name: str) -> None:
         self.states.pop((app_label, model_name), None)
@@ -101,6 +103,11 @@ class WholeApps(Registry):
     def ends(self) -> Mapping[ModelKey, list[Relation]]:
         """What ends at each model."""
         return reverse.ends(self.states)
+
+    @cached_property
+    def certain(self) -> bool:
+        """Whether no base of a model could concern other classes."""
+        return all(relations.of(state).certain for state in self.states.values())
 
     def render(self, keys: Iterable[ModelKey]) -> None:
         """Render models with all that they point to; those that are not there are left out."""
@@ -146,8 +153,7 @@ class WholeApps(Registry):
     def _closure(self, keys: Iterable[ModelKey]) -> set[ModelKey]:
         """Models that are not rendered yet, with what they point to; all of them, where some may concern any other."""
         found: set[ModelKey] = set()
-        certain = all(relations.of(state).certain for state in self.states.values())
-        waiting = list(keys if certain else self.states)
+        waiting = list(keys if self.certain else self.states)
         while waiting:
             key = waiting.pop()
             if key in found or key not in self.states or key[1] in self._all_models[key[0]]:
