@@ -76,9 +76,13 @@ class Journal:
         rows = Step.objects.using(self.alias).filter(Q(committed=False) | Q(state__in=UNFINISHED))
         return {Key(app, name) for app, name in rows.values_list("app", "name").distinct()}
 
+    def concerns(self, migration: Key) -> bool:
+        """Whether it has rows of a migration that are still to be changed."""
+        return migration in self._concerned
+
     def prepared(self, migration: Key) -> list[Step]:
         """What was done, or begun, for a migration that does not count yet, in the order it was."""
-        return prepared(self.alias).get(migration, []) if migration in self._concerned else []
+        return prepared(self.alias).get(migration, []) if self.concerns(migration) else []
 
     def begin(self, step: Step) -> None:
         """Another attempt at a step starts now."""
@@ -92,7 +96,7 @@ class Journal:
 
     def commit(self, migration: Key) -> None:
         """The migration counts from this transaction on: what was prepared for it is no longer to be undone."""
-        if migration not in self._concerned:
+        if not self.concerns(migration):
             return
         _of(self.alias, migration).filter(committed=False).update(committed=True)
 
@@ -108,7 +112,7 @@ class Journal:
 
     def supersede(self, migration: Key) -> None:
         """A migration is applied again, or unapplied: what earlier times left to be done is not wanted any more."""
-        if migration not in self._concerned:
+        if not self.concerns(migration):
             return
         rows = _of(self.alias, migration).filter(state__in=UNFINISHED, committed=True)
         rows.update(state=Step.State.OBSOLETE, ended_at=timezone.now())

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import django
+import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Max
 from django.utils import timezone
@@ -106,11 +107,19 @@ def record_applied(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> t
     Returns what it tells besides: whether this session holds the advisory lock, and the mark of its transaction. Where
     either is not as it should be, the rows must be rolled back.
     """
-    given = {"run": run.pk, "applied": timezone.now(), **_columns(entry), **HALVES}
     with connection.cursor() as cursor:
-        cursor.execute(read("record_applied"), given)
+        cursor.execute(read("record_applied"), _applied(run, entry))
         held, mark = cursor.fetchone()
     return held, mark
+
+
+def applied_as_text(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> str:
+    """The statements that write the same rows at the end of a transaction that ``begin_whole.sql`` began.
+
+    They answer with the ``seconds`` between the two, and fail where this session does not hold the lock.
+    """
+    cursor = psycopg.ClientCursor(connection.connection)
+    return cursor.mogrify(read("record_applied_whole"), _applied(run, entry))
 
 
 def record_found(alias: str, run: Run, found: Mapping[Key, Fingerprint], action: MigrationRecord.Action) -> None:
@@ -162,6 +171,10 @@ def unrecorded(alias: str, keys: Iterable[Key]) -> list[Key]:
     """Those of the given migrations that the ledger has no row of."""
     known = set(MigrationRecord.objects.using(alias).values_list("app", "name"))
     return [key for key in keys if key not in known]
+
+
+def _applied(run: Run, entry: Entry) -> dict[str, Any]:
+    return {"run": run.pk, "applied": timezone.now(), **_columns(entry), **HALVES}
 
 
 def _columns(entry: Entry) -> dict[str, Any]:

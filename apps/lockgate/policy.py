@@ -159,6 +159,10 @@ CLIENT_CHECK_INTERVAL = timedelta(milliseconds=500)
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # From a signal to the end of the process: an orchestrator's patience starts at 10 s, the promise is 2 s.
 STOP_DEADLINE = timedelta(seconds=1.7)
+# Migrations that are ready before their turn: so many that the server need not wait for one that is long to render.
+MIGRATIONS_WAITING = 16
+# For the server to take in that a statement is to be cancelled; the process may end without.
+CANCEL_TIMEOUT = timedelta(seconds=0.5)
 # Two chances to land on the same backend suffice behind an idle pooler; a busy one shows itself by changing pids.
 POOLER_PROBES = 5
 # How long a probe may take behind a pooler: one whose pool is exhausted by session clients makes it wait.

@@ -41,8 +41,9 @@ _OWN = re.compile(
     r"|^(RE)?SET (lock|statement)_timeout\b|obj_description\(c\.oid"
     r"|^SELECT .* FROM \"django_migrations\"|^(BEGIN|COMMIT|ROLLBACK)\b"
 )
-# Django's record of a migration, as Lockgate sends it together with its own (record_applied.sql).
-_RECORD = re.compile(r"INSERT INTO django_migrations \(app, name, applied\) VALUES \((.+)\) \), recorded AS")
+# Django's record of a migration, as Lockgate sends it together with its own (record_applied.sql, record_applied_whole).
+_RECORD = re.compile(r"INSERT INTO django_migrations \(app, name, applied\) VALUES \(([^)]+)\)")
+_END = re.compile(r";\s+|;$")  # of a statement; also within a text, but then in all of those that are compared
 _VARYING = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(\+\d\d(:?\d\d)?)?"
     r"|(?<=SAVEPOINT \")\w+|(?<=_django_curs_)\d+"
@@ -97,7 +98,8 @@ def _sent(made: Compared, name: str, variables: dict[str, str]) -> list[str]:
 def comparable(statements: list[str]) -> list[str]:
     """Without what Lockgate says for itself, and what differs from run to run."""
     found: list[str] = []
-    for each in map(_in_djangos_words, statements):
+    parts = (part for each in statements for part in _END.split(each) if part)
+    for each in map(_in_djangos_words, parts):
         if _OWN.search(each):
             continue
         if found and found[-1].startswith("SAVEPOINT") and each.startswith("RELEASE SAVEPOINT"):

@@ -7,6 +7,8 @@ import pytest
 from django.db.utils import InternalError, OperationalError
 
 from lockgate.execution import failures
+from lockgate.execution.progress import Progress
+from lockgate.facts import Key
 
 
 def chained(error: Exception, cause: BaseException) -> Exception:
@@ -26,3 +28,13 @@ def test_causes_that_go_round_in_a_circle_have_an_end() -> None:
     chained(first, second).__context__ = second
     second.__context__ = first
     assert failures.sqlstate_of(first) is None
+
+
+def test_what_was_sent_along_when_the_session_was_lost_is_told_too() -> None:
+    progress = Progress(lambda event: None)
+    progress.begin(Key("shop", "0002"), "apply", atomic=True, along=[Key("shop", "0003"), Key("shop", "0004")])
+    assert failures.state_of(progress, lost=True).startswith("shop.0002 to shop.0004: each was rolled back by the serv")
+    assert failures.state_of(progress).startswith("shop.0002 was rolled back; ")
+    progress.end(0.0)
+    progress.begin(Key("shop", "0003"), "apply", atomic=True)
+    assert failures.state_of(progress, lost=True).startswith("shop.0003: rolled back by the server, or committed")

@@ -159,6 +159,18 @@ def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: t
     raw(connection).execute(f"SELECT {settings}", [each for pair in values.items() for each in pair])
 
 
+def begins_plainly(connection: BaseDatabaseWrapper) -> bool:
+    """Whether psycopg begins a transaction of this session with BEGIN alone, and not with an isolation level or so."""
+    opened = raw(connection)
+    return opened.isolation_level is None and opened.read_only is None and opened.deferrable is None
+
+
+def begin_whole(connection: BaseDatabaseWrapper, lock_timeout: timedelta) -> str:
+    """What is said at the beginning of a transaction that is sent whole, instead of a mark."""
+    given = {"lock_timeout": f"{lock_timeout.total_seconds() * 1000:.0f}ms"}
+    return psycopg.ClientCursor(raw(connection)).mogrify(read("begin_whole"), given)
+
+
 def mark_of_transaction(connection: BaseDatabaseWrapper) -> str | None:
     """The mark of the transaction that is open, if it has one: SQL of a migration may have ended the one that had."""
     row = raw(connection).execute("SELECT current_setting('lockgate.migration', true)").fetchone()

@@ -66,6 +66,23 @@ def _sending(emit: Callable[..., None], output: OutputWrapper) -> Callable[..., 
     return lambda *args, **options: emit(*args, **{**options, "stdout": output})
 
 
+def edits_as_django_does(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the editor of this connection's backend begins, sends and ends as Django's do."""
+    ways = (getattr(connection.SchemaEditorClass, name) for name in ("__init__", "__enter__", "__exit__", "execute"))
+    return all(str(each.__module__).partition(".")[0] == "django" for each in ways)
+
+
+def collecting_editor(connection: BaseDatabaseWrapper) -> BaseDatabaseSchemaEditor:
+    """An editor that keeps in ``collected_sql`` what it would send, as that of ``sqlmigrate`` does.
+
+    Its transaction is somebody else's to begin and to end: it must not be entered.
+    """
+    editor: Any = connection.SchemaEditorClass(connection, collect_sql=True, atomic=True)
+    editor.deferred_sql = []
+    found: BaseDatabaseSchemaEditor = editor
+    return found
+
+
 def run_deferred_sql(editor: BaseDatabaseSchemaEditor) -> None:
     """Run what the editor kept for its end now, inside its transaction.
 

@@ -29,12 +29,21 @@ class Confirm(Protocol):
     def __call__(self, *, inside: bool, lock: bool = True, ask: Ask | None = None) -> str | None: ...
 
 
+class Seal(Protocol):
+    """Confirms the lock and records an applied migration, by Django's row and by the ledger's, in its transaction."""
+
+    def __call__(self, entry: Entry) -> str | None:
+        """Do so with one statement; returns the mark, and where that is not the migration's, roll all of it back."""
+
+    def as_text(self, entry: Entry) -> str:
+        """The statements that do so at the end of a transaction sent whole; they fail where the lock is not held."""
+
+
 @dataclass(frozen=True)
 class Duties:
     """held: migrations left out of forward plans. record: writes a ledger row in the open transaction.
 
-    seal: with one statement, confirm and record of an applied migration, and Django's own record of it; returns the
-    mark, and where that is not the migration's, all must be rolled back. None where there is no ledger.
+    seal: confirm and record in one, and Django's own record with them. None where there is no ledger.
 
     gated: whether others use this database; without it (a test runner's) nothing is online, tried again or limited.
     journaled: the journal, where its table is there; online work needs it.
@@ -50,7 +59,7 @@ class Duties:
     limits: policy.Policy
     gated: bool = True
     journaled: Journal | None = None
-    seal: Callable[[Entry], str | None] | None = None
+    seal: Seal | None = None
     begin: Callable[[], Duties] | None = None
 
     @property

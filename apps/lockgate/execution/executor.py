@@ -30,6 +30,7 @@ from lockgate.execution.online.next_plan import Planner
 from lockgate.execution.online.one_by_one import Walk
 from lockgate.execution.online.phases import Course, Whole
 from lockgate.execution.online.switch_editor import switch_editor
+from lockgate.execution.overlap import Overlap
 from lockgate.execution.rendering.executor import LazyExecutor
 from lockgate.facts import Action, Key
 from lockgate.ledger import Entry
@@ -53,6 +54,16 @@ class Executor(LazyExecutor):
         """Plans what runs online; None where nothing does."""
         return Planner(self.connection, self.duties.limits) if self.duties.journaled else None
 
+    @cached_property
+    def overlap(self) -> Overlap | None:
+        """Sends what need not be waited for. None where others use the database, or no ledger is kept of it; and where
+        more is said at the beginning and the end of a transaction than BEGIN and COMMIT."""
+        alone = self.planner is not None and not self.planner.earlier
+        plain = session.begins_plainly(self.connection) and django_seams.edits_as_django_does(self.connection)
+        if not (self.duties.seal and self.lazy and alone and plain):
+            return None
+        return Overlap(self.duties, self._run_ordinarily, self._is_recorded_unheard)
+
     def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
         plan = super().migration_plan(targets, clean_start)
         if clean_start:
@@ -72,16 +83,39 @@ class Executor(LazyExecutor):
             self.duties, state = self.duties.begin(), None
             django_seams.take_note_of_applied(self)
             plan = [each for each in plan if key_of(each[0]) not in self.loader.applied_migrations]
-        return super().migrate(targets, plan, state, fake, fake_initial)
+        try:
+            state = super().migrate(targets, plan, state, fake, fake_initial)
+            self._land()
+        finally:
+            if "overlap" in self.__dict__ and self.overlap:
+                self.overlap.close()
+        return state
+
+    def check_replacements(self) -> None:
+        """Django asks for what is applied here."""
+        self._land()
+        super().check_replacements()
 
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
     ) -> ProjectState:
-        self._before(migration)
-        state = self.shown(state, migration)
+        if not self._is_overlapping:
+            self._before(migration)
+        try:
+            state = self.shown(state, migration)
+        except (Exception, SystemExit):
+            self._land()  # it is not the fault of what is under way
+            raise
+        if self.overlap and not (fake or fake_initial):
+            after = self.overlap.take(migration, state)
+            if after is not None:
+                return after
+        if self._is_overlapping:
+            self._land()
+            self._before(migration)
         if fake_initial and not fake:
             fake, state = self.detect_soft_applied(state, migration)
-        course = Course(self.duties, migration, self.planner, self._whole(migration, "apply", state))
+        course = self._course(migration, state)
         with self.duties.progress.step(key_of(migration), "fake" if fake else "apply", atomic=migration.atomic):
             if fake:
                 self._record_alone(self._recorder(migration, "fake"))
@@ -93,6 +127,27 @@ class Executor(LazyExecutor):
                 state = self._one_by_one(migration, state)
         course.finish()
         return state
+
+    def _course(self, migration: Migration, state: ProjectState) -> Course:
+        return Course(self.duties, migration, self.planner, self._whole(migration, "apply", state))
+
+    def _run_ordinarily(self, migration: Migration, state: ProjectState) -> None:
+        """The current migration of the run's progress, from its first statement to its end."""
+        self._before(migration)
+        course = self._course(migration, state)
+        course.apply(state)
+        self.duties.progress.end()
+        course.finish()
+
+    @property
+    def _is_overlapping(self) -> bool:
+        """Whether the server works on a migration that this process has gone past: until that is over, it is asked
+        nothing."""
+        return "overlap" in self.__dict__ and self.overlap is not None and self.overlap.busy
+
+    def _land(self) -> None:
+        if self.overlap and self._is_overlapping:
+            self.overlap.land()
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
         self._before(migration)
@@ -160,12 +215,15 @@ class Executor(LazyExecutor):
         """Record a migration in its transaction, where that is the one it began in, and the lock is held."""
         interruption.raise_if_requested()
         seal = self.duties.seal
-        if seal and action == "apply" and django_seams.is_recorded_unheard(self, migration, MigrationRecord):
+        if seal and action == "apply" and self._is_recorded_unheard(migration):
             entry = self._entry(migration, action, started_at, started)
             self._require_mark(migration, functools.partial(seal, entry))
         else:
             self._require_mark(migration, functools.partial(self.duties.confirm, inside=True))
             self._write(migration, action, started_at, started)
+
+    def _is_recorded_unheard(self, migration: Migration) -> bool:
+        return django_seams.is_recorded_unheard(self, migration, MigrationRecord)
 
     def _require_mark(self, migration: Migration, ask: Callable[[], str | None]) -> None:
         """ask: for the mark of the transaction that is open, on a session that holds the lock."""

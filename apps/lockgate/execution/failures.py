@@ -101,7 +101,12 @@ def state_of(progress: Progress, *, lost: bool = False) -> str:
         )
     elif progress.current and progress.transaction_ended:
         parts.append(f"{progress.current} ended its own transaction: what it did before that stays, unrecorded")
-    elif progress.current and lost:
+    elif progress.current and progress.along and (lost or progress.unknown):
+        parts.append(
+            f"{progress.current} to {progress.along[-1]}: each was rolled back by the server, or committed whole if it "
+            "got that far"
+        )
+    elif progress.current and (lost or progress.unknown):
         parts.append(f"{progress.current}: rolled back by the server, or committed whole if it got that far")
     elif progress.current:
         parts.append(f"{progress.current} was rolled back")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lockgate.facts import Action, Key, Listener, MigrationEnded, MigrationStarted
@@ -20,7 +20,10 @@ class Progress:
     current: Key | None = None
     current_action: Action = "apply"
     current_is_atomic: bool = True
+    along: Sequence[Key] = ()  # migrations that the server may have committed after the current one
+    unknown: bool = False  # what became of the current migration, and of those along with it
     transaction_ended: bool = False  # by the current migration's own SQL
+    _began: float = 0.0
     remaining: str = ""  # what steps outside a migration's transaction have left in the database, in words
 
     @property
@@ -31,18 +34,34 @@ class Progress:
     @contextlib.contextmanager
     def step(self, migration: Key, action: Action, *, atomic: bool) -> Iterator[None]:
         """Announce a migration, and its end; where it fails, it stays the current one."""
+        self.begin(migration, action, atomic=atomic)
+        yield
+        self.end()
+
+    def begin(self, migration: Key, action: Action, *, atomic: bool, along: Sequence[Key] = ()) -> None:
+        """along: migrations that the server got with this one, to be begun when it is done."""
+        self.along = along
         self.current, self.current_action, self.current_is_atomic = migration, action, atomic
         self.transaction_ended = False
         self.listen(MigrationStarted(migration, action, len(self.done) + 1, self.total))
-        started = time.monotonic()
-        yield
+        self._began = time.monotonic()
+
+    def end(self, seconds: float | None = None) -> None:
+        """The current migration is committed. seconds: it took, where that is not the time since it was begun."""
+        assert self.current is not None  # noqa: S101  it was begun
+        migration = self.current
+        self.done.append((migration, self.current_action))
         self.current = None
-        self.done.append((migration, action))
-        self.listen(MigrationEnded(migration, action, time.monotonic() - started))
+        self.listen(
+            MigrationEnded(
+                migration, self.current_action, time.monotonic() - self._began if seconds is None else seconds
+            )
+        )
 
     def settle(self, *, recorded: bool) -> None:
         """Count the current migration as done where its row says that it was committed."""
         forwards = self.current_action in ("apply", "fake")
         if self.current is not None and recorded == forwards:
-            self.done.append((self.current, self.current_action))
+            if (self.current, self.current_action) not in self.done:
+                self.done.append((self.current, self.current_action))
             self.current = None

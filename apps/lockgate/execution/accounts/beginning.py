@@ -10,9 +10,11 @@ import contextlib
 import dataclasses
 import functools
 import time
+from typing import NamedTuple
 
 import psycopg
 from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
 
 from lockgate import journal, ledger
@@ -90,7 +92,7 @@ class Beginning:
             self._without_ledger(),
             record=self._record,
             journaled=Journal(self.gate.connection, run) if known else None,
-            seal=functools.partial(self._seal, run) if lasting else None,
+            seal=_Seal(self.gate.connection, run, self.confirm) if lasting else None,
         )
         return self.duties
 
@@ -104,9 +106,18 @@ class Beginning:
         if self.run and not taken_back:
             ledger.record(connection.alias, self.run, entry)
 
-    def _seal(self, run: Run, entry: Entry) -> str | None:
-        ask = functools.partial(ledger.record_applied, self.gate.connection, run, entry)
+
+class _Seal(NamedTuple):
+    connection: BaseDatabaseWrapper
+    run: Run
+    confirm: Confirm
+
+    def __call__(self, entry: Entry) -> str | None:
+        ask = functools.partial(ledger.record_applied, self.connection, self.run, entry)
         return self.confirm(inside=True, ask=ask)
+
+    def as_text(self, entry: Entry) -> str:
+        return ledger.applied_as_text(self.connection, self.run, entry)
 
 
 def nowhere(entry: Entry) -> None:
