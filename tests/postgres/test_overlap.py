@@ -108,7 +108,7 @@ def test_schema_operations_are_sent_whole_and_several_at_once(shop: Site) -> Non
     shop.migration("0008_unique", UNIQUE.format(True))
     shop.migration("0009_not_unique", UNIQUE.format(False))  # asks the server for the name of the constraint
     shop.migration("0010_five", ADD_COLUMN.format("five"))
-    slowly(shop, 1)  # meanwhile more than one gets ready
+    slowly(shop, 4)  # meanwhile more than one gets ready
     with on_the_wire() as watched:
         result = shop.migrate(DATABASE_URL=watched.url(shop.database.name, user()))
         assert result.code == 0, result.text
@@ -124,15 +124,13 @@ def test_schema_operations_are_sent_whole_and_several_at_once(shop: Site) -> Non
 
 
 def test_the_ledger_has_the_seconds_of_each(shop: Site) -> None:
-    slowly(shop, 1)
+    slowly(shop, 5)
     result = shop.migrate()
     assert result.code == 0, result.text
     took = dict(shop.database.rows("SELECT name, seconds FROM lockgate_migrationrecord WHERE app = 'shop'"))
-    assert 1 <= took["0005_check"] < 30
-    assert [name for name, seconds in took.items() if not 0 < seconds < 1] == ["0005_check"]
+    assert [name for name, seconds in took.items() if not 0 < seconds < 5] == ["0005_check"]
     told = {name: float(seconds) for name, seconds in re.findall(r"applied shop\.(\w+) in ([\d.]+) s", result.out)}
-    assert told["0005_check"] >= 1
-    assert told["0006_three"] < 1
+    assert [name for name, seconds in told.items() if seconds >= 5] == ["0005_check"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +208,7 @@ def test_the_fault_of_a_migration_itself_is_told_in_its_place(shop: Site) -> Non
 
 
 def test_a_lock_that_another_session_has_is_waited_for_on_the_ladder(shop: Site) -> None:
-    slowly(shop, 3)
+    slowly(shop, 6)
     shop.migration("0006_three", LINKED.format("kind", '"contenttypes.ContentType", models.CASCADE'))
     path = shop.path / "shop" / "migrations" / "0001_initial.py"
     path.write_text(path.read_text().replace("dependencies = []", "dependencies = [('contenttypes', '__latest__')]"))
@@ -497,6 +495,10 @@ def test_the_isolation_level_of_the_settings_is_kept(shop: Site) -> None:
 
 
 def test_a_server_that_does_not_answer_a_signal_leaves_unknown_what_it_has_done(shop: Site) -> None:
+    if not str(conninfo_to_dict(databases.server()).get("host", "")).startswith("/"):
+        pytest.skip(
+            "TEST_DATABASE_URL may name a server on another machine, whose processes cannot be stopped from here"
+        )
     slowly(shop, 60)
     process = shop.start("migrate", "--noinput")
     until(lambda: shop.database.value(AT_SLOW), "the check is slow")
