@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+DROP_ATTEMPTS = 300  # a tenth of a second each
 
 
 def server() -> str:
@@ -67,8 +70,17 @@ class Database:
         return sorted(self.rows("SELECT app, name FROM django_migrations"))
 
     def drop(self) -> None:
+        """A role that is no superuser must not end autovacuum, and waits until it has gone."""
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name))
         with admin() as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name)))
+            for _ in range(DROP_ATTEMPTS):
+                try:
+                    connection.execute(statement)
+                except psycopg.errors.InsufficientPrivilege:
+                    time.sleep(0.1)
+                else:
+                    return
+            connection.execute(statement)
 
 
 def create(template: str | None = None) -> Database:
