@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.contrib.postgres import signals
 from django.core.management import call_command
 from django.core.management.commands import migrate as django_migrate
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
@@ -89,6 +89,45 @@ def test_deferred_sql_runs_once_inside_the_block() -> None:
         cursor.execute("SELECT count(*) FROM seam")
         assert cursor.fetchone() == (1,)
         cursor.execute("DROP TABLE seam")
+
+
+def test_a_collecting_editor_keeps_what_another_sends_and_sends_nothing(django_assert_num_queries: Any) -> None:
+    class Kept(models.Model):  # noqa: DJ008  it is never shown
+        name = models.CharField("a 'name', 100%", max_length=20, default="it's", db_index=True)
+
+        class Meta:
+            app_label = "seams"
+
+    editor: Any = django_seams.collecting_editor(connection)
+    with django_assert_num_queries(0):
+        editor.create_model(Kept)
+        django_seams.run_deferred_sql(editor)
+    kept = editor.collected_sql
+    assert all(each.endswith(";") for each in kept)
+    assert not connection.in_atomic_block
+    sent: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        assert not params  # all of it is text
+        sent.append(f"{sql};")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note), connection.schema_editor() as another:
+        another.create_model(Kept)
+    assert kept == sent
+    connection.cursor().execute("DROP TABLE seams_kept")
+
+
+@pytest.mark.parametrize("name", ["__init__", "__enter__", "__exit__", "execute"])
+def test_an_editor_that_says_more_than_djangos_is_known(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert django_seams.edits_as_django_does(connection)
+
+    def own(self: Any, *arguments: Any) -> Any:
+        raise NotImplementedError
+
+    editor = type("Editor", (connection.SchemaEditorClass,), {name: own})
+    monkeypatch.setattr(connection, "SchemaEditorClass", editor, raising=False)
+    assert not django_seams.edits_as_django_does(connection)
 
 
 def test_a_leaked_transaction_is_left_and_the_session_stays_the_same() -> None:
