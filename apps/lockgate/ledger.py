@@ -116,7 +116,7 @@ def record_applied(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> t
 def applied_as_text(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> str:
     """The statements that write the same rows at the end of a transaction that ``begin_whole.sql`` began.
 
-    They answer with the ``seconds`` between the two, and fail where this session does not hold the lock.
+    They answer with the time between the two as ``lockgate_seconds``, and fail where the session lacks the lock.
     """
     cursor = psycopg.ClientCursor(connection.connection)
     return cursor.mogrify(read("record_applied_whole"), _applied(run, entry))
