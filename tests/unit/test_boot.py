@@ -43,6 +43,46 @@ def test_the_imports_of_a_start_are_counted() -> None:
     assert set(done.stdout.split()) - TYPES <= IMPORTED
 
 
+COLLECTOR = """
+import gc, sys
+gc.enable() if {enabled} else gc.disable()
+from lockgate.boot import execute_from_command_line
+execute_from_command_line(["manage.py", "look"])
+print(gc.get_freeze_count() > sys.modules["looking"].then[1])
+"""
+LOOKING = """
+import gc
+from django.core.management.base import BaseCommand
+from django.core import management
+management.get_commands = lambda: {"look": Command()}
+
+class Command(BaseCommand):
+    requires_system_checks = ()
+
+    def handle(self, **options):
+        global then
+        then = gc.isenabled(), gc.get_freeze_count()
+        print(loading, then[0], then[1] > 0, end=" ")
+
+loading = gc.isenabled()
+"""
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_not_looked_for_where_none_can_be(enabled: bool, tmp_path: Path) -> None:
+    """While apps are loaded, in what they have brought, and in all that there is at the end."""
+    (tmp_path / "looking.py").write_text(LOOKING)
+    environ = {
+        "PYTHONPATH": f"{ROOT / 'apps'}:{tmp_path}",
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "looking_settings",
+    }
+    (tmp_path / "looking_settings.py").write_text("INSTALLED_APPS = ['looking']")
+    code = COLLECTOR.format(enabled=enabled)
+    done = subprocess.run([sys.executable, "-c", code], env=environ, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", str(enabled), "True", "True"]
+
+
 def test_the_numbers_that_cannot_be_imported_are_those_of_the_policy() -> None:
     assert policy.Policy().connect_timeout.total_seconds() == fast_path.DEADLINE_SECONDS
     assert policy.RELEASE_LENGTH == fast_path.RELEASE_LENGTH

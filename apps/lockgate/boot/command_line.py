@@ -5,6 +5,8 @@ Django's own frame lets a settings module or an app that raises end in a traceba
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +27,26 @@ def execute(argv: Sequence[str]) -> None:
 
     Exits 1 with a message on stderr where the settings, or an app, cannot be loaded.
     """
-    if len(argv) > 1 and not argv[1].startswith("-") and argv[1] not in _NEEDS_NO_SETTINGS:
-        _load(argv)
-    django_execute(list(argv))
+    try:
+        if len(argv) > 1 and not argv[1].startswith("-") and argv[1] not in _NEEDS_NO_SETTINGS:
+            with _kept():
+                _load(argv)
+        django_execute(list(argv))
+    finally:
+        gc.freeze()  # the process ends: Python would look through all that it has once more, a tenth of a second
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """What is loaded stays until the process ends: Python looks for no garbage in it, neither now nor later."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 def _load(argv: Sequence[str]) -> None:
