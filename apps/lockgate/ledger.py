@@ -108,15 +108,15 @@ def record_applied(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> t
     either is not as it should be, the rows must be rolled back.
     """
     with connection.cursor() as cursor:
-        cursor.execute(read("record_applied"), _applied(run, entry))
+        cursor.execute(read("record_applied"), {**_applied(run, entry), **HALVES})
         held, mark = cursor.fetchone()
     return held, mark
 
 
 def applied_as_text(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> str:
-    """The statements that write the same rows at the end of a transaction that ``begin_whole.sql`` began.
+    """The statement that writes the same rows at the end of a transaction that ``begin_whole.sql`` began.
 
-    They answer with the time between the two as ``lockgate_seconds``, and fail where the session lacks the lock.
+    It answers with the time between the two as ``lockgate_seconds``.
     """
     cursor = psycopg.ClientCursor(connection.connection)
     return cursor.mogrify(read("record_applied_whole"), _applied(run, entry))
@@ -174,7 +174,7 @@ def unrecorded(alias: str, keys: Iterable[Key]) -> list[Key]:
 
 
 def _applied(run: Run, entry: Entry) -> dict[str, Any]:
-    return {"run": run.pk, "applied": timezone.now(), **_columns(entry), **HALVES}
+    return {"run": run.pk, "applied": timezone.now(), **_columns(entry)}
 
 
 def _columns(entry: Entry) -> dict[str, Any]:

@@ -106,6 +106,11 @@ def confirm(
     return mark or None
 
 
+def required(connection: BaseDatabaseWrapper) -> str:
+    """The statement that fails, and with it all that is sent along, where this session does not have the lock."""
+    return psycopg.ClientCursor(raw(connection)).mogrify(read("require_lock"), HALVES)
+
+
 def holder(connection: BaseDatabaseWrapper) -> Holder | None:
     """The session that holds the lock now; None where nobody does."""
     with raw(connection).cursor(row_factory=dict_row) as cursor:

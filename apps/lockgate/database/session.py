@@ -166,7 +166,7 @@ def begins_plainly(connection: BaseDatabaseWrapper) -> bool:
 
 
 def begin_whole(connection: BaseDatabaseWrapper, lock_timeout: timedelta) -> str:
-    """What is said at the beginning of a transaction that is sent whole, instead of a mark."""
+    """The statement that begins a transaction that is sent whole, instead of a mark."""
     given = {"lock_timeout": f"{lock_timeout.total_seconds() * 1000:.0f}ms"}
     return psycopg.ClientCursor(raw(connection)).mogrify(read("begin_whole"), given)
 

@@ -36,7 +36,7 @@ class Seal(Protocol):
         """Do so with one statement; returns the mark, and where that is not the migration's, roll all of it back."""
 
     def as_text(self, entry: Entry) -> str:
-        """The statements that do so at the end of a transaction sent whole; they fail where the lock is not held."""
+        """The statement that records it so at the end of a transaction sent whole, by a session that has the lock."""
 
 
 @dataclass(frozen=True)

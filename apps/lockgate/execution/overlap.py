@@ -29,7 +29,7 @@ from django.db.utils import Error as DatabaseError
 from django.utils import timezone
 
 from lockgate import policy
-from lockgate.database import session
+from lockgate.database import advisory_lock, session
 from lockgate.database.message import Message
 from lockgate.execution import django_seams, interruption
 from lockgate.execution.duties import Duties
@@ -124,7 +124,7 @@ class Overlap:
             self._begin(self._sent[0], along=self._sent[1:])
             self._message = Message(self.opened)
             with self.duties.connection.wrap_database_errors:
-                self._message.send(b"\n".join(each.text for each in self._sent))
+                self._message.send(b"\n".join([self._lock_required, *(each.text for each in self._sent)]))
 
     def _land_sent(self) -> None:
         if self._message is None:
@@ -156,7 +156,7 @@ class Overlap:
 
     def _end(self, committed: Iterable[Ready], seconds: Iterable[float | None]) -> None:
         """They are done, each after the other; a signal may have interrupted the same before."""
-        done = {key for key, _ in self.duties.progress.done}
+        done = {key for key, _ in self.duties.progress.done[-len(self._sent) :]}
         for each, took in zip(committed, seconds, strict=False):
             if each.key not in done:
                 self._begin(each)
@@ -200,6 +200,11 @@ class Overlap:
         entry = Entry(key_of(migration), "apply", started_at, time.monotonic() - started, fingerprint.of(migration))
         text = "\n".join([self._begin_text, *editor.collected_sql, self.duties.seal.as_text(entry), "COMMIT;"])
         return after, text.encode(self.opened.info.encoding)
+
+    @cached_property
+    def _lock_required(self) -> bytes:
+        """Nothing that is sent whole could release the lock, so it is asked for once in a message."""
+        return advisory_lock.required(self.duties.connection).encode(self.opened.info.encoding)
 
     @cached_property
     def _begin_text(self) -> str:
