@@ -18,9 +18,10 @@ ROLE = "bench"  # may create databases, and no more
 def running(fsync: str = "on") -> Iterator[None]:
     """A server of its own, whose databases ``databases.create`` makes meanwhile.
 
-    fsync: a test's server has it off, which would flatter those who commit often.
+    fsync: a test's server has it off, which would flatter those who commit often. Autovacuum, which goes around all
+    databases in its time, would never rest among so many.
     """
-    with servers.running(fsync=fsync) as cluster:
+    with servers.running(fsync=fsync, autovacuum_naptime="1h") as cluster:
         cluster.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{ROLE}'")
         before = os.environ.get("TEST_DATABASE_URL")
         os.environ["TEST_DATABASE_URL"] = f"postgresql://{ROLE}:{ROLE}@127.0.0.1:{cluster.port}/postgres"

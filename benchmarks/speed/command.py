@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         shutil.copytree(ROOT / "apps", apps)
         about = machine.facts()
         print("\n".join(about), flush=True)
-        for result in results.run(_choice(options), apps):
+        for result in results.run(_choice(options), apps, Path(folder)):
             print("\n".join(("", *table.text(result))), flush=True)
             found.append(result)
     if options.markdown:

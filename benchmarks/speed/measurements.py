@@ -14,7 +14,7 @@ from benchmarks import server
 from benchmarks.pairs import Command, Turns
 from benchmarks.speed import contenders
 from benchmarks.speed.contenders import Contender
-from benchmarks.speed.ground import MIGRATE, TABLES, Ground, reset
+from benchmarks.speed.ground import MIGRATE, TABLES, Ground, reset, set_aside
 from tests.support import databases
 from tests.support.databases import Database
 
@@ -132,7 +132,8 @@ def _forget() -> None:
     with databases.admin() as connection:
         for name in map(sql.Identifier, _kept()):
             connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(name))
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    for kept in _kept():
+        set_aside(kept)
 
 
 def _command(ground: Ground, contender: Contender, database: Database, *arguments: str, **options: object) -> Command:

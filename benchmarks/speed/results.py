@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
-import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,15 @@ from benchmarks.speed.contenders import STOCK, Contender
 from benchmarks.speed.ground import Ground
 from benchmarks.speed.measurements import Measurement
 
+REST = 70  # seconds: for a minute, ext4 without a journal remembers files that were removed, and goes around them
+
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be measured. contenders: names; stock Django always takes part. turns: in place of a measurement's."""
+    """What is to be measured.
+
+    contenders: names; stock Django always takes part. turns: in place of a measurement's, and no rest before them.
+    """
 
     measurements: Sequence[Measurement]
     lengths: Sequence[int]
@@ -43,20 +49,22 @@ class Result:
     found: Mapping[str, Measured]
 
 
-def run(choice: Choice, apps: Path) -> Iterator[Result]:
-    """apps: the copy of Lockgate's code that is measured."""
-    for shape in choice.shapes:
-        for length in choice.lengths:
-            with tempfile.TemporaryDirectory() as folder:
-                ground = Ground(Path(folder), apps, length, shape)
-                for measurement in choice.measured_on(shape):
-                    found = _measured(measurement, ground, choice)
-                    ground.clear()
-                    yield Result(measurement, length, shape, found)
-                ground.drop()
+def run(choice: Choice, apps: Path, folder: Path) -> Iterator[Result]:
+    """apps: the copy of Lockgate's code that is measured. folder: a new one, for all that is measured on.
+
+    What is built for a history removes files, and so do its test suites, which come last.
+    """
+    for shape, length in itertools.product(choice.shapes, choice.lengths):
+        ground = Ground(folder / f"{length}-{shape}", apps, length, shape)
+        prepared = [(each, *_prepared(each, ground, choice)) for each in choice.measured_on(shape)]
+        if choice.turns is None:
+            time.sleep(REST)
+        for measurement, found, commands in prepared:
+            turned = measure(commands, choice.turns or measurement.turns)
+            yield Result(measurement, length, shape, {**found, **turned})
 
 
-def _measured(measurement: Measurement, ground: Ground, choice: Choice) -> dict[str, Measured]:
+def _prepared(measurement: Measurement, ground: Ground, choice: Choice) -> tuple[dict[str, Measured], list[Command]]:
     """Who cannot take part, or cannot be prepared, has why in place of turns."""
     found: dict[str, Measured] = {}
     commands: list[Command] = []
@@ -67,4 +75,4 @@ def _measured(measurement: Measurement, ground: Ground, choice: Choice) -> dict[
                 commands.append(measurement.make(ground, contender))
             except (RuntimeError, subprocess.CalledProcessError) as error:
                 found[contender.name] = Measured(failed=str(error).splitlines()[0])
-    return {**found, **measure(commands, choice.turns or measurement.turns)}
+    return found, commands

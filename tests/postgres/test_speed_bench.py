@@ -121,9 +121,9 @@ def test_a_start_that_imports_django_is_not_measured_as_one_that_does_not(ground
     measurements._check_fast(without)
 
 
-def test_everything_that_is_measured_can_be(own_server: None) -> None:
+def test_everything_that_is_measured_can_be(own_server: None, tmp_path: Path) -> None:
     choice = Choice(measurements.MEASUREMENTS, [10], ["dense"], ("stock", "lockgate"), Turns(1, 1, 0))
-    found = list(results.run(choice, ROOT / "apps"))
+    found = list(results.run(choice, ROOT / "apps", tmp_path))
     assert [each.measurement for each in found] == list(measurements.MEASUREMENTS)
     for result in found:
         absent = {each.name: each.absent for each in result.measurement.contenders}
