@@ -19,17 +19,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from psycopg.conninfo import conninfo_to_dict
 
 from project import embedded
 from tests.conformance.environments import Ended, Environment
 from tests.conformance.histories import lacking
 from tests.conformance.projects import ALL, Project
-from tests.support import databases, sweep_wire
-from tests.support.databases import Database
+from tests.support.databases import another
+from tests.support.sweep_wire import on_the_wire
 
 # Django's sets are in the same order in every run of one seed.
 SEED = {"PYTHONHASHSEED": "0"}
@@ -86,9 +83,8 @@ def examine(project: Project) -> Compared | str:
 
 def _sent(made: Compared, name: str, variables: dict[str, str]) -> list[str]:
     """The statements of a run from nothing, without what varies."""
-    with _created() as database, _wire() as wire:
-        role = conninfo_to_dict(databases.server()).get("user") or "postgres"
-        environment = Environment(made.project, wire.url(database.name, str(role)), variables)
+    with another() as database, on_the_wire() as wire:
+        environment = Environment(made.project, wire.url(database.name), variables)
         stock = name == "stock Django"
         ended = environment.stock("migrate") if stock else environment.manage("migrate", "--noinput")
         _note(made, name, ended)
@@ -127,22 +123,6 @@ def _compare(made: Compared, name: str, lazy: list[str], other: list[str]) -> No
     alike = Counter(lazy) == Counter(other)
     made.reordered[name] = sum(line.startswith("+") for line in lines[2:]) if alike else 0
     made.different[name] = [] if alike else lines
-
-
-@contextlib.contextmanager
-def _wire() -> Iterator[sweep_wire.Wire]:
-    server = conninfo_to_dict(databases.server())
-    with sweep_wire.wire(str(server.get("host", "")), int(server.get("port") or 5432)) as made:
-        yield made
-
-
-@contextlib.contextmanager
-def _created() -> Iterator[Database]:
-    made = databases.create()
-    try:
-        yield made
-    finally:
-        made.drop()
 
 
 def report(found: dict[str, Compared | str]) -> str:

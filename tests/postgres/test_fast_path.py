@@ -21,7 +21,7 @@ from tests.support.quick import TAKEN, Quick, age, assert_ordinary, assert_quick
 from tests.support.relays import relay
 from tests.support.servers import Cluster, assert_no_secret
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Site, finish
-from tests.support.sweep_wire import wire
+from tests.support.sweep_wire import on_the_wire
 
 CHANGED = "has more to say"
 
@@ -100,10 +100,8 @@ def test_how_python_is_started_does_not_matter(shop: Quick, flags: tuple[str, ..
 
 
 def test_it_is_one_connection_and_one_statement_and_nothing_is_left(shop: Quick) -> None:
-    with databases.admin() as connection:
-        host, port, user = connection.info.host, connection.info.port, connection.info.user
-    with wire(host, str(port)) as watched:
-        assert_quick(shop.start(DATABASE_URL=watched.url(shop.database.name, user)))
+    with on_the_wire() as watched:
+        assert_quick(shop.start(DATABASE_URL=watched.url(shop.database.name)))
         assert len(watched.watch.statements) == 1
         assert watched.relay.connections == 1
     until(lambda: servers.sessions(shop.database) == [], "the session is gone")

@@ -14,7 +14,7 @@ from tests.support import databases, servers
 from tests.support.processes import until
 from tests.support.quick import Quick, age, quick
 from tests.support.sites import ADD_COLUMN
-from tests.support.sweep_wire import Wire, wire
+from tests.support.sweep_wire import Wire, on_the_wire
 
 READY = {"ready": True, "database": "ok", "pending": [], "held": []}
 # Settings of the service: more than those that migrate, the same apps.
@@ -46,15 +46,12 @@ def shop(shared: Quick) -> Iterator[Quick]:
 @pytest.fixture
 def line(shop: Quick) -> Iterator[Wire]:
     """Between the service and its server: it knows the statements."""
-    with databases.admin() as connection:
-        host, port = connection.info.host, connection.info.port
-    with wire(host, str(port)) as made:
+    with on_the_wire() as made:
         yield made
 
 
 def serve(shop: Quick, line: Wire) -> subprocess.Popen[str]:
-    with databases.admin() as connection:
-        url = line.url(shop.database.name, connection.info.user)
+    url = line.url(shop.database.name)
     return subprocess.Popen(
         [sys.executable, "-c", SERVER.replace("site_settings", "service_settings")],
         cwd=shop.path,
@@ -127,8 +124,7 @@ def test_a_waiting_worker_asks_the_same(shop: Quick, line: Wire, tmp_path: Path)
     shop.site.migration("0003_more", ADD_COLUMN.format("more"))
     age(shop.path)
     assert shop.site.run("buildmanifest").code == 0
-    with databases.admin() as connection:
-        url = line.url(shop.database.name, connection.info.user)
+    url = line.url(shop.database.name)
     waiting = shop.site.start("waitformigrations", "--timeout-seconds", "60", DATABASE_URL=url)
     until(lambda: asked(line, "lockgate_level") > 1, "it asks again")
     assert shop.start().code == 0

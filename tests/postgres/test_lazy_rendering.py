@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from django.db.migrations import Migration
-from psycopg.conninfo import conninfo_to_dict
 
 from tests.conformance import statements
-from tests.support import databases, plans, rendering, sweep_wire
+from tests.support import databases, plans, rendering
 from tests.support.databases import Database
 from tests.support.plan_cases import BASE, CASES, Case
 from tests.support.plans import Scratch
@@ -18,6 +17,7 @@ from tests.support.rendering import History, different
 from tests.support.rendering_cases import HISTORIES, SCHEMAS, renames
 from tests.support.schema import dump
 from tests.support.sites import Site
+from tests.support.sweep_wire import on_the_wire
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -92,10 +92,9 @@ def telling(tmp_path: Path, database: Database) -> Site:
 
 def sent(site: Site, database: Database, *arguments: str, **environment: str) -> list[str]:
     """What ``migrate`` sends, without Lockgate's own and without moments."""
-    server = conninfo_to_dict(databases.server())
-    with sweep_wire.wire(str(server.get("host", "")), int(server.get("port") or 5432)) as wire:
-        url = wire.url(database.name, str(server.get("user") or "postgres"))
-        done = site.migrate(*arguments, DATABASE_URL=url, PYTHONHASHSEED="0", **environment)  # some SQL is from a set
+    with on_the_wire() as wire:
+        environment = {**environment, "DATABASE_URL": wire.url(database.name), "PYTHONHASHSEED": "0"}  # for SQL of sets
+        done = site.migrate(*arguments, **environment)
     assert done.code == 0, done.text
     return statements.comparable(wire.watch.statements)
 

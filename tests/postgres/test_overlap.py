@@ -6,21 +6,21 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Iterator
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.support import databases, schema
-from tests.support.databases import Database
+from tests.support.databases import Database, another
 from tests.support.processes import lock_is_free, until
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Result, Site, finish
-from tests.support.sweep_wire import Moment, Watch, Wire, wire
+from tests.support.sweep_wire import Moment, Watch, on_the_wire
 
 WHOLE = "lockgate.began"  # what each that is sent whole says at its beginning
 SLOW = """
-CREATE FUNCTION shop_slow(integer) RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT pg_sleep({0}) IS NOT NULL'
+CREATE OR REPLACE FUNCTION shop_slow(integer) RETURNS boolean
+LANGUAGE sql VOLATILE AS 'SELECT pg_sleep({0}) IS NOT NULL'
 """
 CHECK = 'migrations.AddConstraint("Counter", models.CheckConstraint(condition={0}, name="{1}"))'
 SLOW_CHECK = CHECK.format('models.Func("value", function="shop_slow", output_field=models.BooleanField())', "slowly")
@@ -48,27 +48,6 @@ def slowly(shop: Site, seconds: float) -> None:
     shop.migration("0002_slow", f'migrations.RunSQL("""{SLOW.format(seconds)}""", "")', SEED_COUNTER)
 
 
-def user() -> str:
-    return str(conninfo_to_dict(databases.server()).get("user") or "postgres")
-
-
-@contextlib.contextmanager
-def on_the_wire(watch: Watch | None = None) -> Iterator[Wire]:
-    server = conninfo_to_dict(databases.server())
-    with wire(str(server.get("host", "")), str(server.get("port") or 5432)) as watched:
-        watched.watch = watch or watched.watch
-        yield watched
-
-
-@contextlib.contextmanager
-def another() -> Iterator[Database]:
-    database = databases.create()
-    try:
-        yield database
-    finally:
-        database.drop()
-
-
 def applied(shop: Site) -> list[str]:
     return [name for app, name in shop.database.applied() if app == "shop"]
 
@@ -93,7 +72,7 @@ def assert_finishes(shop: Site) -> None:
 def assert_as_undisturbed(shop: Site, database: Database) -> None:
     """As a run makes it that renders as Django does, and so sends nothing whole."""
     slowly(shop, 0)
-    database.execute(SLOW.format(0).replace("CREATE", "CREATE OR REPLACE"))
+    database.execute(SLOW.format(0))
     with another() as other:
         result = shop.migrate(DATABASE_URL=other.url, LOCKGATE_LAZY_RENDERING="off")
         assert result.code == 0, result.text
@@ -109,7 +88,7 @@ def test_schema_operations_are_sent_whole_and_several_at_once(shop: Site) -> Non
     shop.migration("0010_five", ADD_COLUMN.format("five"))
     slowly(shop, 4)  # meanwhile more than one gets ready
     with on_the_wire() as watched:
-        result = shop.migrate(DATABASE_URL=watched.url(shop.database.name, user()))
+        result = shop.migrate(DATABASE_URL=watched.url(shop.database.name))
         assert result.code == 0, result.text
         sent = watched.watch.statements
     whole = [each for each in sent if WHOLE in each]
@@ -143,7 +122,7 @@ def test_not_where_somebody_looks_on(shop: Site, settings: str, reason: str) -> 
     shop.extra_settings = settings
     shop.write_settings()
     with on_the_wire() as watched:
-        result = shop.migrate(DATABASE_URL=watched.url(shop.database.name, user()))
+        result = shop.migrate(DATABASE_URL=watched.url(shop.database.name))
         assert result.code == 0, result.text
         assert not any(WHOLE in each for each in watched.watch.statements), reason
 
@@ -151,7 +130,7 @@ def test_not_where_somebody_looks_on(shop: Site, settings: str, reason: str) -> 
 def test_not_where_there_are_tables_that_others_use(shop: Site) -> None:
     shop.database.execute("CREATE TABLE theirs (id integer)")
     with on_the_wire() as watched:
-        result = shop.migrate(DATABASE_URL=watched.url(shop.database.name, user()))
+        result = shop.migrate(DATABASE_URL=watched.url(shop.database.name))
         assert result.code == 0, result.text
         assert not any(WHOLE in each for each in watched.watch.statements)
 
@@ -271,7 +250,7 @@ def test_a_signal_cancels_the_one_that_runs(shop: Site, number: signal.Signals) 
     assert (lines(result), applied(shop), recorded(shop)) == (names, names, names)
     assert shop.database.rows("SELECT outcome FROM lockgate_run") == [("interrupted",)]
     assert lock_is_free(shop.database)
-    shop.database.execute(SLOW.format(0).replace("CREATE", "CREATE OR REPLACE"))
+    shop.database.execute(SLOW.format(0))
     assert_finishes(shop)
 
 
@@ -287,7 +266,7 @@ def test_a_session_that_is_ended_leaves_open_what_was_under_way(shop: Site) -> N
     assert result.code == 1
     assert "(SQLSTATE 57P01)" in result.err
     assert "rolled back by the server, or committed whole if it got that far" in result.err
-    shop.database.execute(SLOW.format(0).replace("CREATE", "CREATE OR REPLACE"))
+    shop.database.execute(SLOW.format(0))
     assert applied(shop)[-1] == "0004_two"
     assert_finishes(shop)
 
@@ -300,7 +279,7 @@ def test_a_killed_run_does_not_go_on_in_the_server(shop: Site) -> None:
     finish(process)
     until(lambda: lock_is_free(shop.database), "the lock is free")
     assert applied(shop)[-1] == "0004_two"
-    shop.database.execute(SLOW.format(0).replace("CREATE", "CREATE OR REPLACE"))
+    shop.database.execute(SLOW.format(0))
     assert_finishes(shop)
 
 
@@ -308,7 +287,7 @@ def test_a_killed_run_does_not_go_on_in_the_server(shop: Site) -> None:
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "session ended"])
 def test_at_every_message_each_migration_is_all_or_nothing(shop: Site, moment: Moment, killed: bool) -> None:
     with on_the_wire() as watched, another() as undisturbed:
-        assert shop.migrate(DATABASE_URL=watched.url(undisturbed.name, user())).code == 0
+        assert shop.migrate(DATABASE_URL=watched.url(undisturbed.name)).code == 0
         messages = [at for at, each in enumerate(watched.watch.statements) if WHOLE in each]
         tried = messages if killed else messages[::3]
         came = sum(struck(shop, Watch(at, moment), undisturbed, killed=killed) for at in tried)
@@ -318,7 +297,7 @@ def test_at_every_message_each_migration_is_all_or_nothing(shop: Site, moment: M
 def struck(shop: Site, watch: Watch, undisturbed: Database, *, killed: bool) -> bool:
     """One run to its end there, and one that finishes; whether the first came so far."""
     with another() as database, on_the_wire(watch) as watched:
-        process = shop.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name, user()))
+        process = shop.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name))
         watch.strike = (lambda backend: process.kill()) if killed else terminate
         result = finish(process)
         if not watch.struck:
@@ -488,7 +467,7 @@ def test_the_isolation_level_of_the_settings_is_kept(shop: Site) -> None:
     )
     shop.write_settings()
     with on_the_wire() as watched:
-        result = shop.migrate(DATABASE_URL=watched.url(shop.database.name, user()))
+        result = shop.migrate(DATABASE_URL=watched.url(shop.database.name))
         assert result.code == 0, result.text
         assert "BEGIN ISOLATION LEVEL SERIALIZABLE" in watched.watch.statements
         assert not any(WHOLE in each for each in watched.watch.statements)

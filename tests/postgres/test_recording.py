@@ -10,9 +10,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from lockgate.database.sql import read
 from lockgate.models import MigrationRecord
-from tests.support import sweep_wire
 from tests.support.databases import server
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site
+from tests.support.sweep_wire import on_the_wire
 
 # Of each migration, what does not depend on the file and the moment; and whether the moments are those of its run.
 ROWS = """
@@ -92,8 +92,8 @@ def test_to_one_statement_of_a_migration_four_are_added(shop: Site) -> None:
     if not str(where.get("host", "")).startswith("/"):
         pytest.skip("TEST_DATABASE_URL names a server that may want a password, or TLS, from the wire")
     shop.migration("0002_more", ADD_COLUMN.format("more"))
-    with sweep_wire.wire(str(where["host"]), int(where.get("port") or 5432)) as wire:
-        result = shop.migrate(DATABASE_URL=wire.url(shop.database.name, str(where["user"])))
+    with on_the_wire() as wire:
+        result = shop.migrate(DATABASE_URL=wire.url(shop.database.name))
     assert result.code == 0, result.text
     sent = wire.watch.statements
     (at,) = (number for number, text in enumerate(sent) if text.startswith('ALTER TABLE "shop_counter" ADD COLUMN'))

@@ -15,12 +15,12 @@ import pytest
 from lockgate.database import advisory_lock
 from project import embedded
 from tests.support import databases, schema, servers
-from tests.support.databases import Database
+from tests.support.databases import Database, another
 from tests.support.processes import lock_is_free, until
 from tests.support.quick import TAKEN, Quick, age, assert_ordinary
 from tests.support.servers import assert_no_secret
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Result, Site, finish
-from tests.support.sweep_wire import Moment, Watch, Wire, wire
+from tests.support.sweep_wire import Moment, Watch, on_the_wire
 
 SNAPSHOT = "lockgate-snapshot.sql"
 LOADED = "start: the database was empty, and is as the manifest's snapshot\n"
@@ -99,20 +99,6 @@ def assert_whole(shop: Quick, *, also: tuple[str, ...] = ()) -> None:
         other.drop()
 
 
-@contextlib.contextmanager
-def on_the_wire(shop: Quick, watch: Watch | None = None) -> Iterator[Wire]:
-    with databases.admin() as connection:
-        host, port = connection.info.host, connection.info.port
-    with wire(host, str(port)) as watched:
-        watched.watch = watch or watched.watch
-        yield watched
-
-
-def user() -> str:
-    with databases.admin() as connection:
-        return connection.info.user
-
-
 def is_empty(database: Database) -> bool:
     return database.rows(RELATIONS) == []
 
@@ -183,8 +169,8 @@ def test_eight_starts_at_once_load_it_once(shop: Quick) -> None:
 
 
 def test_one_connection_and_nothing_is_left_set(shop: Quick) -> None:
-    with on_the_wire(shop) as watched:
-        assert_loaded(shop.start(DATABASE_URL=watched.url(shop.database.name, user())))
+    with on_the_wire() as watched:
+        assert_loaded(shop.start(DATABASE_URL=watched.url(shop.database.name)))
         assert watched.relay.connections == 1
     until(lambda: servers.sessions(shop.database) == [], "the session is gone")
 
@@ -510,8 +496,8 @@ def test_a_signal_in_the_middle_leaves_nothing_and_is_told(slow: Quick, number: 
 def test_killed_before_and_after_every_statement_it_is_all_or_nothing(shop: Quick) -> None:
     """And so it is where the backend is ended: then the ordinary path goes on at once."""
     assert_loaded(shop.start())
-    with on_the_wire(shop) as watched, another() as database:
-        assert shop.start(DATABASE_URL=watched.url(database.name, user())).err == LOADED
+    with on_the_wire() as watched, another() as database:
+        assert shop.start(DATABASE_URL=watched.url(database.name)).err == LOADED
         statements = len(watched.watch.statements)
     assert statements > 10
     before, after = (
@@ -528,8 +514,8 @@ def test_killed_before_and_after_every_statement_it_is_all_or_nothing(shop: Quic
 
 def struck(shop: Quick, watch: Watch, *, killed: bool) -> bool:
     """Whether a run that is killed there, or whose backend is ended there, leaves all; otherwise it leaves nothing."""
-    with another() as database, on_the_wire(shop, watch) as watched:
-        process = shop.site.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name, user()))
+    with another() as database, on_the_wire(watch) as watched:
+        process = shop.site.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name))
         watch.strike = (lambda backend: process.kill()) if killed else terminate
         result = finish(process)
         assert watch.struck
@@ -548,24 +534,15 @@ def terminate(backend: int) -> None:
         connection.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
 
 
-@contextlib.contextmanager
-def another() -> Iterator[Database]:
-    database = databases.create()
-    try:
-        yield database
-    finally:
-        database.drop()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_commits_does_not_keep_it_from_saying_so(shop: Quick, number: int) -> None:
-    with on_the_wire(shop) as watched, another() as database:
-        assert shop.start(DATABASE_URL=watched.url(database.name, user())).err == LOADED
+    with on_the_wire() as watched, another() as database:
+        assert shop.start(DATABASE_URL=watched.url(database.name)).err == LOADED
         commit = len(watched.watch.statements) - 1
     watch = Watch(commit, Moment.AFTER)
-    with on_the_wire(shop, watch) as watched:
+    with on_the_wire(watch) as watched:
         process = shop.site.start(
-            "migrate", "--noinput", DATABASE_URL=watched.url(shop.database.name, user()), LOCKGATE_EXPLAIN_START="1"
+            "migrate", "--noinput", DATABASE_URL=watched.url(shop.database.name), LOCKGATE_EXPLAIN_START="1"
         )
         watch.strike = lambda backend: process.send_signal(number)
         result = finish(process)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,16 @@ class Database:
                 else:
                     return
             connection.execute(statement)
+
+
+@contextlib.contextmanager
+def another(template: str | None = None) -> Iterator[Database]:
+    """A new database, for as long as the block."""
+    database = create(template)
+    try:
+        yield database
+    finally:
+        database.drop()
 
 
 def create(template: str | None = None) -> Database:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tests.support import relays
+from tests.support import databases, relays
 from tests.support.relays import CHUNK, Relay
 
 PATIENCE = 60.0  # seconds for a statement's answer
@@ -72,18 +72,20 @@ class Watch:
 
 @dataclass
 class Wire:
-    """A relay to one server, and who watches the clients that come now. server: ``host`` and ``port`` as libpq's."""
+    """A relay to one server, and who watches the clients that come now. host, port: as libpq's. role: who comes."""
 
     host: str
     port: int
     watch: Watch = field(default_factory=Watch)
+    role: str = ""
     relay: Relay = field(init=False)
 
     def __post_init__(self) -> None:
         self.relay = Relay(self._serve)
 
-    def url(self, database: str, user: str) -> str:
-        return f"postgresql://{user}@127.0.0.1:{self.relay.port}/{database}?sslmode=disable&gssencmode=disable"
+    def url(self, database: str, role: str | None = None) -> str:
+        options = "sslmode=disable&gssencmode=disable"
+        return f"postgresql://{role or self.role}@127.0.0.1:{self.relay.port}/{database}?{options}"
 
     def connect(self) -> socket.socket:
         if not self.host.startswith("/"):
@@ -108,6 +110,16 @@ def wire(host: str, port: int) -> Iterator[Wire]:
         yield made
     finally:
         made.relay.close()
+
+
+@contextlib.contextmanager
+def on_the_wire(watch: Watch | None = None) -> Iterator[Wire]:
+    """To the session's server, as the role that the tests have there."""
+    with databases.admin() as connection:
+        host, port, role = connection.info.host, connection.info.port, connection.info.user
+    with wire(host, port) as made:
+        made.watch, made.role = watch or made.watch, role
+        yield made
 
 
 Message = tuple[bytes, bytes]  # its type, and all of it
