@@ -147,8 +147,8 @@ def _copy(template: str) -> Iterator[Database]:
     database.drop()
     with databases.admin() as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(database.name), sql.Identifier(template)
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}{}").format(
+                sql.Identifier(database.name), sql.Identifier(template), databases.copied_as_files(connection)
             )
         )
     try:

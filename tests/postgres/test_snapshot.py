@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from project import embedded
-from tests.support import databases, everything, schema
+from tests.support import databases, everything, schema, servers
 from tests.support.databases import Database
 from tests.support.processes import until
 from tests.support.sites import ADD_COLUMN, COUNT_UP, CREATE_COUNTER, ROOT, SEED_COUNTER, Result, Site, finish
@@ -266,6 +266,24 @@ def test_what_a_snapshot_would_lack_ends_its_build(site: Site, statement: str, n
     assert "a snapshot would lack something that migrations do" in built.err
     assert named in built.err
     assert not (site.path / SNAPSHOT).exists()
+
+
+def test_what_a_new_database_allows_is_no_migrations_doing(tmp_path: Path) -> None:
+    """As of a server before version 15, of whose schema public a newer pg_dump tells this; until one changes it."""
+    with servers.running() as cluster:
+        cluster.execute(
+            "UPDATE pg_database SET datallowconn = true WHERE datname = 'template0'", "ALTER ROLE owner CREATEDB"
+        )
+        with cluster.connect("template0") as connection:
+            connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        site = Site(tmp_path / "site", cluster.database())
+        site.migration("0001_initial", CREATE_COUNTER)
+        built = site.run("buildsnapshot")
+        assert built.code == 0, built.text
+        site.migration("0002_less", 'migrations.RunSQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC")')
+        refused = site.run("buildsnapshot")
+        assert refused.code == 1, refused.text
+        assert "no longer: GRANT ALL ON SCHEMA public TO PUBLIC;" in refused.err
 
 
 def test_scratch_databases_are_gone_after_a_build_that_fails_too(site: Site) -> None:

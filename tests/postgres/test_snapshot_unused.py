@@ -260,9 +260,11 @@ def test_reading_commands_do_not_load(site: Site) -> None:
 
 
 def test_a_role_without_rights_fails_as_ever(site: Site) -> None:
-    with servers.running() as cluster:
+    with servers.running() as cluster, databases.admin() as here:
         database = cluster.database()
         with database.connect() as connection:
+            if databases.version(connection) != databases.version(here):
+                pytest.skip("TEST_DATABASE_URL names a server of another version than those that tests start")
             connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
             connection.execute("ALTER SCHEMA public OWNER TO postgres")
         result = site.migrate(DATABASE_URL=database.url)

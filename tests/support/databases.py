@@ -26,6 +26,16 @@ def admin() -> psycopg.Connection[Any]:
     return psycopg.connect(server(), autocommit=True)
 
 
+def version(connection: psycopg.Connection[Any]) -> int:
+    """The major version of its server."""
+    return connection.info.server_version // 10000
+
+
+def copied_as_files(connection: psycopg.Connection[Any]) -> sql.SQL:
+    """What CREATE DATABASE is told for a copy to be made file by file, as servers before version 15 always do."""
+    return sql.SQL(" STRATEGY FILE_COPY" if version(connection) >= 15 else "")
+
+
 @dataclass(frozen=True)
 class Database:
     """One database. ``url`` is what a DATABASE_URL would say."""

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.support import sweep_ends, sweep_forks, sweep_project, sweep_wire
+from tests.support import databases, sweep_ends, sweep_forks, sweep_project, sweep_wire
 from tests.support.processes import until
 from tests.support.servers import Cluster
 from tests.support.sites import Result
@@ -194,8 +194,8 @@ def _create(admin: psycopg.Connection[Any], name: str, template: str) -> None:
     # FILE_COPY ends in a checkpoint. With the other strategy a crash before the next one sets sequences of the copy
     # back, since nextval() has nothing to log until its 32 values in advance are used up.
     admin.execute(
-        sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY FILE_COPY").format(
-            *map(sql.Identifier, (name, template, OWNER))
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}{}").format(
+            *map(sql.Identifier, (name, template, OWNER)), databases.copied_as_files(admin)
         )
     )
 

@@ -82,9 +82,12 @@ class Replayed:
 def replayed(alias: str, replay: Replay, target: Path) -> Replayed:
     """Replay into a database of its own, and leave its dump in target. Raises LockgateError."""
     with scratch.database(alias) as connection:
+        connection.ensure_connection()
+        _dump(connection, target)
+        given = _unkept(connection, target)
         replay.run(connection)
         left = end(connection, target)
-        _require_portable(target, connection)
+        _require_portable(connection, _unkept(connection, target), given)
         moments = frozenset(each.label for each in left.digests if each.moment)
         header, disk = _header(connection)
         found = Replayed(header, _role(connection), left, moments, unsettled=settled.why_not(header, disk))
@@ -168,13 +171,22 @@ def _header(connection: BaseDatabaseWrapper) -> tuple[Header, Collection[Key]]:
     return header, disk.keys()
 
 
-def _require_portable(target: Path, connection: BaseDatabaseWrapper) -> None:
+def _unkept(connection: BaseDatabaseWrapper, target: Path) -> list[str]:
+    """What the dump in target says that no snapshot has."""
     cleaned = dump.Cleaned(_role(connection))
     for _ in _cleaned(cleaned, target):
         pass  # what is unkept is known at the end
+    return cleaned.unkept
+
+
+def _require_portable(connection: BaseDatabaseWrapper, unkept: list[str], given: list[str]) -> None:
+    """given: what was unkept of the database when it was new, and is no migration's doing: a pg_dump from version 15 on
+    tells of a server before it what PUBLIC may do in schema public."""
+    added = [each for each in unkept if each not in given]
+    gone = [f"no longer: {each}" for each in given if each not in unkept]
     settings = [f"ALTER DATABASE … SET {each}" for each in content.nature(connection).settings]
     kept_away = [f"a router keeps {each} away" for each in fit.models_kept_away(connection.alias)]
-    if found := [*cleaned.unkept, *settings, *kept_away]:
+    if found := [*added, *gone, *settings, *kept_away]:
         raise NotPortable(
             why="\n".join(["what belongs to one server is not put into it:", *some(found)]),
             next_step="say lockgate_snapshot = False on the class of migrations that do so; they, and what depends\n"
