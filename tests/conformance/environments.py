@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lockgate import policy
 from tests.conformance.projects import Project
 from tests.support.sites import MANAGE, ROOT
 
@@ -113,6 +114,7 @@ class Environment:
             "PYTHONPATH": os.pathsep.join(map(str, folders)),
             "DJANGO_SETTINGS_MODULE": "site_settings",
             "DATABASE_URL": self.database,
+            "LOCKGATE_SNAPSHOT": policy.NO_SNAPSHOT,  # whatever an earlier comparison has left here
             **own,
             **self.variables,
         }
