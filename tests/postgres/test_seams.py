@@ -154,6 +154,24 @@ def test_a_test_runners_database_is_known_by_its_name(name: str, test_name: str 
     assert django_seams.is_test_database(given) is expected
 
 
+def test_an_executor_that_begins_with_a_loader_has_all_that_djangos_has() -> None:
+    before = MigrationExecutor(connection).loader
+    executor = MigrationExecutor.__new__(MigrationExecutor)
+    with transaction.atomic():
+        MigrationRecorder(connection).record_applied("seams", "0001_a")
+        django_seams.begin_with(executor, connection, before)
+        stock = MigrationExecutor(connection)
+        transaction.set_rollback(True)
+    assert {name: type(value) for name, value in vars(executor).items()} == {
+        name: type(value) for name, value in vars(stock).items()
+    }
+    ours, djangos = vars(executor.loader), vars(stock.loader)
+    assert ours.keys() == djangos.keys()
+    assert ours["applied_migrations"].keys() == djangos["applied_migrations"].keys()
+    assert ("seams", "0001_a") not in before.applied_migrations
+    assert executor.loader.graph.nodes.keys() == stock.loader.graph.nodes.keys()
+
+
 def test_many_migrations_are_recorded_in_their_order_and_taken_note_of() -> None:
     executor = MigrationExecutor(connection)
     keys = [("seams", "0002_b"), ("seams", "0001_a")]

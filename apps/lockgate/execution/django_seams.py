@@ -6,6 +6,7 @@ A seam replaces something for the length of a ``with`` block, or reads what Djan
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 from django.db.models.signals import post_init, post_save, pre_init, pre_save
@@ -171,6 +173,17 @@ def record_all(connection: BaseDatabaseWrapper, keys: Iterable[tuple[str, str]])
     """Write the ``django_migrations`` rows of many migrations, in their order, as applied now."""
     recorder = MigrationRecorder(connection)
     recorder.migration_qs.bulk_create([recorder.Migration(app=app, name=name) for app, name in keys])
+
+
+def begin_with(executor: MigrationExecutor, connection: BaseDatabaseWrapper, loader: MigrationLoader) -> None:
+    """What an executor's constructor does, with a loader that has read the same files before, if not what is applied.
+
+    Where migrations replace others, the loader's graph depends on what is applied: then it must be made anew.
+    """
+    made: Any = executor
+    made.connection, made.progress_callback = connection, None
+    made.loader, made.recorder = copy.copy(loader), MigrationRecorder(connection)
+    take_note_of_applied(executor)
 
 
 def take_note_of_applied(executor: MigrationExecutor) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 from django.utils import timezone
 from psycopg.pq import TransactionStatus
@@ -42,10 +43,23 @@ Work = Callable[[Any], ProjectState]
 
 
 class Executor(LazyExecutor):
-    """Django's executor, with ``apply_migration`` and ``unapply_migration`` made all or nothing."""
+    """Django's executor, with ``apply_migration`` and ``unapply_migration`` made all or nothing.
 
-    def __init__(self, connection: BaseDatabaseWrapper, progress_callback: Any = None, *, duties: Duties) -> None:
-        super().__init__(connection)  # Django's own progress lines are not wanted
+    loader: the run's, if it has read the files already. Django's own progress lines are not wanted.
+    """
+
+    def __init__(
+        self,
+        connection: BaseDatabaseWrapper,
+        progress_callback: Any = None,
+        *,
+        duties: Duties,
+        loader: MigrationLoader | None = None,
+    ) -> None:
+        if loader is None or loader.replacements:
+            super().__init__(connection)
+        else:
+            django_seams.begin_with(self, connection, loader)
         self.duties = duties
         self.lazy = duties.limits.lazy_rendering
 

@@ -47,7 +47,7 @@ def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
     held, progress = found.held.keys(), Progress(gate.listen, total=len(found.pending))
     duties = Duties(gate.connection, progress, held, _unlocked(gate), nowhere, gate.redact, gate.limits, gated=False)
     with _repeatable(gate.connection):
-        _apply(request, duties)
+        _apply(request, found, duties)
 
 
 def _recorded(beginning: Beginning, duties: Duties) -> None:
@@ -55,7 +55,7 @@ def _recorded(beginning: Beginning, duties: Duties) -> None:
     if duties.journaled is not None:
         applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
         recovery.recover(duties, found.disk, applied, unapplying=applied & set(found.pending))
-    _apply(request, duties)
+    _apply(request, found, duties)
     if beginning.run is None or beginning.duties is None:
         return
     if request.contract and beginning.duties.journaled is not None:
@@ -63,9 +63,9 @@ def _recorded(beginning: Beginning, duties: Duties) -> None:
     account.record_baseline(gate, found, beginning.run)
 
 
-def _apply(request: Request, duties: Duties) -> None:
+def _apply(request: Request, found: Survey, duties: Duties) -> None:
     """Have Django do it with our executor; and be sure, at the end, that all of it was done under the lock."""
-    with django_seams.executor_in_place(functools.partial(Executor, duties=duties)):
+    with django_seams.executor_in_place(functools.partial(Executor, duties=duties, loader=found.loader)):
         request.work()
     interruption.raise_if_requested()
     duties.confirm(inside=False)

@@ -34,7 +34,7 @@ def bring_up_ledger(gate: Gate, request: Request, found: Survey, progress: Progr
     entries: list[Entry] = []
     if found.ledger_pending and request.app_label != "lockgate":
         duties = Duties(gate.connection, progress, (), confirm, entries.append, gate.redact, gate.limits)
-        executor = Executor(gate.connection, duties=duties)
+        executor = Executor(gate.connection, duties=duties, loader=found.loader)
         targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "lockgate"]
         executor.migrate(targets, executor.migration_plan(targets))
     return entries
