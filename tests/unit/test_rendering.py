@@ -15,6 +15,7 @@ from django.db.migrations.operations import AddField, RenameField, RunPython, Ru
 from django.db.migrations.state import ModelState, ProjectState
 from django.db.models.options import Options
 from django.db.models.signals import class_prepared
+from django.utils.functional import cached_property
 
 from lockgate import policy
 from lockgate.execution.rendering import garbage
@@ -148,6 +149,36 @@ def test_creating_a_row_does_not_render_everything() -> None:
     assert tag._meta._reverse_one_to_one_field_names == frozenset()
     assert not state.apps._all_models["library"].get("collector")
     assert author._meta._reverse_one_to_one_field_names == {"profile", "passport"}
+
+
+LOOKUPS = [
+    ("Tag", "name__in", ["a"]),
+    ("Review", "book__isnull", True),
+    ("Book", "author__in", [1]),
+    ("Book", "author__pk__gt", 1),
+    ("Passport", "author__name__contains", "x"),
+]
+
+
+@pytest.mark.parametrize(("name", "lookup", "value"), LOOKUPS, ids=str)
+def test_a_lookup_does_not_render_everything(name: str, lookup: str, value: object) -> None:
+    """A seam: what Django remembers of what points to a model, by its names."""
+    assert isinstance(vars(Options)["fields_map"], cached_property)
+    assert "fields_map" in Options.REVERSE_PROPERTIES
+    state = run_state()
+    model = state.apps.get_model("library", name)
+    assert str(model.objects.filter(**{lookup: value}).query)
+    assert not state.apps._all_models["library"].get("collector")
+
+
+def test_what_points_to_a_model_is_found_by_its_names_in_queries() -> None:
+    state, django = run_state(), run_state().as_django_has_it()
+    for label, name in state.models:
+        model, expected = (each.apps.get_model(label, name)._meta for each in (state, django))
+        for known in expected.fields_map:
+            assert model.fields_map[known].name == expected.fields_map[known].name
+        assert "nothing" not in model.fields_map
+        assert sorted(model.fields_map) == sorted(expected.fields_map)
 
 
 def test_what_is_overridden_in_djangos_executor_is_there() -> None:

@@ -23,7 +23,8 @@ EXACT = (models.ForeignKey, models.OneToOneField, models.ManyToManyField)
 class Relation:
     """From a model, its source, to another one.
 
-    accessors: attributes that the other one's class gets. key: whether it is the model's own primary key, or what it
+    accessors: attributes that the other one's class gets. names: what it may be called in queries of the other one, and
+    one too many does no harm. key: whether it is the model's own primary key, or what it
     inherits by. one_to_one: as the field's. unsure: whether code outside of Django decides what it does to the other
     class. to: fields of the other one that it refers to, where not its primary key.
     """
@@ -31,6 +32,7 @@ class Relation:
     source: ModelKey
     target: ModelKey
     accessors: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     key: bool = False
     one_to_one: bool = False
     unsure: bool = False
@@ -111,7 +113,9 @@ def _of_fields(model: ModelState, fields: list[Any]) -> Iterator[Relation]:
         key = bool(field.primary_key or getattr(field.remote_field, "parent_link", False))
         to = tuple(name for name in getattr(field, "to_fields", None) or () if name)
         target = resolve_relation(field.remote_field.model, *here)
-        yield Relation(here, target, tuple(accessors), key, bool(field.one_to_one), not _is_djangos(field), to)
+        names = (*accessors, model.name_lower, *_named(model, field.remote_field.related_query_name))
+        one_to_one, unsure = bool(field.one_to_one), not _is_djangos(field)
+        yield Relation(here, target, tuple(accessors), names, key, one_to_one, unsure, to)
 
 
 def _of_bases(model: ModelState, parents: tuple[ModelKey, ...]) -> Iterator[Relation]:
@@ -119,7 +123,7 @@ def _of_bases(model: ModelState, parents: tuple[ModelKey, ...]) -> Iterator[Rela
     here = model.app_label, model.name_lower
     accessors = () if model.options.get("proxy") else (model.name_lower,)
     for parent in parents:
-        yield Relation(here, parent, accessors, key=True, one_to_one=True)
+        yield Relation(here, parent, accessors, (model.name_lower,), key=True, one_to_one=True)
 
 
 def _accessor(model: ModelState, field: Any) -> str | None:
@@ -127,12 +131,16 @@ def _accessor(model: ModelState, field: Any) -> str | None:
 
     None where there is none. One name too many would do no harm.
     """
-    given = field.remote_field.related_name or model.options.get("default_related_name")
-    if given:
-        names = {"class": model.name_lower, "model_name": model.name_lower, "app_label": model.app_label.lower()}
-        name = str(given) % names
+    for name in _named(model, field.remote_field.related_name or model.options.get("default_related_name")):
         return None if name.endswith("+") else name
     return model.name_lower if field.one_to_one else f"{model.name_lower}_set"
+
+
+def _named(model: ModelState, given: str | None) -> Iterator[str]:
+    """A name that was given for a relation, with what it says of its model in place; nothing where none was."""
+    if given:
+        own = {"class": model.name_lower, "model_name": model.name_lower, "app_label": model.app_label.lower()}
+        yield str(given) % own
 
 
 def _is_plain(model: ModelState) -> bool:

@@ -8,8 +8,11 @@ aside.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Protocol
+
+from django.db.models.options import Options
 
 from lockgate.execution.rendering import relations
 from lockgate.execution.rendering.relations import ModelKey, Models, Relation
@@ -19,6 +22,8 @@ class Registry(Protocol):
     """What a placeholder wants of the registry of its class."""
 
     rendering: bool
+
+    def may_point(self, key: ModelKey, name: str) -> bool: ...
 
     def render(self, keys: list[ModelKey]) -> None: ...
 
@@ -34,6 +39,34 @@ def ends(states: Models) -> Mapping[ModelKey, list[Relation]]:
         if concrete != key:
             found[concrete] += found[key]
     return found
+
+
+class Names(Mapping[str, Any]):
+    """What Django keeps as ``Options.fields_map``, made when somebody asks for a name that may be in it.
+
+    Django looks there for whatever is no field of a model, lookups among it (``author__isnull``), and would look at all
+    models to find that none which points to this one is called so. A seam.
+    """
+
+    def __init__(self, model: Any, registry: Registry) -> None:
+        self._options, self._registry = model._meta, registry
+
+    @cached_property
+    def _all(self) -> dict[str, Any]:
+        made: Any = vars(Options)["fields_map"]
+        found: dict[str, Any] = made.func(self._options)
+        return found
+
+    def __getitem__(self, name: str) -> Any:
+        if not self._registry.may_point((self._options.app_label, self._options.model_name), name):
+            raise KeyError(name)
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
 
 
 def hang_up(model: Any, name: str, registry: Registry, keys: list[ModelKey]) -> None:

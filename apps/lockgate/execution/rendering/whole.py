@@ -87,6 +87,7 @@ class WholeApps(Registry):
             for name, model in found.items():
                 if self._is_without_partner((label, name)):
                     model._meta.__dict__["_reverse_one_to_one_field_names"] = frozenset()
+                model._meta.__dict__["fields_map"] = reverse.Names(model, self)
 
     def _is_without_partner(self, key: ModelKey) -> bool:
         """Whether nothing is one-to-one with a model. ``create()`` asks for the names of what is.
@@ -96,6 +97,12 @@ class WholeApps(Registry):
         if key not in self.states or relations.of(self.states[key]).parents:
             return False
         return not any(relation.one_to_one or relation.unsure for relation in self.ends.get(key, ()))
+
+    def may_point(self, key: ModelKey, name: str) -> bool:
+        """Whether something that points to a model may be called so in its queries. A parent's is its own, too."""
+        if self.rendering or "+" in name or key not in self.states or relations.of(self.states[key]).parents:
+            return True
+        return any(relation.unsure or name in relation.names for relation in self.ends.get(key, ()))
 
     # Rendering
 
