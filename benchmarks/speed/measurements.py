@@ -111,9 +111,9 @@ def tests_begun(ground: Ground, contender: Contender) -> Command:
     kept: list[str] = []
 
     def before() -> None:
-        if not _kept():
+        if not kept or _kept() != kept:  # what is there may be another history's
             ground.manage(contender, database, *TEST_SUITE)
-        kept[:] = _kept()
+            kept[:] = _kept()
 
     def check() -> None:
         if not kept or _kept() != kept:
