@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -159,15 +160,20 @@ def test_a_server_that_accepts_and_never_answers(shop: Site) -> None:
 
 
 def test_a_mute_server_that_is_replaced_costs_one_attempt(cluster: Cluster, shop: Site) -> None:
-    answers = threading.Event()
+    mute, answers = threading.Event(), threading.Event()
+
+    def silent(client: socket.socket) -> None:
+        mute.set()
+        relays.silent(client)
+
     forward = relays.forwarding("127.0.0.1", cluster.port)
-    with relay(relays.either(relays.silent, forward, answers)) as changing:
+    with relay(relays.either(silent, forward, answers)) as changing:
         process = shop.start(
             *("migrate", "--noinput", "--wait-seconds", LONG),
             DATABASE_URL=through(shop, changing.port),
             LOCKGATE_CONNECT_TIMEOUT_SECONDS="2",
         )
-        until(lambda: changing.connections, "it came")
+        until(mute.is_set, "it came, and nothing answers")
         answers.set()
         assert_waited_and_succeeded(finish(process), "nothing answers there yet")
 
