@@ -83,11 +83,22 @@ class WholeApps(Registry):
             return
         with self._as_it_is():
             super().clear_cache()
+        if self._has_others:
+            return
         for label, found in self._all_models.items():
             for name, model in found.items():
                 if self._is_without_partner((label, name)):
                     model._meta.__dict__["_reverse_one_to_one_field_names"] = frozenset()
                 model._meta.__dict__["fields_map"] = reverse.Names(model, self)
+
+    @property
+    def _has_others(self) -> bool:
+        """Whether code has made a class of its own here, whose relations no state knows."""
+        return any(
+            (label, name) not in self.states and not model._meta.auto_created
+            for label, found in self._all_models.items()
+            for name, model in found.items()
+        )
 
     def _is_without_partner(self, key: ModelKey) -> bool:
         """Whether nothing is one-to-one with a model. ``create()`` asks for the names of what is.
