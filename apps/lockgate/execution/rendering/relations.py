@@ -113,7 +113,7 @@ def _of_fields(model: ModelState, fields: list[Any]) -> Iterator[Relation]:
         key = bool(field.primary_key or getattr(field.remote_field, "parent_link", False))
         to = tuple(name for name in getattr(field, "to_fields", None) or () if name)
         target = resolve_relation(field.remote_field.model, *here)
-        names = (*accessors, model.name_lower, *_named(model, field.remote_field.related_query_name))
+        names = (*accessors, model.name_lower, _named(model, field.remote_field.related_query_name))
         one_to_one, unsure = bool(field.one_to_one), not _is_djangos(field)
         yield Relation(here, target, tuple(accessors), names, key, one_to_one, unsure, to)
 
@@ -131,16 +131,15 @@ def _accessor(model: ModelState, field: Any) -> str | None:
 
     None where there is none. One name too many would do no harm.
     """
-    for name in _named(model, field.remote_field.related_name or model.options.get("default_related_name")):
+    if name := _named(model, field.remote_field.related_name or model.options.get("default_related_name")):
         return None if name.endswith("+") else name
     return model.name_lower if field.one_to_one else f"{model.name_lower}_set"
 
 
-def _named(model: ModelState, given: str | None) -> Iterator[str]:
-    """A name that was given for a relation, with what it says of its model in place; nothing where none was."""
-    if given:
-        own = {"class": model.name_lower, "model_name": model.name_lower, "app_label": model.app_label.lower()}
-        yield str(given) % own
+def _named(model: ModelState, given: str | None) -> str:
+    """A name that was given for a relation, with what it says of its model in place; empty where none was."""
+    own = {"class": model.name_lower, "model_name": model.name_lower, "app_label": model.app_label.lower()}
+    return str(given) % own if given else ""
 
 
 def _is_plain(model: ModelState) -> bool:
