@@ -130,10 +130,9 @@ def _kept() -> list[str]:
 
 def _forget() -> None:
     with databases.admin() as connection:
-        for name in map(sql.Identifier, _kept()):
-            connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(name))
-    for kept in _kept():
-        set_aside(kept)
+        for name in _kept():
+            connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
+            set_aside(name)
 
 
 def _command(ground: Ground, contender: Contender, database: Database, *arguments: str, **options: object) -> Command:

@@ -95,9 +95,9 @@ class Database:
 
 
 @contextlib.contextmanager
-def another(template: str | None = None) -> Iterator[Database]:
+def another() -> Iterator[Database]:
     """A new database, for as long as the block."""
-    database = create(template)
+    database = create()
     try:
         yield database
     finally:
