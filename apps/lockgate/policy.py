@@ -163,6 +163,8 @@ STOP_DEADLINE = timedelta(seconds=1.7)
 MIGRATIONS_WAITING = 16
 # For the server to take in that a statement is to be cancelled; the process may end without.
 CANCEL_TIMEOUT = timedelta(seconds=0.5)
+# A server ignores the request while it still reads what is to be cancelled.
+CANCEL_AGAIN_AFTER = timedelta(seconds=0.1)
 # Two chances to land on the same backend suffice behind an idle pooler; a busy one shows itself by changing pids.
 POOLER_PROBES = 5
 # How long a probe may take behind a pooler: one whose pool is exhausted by session clients makes it wait.

@@ -86,6 +86,14 @@ def test_it_can_be_cancelled(session: psycopg.Connection) -> None:
         message.answer("")
 
 
+def test_it_can_be_cancelled_before_the_server_has_read_it(session: psycopg.Connection) -> None:
+    """More than a socket takes at once: PostgreSQL ignores the first request, since it runs no statement yet."""
+    message = sent(session, f"/* {'x' * 50_000_000} */ SELECT pg_sleep(60)")
+    message.cancel(20)
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        message.answer("")
+
+
 def test_a_server_that_does_not_answer_is_waited_for_so_long(session: psycopg.Connection) -> None:
     session.execute(
         "CREATE FUNCTION deaf() RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOOP BEGIN PERFORM pg_sleep(3); "

@@ -16,6 +16,8 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
+from lockgate import policy
+
 
 class Message:
     """What goes through a session that has nothing else to do."""
@@ -56,11 +58,14 @@ class Message:
         return [value for result in self._results for value in _column(result, name.encode())]
 
     def cancel(self, patience: float) -> None:
-        """Have the server end it, and wait so many seconds for its answer, whatever that is."""
+        """Have the server end it, and wait so many seconds for its answer, whatever that is.
+
+        The request is repeated: a server that has not read the message yet takes the first for nothing.
+        """
         deadline = time.monotonic() + patience
-        if not self.arrived:
-            self._session.cancel_safe(timeout=patience)
-            self._wait(deadline)
+        while not self.arrived and (left := deadline - time.monotonic()) > 0:
+            self._session.cancel_safe(timeout=left)
+            self._wait(min(deadline, time.monotonic() + policy.CANCEL_AGAIN_AFTER.total_seconds()))
 
     def _wait(self, deadline: float | None = None) -> None:
         waiting = select.poll()
