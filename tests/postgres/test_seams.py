@@ -18,6 +18,11 @@ from django.db.models.signals import post_init, post_migrate, post_save, pre_ini
 from django.dispatch import Signal
 
 from lockgate.execution import django_seams
+from lockgate.execution.duties import Duties
+from lockgate.execution.executor import Executor
+from lockgate.execution.progress import Progress
+from lockgate.policy import Policy
+from lockgate.redaction import Redactor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -170,6 +175,17 @@ def test_an_executor_that_begins_with_a_loader_has_all_that_djangos_has() -> Non
     assert ours["applied_migrations"].keys() == djangos["applied_migrations"].keys()
     assert ("seams", "0001_a") not in before.applied_migrations
     assert executor.loader.graph.nodes.keys() == stock.loader.graph.nodes.keys()
+
+
+def test_an_executor_reads_the_files_anew_where_migrations_replace_others() -> None:
+    """What replaces what in a graph depends on what is applied."""
+    given = MigrationExecutor(connection).loader
+    duties = Duties(connection, Progress(print), (), lambda **_: None, print, Redactor([]), Policy())
+    assert Executor(connection, duties=duties, loader=given).loader.graph is given.graph
+    given.replacements = {("seams", "0003_c"): Migration("0003_c", "seams")}
+    executor = Executor(connection, duties=duties, loader=given)
+    assert not executor.loader.replacements
+    assert executor.loader.graph is not given.graph
 
 
 def test_many_migrations_are_recorded_in_their_order_and_taken_note_of() -> None:

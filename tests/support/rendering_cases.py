@@ -122,6 +122,12 @@ def library() -> list[Operation]:
                 "by_code",
                 ForeignKey("library.Author", CASCADE, to_field="code", related_name="coded_%(class)ss", null=True),
             ),
+            (
+                "named",
+                ForeignKey(
+                    "library.Author", CASCADE, related_name="for_code", related_query_name="in_%(class)ss", null=True
+                ),
+            ),
             ("sequel_of", ForeignKey("self", CASCADE, null=True, related_name="sequels")),
             ("tags", models.ManyToManyField("library.Tag")),
         ),
@@ -226,6 +232,7 @@ def _reverse(apps: Any, see: Any) -> None:
     see(ann.book_set.count(), book.author is ann, author.objects.filter(book__title="One").count())
     apps.get_model("library", "Review").objects.create(book=book, stars=5)
     see(author.objects.filter(book__reviews__stars=5).count(), author.objects.filter(profile__bio="").count())
+    see(author.objects.filter(in_books__title="One").count(), ann.for_code.count())
     see(
         [each.stars for each in book.reviews.all()],
         book.sequels.count(),
