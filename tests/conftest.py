@@ -20,6 +20,15 @@ def database() -> Iterator[Database]:
     made.drop()
 
 
+@pytest.fixture(scope="session")
+def pgvector() -> None:
+    """The extension ``vector`` can be created on the session's server: an embedded one has it, another may not."""
+    with databases.admin() as connection:
+        found = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'vector'").fetchone()
+    if found is None:
+        pytest.skip("NOT TESTED: extensions, because the server of TEST_DATABASE_URL has no pgvector")
+
+
 @pytest.fixture
 def site(tmp_path: Path, database: Database) -> Site:
     """A project behind the gate, with an empty database."""

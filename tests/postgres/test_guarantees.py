@@ -202,6 +202,7 @@ def test_a_commit_in_a_migrations_sql_is_found_out_and_not_called_a_rollback(sho
     assert ("shop", "0002_commits") not in shop.database.applied()
 
 
+@pytest.mark.usefixtures("pgvector")
 def test_an_extension_that_a_migration_requires_is_created_for_it(shop: Site) -> None:
     shop.migration("0002_vector", ADD_COLUMN.format("more"), requires_extensions='["vector"]')
     result = shop.migrate()
@@ -209,6 +210,7 @@ def test_an_extension_that_a_migration_requires_is_created_for_it(shop: Site) ->
     assert 'extension "vector" created' in result.out
 
 
+@pytest.mark.usefixtures("pgvector")
 def test_an_extension_that_fails_to_install_ends_no_run(shop: Site) -> None:
     shop.database.execute("CREATE TYPE vector AS (x int)")  # what its script wants to make is there already
     shop.lockgate = {"EXTENSIONS": ["vector"]}

@@ -175,6 +175,7 @@ def test_one_connection_and_nothing_is_left_set(shop: Quick) -> None:
     until(lambda: servers.sessions(shop.database) == [], "the session is gone")
 
 
+@pytest.mark.usefixtures("pgvector")
 def test_an_extension_is_made_with_it(tmp_path: Path, database: Database) -> None:
     site = Site(tmp_path / "site", database, lockgate={"EXTENSIONS": ["vector"]})
     site.migration("0001_initial", CREATE_COUNTER)
@@ -241,6 +242,7 @@ def test_a_table_of_djangos_that_is_none(shop: Quick) -> None:
     assert shop.database.rows(RELATIONS) == [("django_migrations",)]
 
 
+@pytest.mark.usefixtures("pgvector")
 def test_an_extension_of_another_version(tmp_path: Path, database: Database) -> None:
     """The server has one; the snapshot is told that it was made with another."""
     site = Site(tmp_path / "site", database, lockgate={"EXTENSIONS": ["vector"]})

@@ -101,12 +101,14 @@ def test_a_file_made_elsewhere(site: Site, changes: dict[str, object], why: str)
     replayed(site, site.migrate(), why)
 
 
+@pytest.mark.usefixtures("pgvector")
 def test_an_extension_of_another_version(site: Site, database: Database) -> None:
     database.execute("CREATE EXTENSION vector")
     rewrite(site, extensions={"vector": "0.0.1"})
     replayed(site, site.migrate(), "and was 0.0.1 where it was made")
 
 
+@pytest.mark.usefixtures("pgvector")
 def test_an_extension_that_would_be_created_in_another_version(site: Site) -> None:
     rewrite(site, extensions={"vector": "0.0.1"})
     replayed(site, site.migrate(), "and was 0.0.1 where it was made")
@@ -224,6 +226,7 @@ def test_a_database_that_is_not_empty(site: Site, statement: str, named: str) ->
     replayed(site, site.migrate(), f"the database is not empty: it has {named}")
 
 
+@pytest.mark.usefixtures("pgvector")
 def test_what_an_extension_brought_does_not_count(site: Site) -> None:
     site.database.execute("CREATE EXTENSION vector")
     assert f"from {SNAPSHOT} in" in site.migrate().out

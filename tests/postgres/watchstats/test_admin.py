@@ -16,7 +16,7 @@ from watchstats.similarity.models import DIMENSIONS, ItemEmbedding
 
 from .conftest import MakeEvent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.usefixtures("pgvector"), pytest.mark.django_db]
 
 MODELS = [Server, Viewer, Item, Playback, ItemEmbedding]
 

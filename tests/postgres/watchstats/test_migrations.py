@@ -24,7 +24,7 @@ def test_the_migrations_describe_the_models() -> None:
 
 
 @pytest.fixture
-def at(transactional_db: None) -> Any:
+def at(pgvector: None, transactional_db: None) -> Any:
     """Brings watchstats to one of its migrations and returns the models as they were then."""
 
     def bring(name: str) -> Apps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
@@ -12,7 +13,7 @@ from watchstats.models import Item
 from watchstats.similarity import neighbours
 from watchstats.similarity.models import DIMENSIONS, ItemEmbedding
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.usefixtures("pgvector"), pytest.mark.django_db]
 
 
 def vector(*head: float) -> list[float]:
@@ -54,6 +55,14 @@ def test_an_item_without_embedding_is_not_found(api: Client) -> None:
     assert api.get(f"/api/items/{item.pk}/similar").status_code == 404
     assert api.get("/api/items/9000/similar").status_code == 404
     assert api.get("/api/items/0/similar").status_code == 422
+
+
+def test_searching_is_for_the_token_and_for_staff(client: Client, api: Client, alien: Item) -> None:
+    path = f"/api/items/{alien.pk}/similar"
+    client.force_login(User.objects.create_user("guest"))
+    assert client.get(path).status_code == 401
+    client.force_login(User.objects.create_user("member", is_staff=True))
+    assert (client.get(path).status_code, api.get(path).status_code) == (200, 200)
 
 
 def put(client: Client, item: int, embedding: Any, model: str = "minilm") -> int:
