@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from tests.container.engine import (
     why_no_base_images,
     why_no_engine,
 )
+from tests.support.servers import free_port
 
 HERE = Path(__file__).parent
 skipped: list[str] = []  # the reason, once for each test that did not run
@@ -174,8 +174,7 @@ def compose(engine: Engine, image: str, tmp_path: Path) -> Iterator[Project]:
             if override:
                 files.append(tmp_path / "override.yaml")
                 files[-1].write_text(override)
-            with socket.create_server(("127.0.0.1", 0)) as listener:
-                port = str(listener.getsockname()[1])
+            port = str(free_port())
             environment = {"LOCKGATE_IMAGE": image, "HTTP_PORT": port, "DB_PORT": port}
             project = Compose(command, f"{engine.name}-{port}", files, environment)
             projects.callback(project.down)

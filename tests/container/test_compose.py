@@ -13,7 +13,7 @@ from tests.container.engine import Compose, Engine, compose_command, get
 
 REPLICAS = 4
 # A window of 2 s for the first success, as a fixed start period of 40 s is to a migration of minutes.
-IMPATIENT = "services: {web: {healthcheck: {interval: 1s, timeout: 1s, retries: 2%s}}}"
+IMPATIENT = "services: {web: {healthcheck: {interval: 1s, timeout: 10s, retries: 2%s}}}"
 
 
 class Traffic:
@@ -139,6 +139,12 @@ def long(engine: Engine, image: str) -> str:
     return engine.release(image, "long", "[migrations.RunSQL('SELECT pg_sleep(12)')]")
 
 
+@pytest.fixture(scope="module")
+def longer(engine: Engine, image: str) -> str:
+    """Nobody waits for its end."""
+    return engine.release(image, "longer", "[migrations.RunSQL('SELECT pg_sleep(120)')]")
+
+
 def test_dependents_wait_for_a_migration_however_long_it_takes(compose: Project, long: str) -> None:
     project = compose(IMPATIENT % "")
     project("up", "--detach", "--no-build", LOCKGATE_IMAGE=long)
@@ -146,9 +152,9 @@ def test_dependents_wait_for_a_migration_however_long_it_takes(compose: Project,
     proxy.wait_for_health("healthy")
 
 
-def test_with_the_usual_fixed_window_they_would_be_aborted(compose: Project, long: str) -> None:
+def test_with_the_usual_fixed_window_they_would_be_aborted(compose: Project, longer: str) -> None:
     project = compose(IMPATIENT % ", start_period: 2s")
-    result = project.attempt("up", "--detach", "--no-build", LOCKGATE_IMAGE=long)
+    result = project.attempt("up", "--detach", "--no-build", LOCKGATE_IMAGE=longer)
     assert result.returncode != 0
     assert "unhealthy" in result.stdout
     assert not [proxy for proxy in project.containers("proxy") if proxy.running]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import servers
 from tests.support.processes import until
 from tests.support.sites import ROOT
 
@@ -55,17 +55,11 @@ def test_an_unknown_command_is_named() -> None:
     assert (result.returncode, "no-such-command" in result.stderr) == (127, True)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_make_run_serves_and_ends_whole_and_then_finds_nothing_to_migrate(tmp_path: Path) -> None:
     """What ``make run`` runs, twice, on a cluster of the test's own."""
     outputs = []
     for _ in range(2):
-        port = free_port()
+        port = servers.free_port()
         process = subprocess.Popen(
             [ROOT / "docker" / "run_locally.sh"],
             cwd=ROOT,

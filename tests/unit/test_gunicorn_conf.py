@@ -17,12 +17,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import servers
+from tests.support.processes import until
+
 CONFIG = Path(__file__).parents[2] / "docker" / "gunicorn.conf.py"
 PATIENCE = 60.0  # seconds for an end that takes one; requests in flight may have half of them
 APPLICATION = """
 import time
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
+        open("in_flight", "w").close()
         time.sleep(2)
     failed = environ["QUERY_STRING"] == "fail"
     start_response("503 Service Unavailable" if failed else "200 OK", [("Content-Type", "text/plain")])
@@ -37,8 +41,7 @@ def block_signals() -> None:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    return servers.free_port()
 
 
 class Gunicorn:
@@ -95,9 +98,9 @@ def test_a_stop_while_it_starts_is_obeyed_before_anything_is_served(gunicorn: Gu
 
 def test_a_stop_lets_requests_in_flight_finish(gunicorn: Gunicorn) -> None:
     gunicorn.wait_until_it_serves()
-    with socket.create_connection(("127.0.0.1", int(gunicorn.url.rsplit(":", 1)[1])), 10) as connection:
+    with socket.create_connection(("127.0.0.1", int(gunicorn.url.rsplit(":", 1)[1])), PATIENCE) as connection:
         connection.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
-        time.sleep(0.5)
+        until((gunicorn.log.parent / "in_flight").exists, "the request is in flight")
         gunicorn.process.send_signal(signal.SIGTERM)
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.endswith(b"served")

@@ -59,7 +59,7 @@ def probe(port: int | str, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
 
 
@@ -108,7 +108,7 @@ def test_no_answer_is_1_soon(answer: Callable[..., tuple[int, list[bytes]]]) -> 
     port, _ = answer(None)
     begun = time.monotonic()
     result = probe(port)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 25  # what listens waits for 30
     assert (result.returncode, result.stdout) == (1, "/readyz: timed out\n")
 
 
