@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,14 +18,14 @@ from project import embedded
 from tests.support import databases, schema, servers
 from tests.support.databases import Database, another
 from tests.support.processes import lock_is_free, until
-from tests.support.quick import TAKEN, Quick, age, assert_ordinary
+from tests.support.quick import NAP, TAKEN, Quick, age, assert_ordinary, nap
 from tests.support.servers import assert_no_secret
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Result, Site, finish
 from tests.support.sweep_wire import Moment, Watch, on_the_wire
 
 SNAPSHOT = "lockgate-snapshot.sql"
 LOADED = "start: the database was empty, and is as the manifest's snapshot\n"
-SLOW = 'migrations.RunSQL("CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM pg_sleep(0.5)")'
+SLOW = 'migrations.RunSQL("CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM pg_sleep({0})")'
 ROWS = (
     "SELECT app_label, model, codename, permission.id, type.id FROM auth_permission AS permission"
     " JOIN django_content_type AS type ON type.id = content_type_id"
@@ -59,7 +60,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
 
 @pytest.fixture(scope="module")
 def shared_slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
-    with made(tmp_path_factory.mktemp("slowly"), SLOW) as found:
+    with made(tmp_path_factory.mktemp("slowly"), SLOW.format(NAP)) as found:
         yield found
 
 
@@ -72,8 +73,9 @@ def shop(shared: Quick) -> Iterator[Quick]:
 
 @pytest.fixture
 def slow(shared_slow: Quick) -> Iterator[Quick]:
-    """The same, with a snapshot that takes half a second to load: in the middle a view is filled."""
+    """The same, with a snapshot that takes a minute to load, for now: in the middle a view is filled."""
     with shared_slow.borrowed() as found:
+        nap(found.database, 60)
         yield found
 
 
@@ -493,6 +495,7 @@ def test_a_signal_in_the_middle_leaves_nothing_and_is_told(slow: Quick, number: 
     assert result.err == f"error: interrupted by {name}\n  state  nothing was changed\n  next   run again\n"
     until(lambda: lock_is_free(slow.database), "the lock is free")
     assert is_empty(slow.database)
+    nap(slow.database, 0)
     assert_loaded(slow.start())
     assert_whole(slow)
 
@@ -519,9 +522,10 @@ def test_killed_before_and_after_every_statement_it_is_all_or_nothing(shop: Quic
 def struck(shop: Quick, watch: Watch, *, killed: bool) -> bool:
     """Whether a run that is killed there, or whose backend is ended there, leaves all; otherwise it leaves nothing."""
     with another() as database, on_the_wire(watch) as watched:
-        process = shop.site.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name))
-        watch.strike = (lambda backend: process.kill()) if killed else terminate
-        result = finish(process)
+        started: list[subprocess.Popen[str]] = []
+        watch.strike = (lambda backend: until(lambda: started, "it is started")[0].kill()) if killed else terminate
+        started.append(shop.site.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name)))
+        result = finish(started[0])
         assert watch.struck
         assert result.code == (-signal.SIGKILL if killed else 0), result.text
         until(lambda: lock_is_free(database), "the lock is free")
@@ -545,11 +549,11 @@ def test_a_signal_while_it_commits_does_not_keep_it_from_saying_so(shop: Quick, 
         commit = len(watched.watch.statements) - 1
     watch = Watch(commit, Moment.AFTER)
     with on_the_wire(watch) as watched:
-        process = shop.site.start(
-            "migrate", "--noinput", DATABASE_URL=watched.url(shop.database.name), LOCKGATE_EXPLAIN_START="1"
-        )
-        watch.strike = lambda backend: process.send_signal(number)
-        result = finish(process)
+        started: list[subprocess.Popen[str]] = []
+        watch.strike = lambda backend: until(lambda: started, "it is started")[0].send_signal(number)
+        url = watched.url(shop.database.name)
+        started.append(shop.site.start("migrate", "--noinput", DATABASE_URL=url, LOCKGATE_EXPLAIN_START="1"))
+        result = finish(started[0])
     assert watch.struck
     # The relay keeps the answer to itself, so it is the ordinary path that finds all of it there.
     assert_ordinary(result, "")
@@ -560,7 +564,7 @@ def test_a_signal_while_it_commits_does_not_keep_it_from_saying_so(shop: Quick, 
 def test_a_killed_load_does_not_go_on_in_the_server(tmp_path: Path, database: Database) -> None:
     """It would hold the lock meanwhile."""
     site = Site(tmp_path / "site", database)
-    site.migration("0001_initial", CREATE_COUNTER, SLOW.replace("0.5", "20 * (current_database() = 'NAME')::int"))
+    site.migration("0001_initial", CREATE_COUNTER, SLOW.format("60 * (current_database() = 'NAME')::int"))
     path = site.path / "shop" / "migrations" / "0001_initial.py"
     path.write_text(path.read_text().replace("NAME", database.name))
     prepared(site)
@@ -568,12 +572,13 @@ def test_a_killed_load_does_not_go_on_in_the_server(tmp_path: Path, database: Da
     until(lambda: sleeping(database), "the load has come to the view")
     process.kill()
     finish(process)
-    until(lambda: lock_is_free(database), "the lock is free", patience=10)
+    until(lambda: lock_is_free(database), "the lock is free")
 
 
 def test_a_backend_that_is_ended_in_the_middle_is_followed_by_the_ordinary_path(slow: Quick) -> None:
     process = slow.site.start("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1")
     until(lambda: sleeping(slow.database), "the load has come to the view")
+    nap(slow.database, 0)
     slow.database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         f"WHERE datname = '{slow.database.name}' AND wait_event = 'PgSleep'"

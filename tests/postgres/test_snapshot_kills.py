@@ -13,6 +13,7 @@ import pytest
 from tests.support import databases, schema
 from tests.support.databases import Database
 from tests.support.processes import lock_is_free, until
+from tests.support.quick import NAP, nap
 from tests.support.sites import CREATE_COUNTER, SEED_COUNTER, Site, finish
 
 SNAPSHOT = "lockgate-snapshot.sql"
@@ -29,11 +30,12 @@ def expected() -> Iterator[Database]:
 
 @pytest.fixture
 def slow(site: Site) -> Site:
-    """A project whose snapshot takes half a second to load: in the middle a view is filled."""
+    """A project whose snapshot takes half a second to load, or as a test wants: in the middle a view is filled."""
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
-    site.migration("0002_slow", SLOW.format(0.5))
+    site.migration("0002_slow", SLOW.format(NAP))
     built = site.run("buildsnapshot")
     assert built.code == 0, built.text
+    nap(site.database, 0.5)
     return site
 
 
@@ -53,8 +55,10 @@ def ended_well(site: Site) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_in_the_middle_of_the_load_nothing_is_left(slow: Site, number: int) -> None:
+    nap(slow.database, 60)
     process = slow.start("migrate", "--noinput")
     until(lambda: sleeping(slow.database), "the load has come to the view")
+    nap(slow.database, 0)
     process.send_signal(number)
     assert finish(process).code != 0
     until(lambda: lock_is_free(slow.database), "the killed run's lock is free")
@@ -70,6 +74,7 @@ def test_before_the_commit_and_after_it(slow: Site) -> None:
     seen = set()
     for part in (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.96, 0.99):
         database = databases.create()
+        nap(database, 0.5)
         process = slow.start("migrate", "--noinput", DATABASE_URL=database.url)
         time.sleep(whole * part)
         process.kill()
@@ -120,6 +125,7 @@ def test_in_a_receiver_before_or_after_it(slow: Site, receiver: str, tmp_path: P
 
 def test_a_file_that_changes_while_it_is_loaded_is_rolled_back(slow: Site) -> None:
     path = slow.path / SNAPSHOT
+    nap(slow.database, 4)
     process = slow.start("migrate", "--noinput")
     until(lambda: sleeping(slow.database), "the load has come to the view")
     with path.open("ab") as file:

@@ -38,6 +38,8 @@ def linger(sender, **kwargs):
 
 post_migrate.connect(linger)
 """
+# How long a statement sleeps, in SQL: what ``nap`` has told the database.
+NAP = "coalesce(nullif(current_setting('shop.nap', true), ''), '0')::float"
 TAKEN = "start: manifest and database agree: nothing else was looked at\n"
 NOT_TAKEN = "start: the ordinary path is taken: "
 
@@ -98,6 +100,11 @@ def quick(folder: Path) -> Iterator[Quick]:
         yield Quick(site, site.database)
     finally:
         site.database.drop()
+
+
+def nap(database: Database, seconds: float) -> None:
+    """Let statements that sleep for NAP sleep so long, in every session that begins from now on."""
+    database.execute(f"ALTER DATABASE \"{database.name}\" SET shop.nap = '{seconds}'")
 
 
 def age(path: Path, seconds: float = 60) -> None:
