@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.processes import until
+from tests.support.processes import running, until
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site, finish, sleep
 
 
@@ -246,12 +246,9 @@ def test_an_interrupted_call_does_not_kill_the_process_that_goes_on(shop: Site) 
         "time.sleep(2.5)\nprint('alive')\n"
     )
     process = shop.start()
-    until(
-        lambda: shop.database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(30)%%'") > 1,
-        "it runs",
-    )
-    process.terminate()
+    until(lambda: running(shop.database, "pg_sleep(30)"), "it runs")
     started = time.monotonic()
+    process.terminate()
     result = finish(process)
     assert (result.code, result.out) == (0, "caught\nalive\n"), result.text
     assert time.monotonic() - started > 2
@@ -264,7 +261,8 @@ def test_a_session_killed_while_it_waits_is_explained(shop: Site) -> None:
         waiting = shop.start("migrate", "--noinput")
         until(lambda: waiters(shop), "it waits for the lock")
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'lockgate - %'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'lockgate - %' AND datname = current_database()"
         )
         result = finish(waiting)
     assert result.code == 1

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.support.databases import Database
-from tests.support.processes import until
+from tests.support.processes import running, says, until
 from tests.support.sites import Site, finish
 
 CREATE = """
@@ -22,8 +22,6 @@ migrations.CreateModel(
 """
 ADD_COLUMN = 'migrations.AddField("{0}", "note", models.IntegerField(null=True))'
 TAKE_NOTE = 'migrations.RunSQL("INSERT INTO shop_counter (value) VALUES (1)", migrations.RunSQL.noop)'
-# Seconds that a blocker stays. Stock Django makes every SELECT behind its queued ALTER TABLE wait as long.
-STAYS = 4
 HOLDERS = """
 SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -64,16 +62,18 @@ def reading(database: Database, table: str) -> Iterator[list[float]]:
 
 def test_a_blocker_that_lets_go_is_waited_for_and_nobody_queues_behind_it(counter: Site) -> None:
     counter.migration("0002_note", ADD_COLUMN.format("Counter"))
-    with counter.database.connect() as blocker, reading(counter.database, "shop_counter") as took:
+    with counter.database.connect() as blocker:
         blocker.execute("BEGIN")
         blocker.execute("SELECT count(*) FROM shop_counter")
         runner = counter.start("migrate", "--noinput")
-        time.sleep(STAYS)
+        heard = says(runner, "waits, out of the way of others, for pid")
+        # Stock Django makes every SELECT behind its queued ALTER TABLE wait for the blocker's end.
+        with reading(counter.database, "shop_counter") as took:
+            until(lambda: len(took) > 100, "others read on while it waits")
         blocker.execute("ROLLBACK")
         result = finish(runner)
     assert result.code == 0, result.text
-    assert re.search(r"waits, out of the way of others, for pid \d+ .*idle in transaction for", result.out)
-    assert max(took) < STAYS / 2
+    assert re.search(r"waits, out of the way of others, for pid \d+ .*idle in transaction for", heard)
     assert counter.database.value("SELECT attempts FROM lockgate_migrationrecord WHERE name = '0002_note'") == 1
 
 
@@ -95,19 +95,23 @@ def test_a_blocker_that_never_lets_go_is_named(counter: Site) -> None:
 
 def test_a_lock_that_comes_up_after_the_look_fails_the_attempt_and_another_follows(counter: Site) -> None:
     """The code of a migration takes its time before the lock is asked for; by then somebody has it."""
-    slow = 'migrations.RunSQL("SELECT pg_sleep(2)", migrations.RunSQL.noop)'
+    # Tried, not waited for: its lock_timeout would end the wait.
+    slow = (
+        'migrations.RunSQL("DO $$BEGIN WHILE NOT pg_try_advisory_xact_lock(7) LOOP PERFORM pg_sleep(0.01); END LOOP; '
+        'END$$", migrations.RunSQL.noop)'
+    )
     counter.migration("0002_note", slow, TAKE_NOTE, ADD_COLUMN.format("Other"))
     with counter.database.connect() as blocker:
+        blocker.execute("SELECT pg_advisory_lock(7)")
         runner = counter.start("migrate", "--noinput")
-        asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(2)%%' AND pid <> pg_backend_pid()"
-        until(lambda: counter.database.value(asleep) == 1, "the migration sleeps")
+        until(lambda: running(counter.database, "pg_try_advisory_xact_lock"), "the migration takes its time")
         blocker.execute("BEGIN")
         blocker.execute("LOCK TABLE shop_other IN ACCESS SHARE MODE")
-        time.sleep(3)
+        blocker.execute("SELECT pg_advisory_unlock(7)")
+        says(runner, "did not get its locks in time; rolled back, trying again")
         blocker.execute("ROLLBACK")
         result = finish(runner)
     assert result.code == 0, result.text
-    assert "did not get its locks in time; rolled back, trying again" in result.out
     assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
     assert counter.database.value("SELECT attempts FROM lockgate_migrationrecord WHERE name = '0002_note'") > 1
 
@@ -122,6 +126,7 @@ def test_tables_locked_in_the_opposite_order_by_a_client_end_well(counter: Site)
 
     def swap() -> None:
         with counter.database.connect() as client:
+            client.execute("SET deadlock_timeout = '10s'")  # no attempt waits so long, also where a process is held up
             turn = 0
             while not ended.is_set():
                 first, second = ("shop_other", "shop_counter") if turn % 2 else ("shop_counter", "shop_other")
@@ -150,10 +155,10 @@ def test_the_lock_is_held_by_one_backend_through_all_attempts(counter: Site) -> 
     counter.migration("0002_note", ADD_COLUMN.format("Counter"))
     seen = set()
     with counter.database.connect() as blocker, counter.database.connect() as observer:
-        runner = counter.start("migrate", "--noinput")
-        until(lambda: observer.execute(HOLDERS).fetchone(), "the run has the lock")
         blocker.execute("BEGIN")
         blocker.execute("SELECT count(*) FROM shop_counter")
+        runner = counter.start("migrate", "--noinput")
+        until(lambda: observer.execute(HOLDERS).fetchone(), "the run has the lock")
         gone = 0
         for _ in range(200):
             rows = observer.execute(HOLDERS).fetchall()
@@ -189,11 +194,10 @@ def test_a_swallowed_lock_timeout_is_tried_again_too(counter: Site) -> None:
         blocker.execute("BEGIN")
         blocker.execute("SELECT count(*) FROM shop_counter")
         runner = counter.start("migrate", "--noinput")
-        time.sleep(4)
+        says(runner, "trying again")
         blocker.execute("ROLLBACK")
         result = finish(runner)
     assert result.code == 0, result.text
-    assert "trying again" in result.out
     assert counter.database.value("SELECT count(*) FROM shop_counter WHERE value = 7") == 1
 
 

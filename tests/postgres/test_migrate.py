@@ -148,7 +148,7 @@ def test_a_migration_that_swallows_everything_is_still_ended_by_a_signal(counter
         import time
 
         def forwards(apps, schema_editor):
-            schema_editor.execute("SELECT 'stubborn', pg_sleep(0.2)")
+            schema_editor.execute("SELECT 'stubborn'")
             while True:
                 try:
                     time.sleep(60)
@@ -157,7 +157,12 @@ def test_a_migration_that_swallows_everything_is_still_ended_by_a_signal(counter
         """,
     )
     process = counter.start("migrate", "--noinput")
-    sent = kill_at(process, counter.database, "stubborn", signal.SIGTERM)
+    idle = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state = 'idle in transaction' AND query LIKE %s"
+    )
+    until(lambda: counter.database.value(idle, [counter.database.name, "%stubborn%"]), "it is in its loop")
+    sent = time.monotonic()
+    process.send_signal(signal.SIGTERM)
     result = finish(process)
     assert time.monotonic() - sent < 15
     assert result.code != 0

@@ -18,6 +18,11 @@ def count(apps, schema_editor):
     Counter = apps.get_model("shop", "Counter")
     Counter.objects.create(value=1)
 """
+# A nap in the first run alone, which is killed in it.
+SLEEPING = f"""
+import os
+{COUNTING}    schema_editor.execute("SELECT pg_sleep(" + os.environ.get("NAP", "0") + ")")
+"""
 CONCURRENT = """
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 """
@@ -36,8 +41,10 @@ def counter(site: Site) -> Site:
 
 def killed_in(site: Site, statement: str) -> None:
     """Kill a run while the server works at a statement, and wait for its session to end."""
-    runner = site.start("migrate", "--noinput")
+    runner = site.start("migrate", "--noinput", NAP="60")
     until(lambda: site.database.value(BUSY, [f"{statement}%"]) == 1, f"{statement} is under way")
+    if "INDEX" in statement:  # before, a kill would leave nothing
+        until(lambda: site.database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 1, "it is invalid")
     runner.send_signal(signal.SIGKILL)
     finish(runner)
     until(lambda: site.database.value(RUNNERS, ["lockgate%"]) == 0, "its session ends")
@@ -72,9 +79,9 @@ def test_an_edit_of_what_is_done_is_refused(counter: Site) -> None:
 
 
 def test_code_outside_a_transaction_that_a_kill_met_runs_again_and_says_so(counter: Site) -> None:
-    sleeping = COUNTING + '    schema_editor.execute("SELECT pg_sleep(3)")\n'
+    sleeping = SLEEPING
     counter.migration("0002_steps", FIELD.format("one"), COUNT, atomic="False", imports=sleeping)
-    killed_in(counter, "SELECT pg_sleep(3)")
+    killed_in(counter, "SELECT pg_sleep(60)")
     result = counter.migrate()
     assert result.code == 0, result.text
     assert "was under way when its run ended; it runs again from its start" in result.err
@@ -82,9 +89,9 @@ def test_code_outside_a_transaction_that_a_kill_met_runs_again_and_says_so(count
 
 
 def test_code_in_a_transaction_of_its_own_runs_once(counter: Site) -> None:
-    sleeping = COUNTING + '    schema_editor.execute("SELECT pg_sleep(3)")\n'
+    sleeping = SLEEPING
     counter.migration("0002_steps", FIELD.format("one"), COUNT_ALONE, atomic="False", imports=sleeping)
-    killed_in(counter, "SELECT pg_sleep(3)")
+    killed_in(counter, "SELECT pg_sleep(60)")
     result = counter.migrate()
     assert result.code == 0, result.text
     assert counter.database.value("SELECT count(*) FROM shop_counter") == 1

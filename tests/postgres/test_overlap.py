@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.support import databases, schema
 from tests.support.databases import Database, another
-from tests.support.processes import lock_is_free, until
+from tests.support.processes import lock_is_free, says, until
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Result, Site, finish
 from tests.support.sweep_wire import Moment, Watch, on_the_wire
 
@@ -197,7 +198,7 @@ def test_a_lock_that_another_session_has_is_waited_for_on_the_ladder(shop: Site)
         until(lambda: "0005_check" in applied(shop), "the check is done")
         refused = "SELECT count(*) > 0 FROM lockgate_migrationrecord WHERE name = '0006_three'"
         assert not shop.database.value(refused)
-        other.execute("SELECT pg_sleep(1)")
+        says(process, "trying again")
         other.execute("ROLLBACK")
     result = finish(process)
     assert result.code == 0, result.text
@@ -297,9 +298,10 @@ def test_at_every_message_each_migration_is_all_or_nothing(shop: Site, moment: M
 def struck(shop: Site, watch: Watch, undisturbed: Database, *, killed: bool) -> bool:
     """One run to its end there, and one that finishes; whether the first came so far."""
     with another() as database, on_the_wire(watch) as watched:
-        process = shop.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name))
-        watch.strike = (lambda backend: process.kill()) if killed else terminate
-        result = finish(process)
+        started: list[subprocess.Popen[str]] = []
+        watch.strike = (lambda backend: until(lambda: started, "it is started")[0].kill()) if killed else terminate
+        started.append(shop.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name)))
+        result = finish(started[0])
         if not watch.struck:
             return False  # how many go into a message is a matter of time: this run had fewer of them
         assert result.code == (-signal.SIGKILL if killed else 1), result.text

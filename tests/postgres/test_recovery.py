@@ -39,6 +39,7 @@ def killed_while(library: Site, statement: str) -> None:
         other.execute("SELECT 1")  # takes the snapshot, and no lock on the table
         runner = library.start("migrate", "--noinput")
         until(lambda: library.database.value(BUSY, [f"{statement}%"]) == 1, f"{statement} is under way")
+        until(lambda: invalid(library) == 1, "the index is there")  # before, a kill would leave nothing
         runner.send_signal(signal.SIGKILL)
         finish(runner)
         until(lambda: library.database.value(RUNNERS, ["lockgate%"]) == 0, "the dead run's session ends")

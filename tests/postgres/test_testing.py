@@ -195,13 +195,13 @@ def test_an_app_without_migrations_has_its_tables(project: Site) -> None:
 
 
 def test_a_killed_builder_leaves_nothing_that_is_taken_for_whole(project: Site) -> None:
-    slow = project.migration("0002_slow", 'migrations.RunSQL("SELECT pg_sleep(3)", "")')
+    slow = project.migration("0002_slow", 'migrations.RunSQL("SELECT pg_sleep(60)", "")')
     process = project.start("test", "--noinput")
     until(lambda: sleeping(family(project)), "the template is being made")
     process.send_signal(signal.SIGKILL)
     finish(process)
     assert [name for name in templates(project) if not name.endswith("_new")] == []
-    slow.write_text(slow.read_text().replace("pg_sleep(3)", "pg_sleep(0)"))
+    slow.write_text(slow.read_text().replace("pg_sleep(60)", "pg_sleep(0)"))
     assert CREATED in passed(project.run("test", "--noinput")).err
     assert [name for name in templates(project) if name.endswith("_new")] == []
     assert CREATED not in passed(project.run("test", "--noinput")).err

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.support.databases import Database
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 90.0  # seconds
 
 
 def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
@@ -40,6 +40,17 @@ def kill_at(process: subprocess.Popen[str], database: Database, fragment: str, n
     assert process.poll() is None, f"it ended before {fragment!r} ran"
     os.kill(process.pid, number)
     return time.monotonic()
+
+
+def says(process: subprocess.Popen[str], text: str) -> str:
+    """Read a process's lines until one has this text; what was read."""
+    assert process.stdout is not None
+    read: list[str] = []
+    while text not in "".join(read[-1:]):
+        line = process.stdout.readline()
+        assert line, f"it ended, and never said {text!r}:\n{''.join(read)}\n{process.communicate()[1]}"
+        read.append(line)
+    return "".join(read)
 
 
 def lock_is_free(database: Database) -> bool:
