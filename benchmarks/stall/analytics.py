@@ -27,8 +27,9 @@ def analytics(database: Database, seconds: float = SECONDS) -> Iterator[None]:
         try:
             yield
         finally:
-            if not connection.closed:
-                connection.cancel_safe()
+            while sleeper.is_alive() and not connection.closed:
+                connection.cancel_safe()  # again: a server that has not read the statement yet takes it for nothing
+                sleeper.join(0.1)
             sleeper.join()
 
 

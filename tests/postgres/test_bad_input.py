@@ -311,8 +311,8 @@ def test_a_limit_of_the_server_is_exceeded(cluster: Cluster, applied: Site) -> N
 
 def test_a_statement_timeout_of_the_role(cluster: Cluster, applied: Site) -> None:
     role = cluster.role("IN ROLE owner")
-    cluster.execute(f"ALTER ROLE {role} SET statement_timeout = '400ms'")
-    applied.migration("0002_long", ADD_COLUMN.format("extra"), sleep(5))
+    cluster.execute(f"ALTER ROLE {role} SET statement_timeout = '3s'")
+    applied.migration("0002_long", ADD_COLUMN.format("extra"), sleep(60))
     result = applied.migrate(DATABASE_URL=applied.database.url_as(user=role))
     assert_refused(
         result,

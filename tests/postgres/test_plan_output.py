@@ -61,7 +61,7 @@ def test_who_stands_in_the_way_right_now_is_named(pending: Site) -> None:
         other.execute("SELECT count(*) FROM shop_counter")
         time.sleep(5.2)  # younger transactions are not worth a line
         shown = pending.run("migrate", "--plan").out
-    assert re.search(r'pid \d+ \("analytics", idle in transaction for \d s\) holds AccessShareLock', shown)
+    assert re.search(r'pid \d+ \("analytics", idle in transaction for \d+ s\) holds AccessShareLock', shown)
     assert "a concurrent index build would wait for pid" not in shown, "an idle read committed session has no snapshot"
 
 

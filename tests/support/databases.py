@@ -81,13 +81,13 @@ class Database:
         return sorted(self.rows("SELECT app, name FROM django_migrations"))
 
     def drop(self) -> None:
-        """A role that is no superuser must not end autovacuum, and waits until it has gone."""
+        """A role that is no superuser must not end autovacuum, and waits until it has gone; so does a slow server."""
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name))
         with admin() as connection:
             for _ in range(DROP_ATTEMPTS):
                 try:
                     connection.execute(statement)
-                except psycopg.errors.InsufficientPrivilege:
+                except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
                     time.sleep(0.1)
                 else:
                     return

@@ -83,7 +83,7 @@ class Bench:
         pid = 0
 
         def kill(backend: int) -> None:
-            assert started.wait(10)
+            assert started.wait(60)
             os.kill(pid, signal.SIGKILL)
 
         self.wire.watch = watch = watch or Watch()
@@ -107,7 +107,7 @@ class Bench:
         """End a backend, and wait until it is gone."""
         with self.admin() as admin:
             admin.execute("SELECT pg_terminate_backend(%s)", [backend])
-        until(lambda: _is_gone(backend), "the backend is gone", patience=10)  # the server's own wait looks every 100 ms
+        until(lambda: _is_gone(backend), "the backend is gone")  # the server's own wait looks every 100 ms
 
     def restart(self, backend: int) -> None:
         """What ``pg_ctl stop -m immediate`` and a start do: every session is gone, and the log is replayed."""

@@ -21,7 +21,7 @@ def test_the_state_is_that_of_the_servers_error() -> None:
     assert failures.sqlstate_of(ValueError()) is None
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_causes_that_go_round_in_a_circle_have_an_end() -> None:
     """A session that is lost while a failure is written down leaves such: each is met while handling the other."""
     first, second = OperationalError("gone"), InternalError("gone too")

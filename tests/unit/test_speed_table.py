@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import fleet, page, parts, sampler
-from benchmarks.pairs import Command, Measured, Once, Turns, measure, started
+from benchmarks.pairs import Command, Launcher, Measured, Once, Turns, measure, started
 from benchmarks.speed import command, contenders, table
 from benchmarks.speed.measurements import MEASUREMENTS
 from benchmarks.speed.results import Choice, Result
@@ -43,8 +43,12 @@ def python(name: str, code: str, tmp_path: Path, **options: object) -> Command:
     return Command(name, [sys.executable, "-c", code], tmp_path, {}, **options)  # type: ignore[arg-type]
 
 
-def test_the_first_turn_warms_up_and_what_takes_long_has_no_other(tmp_path: Path) -> None:
-    short, long = python("short", "", tmp_path), python("long", "import time; time.sleep(0.5)", tmp_path)
+def test_the_first_turn_warms_up_and_what_takes_long_has_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = {"short": 0.1, "long": 0.5}
+    monkeypatch.setattr(Launcher, "run", lambda self, command: Once(took[command.name], 0.0, 0.0))
+    short, long = python("short", "", tmp_path), python("long", "", tmp_path)
     found = measure([short, long], Turns(least=3, most=3, budget=0, once=0.4))
     assert (list(found["short"].turns), list(found["long"].turns)) == ([1, 2, 3], [0])
 
