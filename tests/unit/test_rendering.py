@@ -186,6 +186,19 @@ def test_a_model_that_code_makes_for_itself_is_found_from_what_it_points_to() ->
     assert "own" in author._meta._reverse_one_to_one_field_names
 
 
+@pytest.mark.parametrize("asked", ["Tag", "Review", "Passport"])
+def test_models_come_in_djangos_order_whichever_was_asked_for_first(asked: str) -> None:
+    """Content types and permissions are numbered in it."""
+    state = run_state()
+    django = state.as_django_has_it().apps
+    assert state.apps.get_model("library", asked)
+    found, expected = (
+        each.get_app_config("library").get_models(include_auto_created=True) for each in (state.apps, django)
+    )
+    assert [each.__name__ for each in found] == [each.__name__ for each in expected]
+    assert list(state.apps.all_models["library"]) == list(django.all_models["library"])
+
+
 def test_what_is_overridden_in_djangos_executor_is_there() -> None:
     """A seam: their names, and that the second begins with the first."""
     begins = inspect.signature(MigrationExecutor._create_project_state)

@@ -8,6 +8,7 @@ whoever asks for it has it rendered (``reverse``). Whatever looks at more than o
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -70,7 +71,7 @@ class WholeApps(Registry):
                 if state.app_label not in self.app_configs:
                     self.app_configs[state.app_label] = _App(state.app_label, self)
         self.app_configs = {label: self.app_configs[label] for label in sorted(self.app_configs)}
-        for name in ("ends", "certain"):
+        for name in ("ends", "certain", "places"):
             self.__dict__.pop(name, None)
 
     def unregister_model(self, app_label: str, model_name: str) -> None:
@@ -136,29 +137,33 @@ class WholeApps(Registry):
             return
         with self._as_it_is():
             super().render_multiple([self.states[key] for key in self.states if key in wanted])
+            for label in {label for label, _ in wanted}:
+                self._put_in_order(label)
             for key in wanted:
                 self._hang_up_names(key)
         if self._pending_operations:  # a relation to a model that is not there: Django says so
             StateApps([], self.states)
 
     def render_everything(self) -> None:
-        if self.rendering or all(name in self._all_models[label] for label, name in self.states):
-            return
         self.render(list(self.states))
-        places = {key: place for place, key in enumerate(self.states)}
 
-        def place(item: tuple[str, Any]) -> int:
-            """Where Django would have come to a model; to a table in between, with the later of its two ends."""
-            meta = item[1]._meta
-            if (key := (meta.app_label, meta.model_name)) in places:
-                return places[key]
-            ends = [field.related_model._meta for field in meta.fields if field.is_relation]
-            return max((places.get((end.app_label, end.model_name), 0) for end in ends), default=0)
+    @cached_property
+    def places(self) -> Mapping[ModelKey, int]:
+        """Where Django would have come to each model."""
+        return {key: place for place, key in enumerate(self.states)}
 
-        for found in self._all_models.values():
-            ordered = sorted(found.items(), key=place)
-            found.clear()
-            found.update(ordered)
+    def _put_in_order(self, label: str) -> None:
+        """Have an app's models as Django would have come to them."""
+        found = self._all_models[label]
+        ordered = sorted(found.items(), key=lambda item: self._place(item[1]))
+        found.clear()
+        found.update(ordered)
+
+    def _place(self, model: Any) -> tuple[float, bool]:
+        """A table in between is made just before the model whose field goes through it; what code makes comes last."""
+        meta = model._meta
+        source = meta.auto_created._meta if meta.auto_created else meta
+        return self.places.get((source.app_label, source.model_name), math.inf), source is meta
 
     @contextlib.contextmanager
     def _as_it_is(self) -> Iterator[None]:
