@@ -367,6 +367,7 @@ def renames() -> list[Migration]:
         ops.RenameField("Review", "stars", "points"),
         ops.RenameField("Author", "id", "key"),
         ops.RenameModel("Tag", "Label"),
+        ops.AddField("Label", "loans", models.ManyToManyField("library.Loan", related_name="labels")),  # which has one
         ops.RenameModel("Loan", "Lending"),
         ops.RenameModel("Passport", "Papers"),
         ops.RenameField("Author", "number", "code"),

@@ -141,8 +141,10 @@ class _Drawing:
         self.render(wanted)
 
     def render(self, keys: Iterable[ModelKey]) -> None:
-        """Render models whole, but those that are so already."""
+        """Render models whole, but those that are so already; no sketch of theirs stays, for them to refer to."""
         missing = {key: self.models[key] for key in keys if key not in self.registry.full}
+        for key in missing:
+            self.registry.unregister_model(*key)
         self.used.update(missing)
         self.registry.full.update(missing)
         self.registry.render_multiple(list(missing.values()))
