@@ -265,6 +265,27 @@ def test_an_implicit_parent_is_rendered_as_django_does() -> None:
     assert "apps" in vars(shown)
 
 
+def test_a_model_that_others_still_name_is_deleted_as_django_does() -> None:
+    state = run_state()
+    orphaning = [operations.DeleteModel("Passport"), operations.DeleteModel("Book"), operations.DeleteModel("Comic")]
+    shown = state.rendering.shown(state, plans.migration("0001", *orphaning))
+    assert type(shown) is ProjectState
+    orphaning[1].state_forwards("library", shown)
+    assert state.rendering.shown(shown, plans.migration("0002", FIELD)) is shown
+
+
+def test_a_model_that_nobody_names_any_more_is_rendered_lazily() -> None:
+    state = run_state()
+    orderly = [operations.RemoveField("Fan", "of"), operations.DeleteModel("Writer"), operations.DeleteModel("Page")]
+    assert isinstance(state.rendering.shown(state, plans.migration("0001", *orderly)), RunState)
+
+
+def test_a_change_that_cannot_be_made_is_left_to_django() -> None:
+    state = run_state()
+    wrong = [operations.RemoveField("Nothing", "of"), operations.DeleteModel("Page")]
+    assert type(state.rendering.shown(state, plans.migration("0001", *wrong))) is ProjectState
+
+
 def test_a_relation_to_nothing_fails_as_in_django() -> None:
     broken = [*library(), AddField("Author", "of", models.ForeignKey("library.Nothing", models.CASCADE))]
     state = run_state(*broken)

@@ -39,7 +39,7 @@ class View(Enum):
 
 def view_of(migration: Migration) -> View:
     """How a migration's models are rendered. Only what is Django's own to the letter is known to ask for little."""
-    operations = list(_flat(migration.operations))
+    operations = list(flat(migration.operations))
     own = overridden(migration) or type(migration).mutate_state is not Migration.mutate_state
     if class_prepared.receivers or own or not all(map(_is_djangos, operations)) or any(map(_renames_early, operations)):
         return View.FULL
@@ -54,7 +54,7 @@ def _renames_early(operation: Operation) -> bool:
     """
     if not isinstance(operation, SeparateDatabaseAndState) or not operation.database_operations:
         return False
-    return any(isinstance(each, RenameField) for each in _flat(operation.state_operations))
+    return any(isinstance(each, RenameField) for each in flat(operation.state_operations))
 
 
 def says_all(migration: Migration, models: Mapping[tuple[str, str], ModelState]) -> bool:
@@ -99,14 +99,14 @@ def _calls_code(field: Any) -> bool:
     return function is not None and getattr(function, "__module__", None) not in _PURE
 
 
-def _flat(operations: Iterable[Operation]) -> Iterator[Operation]:
+def flat(operations: Iterable[Operation]) -> Iterator[Operation]:
     """Operations, and those that they carry."""
     for operation in operations:
         yield operation
         if isinstance(operation, SeparateDatabaseAndState):
-            yield from _flat([*operation.database_operations, *operation.state_operations])
+            yield from flat([*operation.database_operations, *operation.state_operations])
         elif isinstance(operation, RunSQL):
-            yield from _flat(operation.state_operations)
+            yield from flat(operation.state_operations)
 
 
 def _is_djangos(operation: Operation) -> bool:

@@ -5,7 +5,7 @@ Read once for each ModelState: those of a run are never changed, only replaced (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,19 @@ def any_implicit(states: Iterable[ModelState]) -> bool:
         if found.implicit:
             return True
     return False
+
+
+def names_any(keys: Collection[ModelKey], states: Iterable[ModelState]) -> bool:
+    """Whether one of the models inherits from one of the keys, or points to it."""
+    return any(key in keys for state in states for key in named(state))
+
+
+def named(state: ModelState) -> Iterator[ModelKey]:
+    """The models that a model cannot be rendered without."""
+    found = of(state)
+    yield from found.parents
+    yield from found.through
+    yield from (relation.target for relation in found.all)
 
 
 def concrete(key: ModelKey, states: Models) -> ModelKey:

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps as installed
-from django.db.migrations import AlterField, Migration
+from django.db.migrations import AlterField, DeleteModel, Migration
 from django.db.migrations.state import ModelState, ProjectState
 
 from lockgate.execution.rendering import relations
-from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.certainty import View, flat, view_of
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.execution.rendering.near import Near, States, Unsure
 from lockgate.execution.rendering.originals import Originals
@@ -38,15 +38,45 @@ class Rendering:
     def shown(self, state: ProjectState, migration: Migration) -> ProjectState:
         """The state as a migration gets it: lazily rendered, or by Django where that is not known to do.
 
-        Django does not see what an implicit parent makes of a change of keys, and its statements show it.
+        Django does not see what an implicit parent makes of a change of keys, and its statements show it. Where a model
+        is deleted that others still name, it goes on with the classes of these that it has rendered before: no others
+        can be made.
         """
-        view = View.FULL if relations.any_implicit(state.models.values()) else view_of(migration)
+        view = view_of(migration)
+        if view is not View.FULL and self._is_beyond_rendering(state, migration):
+            view = View.FULL
         if view is View.FULL:
             return state.as_django_has_it() if isinstance(state, RunState) else state
         if not isinstance(state, RunState):
             state = RunState({key: model.clone() for key, model in state.models.items()}, self)
         state.show(view, _altered(migration, state.models) if view is View.NEAR else None)
         return state
+
+    def _is_beyond_rendering(self, state: ProjectState, migration: Migration) -> bool:
+        """Whether there are models, or will be within the migration, whose classes do not follow from their states."""
+        models = state.models
+        if relations.any_implicit(models.values()) or self._bereaves(state, migration):
+            return True
+        if isinstance(state, RunState):
+            return False
+        there = {(each.app_label, each.name_lower) for each in self.real_models} | models.keys()
+        return any(key not in there for model in models.values() for key in relations.named(model))
+
+    def _bereaves(self, state: ProjectState, migration: Migration) -> bool:
+        """Whether it deletes a model that another one names at that moment."""
+        if not any(isinstance(each, DeleteModel) for each in flat(migration.operations)):
+            return False
+        walked = RunState(dict(state.models), self)
+        try:
+            for operation in migration.operations:
+                before = set(walked.models)
+                operation.state_forwards(migration.app_label, walked)
+                gone = before - walked.models.keys()
+                if gone and relations.names_any(gone, walked.models.values()):
+                    return True
+        except Exception:  # what is wrong with it is told where it is applied
+            return True
+        return False
 
 
 def _altered(migration: Migration, models: Models) -> frozenset[str] | None:
