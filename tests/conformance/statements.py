@@ -41,11 +41,18 @@ _OWN = re.compile(
 # Django's record of a migration, as Lockgate sends it together with its own (record_applied.sql, record_applied_whole).
 _RECORD = re.compile(r"INSERT INTO django_migrations \(app, name, applied\) VALUES \(([^)]+)\)")
 _END = re.compile(r";\s+|;$")  # of a statement; also within a text, but then in all of those that are compared
+_TAG = re.compile(r" /\* \S+=.*? \*/")  # which command a statement comes from, as a project may have it said
+# What RenameModel sends for each relation to the renamed model.
+_OF_RENAMED = re.compile(
+    r"SELECT c\.conname|SELECT indexname|SET CONSTRAINTS"
+    r"|ALTER TABLE \S+ (DROP CONSTRAINT|ADD CONSTRAINT .* FOREIGN KEY|RENAME COLUMN)"
+)
 _VARYING = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(\+\d\d(:?\d\d)?)?"
     r"|(?<=SAVEPOINT \")\w+|(?<=_django_curs_)\d+"
     r"|[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}"
     r"|(?<=')[\w$/+=!@#%^&*(),.:;<>?~-]{32,}(?=')"  # a key, or a hash, that is made anew each time
+    r"|(?<=')(?=\w*\d)(?=\w*[a-z])[0-9a-z]{16}(?=')"  # the same, short
 )
 
 
@@ -62,7 +69,7 @@ class Compared:
 
     @property
     def same(self) -> bool:
-        return not (self.problem or self.different["off"] or self.reordered["off"])
+        return not (self.problem or self.different["off"])
 
 
 def examine(project: Project) -> Compared | str:
@@ -94,7 +101,7 @@ def _sent(made: Compared, name: str, variables: dict[str, str]) -> list[str]:
 def comparable(statements: list[str]) -> list[str]:
     """Without what Lockgate says for itself, and what differs from run to run."""
     found: list[str] = []
-    parts = (part for each in statements for part in _END.split(each) if part)
+    parts = (_TAG.sub("", part) for each in statements for part in _END.split(each) if part)
     for each in map(_in_djangos_words, parts):
         if _OWN.search(each):
             continue
@@ -120,8 +127,9 @@ def _note(made: Compared, name: str, ended: Ended) -> None:
 
 def _compare(made: Compared, name: str, lazy: list[str], other: list[str]) -> None:
     lines = list(difflib.unified_diff(other, lazy, name, "lazy", lineterm="", n=0))
-    alike = Counter(lazy) == Counter(other)
-    made.reordered[name] = sum(line.startswith("+") for line in lines[2:]) if alike else 0
+    moved = [line for line in lines[2:] if not line.startswith("@@")]
+    alike = Counter(lazy) == Counter(other) and all(_OF_RENAMED.match(line[1:]) for line in moved)
+    made.reordered[name] = sum(line.startswith("+") for line in moved) if alike else 0
     made.different[name] = [] if alike else lines
 
 
