@@ -134,6 +134,35 @@ def test_a_migration_edited_after_it_was_loaded_is_noticed(site: Site) -> None:
     assert "edited after they were applied: shop.0001_initial" in site.migrate().err
 
 
+CHOOSE = """
+def choose(apps, schema_editor):
+    sites = apps.get_model("sites", "Site").objects
+    sites.create(pk=1, domain="shop")
+    apps.get_model("shop", "Choice").objects.create(site_id=1)
+    choice = sites.get_current().choice
+    choice.menu = apps.get_model("shop", "Menu").objects.create()
+    choice.save()
+"""
+
+
+def test_what_django_keeps_of_rows_is_not_carried_from_one_replay_to_the_next(site: Site) -> None:
+    """The current site, and what was looked up from it: instances of models that the other replay does not have."""
+    site.apps, site.extra_settings = ("django.contrib.sites", *site.apps), "SITE_ID = 1"
+    site.write_settings()
+    key = '("id", models.BigAutoField(primary_key=True))'
+    to_site = '("site", models.OneToOneField("sites.Site", models.CASCADE, related_name="choice"))'
+    to_menu = '("menu", models.ForeignKey("shop.Menu", models.CASCADE, null=True))'
+    site.migration(
+        "0001_choice",
+        f'migrations.CreateModel("Menu", [{key}])',
+        f'migrations.CreateModel("Choice", [{key}, {to_site}, {to_menu}])',
+        dependencies='[("sites", "0002_alter_domain_unique")]',
+    )
+    site.migration("0002_choose", "migrations.RunPython(choose)", imports=CHOOSE)
+    build(site)
+    assert loaded(site.migrate())
+
+
 def test_pre_migrate_is_sent_once_with_the_whole_plan_and_post_migrate_once(site: Site) -> None:
     site.apps = (*site.apps, "listening")
     site.write_settings()
