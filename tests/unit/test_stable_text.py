@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from django.db import models
 
 from lockgate.planning import settings_reading, stable_text
@@ -42,6 +43,35 @@ def test_settings_that_a_migration_names_are_found() -> None:
     found = settings_reading.names([source, b"z = 1"])
     assert {"SHOP_SIZE", "SHOP_NAME", "AUTH_USER_MODEL"} <= set(found)
     assert list(found) == sorted(found)
+
+
+ENGINE = "x = settings.DATABASES['default']['ENGINE']"
+
+
+@pytest.mark.parametrize(
+    ("source", "where_counts"),
+    [
+        (ENGINE, False),
+        (f"{ENGINE} == settings.DATABASES[alias]['ENGINE']", False),
+        ("x = settings.DATABASES['default']['NAME']", True),
+        ("x = settings.DATABASES['default'][key]", True),
+        ("x = settings.DATABASES['default'].get('ENGINE')", True),
+        ("x = settings.DATABASES", True),
+        (f"{ENGINE}, settings.DATABASES['default']['HOST']", True),
+    ],
+)
+def test_of_databases_whose_engine_alone_is_read_it_does_not_count_where_they_are(
+    source: str, where_counts: bool
+) -> None:
+    """A migration that asks for it does the same on the machine that builds and on the one that runs."""
+    here, there, other = (
+        {"DATABASES": {"default": {"ENGINE": engine, "NAME": name}}}
+        for engine, name in (("postgresql", "a"), ("postgresql", "b"), ("sqlite3", "a"))
+    )
+    wanted = settings_reading.names([source.encode()])
+    first, second, third = (settings_reading.digest(wanted, each.get) for each in (here, there, other))
+    assert first != third
+    assert (first != second) is where_counts
 
 
 def test_another_value_is_another_digest() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from lockgate.planning import stable_text
@@ -19,6 +19,8 @@ ALWAYS = (
     "TIME_ZONE",
     "USE_TZ",
 )
+# Stands for DATABASES where nothing but engines is read of it: names and places differ from each build to each start.
+ENGINES = "DATABASES ENGINE"
 
 
 def names(sources: Iterable[bytes]) -> tuple[str, ...]:
@@ -32,12 +34,24 @@ def names(sources: Iterable[bytes]) -> tuple[str, ...]:
 
 def digest(wanted: Iterable[str], value_of: Callable[[str], Any]) -> str:
     """sha256 over the settings' values: one for all, because a value may be a secret."""
-    lines = [f"{name} {stable_text.of(value_of(name))}" for name in wanted]
+    lines = [f"{name} {stable_text.of(_value(name, value_of))}" for name in wanted]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def _value(name: str, value_of: Callable[[str], Any]) -> Any:
+    if name != ENGINES:
+        return value_of(name)
+    databases: Mapping[str, Mapping[str, Any]] = value_of("DATABASES") or {}
+    return {alias: each.get("ENGINE") for alias, each in databases.items()}
+
+
 def _named(tree: ast.AST) -> Iterator[str]:
+    engines = {databases for node in ast.walk(tree) if (databases := _asked_for_engine(node))}
+    if engines:
+        yield ENGINES
     for node in ast.walk(tree):
+        if node in engines:
+            continue
         match node:
             case ast.Attribute(value=ast.Name(id="settings"), attr=name):
                 yield name
@@ -45,3 +59,14 @@ def _named(tree: ast.AST) -> Iterator[str]:
                 func=ast.Name(id="getattr"), args=[ast.Name(id="settings"), ast.Constant(value=str(name)), *_]
             ):
                 yield name
+
+
+def _asked_for_engine(node: ast.AST) -> ast.AST | None:
+    """The ``settings.DATABASES`` of ``settings.DATABASES[…]["ENGINE"]``."""
+    match node:
+        case ast.Subscript(
+            value=ast.Subscript(value=ast.Attribute(value=ast.Name(id="settings"), attr="DATABASES") as databases),
+            slice=ast.Constant(value="ENGINE"),
+        ):
+            return databases
+    return None
