@@ -315,6 +315,27 @@ def test_what_a_new_database_allows_is_no_migrations_doing(tmp_path: Path) -> No
         assert "no longer: GRANT ALL ON SCHEMA public TO PUBLIC;" in refused.err
 
 
+REMEMBERING = """
+def permit(apps, schema_editor):
+    from django.contrib.auth.models import Permission
+    from django.contrib.contenttypes.models import ContentType
+    kind = ContentType.objects.get_for_model(apps.get_model("auth", "Group"))
+    Permission.objects.create(content_type=kind, codename="shop", name="shop")
+"""
+
+
+def test_what_managers_remember_of_one_replay_is_forgotten_before_the_next(site: Site) -> None:
+    """Content types have ids of their own in each database, and Django's manager keeps them."""
+    site.migration(
+        "0001_permit",
+        "migrations.RunPython(permit)",
+        imports=REMEMBERING,
+        dependencies='[("auth", "0012_alter_user_first_name_max_length")]',
+    )
+    build(site)
+    assert loaded(site.migrate())
+
+
 def test_scratch_databases_are_gone_after_a_build_that_fails_too(site: Site) -> None:
     site.migration("0001_initial", 'migrations.RunSQL("SELECT 1/0")')
     scratch = "SELECT datname FROM pg_database WHERE datname LIKE 'lockgate_scratch%%'"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.apps import apps
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
@@ -26,6 +27,7 @@ from lockgate.database import connect_failure, pg_tools, url
 from lockgate.errors import LockgateError
 
 _PREFIX = "lockgate_scratch"
+_REMEMBERING = ("contenttypes.ContentType", "sites.Site")  # whose managers keep rows for as long as the process lives
 _KEYS = ("HOST", "PORT", "USER", "PASSWORD", "OPTIONS")
 
 
@@ -82,10 +84,13 @@ def aimed(alias: str, settings: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _leave(connection: BaseDatabaseWrapper) -> None:
-    """End its session; a pool of them would go on meaning the database before."""
+    """End its session; a pool of them, and rows that are remembered, would go on meaning the database before."""
     connection.close()
     if close_pool := getattr(connection, "close_pool", None):
         close_pool()
+    for label in _REMEMBERING:
+        with contextlib.suppress(LookupError):  # it is not installed
+            apps.get_model(label).objects.clear_cache()
 
 
 @contextlib.contextmanager
