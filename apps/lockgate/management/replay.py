@@ -11,7 +11,6 @@ import dataclasses
 import io
 from typing import Any
 
-from django.apps import apps
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -31,7 +30,6 @@ class Replay:
 
     def run(self, connection: BaseDatabaseWrapper) -> None:
         """Apply every migration that can be. Raises LockgateError."""
-        _forget_rows()
         limits = dataclasses.replace(boundary.policy_in_force(), online=False, on_hazard="report")
         reached = gate.reach(connection, limits, self._listen, boundary.redact())
         request = self._command.request(self._options(connection))._replace(snapshot=None, portable=True)
@@ -54,10 +52,3 @@ class Replay:
         defaults = vars(parser.parse_args(["--noinput", "--skip-checks", f"--database={connection.alias}"]))
         self._command.checks_wanted = False
         return {**defaults, "verbosity": 0}
-
-
-def _forget_rows() -> None:
-    """Have Django forget what it keeps of rows as long as a process lives: they are those of another replay."""
-    for label, model in (("contenttypes", "ContentType"), ("sites", "Site")):
-        if apps.is_installed(f"django.contrib.{label}"):
-            apps.get_model(label, model).objects.clear_cache()
