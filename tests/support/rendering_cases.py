@@ -360,6 +360,18 @@ def asking(question: Any) -> list[Migration]:
     return grown(first, code(question), second, [third, code(question)])
 
 
+def marks() -> list[Migration]:
+    """Code does something to a class, which the next code of the same migration does not find there."""
+
+    def mark(apps: Any, see: Any) -> None:
+        author = apps.get_model("library", "Author")
+        see(hasattr(author, "marked"), apps.get_model("library", "Tag")._meta.get_field("name").blank)
+        author.marked = apps.get_model("library", "Tag")._meta.get_field("name").blank = True
+
+    put_off = ops.AddField("Tag", "note", text())
+    return grown(put_off, [code(mark), ops.RunSQL("SELECT 1", "SELECT 1"), code(mark), code(mark)])
+
+
 def renames() -> list[Migration]:
     return grown(
         ops.RenameField("Author", "code", "number"),  # what by_code refers to
@@ -602,7 +614,7 @@ def concurrent() -> list[Migration]:
 
 
 # Without renames of models, whose relations Django takes in the order of a set.
-SCHEMAS = (keys, changes, circular, separated, unmanaged, bases, others, parents, concurrent)
+SCHEMAS = (marks, keys, changes, circular, separated, unmanaged, bases, others, parents, concurrent)
 HISTORIES: dict[str, Callable[[], list[Migration]]] = {
     **{f"code asks for {each.__name__.strip('_').replace('_', ' ')}": partial(asking, each) for each in QUESTIONS},
     **{each.__name__: each for each in (*SCHEMAS, bereaved)},

@@ -87,6 +87,29 @@ def test_a_clone_keeps_what_its_original_changes(operation: operations.base.Oper
     assert _as_text(state) != expected or isinstance(operation, operations.AlterModelManagers)
 
 
+@pytest.mark.parametrize("delayed", [True, False])
+def test_code_is_given_classes_that_no_code_has_had_where_django_does_so(delayed: bool) -> None:
+    state = run_state()
+    state.is_delayed = delayed
+    state.show(View.WHOLE)
+    foreseen = state.apps.get_model("library", "Author")
+    given = []
+    for _ in range(2):
+        before = state.clone()
+        before.clear_delayed_apps_cache()
+        given.append(before.apps.get_model("library", "Author"))
+    assert given[0] is foreseen
+    assert (given[1] is foreseen) is not delayed
+
+
+def test_a_state_knows_whether_a_change_was_put_off() -> None:
+    """A seam: Django asks for it where code is about to see models, and hands it on."""
+    state = run_state(library()[1])
+    assert not state.is_delayed
+    AddField("Tag", "n", models.TextField()).state_forwards("library", state)
+    assert all(each.is_delayed for each in (state, state.clone(), state.as_django_has_it()))
+
+
 def test_what_is_not_changed_is_shared() -> None:
     state = run_state()
     before = state.clone()

@@ -30,7 +30,7 @@ def render_named(migration: Migration, state: RunState) -> None:
             if f"{label}.{name}" in named:
                 state.apps.get_model(label, name)
     except Exception:  # the code will meet it, if it asks, and finds the registry untouched
-        state.reload_models([])
+        state.reload_models([], delay=False)
 
 
 def _words(code: Any) -> Iterator[str]:

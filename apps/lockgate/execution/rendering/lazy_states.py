@@ -50,9 +50,10 @@ class LazyState(ProjectState):
         return _LazyApps(self)
 
     def reload_model(self, app_label: str, model_name: str, delay: bool = False) -> None:
-        self.__dict__.pop("apps", None)
+        self.reload_models([(app_label, model_name)], delay)
 
     def reload_models(self, models: Any, delay: bool = True) -> None:
+        self.is_delayed |= delay
         self.__dict__.pop("apps", None)
 
     def _concerns_it_alone(self) -> None:

@@ -48,7 +48,9 @@ class Rendering:
         if view is View.FULL:
             return state.as_django_has_it() if isinstance(state, RunState) else state
         if not isinstance(state, RunState):
+            delayed = state.is_delayed
             state = RunState({key: model.clone() for key, model in state.models.items()}, self)
+            state.is_delayed = delayed
         state.show(view, _altered(migration, state.models) if view is View.NEAR else None)
         return state
 
@@ -107,7 +109,7 @@ class RunState(LazyState):
     def clone(self) -> RunState:
         """A state with the same models, and the same classes until one of the two is changed."""
         made = RunState(dict(self.models), self.rendering)
-        made.view, made.referred = self.view, self.referred
+        made.view, made.referred, made.is_delayed = self.view, self.referred, self.is_delayed
         if "apps" in self.__dict__:
             made.__dict__["apps"] = self.apps
         return made
@@ -119,8 +121,15 @@ class RunState(LazyState):
             self.__dict__.pop("apps", None)
 
     def clear_delayed_apps_cache(self) -> None:
-        """Nothing here is delayed. Django asks for this where code is about to see ``apps``, which is whole."""
+        """Django asks for this where code is about to see ``apps``, which is whole.
+
+        Once a change of a model was put off, it shows classes that no code has had before: what code did to those it had,
+        and what their managers remember of rows, is gone.
+        """
         self.show(View.WHOLE)
+        if self.is_delayed and self.apps.had_by_code:
+            del self.__dict__["apps"]
+        self.apps.had_by_code = True
 
     @cached_property
     def apps(self) -> Any:
@@ -132,6 +141,7 @@ class RunState(LazyState):
     def as_django_has_it(self) -> ProjectState:
         """The same models in a state of Django's own, rendered: nothing is shared with this one."""
         made = ProjectState({key: model.clone() for key, model in self.models.items()}, self.real_apps)
+        made.is_delayed = self.is_delayed
         made.apps  # noqa: B018  as Django does before the first migration; states that follow are made from it
         return made
 

@@ -23,7 +23,12 @@ from lockgate.execution.rendering.relations import ModelKey, Models, Relation
 
 
 class WholeApps(Registry):
-    """The models of one state. real_apps: those without migrations. real_models: theirs, as Django keeps them."""
+    """The models of one state. real_apps: those without migrations. real_models: theirs, as Django keeps them.
+
+    had_by_code: whether code of a migration has been given it.
+    """
+
+    had_by_code = False
 
     def __init__(
         self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState], originals: Originals
