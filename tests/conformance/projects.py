@@ -232,5 +232,20 @@ INSTALLED_APPS = [{_CONTRIB}
 """,
 )
 
+WEBLATE = Project(
+    "weblate",
+    "weblate",
+    """
+import pathlib
+from weblate.settings_example import *
+DEBUG, SITE_DOMAIN, OTP_WEBAUTHN_RP_ID = False, "testserver", "testserver"
+DATA_DIR = str(pathlib.Path(__file__).parent)
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+""",
+    beside=("pygobject<3.51",),  # later ones are built with a library that few systems have
+    extensions=("pg_trgm", "btree_gin"),
+)
+
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
-ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *SMALL)}
+LARGE = (WEBLATE,)
+ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *LARGE, *SMALL)}
