@@ -246,6 +246,13 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
     extensions=("pg_trgm", "btree_gin"),
 )
 
+MAYAN = Project(
+    "mayan-edms",
+    "mayan-edms",
+    "from mayan.settings.base import *\n",
+    environment={"MAYAN_MEDIA_ROOT": "{home}/media"},
+)
+
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
-LARGE = (WEBLATE,)
+LARGE = (WEBLATE, MAYAN)
 ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *LARGE, *SMALL)}
