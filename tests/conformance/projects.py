@@ -253,6 +253,26 @@ MAYAN = Project(
     environment={"MAYAN_MEDIA_ROOT": "{home}/media"},
 )
 
+MODOBOA = Project(
+    "modoboa",
+    "modoboa",
+    """
+AUTH_USER_MODEL, SITE_ID, BASE_DIR = "core.User", 1, "."
+REDIS_HOST, REDIS_PORT, REDIS_QUOTA_DB, REDIS_URL = "localhost", 6379, 0, "redis://localhost:6379/0"
+RQ_QUEUES = {"default": {"HOST": "localhost", "PORT": 6379, "DB": 0}}
+INSTALLED_APPS = [
+    "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.messages",
+    "django.contrib.staticfiles", "django.contrib.sites", "reversion", "oauth2_provider", "corsheaders",
+    "rest_framework", "rest_framework.authtoken", "django_filters", "drf_spectacular", "phonenumber_field",
+    "django_otp", "django_otp.plugins.otp_totp", "django_otp.plugins.otp_static", "django_rename_app", "django_rq",
+    "modoboa", "modoboa.core", "modoboa.lib", "modoboa.admin", "modoboa.autoconfig", "modoboa.transport",
+    "modoboa.relaydomains", "modoboa.limits", "modoboa.parameters", "modoboa.dnstools", "modoboa.policyd",
+    "modoboa.maillog", "modoboa.pdfcredentials", "modoboa.dmarc", "modoboa.imap_migration", "modoboa.autoreply",
+    "modoboa.sievefilters", "modoboa.contacts", "modoboa.calendars", "modoboa.webmail",
+]
+""",
+)
+
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
-LARGE = (WEBLATE, MAYAN)
+LARGE = (WEBLATE, MAYAN, MODOBOA)
 ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *LARGE, *SMALL)}
