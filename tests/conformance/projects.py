@@ -273,6 +273,25 @@ INSTALLED_APPS = [
 """,
 )
 
+MACHINA = Project(
+    "django-machina",
+    "django-machina",
+    f"""
+MACHINA_MARKUP_LANGUAGE = None
+CACHES = {{
+    "default": {{"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+    "machina_attachments": {{"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+}}
+HAYSTACK_CONNECTIONS = {{"default": {{"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}}}
+INSTALLED_APPS = [{_CONTRIB}
+    "mptt", "haystack", "widget_tweaks", "machina", "machina.apps.forum", "machina.apps.forum_conversation",
+    "machina.apps.forum_conversation.forum_attachments", "machina.apps.forum_conversation.forum_polls",
+    "machina.apps.forum_feeds", "machina.apps.forum_moderation", "machina.apps.forum_search",
+    "machina.apps.forum_tracking", "machina.apps.forum_member", "machina.apps.forum_permission",
+]
+""",
+)
+
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
-LARGE = (WEBLATE, MAYAN, MODOBOA)
+LARGE = (WEBLATE, MAYAN, MODOBOA, MACHINA)
 ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *LARGE, *SMALL)}
