@@ -292,6 +292,15 @@ INSTALLED_APPS = [{_CONTRIB}
 """,
 )
 
+RDMO = Project(
+    "rdmo",
+    "rdmo",
+    """
+from rdmo.core.settings import *
+MEDIA_ROOT = STATIC_ROOT = "files"
+""",
+)
+
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
-LARGE = (WEBLATE, MAYAN, MODOBOA, MACHINA)
+LARGE = (WEBLATE, MAYAN, MODOBOA, MACHINA, RDMO)
 ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *LARGE, *SMALL)}
