@@ -301,6 +301,22 @@ MEDIA_ROOT = STATIC_ROOT = "files"
 """,
 )
 
+EPHIOS = Project(
+    "ephios",
+    "ephios",
+    "from ephios.settings import *\n",
+    environment={
+        "DEBUG": "false",
+        "DATA_DIR": "{home}/data",
+        "ALLOWED_HOSTS": "testserver",
+        "SITE_URL": "http://testserver",
+        "EMAIL_URL": "dummymail://",
+        "DEFAULT_FROM_EMAIL": "ephios@testserver",
+        "SERVER_EMAIL": "ephios@testserver",
+        "ADMINS": "ephios@testserver",
+    },
+)
+
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
-LARGE = (WEBLATE, MAYAN, MODOBOA, MACHINA, RDMO)
+LARGE = (WEBLATE, MAYAN, MODOBOA, MACHINA, RDMO, EPHIOS)
 ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *LARGE, *SMALL)}
