@@ -41,7 +41,8 @@ _OWN = re.compile(
 # Django's record of a migration, as Lockgate sends it together with its own (record_applied.sql, record_applied_whole).
 _RECORD = re.compile(r"INSERT INTO django_migrations \(app, name, applied\) VALUES \(([^)]+)\)")
 _END = re.compile(r";\s+|;$")  # of a statement; also within a text, but then in all of those that are compared
-_TAG = re.compile(r" /\* \S+=.*? \*/")  # which command a statement comes from, as a project may have it said
+# Which command a statement comes from, as a project may have it said.
+_TAG = re.compile(r"^/\* \S+=.*? \*/ | /\* \S+=.*? \*/")
 # What RenameModel sends for each relation to the renamed model.
 _OF_RENAMED = re.compile(
     r"SELECT c\.conname|SELECT indexname|SET CONSTRAINTS"
