@@ -246,6 +246,13 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
     extensions=("pg_trgm", "btree_gin"),
 )
 
+PRETIX = Project(
+    "pretix",
+    "pretix",
+    "from pretix.settings import *\n",
+    environment={"DATA_DIR": "{home}/data", "PRETIX_CONFIG_FILE": "{home}/pretix.cfg"},
+)
+
 MAYAN = Project(
     "mayan-edms",
     "mayan-edms",
@@ -318,5 +325,5 @@ EPHIOS = Project(
 )
 
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
-LARGE = (WEBLATE, MAYAN, MODOBOA, MACHINA, RDMO, EPHIOS)
+LARGE = (WEBLATE, PRETIX, MAYAN, MODOBOA, MACHINA, RDMO, EPHIOS)
 ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *LARGE, *SMALL)}
