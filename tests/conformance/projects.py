@@ -260,6 +260,21 @@ MAYAN = Project(
     environment={"MAYAN_MEDIA_ROOT": "{home}/media"},
 )
 
+NAUTOBOT = Project(
+    "nautobot",
+    "nautobot",
+    """
+from django.core.cache.backends.locmem import LocMemCache
+from nautobot.core.settings import *
+class Cache(LocMemCache):
+    def delete_pattern(self, pattern):
+        self.clear()
+CACHES = {"default": {"BACKEND": "site_settings.Cache"}}
+CONSTANCE_DATABASE_CACHE_BACKEND = None
+""",
+    environment={"NAUTOBOT_ROOT": "{home}/root"},
+)
+
 MODOBOA = Project(
     "modoboa",
     "modoboa",
@@ -325,5 +340,5 @@ EPHIOS = Project(
 )
 
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
-LARGE = (WEBLATE, PRETIX, MAYAN, MODOBOA, MACHINA, RDMO, EPHIOS)
+LARGE = (WEBLATE, PRETIX, MAYAN, NAUTOBOT, MODOBOA, MACHINA, RDMO, EPHIOS)
 ALL = {each.name: each for each in (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR, *LARGE, *SMALL)}
