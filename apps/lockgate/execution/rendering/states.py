@@ -123,8 +123,8 @@ class RunState(LazyState):
     def clear_delayed_apps_cache(self) -> None:
         """Django asks for this where code is about to see ``apps``, which is whole.
 
-        Once a change of a model was put off, it shows classes that no code has had before: what code did to those it had,
-        and what their managers remember of rows, is gone.
+        Once a change of a model was put off, it shows classes that no code has had before: what code did to others, and
+        what their managers remember of rows, is gone.
         """
         self.show(View.WHOLE)
         if self.is_delayed and self.apps.had_by_code:
