@@ -46,7 +46,7 @@ requirements/comparison.txt: requirements/comparison.in | $(VENV)/installed
 
 lock: requirements/comparison.txt
 
-conformance: $(VENV)/installed  ## Django's own tests and real projects' histories, by stock Django and by Lockgate (half an hour)
+conformance: $(VENV)/installed  ## Django's own tests and real projects' histories, by stock Django and by Lockgate (two hours)
 	@failed=0; for part in django_suite histories same_end snapshot_end statements; do \
 	    python -m tests.conformance.$$part || failed=1; \
 	done; exit $$failed
