@@ -187,8 +187,7 @@ class WholeApps(Registry):
             if key in found or key not in self.states or key[1] in self._all_models[key[0]]:
                 continue
             found.add(key)
-            known = relations.of(self.states[key])
-            waiting += [*known.parents, *known.through, *(relation.target for relation in known.all)]
+            waiting += relations.named(self.states[key])
             waiting += [relation.source for relation in self.ends.get(key, ()) if relation.unsure]
         return found
 
