@@ -79,8 +79,7 @@ def test_an_edit_of_what_is_done_is_refused(counter: Site) -> None:
 
 
 def test_code_outside_a_transaction_that_a_kill_met_runs_again_and_says_so(counter: Site) -> None:
-    sleeping = SLEEPING
-    counter.migration("0002_steps", FIELD.format("one"), COUNT, atomic="False", imports=sleeping)
+    counter.migration("0002_steps", FIELD.format("one"), COUNT, atomic="False", imports=SLEEPING)
     killed_in(counter, "SELECT pg_sleep(60)")
     result = counter.migrate()
     assert result.code == 0, result.text
@@ -89,8 +88,7 @@ def test_code_outside_a_transaction_that_a_kill_met_runs_again_and_says_so(count
 
 
 def test_code_in_a_transaction_of_its_own_runs_once(counter: Site) -> None:
-    sleeping = SLEEPING
-    counter.migration("0002_steps", FIELD.format("one"), COUNT_ALONE, atomic="False", imports=sleeping)
+    counter.migration("0002_steps", FIELD.format("one"), COUNT_ALONE, atomic="False", imports=SLEEPING)
     killed_in(counter, "SELECT pg_sleep(60)")
     result = counter.migrate()
     assert result.code == 0, result.text
