@@ -135,7 +135,8 @@ def test_gunicorn_is_pid_1_and_answers_what_is_in_flight_before_it_ends(
     wait_until(lambda: database.query(waiting, up_to_date) == "1", "the request is in flight")
     container.kill("TERM")
     time.sleep(1)  # it is in flight while the server ends
-    database.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", up_to_date)
+    asleep = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = "
+    database.query(f"{asleep}current_database()", up_to_date)
     code = container.wait(60)
     asker.join()
     blocker.join()
