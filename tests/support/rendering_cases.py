@@ -368,8 +368,8 @@ def marks() -> list[Migration]:
         see(hasattr(author, "marked"), apps.get_model("library", "Tag")._meta.get_field("name").blank)
         author.marked = apps.get_model("library", "Tag")._meta.get_field("name").blank = True
 
-    put_off = ops.AddField("Tag", "note", text())
-    return grown(put_off, [code(mark), ops.RunSQL("SELECT 1", "SELECT 1"), code(mark), code(mark)])
+    put_off = ops.AddField("Tag", "note", text())  # has the models rendered that the code after it is given
+    return grown([put_off, code(mark), ops.RunSQL("SELECT 1", "SELECT 1"), code(mark), code(mark)])
 
 
 def renames() -> list[Migration]:
