@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 
 import psycopg
 import pytest
@@ -298,10 +297,11 @@ def test_at_every_message_each_migration_is_all_or_nothing(shop: Site, moment: M
 def struck(shop: Site, watch: Watch, undisturbed: Database, *, killed: bool) -> bool:
     """One run to its end there, and one that finishes; whether the first came so far."""
     with another() as database, on_the_wire(watch) as watched:
-        started: list[subprocess.Popen[str]] = []
-        watch.strike = (lambda backend: until(lambda: started, "it is started")[0].kill()) if killed else terminate
-        started.append(shop.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name)))
-        result = finish(started[0])
+        process = watch.started(
+            lambda: shop.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name)),
+            lambda process, backend: process.kill() if killed else terminate(backend),
+        )
+        result = finish(process)
         if not watch.struck:
             return False  # how many go into a message is a matter of time: this run had fewer of them
         assert result.code == (-signal.SIGKILL if killed else 1), result.text

@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -522,10 +521,11 @@ def test_killed_before_and_after_every_statement_it_is_all_or_nothing(shop: Quic
 def struck(shop: Quick, watch: Watch, *, killed: bool) -> bool:
     """Whether a run that is killed there, or whose backend is ended there, leaves all; otherwise it leaves nothing."""
     with another() as database, on_the_wire(watch) as watched:
-        started: list[subprocess.Popen[str]] = []
-        watch.strike = (lambda backend: until(lambda: started, "it is started")[0].kill()) if killed else terminate
-        started.append(shop.site.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name)))
-        result = finish(started[0])
+        process = watch.started(
+            lambda: shop.site.start("migrate", "--noinput", DATABASE_URL=watched.url(database.name)),
+            lambda process, backend: process.kill() if killed else terminate(backend),
+        )
+        result = finish(process)
         assert watch.struck
         assert result.code == (-signal.SIGKILL if killed else 0), result.text
         until(lambda: lock_is_free(database), "the lock is free")
@@ -549,11 +549,12 @@ def test_a_signal_while_it_commits_does_not_keep_it_from_saying_so(shop: Quick, 
         commit = len(watched.watch.statements) - 1
     watch = Watch(commit, Moment.AFTER)
     with on_the_wire(watch) as watched:
-        started: list[subprocess.Popen[str]] = []
-        watch.strike = lambda backend: until(lambda: started, "it is started")[0].send_signal(number)
         url = watched.url(shop.database.name)
-        started.append(shop.site.start("migrate", "--noinput", DATABASE_URL=url, LOCKGATE_EXPLAIN_START="1"))
-        result = finish(started[0])
+        process = watch.started(
+            lambda: shop.site.start("migrate", "--noinput", DATABASE_URL=url, LOCKGATE_EXPLAIN_START="1"),
+            lambda process, backend: process.send_signal(number),
+        )
+        result = finish(process)
     assert watch.struck
     # The relay keeps the answer to itself, so it is the ordinary path that finds all of it there.
     assert_ordinary(result, "")

@@ -14,13 +14,17 @@ import enum
 import select
 import socket
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from tests.support import databases, relays
 from tests.support.relays import CHUNK, Relay
+
+Process = subprocess.Popen[str]
 
 PATIENCE = 60.0  # seconds for a statement's answer
 QUERY, PARSE, BIND, EXECUTE, SYNC, FLUSH = b"Q", b"P", b"B", b"E", b"S", b"H"
@@ -47,7 +51,7 @@ class Watch:
 
     at: int | None = None
     moment: Moment = Moment.BEFORE
-    strike: Callable[[int], None] | None = None
+    strike: Callable[[int], object] | None = None
     statements: list[str] = field(default_factory=list)
     adjoining: list[bool] = field(default_factory=list)
     struck: bool = False  # the statement came
@@ -63,6 +67,13 @@ class Watch:
             found = not self.struck and self.at == len(self.statements) - 1
             self.struck |= found
             return not found
+
+    def started(self, start: Callable[[], Process], strike: Callable[[Process, int], object]) -> Process:
+        """Start a process to be struck, with its backend's pid: that may be before ``start`` is over."""
+        made = Future[Process]()
+        self.strike = lambda backend: strike(made.result(PATIENCE), backend)
+        made.set_result(start())
+        return made.result()
 
     def interrupted(self) -> None:
         """Something came that is no statement: a connection began or ended, or said something else."""
