@@ -18,7 +18,6 @@ from lockgate.facts import Key
 from lockgate.ledger import ERROR_LIMIT
 from lockgate.models import Run, Step
 
-HOME = ("lockgate", "0002_step")  # the migration that makes the journal's table
 UNFINISHED = (Step.State.PLANNED, Step.State.RUNNING, Step.State.FAILED)
 CONTRACT, EXPAND, FINISH, SWITCH = "contract", "expand", "finish", "switch"
 
@@ -50,7 +49,7 @@ class Journal:
         self._concerned.add(migration)
         rows = [
             Step(
-                run=self.run,
+                run_id=self.run.pk,
                 app=migration.app,
                 name=migration.name,
                 meaning=meaning,

@@ -15,7 +15,7 @@ from typing import Any
 import django
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Max
+from django.db.models import Max, Prefetch
 from django.utils import timezone
 
 import lockgate
@@ -98,7 +98,7 @@ def open_run(alias: str, **facts: Any) -> Run:
 
 def record(alias: str, run: Run, entry: Entry) -> None:
     """Write one migration's row, in the transaction that is open."""
-    MigrationRecord.objects.using(alias).create(run=run, **_columns(entry))
+    MigrationRecord.objects.using(alias).create(run_id=run.pk, **_columns(entry))
 
 
 def record_applied(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> tuple[bool, str | None]:
@@ -131,7 +131,7 @@ def record_found(alias: str, run: Run, found: Mapping[Key, Fingerprint], action:
     MigrationRecord.objects.using(alias).bulk_create(
         [
             MigrationRecord(
-                run=run,
+                run_id=run.pk,
                 app=key.app,
                 name=key.name,
                 action=action,
@@ -159,12 +159,13 @@ def has_levels(connection: BaseDatabaseWrapper) -> bool:
 
 def record_level(alias: str, run: Run, checksum: str) -> None:
     """What the database is at now that the run is about to be closed as succeeded."""
-    Level.objects.using(alias).update_or_create(run=run, defaults={"checksum": checksum})
+    Level.objects.using(alias).bulk_create([Level(run_id=run.pk, checksum=checksum)])
 
 
 def history(alias: str, limit: int) -> Sequence[Run]:
     """The newest runs, newest first, with their migrations."""
-    return list(Run.objects.using(alias).prefetch_related("migrations")[:limit])
+    migrations = Prefetch("migrations", MigrationRecord.objects.using(alias))  # a router is not asked where
+    return list(Run.objects.using(alias).prefetch_related(migrations)[:limit])
 
 
 def unrecorded(alias: str, keys: Iterable[Key]) -> list[Key]:

@@ -6,11 +6,33 @@ it describes, so the two cannot disagree; a row of Step is there before its step
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Collection
+from typing import Any
+
+from django.db import DatabaseError, models
 from django.db.models.functions import Now
 
 
-class Run(models.Model):
+class Own(models.Model):
+    """A row of Lockgate's own: written where it is told to, without a signal that the project could hear.
+
+    A row is made, or fields of it are written, as a query: a receiver of pre_save or post_save that raises, or that
+    writes elsewhere, has no say in what is recorded. Relations are given by id, so that no router is asked about them.
+    """
+
+    class Meta:
+        abstract = True
+
+    def save(self, *, using: str, update_fields: Collection[str] = (), **options: Any) -> None:  # type: ignore[override]
+        """Insert it, or write these fields. Raises DatabaseError where a row that is to be written is not there."""
+        rows: models.QuerySet[Own] = type(self)._base_manager.using(using)
+        if self._state.adding:
+            rows.bulk_create([self])
+        elif not rows.filter(pk=self.pk).update(**{name: getattr(self, name) for name in update_fields}):
+            raise DatabaseError(f"{self._meta.label} {self.pk} is not there any more")
+
+
+class Run(Own):
     """One ``migrate`` that got the lock."""
 
     class Outcome(models.TextChoices):
@@ -41,7 +63,7 @@ class Run(models.Model):
         return f"run {self.pk}: {self.outcome}"
 
 
-class Level(models.Model):
+class Level(Own):
     """Where an ordinary run left the database when nothing at all was left to do; nothing where something was.
 
     A table of its own, not a column of Run: a release before or after this one can use the ledger without it.
@@ -54,7 +76,7 @@ class Level(models.Model):
         return f"level of run {self.pk}: {self.checksum[:12]}"
 
 
-class MigrationRecord(models.Model):
+class MigrationRecord(Own):
     """One migration applied, unapplied or faked by a run; met as applied already (``baseline``), or loaded."""
 
     class Action(models.TextChoices):
@@ -83,7 +105,7 @@ class MigrationRecord(models.Model):
         return f"{self.action} {self.app}.{self.name}"
 
 
-class Step(models.Model):
+class Step(Own):
     """One step of the journal: what a run does outside a migration's transaction, written down before it is done.
 
     Steps of a migration that is not atomic are here too, one for each of its operations (phase switch).

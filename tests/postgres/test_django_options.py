@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 import pytest
@@ -135,25 +134,6 @@ def test_each_database_has_its_own_lock_plan_and_ledger(counter: Site, other: Da
     assert result.code == 0, result.text
     assert other.applied() == counter.database.applied()
     assert other.value("SELECT count(*) FROM lockgate_run") == 1
-
-
-def test_a_router_may_keep_the_ledger_out_of_a_database(counter: Site, other: Database) -> None:
-    counter.extra_settings = textwrap.dedent(
-        """
-        DATABASES["other"] = url.from_environment("OTHER_URL")
-        class Router:
-            def allow_migrate(self, db, app_label, **hints):
-                return app_label != "lockgate" or db == "default"
-        DATABASE_ROUTERS = ["site_settings.Router"]
-        """
-    )
-    counter.write_settings()
-    result = counter.migrate("--database", "other", OTHER_URL=other.url)
-    assert result.code == 0, result.text
-    assert other.value("SELECT to_regclass('lockgate_run') IS NULL")
-    assert other.value("SELECT count(*) FROM shop_counter") == 1
-    again = counter.migrate("--database", "other", OTHER_URL=other.url)
-    assert (again.code, "done: 0 migrations" in again.out) == (0, True)
 
 
 def test_another_engine_is_djangos_and_that_is_said_once(counter: Site) -> None:

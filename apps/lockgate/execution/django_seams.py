@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, OutputWrapper
 from django.core.management.commands import migrate as django_migrate
+from django.db import router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -21,7 +22,6 @@ from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Model
 from django.db.models.signals import post_init, post_save, pre_init, pre_save
 from django.dispatch import Signal
 from psycopg.pq import TransactionStatus
@@ -111,17 +111,16 @@ def record(executor: MigrationExecutor, migration: Migration, *, forwards: bool)
             executor.recorder.record_unapplied(app_label, name)
 
 
-def is_recorded_unheard(executor: MigrationExecutor, migration: Migration, *models: type[Model]) -> bool:
-    """Whether to record this migration as applied is to write one row, of which nobody hears, nor of those of models.
+def is_recorded_unheard(executor: MigrationExecutor, migration: Migration) -> bool:
+    """Whether to record this migration as applied is to write one row, of which nobody hears.
 
-    Not where it replaces others, where a receiver hears of any model's objects, or where somebody has put functions of
-    their own into the place of Django's.
+    Not where it replaces others, where a receiver hears of the recorder's objects, or where somebody has put functions
+    of their own into the place of Django's.
     """
     ways: tuple[Any, ...] = (executor.record_migration, executor.recorder.record_applied)
     if migration.replaces or {each.__module__ for each in ways} != _RECORDING:
         return False
-    recorded: tuple[Any, ...] = (executor.recorder.Migration, *models)
-    return not any(signal.has_listeners(model) for signal in _OF_OBJECTS for model in recorded)
+    return not any(signal.has_listeners(executor.recorder.Migration) for signal in _OF_OBJECTS)
 
 
 def is_test_database(connection: BaseDatabaseWrapper) -> bool:
@@ -202,6 +201,25 @@ def renew_type_handlers(connection: BaseDatabaseWrapper) -> None:
         signals.get_hstore_oids.cache_clear()
         signals.get_citext_oids.cache_clear()
         signals.register_type_handlers(connection)
+
+
+@contextlib.contextmanager
+def routers_unasked_of(app_label: str) -> Iterator[None]:
+    """Let migrations of this app make its tables wherever they are run, whatever the project's routers say of it.
+
+    Django's operations ask ``router.allow_migrate_model``, which asks ``router.allow_migrate`` (5.2, 6.0).
+    """
+    asking: Any = router
+    asked = asking.allow_migrate
+
+    def allow(db: str, label: str, **hints: Any) -> bool:
+        return label == app_label or asked(db, label, **hints)
+
+    asking.allow_migrate = allow  # on this object alone, in front of its class's
+    try:
+        yield
+    finally:
+        del asking.allow_migrate
 
 
 @contextlib.contextmanager

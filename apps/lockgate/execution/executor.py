@@ -98,8 +98,9 @@ class Executor(LazyExecutor):
             django_seams.take_note_of_applied(self)
             plan = [each for each in plan if key_of(each[0]) not in self.loader.applied_migrations]
         try:
-            state = super().migrate(targets, plan, state, fake, fake_initial)
-            self._land()
+            with django_seams.routers_unasked_of(MigrationRecord._meta.app_label):
+                state = super().migrate(targets, plan, state, fake, fake_initial)
+                self._land()
         finally:
             if "overlap" in self.__dict__ and self.overlap:
                 self.overlap.close()
@@ -237,7 +238,7 @@ class Executor(LazyExecutor):
             self._write(migration, action, started_at, started)
 
     def _is_recorded_unheard(self, migration: Migration) -> bool:
-        return django_seams.is_recorded_unheard(self, migration, MigrationRecord)
+        return django_seams.is_recorded_unheard(self, migration)
 
     def _require_mark(self, migration: Migration, ask: Callable[[], str | None]) -> None:
         """ask: for the mark of the transaction that is open, on a session that holds the lock."""

@@ -92,7 +92,7 @@ def read(connection: BaseDatabaseWrapper) -> Status:
     recorded = MigrationRecorder(connection).applied_migrations()
     keys = [Key(*key) for key in _in_order(loader)]
     held, outcomes = _held(connection, loader, [key for key in keys if key not in loader.applied_migrations])
-    journaled = connection.vendor == "postgresql" and journal.HOME in loader.applied_migrations
+    journaled = connection.vendor == "postgresql" and journal.exists(connection)
     steps = journal.of_migrations(connection.alias) if journaled else {}
     listed = [replace(_status(key, loader, recorded, held), steps=_steps(steps.get(key, ()))) for key in keys]
     ahead = plan.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)

@@ -18,6 +18,7 @@ import lockgate
 from lockgate.boot.snapshot.document import Header
 from lockgate.database import content, extensions
 from lockgate.facts import Key, ServerFacts
+from lockgate.models import OWN
 from lockgate.planning import fingerprint, plan, settings_reading
 from lockgate.policy import PUBLIC_SCHEMA
 
@@ -124,8 +125,11 @@ def _of_extensions(wanted: Mapping[str, str], connection: BaseDatabaseWrapper) -
 
 
 def models_kept_away(alias: str) -> list[str]:
-    """The models that a router wants elsewhere: what a replay makes then depends on more than migrations."""
-    models = apps.get_models(include_auto_created=True)
+    """The models that a router wants elsewhere: what a replay makes then depends on more than migrations.
+
+    The ledger's are not asked about: they are made in every database that is migrated.
+    """
+    models = (each for each in apps.get_models(include_auto_created=True) if each not in OWN)
     return [each._meta.label for each in models if not router.allow_migrate_model(alias, each)]
 
 

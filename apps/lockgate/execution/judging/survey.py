@@ -102,7 +102,7 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
         contents=contents,
         build=build,
         digest=digest,
-        finished=recorded and ledger.finished(connection.alias, digest) and not _unfinished(connection, loader),
+        finished=recorded and ledger.finished(connection.alias, digest) and not _unfinished(connection),
         creatable_extensions=any(each.creatable for each in found.values()),
         without_history=not loader.applied_migrations,
         outcomes=outcomes,
@@ -112,9 +112,9 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
     )
 
 
-def _unfinished(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> bool:
+def _unfinished(connection: BaseDatabaseWrapper) -> bool:
     """Whether a run has left steps to be finished or undone."""
-    return journal.HOME in loader.applied_migrations and journal.unfinished(connection.alias)
+    return journal.exists(connection) and journal.unfinished(connection.alias)
 
 
 def _planned(connection: BaseDatabaseWrapper, request: Request, before: Survey | None) -> tuple[MigrationLoader, Plan]:

@@ -88,7 +88,8 @@ class Command(boundary.Boundary, DjangoMigrate):
         if options["plan"]:
             executor, planned = survey.planned(reached.connection, self.request(options))
             forwards = [migration for migration, backwards in planned if not backwards]
-            plans, facts = planner.plan(reached.connection, executor.loader, forwards, reached.limits)
+            with django_seams.routers_unasked_of("lockgate"):  # as the run will not ask them
+                plans, facts = planner.plan(reached.connection, executor.loader, forwards, reached.limits)
         try:
             self._django(options, silent=as_json)  # ends the process where --check finds something
         finally:
