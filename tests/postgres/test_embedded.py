@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import servers
+from tests.support import databases, servers
 from tests.support.processes import until
 from tests.support.sites import ROOT
 
@@ -29,7 +29,7 @@ def query(sql: str) -> tuple[str, str, str]:
     return sys.executable, "-c", QUERY.format(sql)
 
 
-@pytest.mark.parametrize("version", ["16", "18"])
+@pytest.mark.parametrize("version", [str(version) for version in databases.several()])
 def test_a_command_runs_with_database_url_and_its_exit_code_is_ours(version: str) -> None:
     asked = embedded("--postgres", version, "--", *query("SHOW server_version"))
     assert asked.returncode == 0, asked.stderr

@@ -11,8 +11,7 @@ import pytest
 
 from lockgate.planning import type_changes
 from lockgate.planning.steps import Work
-from project import embedded
-from tests.support import plans
+from tests.support import databases, plans
 
 TYPES = (
     *("smallint", "integer", "bigint", "real", "double precision", "money", "boolean", "oid", "uuid", "bytea"),
@@ -35,7 +34,7 @@ LOOK = (
 WORKS = (Work.REWRITE, Work.BUILD, Work.SCAN)
 
 
-@pytest.fixture(params=embedded.VERSIONS, ids=lambda version: f"postgres{version}")
+@pytest.fixture(params=databases.several(), ids=lambda version: f"postgres{version}")
 def connection(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
     with plans.servers(request.param) as address, psycopg.connect(address) as opened:
         opened.execute("SET TIME ZONE 'Europe/Athens'")

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from project import embedded
-from tests.support import sweep
+from tests.support import databases, sweep
 from tests.support.sweep import Sweep
 from tests.support.sweep_cases import CASES, Case
 
@@ -21,7 +20,7 @@ def sweeps() -> Iterator[Callable[[int], Sweep]]:
         yield functools.cache(lambda version: Sweep(stack.enter_context(sweep.own_bench(version))))
 
 
-@pytest.mark.parametrize("version", embedded.VERSIONS)
+@pytest.mark.parametrize("version", databases.several())
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_run_ends_where_stock_django_ends(sweeps: Callable[[int], Sweep], version: int, case: Case) -> None:
     swept = sweeps(version)

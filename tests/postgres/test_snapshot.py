@@ -44,7 +44,7 @@ def another() -> Iterator[Callable[[], Database]]:
         each.drop()
 
 
-@pytest.fixture(scope="module", params=embedded.VERSIONS, ids=lambda version: f"postgres{version}")
+@pytest.fixture(scope="module", params=databases.several(), ids=lambda version: f"postgres{version}")
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     with embedded.server(postgres=request.param) as url:
         yield url

@@ -9,12 +9,24 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+WHEEL = (16, 18)  # the versions that need no fetching
 DROP_ATTEMPTS = 300  # a tenth of a second each
+
+
+def chosen() -> int:
+    """The major version of the servers that tests start: LOCKGATE_TEST_POSTGRES, or 16."""
+    return int(os.environ.get("LOCKGATE_TEST_POSTGRES", "16"))
+
+
+def several() -> tuple[int, ...]:
+    """The major versions for tests that run on several: LOCKGATE_TEST_POSTGRES alone, or those of the wheel."""
+    return (chosen(),) if "LOCKGATE_TEST_POSTGRES" in os.environ else WHEEL
 
 
 def server() -> str:
@@ -52,7 +64,7 @@ class Database:
         parts.update({"user": user or parts.get("user"), **options})
         if password is not None:
             parts["password"] = password
-        secret = f":{parts.pop('password')}" if parts.get("password") else ""
+        secret = f":{quote(str(parts.pop('password')), safe='')}" if parts.get("password") else ""
         parts.pop("dbname", None)
         login = f"{parts.pop('user', None) or ''}{secret}"
         query = "&".join(f"{key}={value}" for key, value in parts.items() if value is not None)

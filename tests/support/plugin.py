@@ -1,7 +1,7 @@
 """Loaded before any settings are read: every test session has a real PostgreSQL behind DATABASE_URL.
 
 ``TEST_DATABASE_URL`` names a server to use, whose role may create databases. Otherwise an embedded one is started
-for the session (``LOCKGATE_TEST_POSTGRES`` chooses its major version, 16 or 18).
+for the session (``LOCKGATE_TEST_POSTGRES`` chooses its major version, 14 to 18; 14, 15 and 17 come by `make servers`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import pytest
 
 from project import embedded
+from tests.support import databases
 
 _running = contextlib.ExitStack()
 
@@ -24,8 +25,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TEST_DATABASE_URL" not in os.environ:
-        version = int(os.environ.get("LOCKGATE_TEST_POSTGRES", "16"))
-        os.environ["TEST_DATABASE_URL"] = _running.enter_context(embedded.server(postgres=version))
+        os.environ["TEST_DATABASE_URL"] = _running.enter_context(embedded.server(postgres=databases.chosen()))
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
 
 

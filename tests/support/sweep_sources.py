@@ -8,13 +8,13 @@ run does import.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import django
 import grimp
 
+from tests.support import databases
 from tests.support.sites import ROOT
 
 APPS = ROOT / "apps"
@@ -34,7 +34,7 @@ ONLY_SHOWN = ("sweep_record.py", "sweep_report.py")
 
 def digest() -> str:
     """Of the product, the sweep, Django and the server: the same gives the same findings."""
-    summed = hashlib.sha256(f"{django.__version__} {os.environ.get('LOCKGATE_TEST_POSTGRES', '16')}".encode())
+    summed = hashlib.sha256(f"{django.__version__} {databases.chosen()}".encode())
     for path in sorted(_files()):
         summed.update(path.read_bytes())
     return summed.hexdigest()[:12]
