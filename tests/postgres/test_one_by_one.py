@@ -59,12 +59,35 @@ def test_a_failure_in_the_middle_is_carried_on_from_when_it_is_mended(counter: S
     again = counter.migrate()
     assert again.code == 1
     assert "already exists" not in again.err
+    assert "failed in an earlier run; it runs again from its start" in again.err
+    assert "was under way" not in again.err
     counter.migration(
         "0002_steps", FIELD.format("one"), COUNT, 'migrations.RunSQL("SELECT 1")', atomic="False", imports=COUNTING
     )
     result = counter.migrate()
     assert result.code == 0, result.text
     assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "says"),
+    [
+        ('migrations.RunSQL("SELECT 1/0")', "SQLSTATE 22012"),
+        ("migrations.RunPython(fail)", "ValueError: no"),
+        ("migrations.RunPython(fail, atomic=True)", "ValueError: no"),
+        ("migrations.RunPython(leave)", "sys.exit(0)"),
+        ('migrations.AddField("Counter", "value", models.IntegerField(null=True))', "SQLSTATE 42701"),
+        ('AddIndexConcurrently("Counter", models.Index(fields=["value"], name="shop_counter_pkey"))', "SQLSTATE 42P07"),
+    ],
+    ids=["sql", "python", "python-in-a-transaction", "exit", "schema", "concurrent"],
+)
+def test_an_operation_that_fails_is_written_down_with_its_error(counter: Site, operation: str, says: str) -> None:
+    code = "import sys\ndef fail(*_): raise ValueError('no')\ndef leave(*_): sys.exit(0)"
+    counter.migration("0002_steps", FIELD.format("one"), operation, atomic="False", imports=CONCURRENT + code)
+    assert counter.migrate().code == 1
+    ((state, error),) = counter.database.rows("SELECT state, error FROM lockgate_step WHERE ordinal = 1")
+    assert state == "failed"
+    assert says in error
 
 
 def test_an_edit_of_what_is_done_is_refused(counter: Site) -> None:
@@ -125,4 +148,4 @@ def test_operations_inside_separate_database_and_state_are_journaled_one_by_one(
     )
     assert counter.migrate().code == 1
     done = counter.database.rows("SELECT title, state FROM lockgate_step ORDER BY ordinal")
-    assert [state for _, state in done] == ["done", "done", "running"]
+    assert [state for _, state in done] == ["done", "done", "failed"]

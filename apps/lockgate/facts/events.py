@@ -174,10 +174,11 @@ class StepUndone(NamedTuple):
 
 
 class StepRepeated(NamedTuple):
-    """An operation outside any transaction was under way when its run died; it is run once more."""
+    """An operation outside any transaction failed, or was under way when its run died; it is run once more."""
 
     migration: Key
     title: str
+    failed: bool = False
 
 
 class WaitingForBlockers(NamedTuple):

@@ -192,7 +192,8 @@ def _(event: facts.StepUndone) -> str:
 
 @text.register
 def _(event: facts.StepRepeated) -> str:
-    return f"{event.migration}: {event.title} was under way when its run ended; it runs again from its start"
+    before = "failed in an earlier run" if event.failed else "was under way when its run ended"
+    return f"{event.migration}: {event.title} {before}; it runs again from its start"
 
 
 @text.register

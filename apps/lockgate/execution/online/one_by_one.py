@@ -125,8 +125,11 @@ class Walk:
         interruption.raise_if_requested()
         self.duties.confirm(inside=False)
         row = self._row(part)
-        if row.state == Row.State.DONE:
-            return
+        if row.state != Row.State.DONE:
+            with online_step.failure_kept(self.duties, row):
+                self._run(part, row, number)
+
+    def _run(self, part: _Part, row: Row, number: int) -> None:
         if isinstance(part.operation, _CONCURRENT):
             self._concurrently(part, row)
         elif part.outside:
@@ -186,7 +189,7 @@ class Walk:
 
     def _outside(self, part: _Part, row: Row, number: int) -> None:
         if row.attempts:
-            self.duties.listen(StepRepeated(self.key, row.title))
+            self.duties.listen(StepRepeated(self.key, row.title, failed=row.state == Row.State.FAILED))
         self.duties.journal.begin(row)
         self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
         self._send(part)

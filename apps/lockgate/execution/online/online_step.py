@@ -40,7 +40,7 @@ def run(duties: Duties, step: Step, wanted: Wanted, *, number: int, total: int) 
     duties.confirm(inside=False)
     key, started = Key(step.app, step.name), time.monotonic()
     duties.listen(StepStarted(key, step.phase, step.title, number, total))
-    with watching(duties.connection, duties.listen, key, step.title), _failure_kept(duties, step):
+    with watching(duties.connection, duties.listen, key, step.title), failure_kept(duties, step):
         if step.kind == Kind.DROP_INDEX and not step.transactional:
             _drop_index(duties, step)
         elif not step.transactional:
@@ -194,14 +194,14 @@ def unlimited(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _failure_kept(duties: Duties, step: Step) -> Iterator[None]:
+def failure_kept(duties: Duties, step: Step) -> Iterator[None]:
     """Mark a step as failed, where the session still lives to say so.
 
     Django connects anew by itself. What a new session said would stand against what the lost one may have committed.
     """
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         with contextlib.suppress(Exception):
             django_seams.leave_transaction(duties.connection)
             duties.confirm(inside=False)
