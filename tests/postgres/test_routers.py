@@ -42,7 +42,7 @@ def routed(tmp_path: Path, database: Database) -> Site:
 
 
 def own_tables(database: Database) -> list[str]:
-    rows = database.rows(r"SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'lockgate\_%'")
+    rows = database.rows(r"SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'lockgate\_%%'")
     return sorted(name for (name,) in rows)
 
 
@@ -84,7 +84,7 @@ def test_a_ledger_that_a_router_kept_away_is_shown_and_built_online_behind_it(ro
     assert "CONCURRENTLY" in plan.out, plan.text
     done = routed.migrate("--database", "second", **environment)
     assert done.code == 0, done.text
-    assert second.value("SELECT count(*) FROM lockgate_step WHERE sql LIKE '%CONCURRENTLY%' AND state = 'done'") == 1
+    assert second.value("SELECT count(*) FROM lockgate_step WHERE sql LIKE '%%CONCURRENTLY%%' AND state = 'done'") == 1
 
 
 def test_a_migration_that_is_not_atomic_carries_on_in_a_database_with_a_router(routed: Site, second: Database) -> None:
