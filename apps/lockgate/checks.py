@@ -24,17 +24,16 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
 
 
 @register("lockgate")
-def check_order(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """lockgate.W001: an app before lockgate brings a ``migrate`` of its own, which wins."""
-    from django.core.management import get_commands  # noqa: PLC0415  reads the installed apps
+def check_commands(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """lockgate.E002: one of Django's commands is both Lockgate's and another app's, and one hides the other.
 
-    owner = get_commands().get("migrate")
-    if owner == "lockgate":
-        return []
+    lockgate.W001: the same of a command that is not Django's.
+    """
+    from lockgate import neighbours  # noqa: PLC0415  reads the installed apps
+
     return [
-        Warning(
-            f"manage.py migrate is {owner}'s, not Lockgate's",
-            hint='Put "lockgate" before it in INSTALLED_APPS.',
-            id="lockgate.W001",
-        )
+        Error(each.what, hint=f"{each.why}. NEXT: {each.next_step}", id="lockgate.E002")
+        if each.command in neighbours.OVERRIDING
+        else Warning(each.what, hint=each.next_step, id="lockgate.W001")
+        for each in neighbours.hidden()
     ]

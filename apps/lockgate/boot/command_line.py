@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.management import execute_from_command_line as django_execute
 
-from lockgate.errors import LockgateError
+from lockgate.errors import ConfigurationError, LockgateError
 
 # What Django runs without settings, or makes the best of it.
 _NEEDS_NO_SETTINGS = frozenset({"help", "version", "startproject", "startapp"})
@@ -57,6 +57,16 @@ def _load(argv: Sequence[str]) -> None:
     _guarded(lambda: settings.INSTALLED_APPS, "cannot load the settings", argv, log_format)  # loads the module
     if argv[1] not in _NEEDS_NO_APPS:
         _guarded(django.setup, "cannot load the apps", argv, log_format)
+        _guarded(lambda: _refuse_neighbour(argv[1]), "the command is another app's", argv, log_format)
+
+
+def _refuse_neighbour(name: str) -> None:
+    """Raise ConfigurationError where another app's command runs in place of ours, and is one of Django's."""
+    from lockgate import neighbours  # noqa: PLC0415  the apps are loaded
+
+    found = neighbours.of_command(name) if name in neighbours.OVERRIDING else None
+    if found:
+        raise ConfigurationError(found.what, why=found.why, next_step=found.next_step)
 
 
 def _heed_default_options(argv: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.views.debug import SafeExceptionReporterFilter
 
 import lockgate
-from lockgate import policy
+from lockgate import neighbours, policy
 from lockgate.boot import manifest
 from lockgate.boot.snapshot import stated
 from lockgate.boot.watched import Watched
@@ -54,6 +54,7 @@ def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], start
     obstacles = [*notes.obstacles, *watched.obstacles, *_of_database(given["database"]), *_of_migrations(loader)]
     if (owner := get_commands().get("migrate")) != "lockgate":
         obstacles.append(f"manage.py migrate is {owner}'s, not Lockgate's")
+    obstacles += [each.what for each in neighbours.hidden() if each.command in neighbours.OVERRIDING]
     if not library:
         obstacles.append("the libpq that psycopg has loaded cannot be found")
     wanted = sorted({*limits.extensions, *plan.required_extensions(loader.disk_migrations.values())})

@@ -18,8 +18,8 @@ from django.db import connections
 from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
 from django.db.utils import Error as DatabaseError
 
-from lockgate import policy
-from lockgate.errors import Interrupted, LockgateError
+from lockgate import neighbours, policy
+from lockgate.errors import ConfigurationError, Interrupted, LockgateError
 from lockgate.execution import django_seams, failures
 from lockgate.redaction import Redactor, redactor
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
@@ -39,6 +39,7 @@ class Boundary(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """As Django does; but where lines are JSON, Django's own errors leave as ours do."""
+        refuse_neighbour(self)
         try:
             return super().execute(*args, **options)
         except CommandError as error:
@@ -57,6 +58,14 @@ class Boundary(BaseCommand):
             sys.exit(1)
         console(self, _log_format(argv)).failure(error)
         sys.exit(1)
+
+
+def refuse_neighbour(command: BaseCommand) -> None:
+    """Raise ConfigurationError where another app brings a command of Django's as well, and this one hides it."""
+    name = type(command).__module__.rpartition(".")[2]
+    found = neighbours.of_command(name) if name in neighbours.OVERRIDING else None
+    if found:
+        raise ConfigurationError(found.what, why=found.why, next_step=found.next_step)
 
 
 def _log_format(argv: Sequence[str]) -> str:
