@@ -58,9 +58,10 @@ def of_command(name: str) -> Hidden | None:
 
 
 def _of_name(name: str) -> Iterator[Hidden]:
-    first, *others = [each for each in apps.get_app_configs() if name in _names(each)]
-    if not others:
+    bringing = [each for each in apps.get_app_configs() if name in _names(each)]
+    if len(bringing) < 2:
         return
+    first, *others = bringing
     runs = _class(first, name)
     for each in others:
         theirs = _class(each, name)
