@@ -26,10 +26,18 @@ class LockgateError(Exception):
         self.why = why
         self.state = state
         self.next_step = next_step
+        self.operation = ""  # of a migration, and its statement, that failed: set where that is known
+        self.statement = ""
         super().__init__(self.what)
 
     def __str__(self) -> str:
-        parts = (("why", self.why), ("state", self.state), ("next", self.next_step))
+        parts = (
+            ("in", self.operation),
+            ("sql", self.statement),
+            ("why", self.why),
+            ("state", self.state),
+            ("next", self.next_step),
+        )
         lines = (f"  {label:<6} {indented(text)}" for label, text in parts if text)
         return "\n".join([self.what, *lines])
 
@@ -105,4 +113,5 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signal_name: str) -> None:
         self.signal_name = signal_name
         self.state = NOTHING_CHANGED
+        self.operation = self.statement = ""
         super().__init__(signal_name)

@@ -147,6 +147,8 @@ LADDER_PAUSE_GROWTH = 1.6
 BLOCKERS_POLL = timedelta(milliseconds=25)
 # Attempts of one run at a step that is not a matter of locks alone: what failed three times will fail again.
 STEP_ATTEMPTS = 3
+# Characters of a statement in a message: enough to find it in its file.
+STATEMENT_SHOWN = 200
 # A step that takes longer than this says how far it is, and whom it waits for; this often.
 STEP_REPORT_AFTER = timedelta(seconds=2)
 STEP_REPORT_EVERY = timedelta(seconds=10)

@@ -78,7 +78,7 @@ def _parts(message: str) -> dict[str, str]:
     parts: dict[str, str] = {}
     name = "what"
     for line in message.splitlines():
-        labelled = re.match(r"  (why|state|next) +(.*)", line)
+        labelled = re.match(r"  (in|sql|why|state|next) +(.*)", line)
         name, text = (labelled[1], labelled[2]) if labelled else (name, line.strip())
         parts[name] = f"{parts.get(name, '')}\n{text}".strip()
     return parts

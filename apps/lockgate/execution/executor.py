@@ -25,7 +25,7 @@ from psycopg.pq import TransactionStatus
 from lockgate import journal
 from lockgate.database import session
 from lockgate.errors import MigrationFailed
-from lockgate.execution import django_seams, interruption
+from lockgate.execution import django_seams, interruption, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.online.next_plan import Planner
 from lockgate.execution.online.one_by_one import Walk
@@ -215,8 +215,9 @@ class Executor(LazyExecutor):
             session.mark_transaction(self.connection, mark, timeout_of_locks)
             try:
                 first()
-                after: ProjectState = step(mine, editor)
-                django_seams.run_deferred_sql(editor)
+                with operations.followed(self.duties.progress, self.connection, migration):
+                    after: ProjectState = step(mine, editor)
+                    django_seams.run_deferred_sql(editor)
                 self._conclude(migration, action, started_at, started)
                 last()
             except Exception:
@@ -270,7 +271,8 @@ class Executor(LazyExecutor):
     def _as_django_does(self, migration: Migration, action: Action, work: Work) -> ProjectState:
         """A migration that is not atomic, in one go, and its record after it."""
         record = self._recorder(migration, action)
-        with self.connection.schema_editor(atomic=False) as editor:
+        following = operations.followed(self.duties.progress, self.connection, migration)
+        with following, self.connection.schema_editor(atomic=False) as editor:
             state = work(editor)
         self.duties.confirm(inside=False)
         self._record_alone(record)

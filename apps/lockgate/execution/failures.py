@@ -60,11 +60,12 @@ _RUN_AGAIN = "correct the cause, and run again"
 
 def explain(error: BaseException, progress: Progress) -> LockgateError:
     """The error to show for one that ended a run; one that explains itself already only learns its state."""
+    sqlstate = sqlstate_of(error)
     if isinstance(error, LockgateError):
         if error.state in ("", NOTHING_CHANGED):
             error.state = state_of(progress)
+        _name_the_operation(error, progress, of_the_server=sqlstate is not None)
         return error
-    sqlstate = sqlstate_of(error)
     lost = connection_lost(error, sqlstate)
     between = progress.current is None and not lost and not (sqlstate or "").startswith(_OF_THE_SERVER)
     failed = MigrationFailed(
@@ -74,7 +75,15 @@ def explain(error: BaseException, progress: Progress) -> LockgateError:
         next_step=_OUTSIDE if between else next_step(sqlstate, lost=lost),
     )
     failed.__cause__ = error
+    _name_the_operation(failed, progress, of_the_server=sqlstate is not None or isinstance(error, DatabaseError))
     return failed
+
+
+def _name_the_operation(error: LockgateError, progress: Progress, *, of_the_server: bool) -> None:
+    """The operation that failed; and the statement, where it is the server that refused."""
+    error.operation = error.operation or progress.operation
+    if of_the_server:
+        error.statement = error.statement or progress.statement
 
 
 def why(error: BaseException, sqlstate: str | None) -> str:

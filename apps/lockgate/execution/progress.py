@@ -22,6 +22,8 @@ class Progress:
     current_is_atomic: bool = True
     along: Sequence[Key] = ()  # migrations that the server may have committed after the current one
     unknown: bool = False  # what became of the current migration, and of those along with it
+    operation: str = ""  # of the current migration, by place and class, while it is under way
+    statement: str = ""  # the one that failed last, shortened
     transaction_ended: bool = False  # by the current migration's own SQL
     _began: float = 0.0
     remaining: str = ""  # what steps outside a migration's transaction have left in the database, in words
@@ -43,6 +45,7 @@ class Progress:
         self.along = along
         self.current, self.current_action, self.current_is_atomic = migration, action, atomic
         self.transaction_ended = False
+        self.operation = self.statement = ""
         self.listen(MigrationStarted(migration, action, len(self.done) + 1, self.total))
         self._began = time.monotonic()
 

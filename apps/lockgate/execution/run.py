@@ -148,6 +148,7 @@ def _explained(gate: Gate, progress: Progress) -> Iterator[None]:
     except Interrupted as signal:
         _settle(gate, progress)
         signal.state = failures.state_of(progress)
+        signal.operation, signal.statement = progress.operation, progress.statement
         raise
     except (Exception, SystemExit) as error:  # code that ends the process must not end it as a success
         if isinstance(error, CommandError) and not progress.touched:

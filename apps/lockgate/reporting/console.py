@@ -103,10 +103,13 @@ def describe(error: LockgateError | Interrupted) -> str:
     """An error as WHAT, WHY, STATE and NEXT, one under the other."""
     if isinstance(error, LockgateError):
         return str(error)
-    return str(LockgateError(**_parts_of_interruption(error)))
+    shown = LockgateError(**_parts_of_interruption(error))
+    shown.operation, shown.statement = error.operation, error.statement
+    return str(shown)
 
 
 def _parts(error: LockgateError | Interrupted) -> dict[str, str]:
+    where = {"operation": error.operation, "statement": error.statement}
     if isinstance(error, Interrupted):
         parts = _parts_of_interruption(error)
         return {
@@ -114,8 +117,9 @@ def _parts(error: LockgateError | Interrupted) -> dict[str, str]:
             "why": parts["why"],
             "state": parts["state"],
             "next": parts["next_step"],
+            **where,
         }
-    return {"what": error.what, "why": error.why, "state": error.state, "next": error.next_step}
+    return {"what": error.what, "why": error.why, "state": error.state, "next": error.next_step, **where}
 
 
 def _parts_of_interruption(error: Interrupted) -> dict[str, str]:

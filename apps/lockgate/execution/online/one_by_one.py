@@ -25,7 +25,7 @@ from django.db.migrations.writer import OperationWriter
 from lockgate import journal, policy
 from lockgate.database import locks, objects
 from lockgate.errors import MigrationFailed
-from lockgate.execution import django_seams, failures, interruption
+from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import RETRIED
 from lockgate.execution.online import contract, online_step
@@ -126,8 +126,14 @@ class Walk:
         self.duties.confirm(inside=False)
         row = self._row(part)
         if row.state != Row.State.DONE:
-            with online_step.failure_kept(self.duties, row):
+            progress, operation = self.duties.progress, self.migration.operations[number]
+            with (
+                online_step.failure_kept(self.duties, row),
+                operations.statements_noted(progress, self.duties.connection),
+            ):
+                progress.operation = operations.described(number + 1, self.migration, operation)
                 self._run(part, row, number)
+            progress.operation = ""
 
     def _run(self, part: _Part, row: Row, number: int) -> None:
         if isinstance(part.operation, _CONCURRENT):

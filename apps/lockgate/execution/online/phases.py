@@ -19,7 +19,7 @@ from django.db.utils import Error as DatabaseError
 from lockgate import journal
 from lockgate.database import locks, objects, offenders
 from lockgate.errors import Interrupted, LockgateError, MigrationFailed, NotFinished, SessionLost
-from lockgate.execution import django_seams, failures
+from lockgate.execution import django_seams, failures, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import Wanted
 from lockgate.execution.online import contract, online_step
@@ -117,9 +117,15 @@ class Course:
             try:
                 online_step.run(self.duties, row, wanted(step), number=number, total=len(steps))
             except (DatabaseError, psycopg.Error) as error:
+                self._note_failed(step, row)
                 raise _offended(self.duties, self.key, row, error) from error
         if steps:
             self.duties.progress.remaining = _prepared(self.key, len(steps), len(steps))
+
+    def _note_failed(self, step: Step, row: Row) -> None:
+        operation = self.migration.operations[step.operation]
+        self.duties.progress.operation = operations.described(step.operation + 1, self.migration, operation)
+        self.duties.progress.statement = operations.shortened(row.sql)
 
     def _undo(self) -> None:
         undo(self.duties, self.key, self.rows)
@@ -215,6 +221,7 @@ def finish(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
         except SessionLost:
             raise
         except Exception as error:
+            duties.progress.statement = operations.shortened(row.sql)
             raise _not_finished(duties, key, row, error) from error
     duties.progress.remaining = ""
 

@@ -1,0 +1,76 @@
+"""Which operation of a migration is under way, and which statement of it failed: for who explains a failure.
+
+Django's own loop runs the operations. Each says that it begins, and that it is done, through its own methods, for as
+long as the migration runs; what the server refused is noted where Django sends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.operations.base import Operation
+
+from lockgate import policy
+from lockgate.execution.progress import Progress
+
+_WAYS = ("database_forwards", "database_backwards")
+
+
+@contextlib.contextmanager
+def followed(progress: Progress, connection: BaseDatabaseWrapper, migration: Migration) -> Iterator[None]:
+    """Note in progress what Django's loop over the operations is at, for the length of the block."""
+    changed: list[tuple[Operation, str]] = []
+    for number, operation in enumerate(migration.operations, 1):
+        where = described(number, migration, operation)
+        for way in _WAYS:
+            if way not in vars(operation):
+                vars(operation)[way] = _noting(progress, where, getattr(operation, way))
+                changed.append((operation, way))
+    try:
+        with statements_noted(progress, connection):
+            yield
+    finally:
+        for operation, way in changed:
+            del vars(operation)[way]
+
+
+@contextlib.contextmanager
+def statements_noted(progress: Progress, connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Note the statement that failed last, and that none has since, for the length of the block."""
+    progress.operation = progress.statement = ""
+
+    def note(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        try:
+            result = execute(sql, params, many, context)
+        except BaseException:
+            progress.statement = shortened(str(sql))
+            raise
+        progress.statement = ""
+        return result
+
+    with connection.execute_wrapper(note):
+        yield
+
+
+def described(number: int, migration: Migration, operation: Operation) -> str:
+    """An operation by its place, counted from 1, and its class."""
+    return f"operation {number} of {len(migration.operations)}, {type(operation).__name__}"
+
+
+def shortened(statement: str) -> str:
+    """A statement as one line of a message; its parameters are not part of it."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in statement).split())
+    return line if len(line) <= policy.STATEMENT_SHOWN else f"{line[: policy.STATEMENT_SHOWN]} …"
+
+
+def _noting(progress: Progress, where: str, run: Callable[..., None]) -> Callable[..., None]:
+    def noted(*args: Any, **options: Any) -> None:
+        progress.operation = where
+        run(*args, **options)
+        progress.operation = ""
+
+    return noted
