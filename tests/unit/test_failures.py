@@ -38,3 +38,31 @@ def test_what_was_sent_along_when_the_session_was_lost_is_told_too() -> None:
     progress.end(0.0)
     progress.begin(Key("shop", "0003"), "apply", atomic=True)
     assert failures.state_of(progress, lost=True).startswith("shop.0003: rolled back by the server, or committed")
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (psycopg.errors.IdleInTransactionSessionTimeout(), "idle_in_transaction_session_timeout"),
+        (psycopg.errors.lookup("25P04")(), "transaction_timeout"),
+        (psycopg.errors.lookup("57P05")(), "idle_session_timeout"),
+    ],
+)
+def test_a_timeout_that_ends_the_session_is_named_and_counts_as_a_lost_connection(
+    error: psycopg.Error, named: str
+) -> None:
+    progress = Progress(lambda event: None)
+    progress.begin(Key("shop", "0002"), "apply", atomic=True)
+    said = failures.explain(chained(OperationalError("gone"), error), progress)
+    assert f" {named} " in said.next_step
+    assert "rolled back by the server, or committed whole" in said.state
+
+
+@pytest.mark.parametrize(("sqlstate", "advice"), [("25001", "atomic = False"), ("55006", "split the migration")])
+def test_what_the_server_refuses_in_this_transaction_has_a_remedy(sqlstate: str, advice: str) -> None:
+    assert advice in failures.next_step(sqlstate, lost=False)
+
+
+def test_an_error_of_psycopgs_own_counts_as_a_lost_connection() -> None:
+    assert failures.connection_lost(psycopg.OperationalError("the connection is closed"), None)
+    assert not failures.connection_lost(psycopg.ProgrammingError("no"), None)

@@ -33,6 +33,17 @@ _NEXT = (
     ("23502", "fill the rows that are NULL, and run again"),
     ("23503", "remove or repair the rows whose reference is missing, and run again"),
     ("23514", "repair the rows that violate the check, and run again"),
+    (
+        "25001",
+        "set atomic = False in the migration, and leave nothing in it but what cannot run in a transaction; run again",
+    ),
+    ("25P03", "raise or remove idle_in_transaction_session_timeout for this role, and run again"),
+    ("25P04", "raise or remove transaction_timeout for this role or database, and run again"),
+    ("57P05", "raise or remove idle_session_timeout for this role or database, and run again"),
+    (
+        "55006",
+        "split the migration: what changes rows into one, what alters their table into the next; then run again",
+    ),
     ("25006", "let DATABASE_URL name a server that can be written to, and run again"),
     ("25P02", "an earlier statement of the migration failed and its error was swallowed; let it raise"),
     ("40P01", "run again; if it recurs, split the migration so that it locks one table at a time"),
@@ -52,8 +63,10 @@ _NEXT = (
     ),
     ("42", "correct the migration, and run again"),
 )
+# What the server says as it ends a session: its own end, somebody's order, or a timeout of idle or long transactions.
+_ENDS_THE_SESSION = ("08", "57P", "25P03", "25P04")
 # What the server refuses whoever asks: its remedy is the same outside a migration as in one.
-_OF_THE_SERVER = ("25006", "42501", "40", "53", "55", "57")
+_OF_THE_SERVER = ("25006", "25P03", "25P04", "42501", "40", "53", "55", "57")
 _OUTSIDE = "correct what failed (a pre_migrate or post_migrate receiver, most likely), and run again"
 _RUN_AGAIN = "correct the cause, and run again"
 
@@ -141,8 +154,9 @@ def sqlstate_of(error: BaseException | None) -> str | None:
 
 def connection_lost(error: BaseException, sqlstate: str | None) -> bool:
     if sqlstate:
-        return sqlstate.startswith(("08", "57P"))
-    return isinstance(error, DatabaseError) and isinstance(error.__cause__, psycopg.OperationalError)
+        return sqlstate.startswith(_ENDS_THE_SESSION)
+    cause = error.__cause__ if isinstance(error, DatabaseError) else error
+    return isinstance(cause, psycopg.OperationalError)
 
 
 def next_step(sqlstate: str | None, *, lost: bool) -> str:
