@@ -112,6 +112,8 @@ NO_SNAPSHOT = "none"
 PUBLIC_SCHEMA = "public"
 # Databases that a build of a snapshot left behind, because it was killed, are dropped by another build after this time.
 SCRATCH_ABANDONED = timedelta(days=1)
+# How long a scratch database's dropping waits for an autovacuum worker in it, whose tables are small: it takes moments.
+SCRATCH_DROP = timedelta(seconds=30)
 KIBIBYTE = 1024
 # Of how many models a run keeps what it has rendered: what the migrations of a few apps change, some 30 KiB each.
 MODELS_AT_HAND = 64

@@ -104,3 +104,12 @@ def test_a_condition_on_a_list_of_texts_is_read_back_as_it_was() -> None:
 def test_what_only_looks_like_one_in_data_is_left_alone(begin: str) -> None:
     statement = f"{begin} $x$(ARRAY['a'::character varying])::text[]$x$;"
     assert cleaned(statement) == ([statement], [])
+
+
+def test_the_count_that_a_build_of_postgres_keeps_of_a_columns_changes_is_left_out() -> None:
+    counted = "ALTER TABLE ONLY public.shop ALTER COLUMN id SET (pg_attver={});"
+    kept = "ALTER TABLE ONLY public.shop ALTER COLUMN id SET (n_distinct=5);"
+    first, second = (dump.Cleaned("owner") for _ in range(2))
+    assert list(first.statements([f"{counted.format(1)}\n", f"{kept}\n"])) == [kept]
+    assert list(second.statements([f"{counted.format(7)}\n", f"{kept}\n"])) == [kept]
+    assert first.unkept == []

@@ -23,7 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
 from lockgate import policy
-from lockgate.database import connect_failure, pg_tools, url
+from lockgate.database import connect_failure, pauses, pg_tools, url
 from lockgate.errors import LockgateError
 
 _PREFIX = "lockgate_scratch"
@@ -152,4 +152,12 @@ def _drop_abandoned(admin: psycopg.Connection[Any]) -> None:
 
 
 def _drop(admin: psycopg.Connection[Any], name: str) -> None:
-    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    """A role that is no superuser must not end an autovacuum worker (42501), which ends by itself: it is waited for."""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    for _ in pauses.until(time.monotonic() + policy.SCRATCH_DROP.total_seconds()):
+        try:
+            admin.execute(statement)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+            continue
+        return
+    admin.execute(statement)
