@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import secrets
+import uuid
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -16,10 +20,14 @@ from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models.functions import Abs, Coalesce
+from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from lockgate.execution.recording.recording_editor import offline_connection, recording
 from lockgate.facts.tables import DatabaseFacts, TableFacts
-from lockgate.planning import build
+from lockgate.planning import build, contract
+from lockgate.planning.rules.case import Case, HazardSettings
+from lockgate.planning.rules.compatibility import required_column
 from lockgate.planning.steps import Kind, MigrationPlan, Phase
 from tests.support import plans
 from tests.support.plan_cases import BASE, Sends, add, alter, check, index, unique
@@ -458,3 +466,123 @@ def test_a_model_that_is_swapped_out_has_no_table(settings: Any, swapped: str | 
         )
     )
     assert len([sql for step in made.steps for sql in step.sql]) == tables
+
+
+def a_token() -> str:
+    return secrets.token_hex(8)
+
+
+def today() -> datetime.date:
+    return datetime.date.today()  # noqa: DTZ011  the kind that is meant
+
+
+def a_dict() -> dict[str, int]:
+    return {"a": 1}
+
+
+def widens(apps: Any, schema_editor: Any) -> None:
+    schema_editor.execute("ALTER TABLE library_book ALTER extra TYPE smallint")
+
+
+def asks_a_cursor(apps: Any, schema_editor: Any) -> None:
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE library_book ALTER extra TYPE smallint")
+
+
+def passes_on(apps: Any, schema_editor: Any) -> None:
+    widens(apps, schema_editor)
+
+
+def fills(apps: Any, schema_editor: Any) -> None:
+    books = apps.get_model("library", "Book").objects.using(schema_editor.connection.alias)
+    books.filter(pages=1).update(pages=2)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [models.JSONField(default=dict), models.JSONField(default=a_dict), models.CharField(max_length=9, default=str)],
+    ids=named,
+)
+def test_a_function_that_is_known_to_give_the_same_is_kept(field: Any) -> None:
+    made = plan(add("extra", field))
+    assert len(made.phase(Phase.CONTRACT)) == 1
+    assert not any("SET DEFAULT" in sql for step in made.steps for sql in step.sql)
+
+
+@pytest.mark.parametrize(
+    ("field", "expression"),
+    [
+        (models.UUIDField(default=uuid.uuid4), "gen_random_uuid()"),
+        (models.DateTimeField(default=timezone.now), "statement_timestamp()"),
+        (models.DateTimeField(auto_now_add=True), "statement_timestamp()"),
+    ],
+    ids=named,
+)
+def test_a_function_that_the_server_knows_becomes_its_expression(field: Any, expression: str) -> None:
+    made = plan(add("extra", field))
+    (switch,) = made.phase(Phase.SWITCH)
+    assert switch.sql[-1] == f'ALTER TABLE "library_book" ALTER COLUMN "extra" SET DEFAULT {expression}'
+    assert len(made.phase(Phase.CONTRACT)) == 1
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        models.CharField(max_length=32, default=a_token),
+        models.CharField(max_length=32, default=partial(get_random_string, 8)),
+        models.CharField(max_length=36, default=uuid.uuid4),
+        models.DateField(default=today),
+        models.DateField(auto_now=True),
+    ],
+    ids=named,
+)
+def test_any_other_function_is_not_kept_and_the_hazard_names_the_field(field: Any) -> None:
+    made = plan(add("extra", field))
+    assert made.phase(Phase.CONTRACT) == ()
+    assert kept(add("extra", field)) == [
+        "its default is a function that may give each row another value, and the server has none like it"
+    ]
+    facts = DatabaseFacts(160000, tables={"library_book": BOOK})
+    migration = plans.migration("0001_case", add("extra", field))
+    (found,) = required_column.find(Case(migration, made, facts, HazardSettings(8 * MEGABYTE, MEGABYTE**2)))
+    assert 'column "extra"' in found.what
+    assert "its default is a function" in found.what
+
+
+@pytest.mark.parametrize("code", [widens, asks_a_cursor, passes_on], ids=named)
+def test_code_that_cannot_be_read_touches_every_kept_default(code: Any) -> None:
+    assert plan(DEFAULTED, ops.RunPython(code)).phase(Phase.CONTRACT) == ()
+    statements = plan(ops.RunPython(code)).sent(Phase.SWITCH)
+    assert contract.follow("library_book", "extra", statements) is contract.Fate.TOUCHED
+
+
+@pytest.mark.parametrize("sql", ["DO $$ BEGIN END $$", "CALL anything()"])
+def test_sql_that_cannot_be_read_touches_every_kept_default(sql: str) -> None:
+    statements = plan(ops.RunSQL(sql)).sent(Phase.SWITCH)
+    assert contract.follow("library_book", "extra", statements) is contract.Fate.TOUCHED
+
+
+@pytest.mark.parametrize("later", [NOTHING, ops.RunPython(fills), ops.RunSQL("UPDATE library_book SET pages = 1")])
+def test_code_that_was_read_and_works_on_rows_leaves_kept_defaults_alone(later: Operation) -> None:
+    statements = plan(later).sent(Phase.SWITCH)
+    assert contract.follow("library_book", "extra", statements) == ("library_book", "extra")
+
+
+COLLATED = add("extra", models.CharField(max_length=9, null=True, db_index=True, db_collation="odd"))
+
+
+def collated(collations: dict[str, bool]) -> MigrationPlan:
+    facts = DatabaseFacts(160000, tables={"library_book": BOOK}, collations=collations)
+    connection = offline_connection("default", 160000)
+    made = build.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
+    return made.plan(plans.migration("0001_case", COLLATED), library())
+
+
+@pytest.mark.parametrize(("deterministic", "indexes"), [(True, 2), (False, 1)])
+def test_whether_text_has_an_index_of_its_patterns_is_asked_of_its_collation(deterministic: bool, indexes: int) -> None:
+    assert len(collated({"odd": deterministic}).phase(Phase.FINISH)) == indexes
+
+
+def test_what_has_a_collation_of_which_nothing_is_known_stays_in_place() -> None:
+    (step,) = collated({}).steps
+    assert [change.kind for change in step.changes] == [Kind.UNKNOWN]

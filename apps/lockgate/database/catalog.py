@@ -35,11 +35,13 @@ def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 
         cursor.adapters.register_loader("jsonb", JsonbLoader)  # Django has its connections hand JSON out as text
         tables = _tables(connection, cursor, {"names": sorted(names), "age": age}, large)
         snapshots = cursor.execute(read("old_snapshots"), {"age": age}).fetchall()
+        collations = cursor.execute(read("collations")).fetchall()
         volatile = cursor.execute(read("volatile_functions")).fetchall()
     return DatabaseFacts(
         version=raw(connection).info.server_version,
         tables={row["name"]: _table(row) for row in tables},
         volatile_functions=frozenset(row["proname"] for row in volatile),
+        collations={row["collname"]: row["deterministic"] for row in collations},
         old_snapshots=tuple(SessionFacts(**row) for row in snapshots),
     )
 

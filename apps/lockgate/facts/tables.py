@@ -99,7 +99,8 @@ class DatabaseFacts(NamedTuple):
     """Everything that planning knows of the database.
 
     offline: nothing was asked; tables are assumed to be there, and to be large. volatile_functions: names of
-    functions whose result changes from call to call, as the catalog has it. old_snapshots: transactions that a
+    functions whose result changes from call to call, as the catalog has it. collations: by name, whether deterministic;
+    of those that are both, in two schemas, nothing is known. old_snapshots: transactions that a
     concurrent index build would have to wait for.
     """
 
@@ -107,6 +108,7 @@ class DatabaseFacts(NamedTuple):
     offline: bool = False
     tables: Mapping[str, TableFacts] = MappingProxyType({})
     volatile_functions: frozenset[str] = frozenset()
+    collations: Mapping[str, bool] = MappingProxyType({})
     old_snapshots: tuple[SessionFacts, ...] = ()
 
     def table(self, name: str) -> TableFacts | None:

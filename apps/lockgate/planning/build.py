@@ -16,7 +16,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import locks, order, rewrites
+from lockgate.planning import locks, order, python_reading, rewrites
 from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts, statements_of
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
@@ -221,7 +221,8 @@ class _Builder:
 
     def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if isinstance(operation, RunPython):
-            return (Statement("", (Change(Kind.RUN_PYTHON, ""),)),)
+            read = python_reading.leaves_schema_alone(operation.code)
+            return (Statement("", (Change(Kind.RUN_PYTHON, "", read=read),)),)
         if isinstance(operation, RunSQL):
             return tuple(Statement(sql, (Change(Kind.RUN_SQL, ""),)) for sql in statements_of(operation))
         if isinstance(operation, postgres_operations.CreateExtension):

@@ -42,9 +42,11 @@ class Fate(Enum):
 def follow(table: str, column: str, statements: Iterable[Statement]) -> tuple[str, str] | Fate:
     """The names that a column with a kept default has after these statements, or why there is none to be kept.
 
-    SQL that cannot be read is taken to leave it alone: what it does to the default is seen when that is to be dropped.
+    Code and SQL that cannot be read may touch any.
     """
     for change in (change for statement in statements for change in _known(statement)):
+        if _is_unread(change):
+            return Fate.TOUCHED
         if change.kind is Kind.RENAME_TABLE and change.old_name == table:
             table = change.name
         if change.table != table:
@@ -63,9 +65,15 @@ def _known(statement: Statement) -> Iterator[Change]:
     for change in statement.changes:
         if change.kind is Kind.RUN_SQL:
             for each in sql_reading.statements(statement.sql):
-                yield from sql_reading.changes(each)
+                read = sql_reading.changes(each)
+                harmless = each.tokens[0] in _HARMLESS
+                yield from read or (() if harmless else (Change(Kind.UNKNOWN, ""),))
         else:
             yield change
+
+
+def _is_unread(change: Change) -> bool:
+    return change.kind is Kind.UNKNOWN or (change.kind is Kind.RUN_PYTHON and not change.read)
 
 
 def disturbs(statement: Statement, table: str, column: str) -> bool:
@@ -76,7 +84,7 @@ def disturbs(statement: Statement, table: str, column: str) -> bool:
 def _changes(change: Change, table: str, column: str, sql: str) -> bool:
     if change.kind is Kind.RUN_SQL:
         return any(_may_change(each, table, column) for each in sql_reading.statements(sql))
-    if change.kind is Kind.UNKNOWN:
+    if _is_unread(change):
         return True
     if change.table != table:
         return False

@@ -130,6 +130,9 @@ class Change(NamedTuple):
     expression: an index of expressions; its columns are those that they use.
     satisfied: a constraint that a new column brings, which no row that is there can violate.
     nulls_equal: a unique constraint or index to which one NULL is like another.
+    moving: a new column's default is a function that may give another value at each call; server_default: the
+    expression that computes on the server what it would, where there is one.
+    read: code that was read, and leaves the schema alone.
     """
 
     kind: Kind
@@ -156,6 +159,9 @@ class Change(NamedTuple):
     expression: bool = False
     satisfied: bool = False
     nulls_equal: bool = False
+    moving: bool = False
+    server_default: str = ""
+    read: bool = False
 
 
 class Statement(NamedTuple):

@@ -40,7 +40,7 @@ class Planner:
         """The steps of a migration, or None where it concerns no table that others may use.
 
         state: before it; not changed. hidden: names that an expand phase has made already, which Django would not find.
-        Sends three SELECTs to the catalog. Raises whatever a third party's operation raises.
+        Sends four SELECTs to the catalog. Raises whatever a third party's operation raises.
         """
         if not self.earlier:
             return None

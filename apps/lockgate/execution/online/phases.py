@@ -29,8 +29,9 @@ from lockgate.facts import InPlace, Key
 from lockgate.journal import Line
 from lockgate.models import Step as Row
 from lockgate.planning import fingerprint, names
+from lockgate.planning.operations import is_djangos_schema
 from lockgate.planning.plan import key_of
-from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Statement, Step, Work
+from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Statement, Step, Work
 
 # What a new constraint or unique index says of rows that break it.
 _OFFENDED = ("23502", "23503", "23505", "23514")
@@ -89,7 +90,7 @@ class Course:
             self.plan = planner.plan(self.migration, state, hidden)
         except Exception as error:  # a third party's operation that cannot be planned can still be run
             self._in_place(f"it cannot be planned ({type(error).__name__}: {error})")
-        self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else ()
+        self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else self._unforeseen(planner)
         lines = self._lines(Phase.EXPAND)
         if left and not _same(left, lines):
             undo(self.duties, self.key, left)
@@ -97,6 +98,13 @@ class Course:
         if lines and not left:
             left = self.duties.journal.write(self.key, fingerprint.of(self.migration).meaning, lines)
         self.rows = left
+
+    def _unforeseen(self, planner: Planner) -> tuple[Statement, ...]:
+        """What stands for a migration that has no plan: Django's schema operations have none on tables of the run's
+        own alone, code may do anything to any table."""
+        if not planner.earlier or all(map(is_djangos_schema, self.migration.operations)):
+            return ()
+        return (Statement("", (Change(Kind.UNKNOWN, ""),)),)
 
     def _in_place(self, reason: str) -> None:
         self.duties.listen(InPlace(self.key, reason))

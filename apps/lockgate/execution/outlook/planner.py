@@ -58,7 +58,7 @@ def plan(
 ) -> tuple[list[MigrationPlan], DatabaseFacts]:
     """The steps of pending forward migrations as they are shown, in the given order, and the facts they rest on.
 
-    Sends three SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps.
+    Sends four SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps.
     """
     found = pending(loader, migrations, lazy=limits.lazy_rendering)
     facts = catalog.facts(connection, found.tables, limits.large_table_bytes)

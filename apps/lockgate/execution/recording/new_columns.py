@@ -14,8 +14,9 @@ from typing import Any
 from django.db.backends.utils import strip_quotes
 from django.db.models import Model, Value
 from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
-from lockgate.planning import names
+from lockgate.planning import callable_defaults, names
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
@@ -60,6 +61,8 @@ class NewColumns:
                 not_null=not field.null,
                 stored=bool(field.generated and field.db_persist),
                 identity=bool(field.db_type_suffix(self.connection)),
+                moving=self._is_moving(field),
+                server_default=_on_the_server(field, str(parameters["type"])),
             )
         ]
         if references:
@@ -110,12 +113,14 @@ class NewColumns:
 
     def _is_fixed(self, field: Any) -> bool:
         """Whether a default is the same whenever it is asked for, so that the statement can be told beforehand."""
-        moving = (
-            (field.has_default() and callable(field.default))
-            or getattr(field, "auto_now", False)
-            or getattr(field, "auto_now_add", False)
-        )
-        return not moving and bool(self.effective_default(field) == self.effective_default(field))
+        return not _is_called(field) and bool(self.effective_default(field) == self.effective_default(field))
+
+    @staticmethod
+    def _is_moving(field: Any) -> bool:
+        """Whether a default may be another for each row; what is not known may."""
+        if field.has_db_default() or not _is_called(field):
+            return False
+        return not (field.has_default() and callable_defaults.is_constant(field.default))
 
     def _bare(self, model: type[Model], field: Any) -> str:
         deferred, self._aside = list(self.deferred_sql), []
@@ -164,6 +169,19 @@ class NewColumns:
             return True
         inner: list[Any] = getattr(expression, "get_source_expressions", list)()
         return any(self._calls_volatile(each) for each in inner if each is not None)
+
+
+def _is_called(field: Any) -> bool:
+    """Whether a field's default is made anew each time that it is asked for."""
+    if field.has_default():
+        return callable(field.default)
+    return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
+
+
+def _on_the_server(field: Any, column_type: str) -> str:
+    by_itself = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    default = field.default if field.has_default() else timezone.now if by_itself else None
+    return callable_defaults.on_the_server(default, column_type)
 
 
 def _unconstrained(field: Any) -> Any:

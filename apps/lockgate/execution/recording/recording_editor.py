@@ -268,8 +268,15 @@ class _Recording(NewColumns):
         return known.sequence if known else names.given(table, column, "seq")
 
     def _is_collation_deterministic(self, collation_name: str) -> bool:
-        """Taken for granted: the other kind is rare, and decides over one index more or less."""
-        return True
+        """As the catalog has it. Of one that is not there yet nothing is known, and the operation stays in place.
+
+        Offline, where nothing is built by the answer, it is taken for deterministic, as nearly all are.
+        """
+        if self.prospect.facts.offline:
+            return True
+        if collation_name not in self.prospect.facts.collations:
+            raise LockgateError(f'whether collation "{collation_name}" is deterministic is not known')
+        return self.prospect.facts.collations[collation_name]
 
     # What announces itself
 
