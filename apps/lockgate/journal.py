@@ -100,7 +100,7 @@ class Journal:
         _of(self.alias, migration).filter(committed=False).update(committed=True)
 
     def abandon(self, migration: Key) -> None:
-        """What was prepared is neither undone nor used: the migration was recorded by other means, or is gone."""
+        """What was prepared is neither undone nor used: the migration was recorded by other means."""
         rows = _of(self.alias, migration).filter(committed=False)
         rows.update(committed=True, state=Step.State.OBSOLETE, ended_at=timezone.now())
 
@@ -140,11 +140,15 @@ def open_contracts(alias: str):  # type: ignore[no-untyped-def]  # a QuerySet, g
     return _unfinished(alias).filter(phase=CONTRACT).order_by("id")
 
 
-def unfinished(alias: str) -> bool:
-    """Whether something that was begun is neither done nor undone; contract steps may wait."""
+def unfinished(alias: str) -> set[Key]:
+    """The migrations of which something that was begun is neither done nor undone; contract steps may wait.
+
+    Of any release: what is open of a migration that the code does not have is for another release to finish.
+    """
     open_rows = Q(committed=False) & ~Q(state=Step.State.UNDONE)
     open_rows |= Q(phase=FINISH, state__in=UNFINISHED)
-    return bool(Step.objects.using(alias).filter(open_rows).exists())
+    rows = Step.objects.using(alias).filter(open_rows).values_list("app", "name").distinct()
+    return {Key(app, name) for app, name in rows}
 
 
 def of_migrations(alias: str) -> dict[Key, list[Step]]:

@@ -2,6 +2,9 @@
 
 It goes by the journal and the catalog together, never by names alone, and can itself be killed at any instant: each of
 its steps is journaled like any other.
+
+Only rows of migrations that this release has are its business. Those of others belong to a release that may be at work
+on them, before or after this one; which of the two cannot be told from here, so they stay as they are, and are named.
 """
 
 from __future__ import annotations
@@ -25,11 +28,19 @@ def recover(
     """disk: this release's migrations. unapplying: those that this run will take back: what is left of them to be
     finished is tried, and left if it fails.
 
+    What another release has left is not touched.
+
     Raises NotFinished, LocksNotAcquired, or the server's error.
     """
     for key, rows in journal.prepared(duties.connection.alias).items():
-        _prepared(duties, key, rows, disk.get(key), recorded=key in applied)
+        if key in disk:
+            _prepared(duties, key, rows, disk[key], recorded=key in applied)
+        else:
+            duties.listen(Recovering(key, "leave", _done(rows), len(rows)))
     for key, rows in journal.to_finish(duties.connection.alias).items():
+        if key not in disk:
+            duties.listen(Recovering(key, "leave", 0, len(rows)))
+            continue
         duties.listen(Recovering(key, "finish", 0, len(rows)))
         try:
             phases.finish(duties, key, rows)
@@ -39,17 +50,18 @@ def recover(
             duties.progress.remaining = ""
 
 
-def _prepared(duties: Duties, key: Key, rows: list[Step], migration: Migration | None, *, recorded: bool) -> None:
-    done = sum(row.state == Step.State.DONE for row in rows)
+def _prepared(duties: Duties, key: Key, rows: list[Step], migration: Migration, *, recorded: bool) -> None:
+    done = _done(rows)
     if recorded:
         duties.listen(Recovering(key, "abandon", done, len(rows)))
         duties.journal.abandon(key)
-    elif migration is None or fingerprint.of(migration).meaning != rows[0].meaning:
+    elif fingerprint.of(migration).meaning != rows[0].meaning:
         if all(row.phase == journal.EXPAND for row in rows):
             duties.listen(Recovering(key, "undo", done, len(rows)))
             phases.undo(duties, key, rows)
-        elif migration is None:
-            duties.listen(Recovering(key, "abandon", done, len(rows)))
-            duties.journal.abandon(key)
     elif rows[0].phase == journal.EXPAND:
         duties.listen(Recovering(key, "carry on", done, len(rows)))
+
+
+def _done(rows: list[Step]) -> int:
+    return sum(row.state == Step.State.DONE for row in rows)

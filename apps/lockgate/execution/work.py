@@ -59,7 +59,7 @@ def _recorded(beginning: Beginning, duties: Duties) -> None:
     if beginning.run is None or beginning.duties is None:
         return
     if request.contract and beginning.duties.journaled is not None:
-        contract.carry_out_due(beginning.duties, beginning.run)
+        contract.carry_out_due(beginning.duties, beginning.run, found.disk)
     account.record_baseline(gate, found, beginning.run)
 
 

@@ -205,7 +205,7 @@ class Recovering(NamedTuple):
     """What a dead or failed run left of a migration. action: what is done about it."""
 
     migration: Key
-    action: Literal["finish", "carry on", "undo", "abandon"]
+    action: Literal["finish", "carry on", "undo", "abandon", "leave", "restore"]
     done: int
     total: int
 

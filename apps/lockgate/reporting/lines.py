@@ -223,6 +223,9 @@ def _(event: facts.Recovering) -> str:
         "carry on": f"was being prepared by a run that ended ({left}): carrying on",
         "undo": f"was being prepared by a run that ended ({left}), and is not wanted any more: undoing that",
         "abandon": f"was being prepared ({left}), and was recorded by other means: what is there stays",
+        "leave": f"is open ({left}), and no migration of this release: left to the release that has it, "
+        "or to manage.py lockgate repair",
+        "restore": f"was being unapplied by a run that ended ({left}): applying again what was taken back",
     }[event.action]
     return f"{event.migration} {what}"
 

@@ -86,6 +86,7 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
     build = release.digest(limits.release, contents)
     digest = release.less_held(build, held)
     recorded = ledger.exists(connection)
+    unfinished = _unfinished(connection)
     known = _applied_fingerprints(connection, loader) if recorded else {}
     return Survey(
         pending=tuple(key for key in map(plan.key_of, (each for each, _ in pairs)) if key not in held),
@@ -102,7 +103,7 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
         contents=contents,
         build=build,
         digest=digest,
-        finished=recorded and ledger.finished(connection.alias, digest) and not _unfinished(connection),
+        finished=recorded and ledger.finished(connection.alias, digest) and not unfinished & disk.keys(),
         creatable_extensions=any(each.creatable for each in found.values()),
         without_history=not loader.applied_migrations,
         outcomes=outcomes,
@@ -112,9 +113,9 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
     )
 
 
-def _unfinished(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a run has left steps to be finished or undone."""
-    return journal.exists(connection) and journal.unfinished(connection.alias)
+def _unfinished(connection: BaseDatabaseWrapper) -> set[Key]:
+    """The migrations of which a run has left steps to be finished or undone."""
+    return journal.unfinished(connection.alias) if journal.exists(connection) else set()
 
 
 def _planned(connection: BaseDatabaseWrapper, request: Request, before: Survey | None) -> tuple[MigrationLoader, Plan]:

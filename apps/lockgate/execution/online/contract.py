@@ -6,7 +6,7 @@ dropped only where the column still has the very default that was left: whoever 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import timedelta
 
 from django.db import transaction
@@ -22,17 +22,21 @@ from lockgate.planning.contract import Fate, follow
 from lockgate.planning.steps import LockMode, Statement
 
 
-def due(alias: str, run: Run) -> list[Step]:
-    """Contract steps that an earlier run has left, oldest first; those of this run's migrations are not due yet."""
-    return list(journal.open_contracts(alias).filter(run_id__lt=run.pk))
+def due(alias: str, run: Run, ours: Container[Key]) -> list[Step]:
+    """Contract steps that an earlier run has left, oldest first; those of this run's migrations are not due yet.
+
+    ours: this release's migrations. What a newer release keeps for this one is not this one's to take away.
+    """
+    rows = journal.open_contracts(alias).filter(run_id__lt=run.pk)
+    return [row for row in rows if Key(row.app, row.name) in ours]
 
 
-def carry_out_due(duties: Duties, run: Run) -> int:
+def carry_out_due(duties: Duties, run: Run, ours: Container[Key]) -> int:
     """Carry out the contract steps that are due, each in a transaction of its own; returns how many there were.
 
     Raises LocksNotAcquired, or the server's error; those before it are done.
     """
-    rows = due(duties.connection.alias, run)
+    rows = due(duties.connection.alias, run, ours)
     for number, row in enumerate(rows, 1):
         interruption.raise_if_requested()
         duties.confirm(inside=False)
