@@ -133,6 +133,7 @@ class Step(Own):
     undo = models.JSONField(default=list, help_text="statements that bring back what was before")
     transactional = models.BooleanField(default=True)
     expected = models.TextField(blank=True, help_text="what a contract step must still find: the default's expression")
+    object_oid = models.BigIntegerField(null=True, help_text="of what it made, or is to drop, in the catalog")
     committed = models.BooleanField(default=False, help_text="whether the migration that it belongs to counts")
     state = models.CharField(max_length=20, choices=State, default=State.PLANNED)
     attempts = models.IntegerField(default=0)

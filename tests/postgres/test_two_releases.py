@@ -1,4 +1,4 @@
-"""Two releases on one database: what one has open is not the other's to finish, to undo, to count as done or to fear."""
+"""Two releases on one database: what one has open is not the other's to finish, to undo, or to count as done."""
 
 from __future__ import annotations
 
