@@ -88,3 +88,42 @@ def test_a_column_with_a_nondeterministic_collation_gets_the_indexes_that_django
     assert result.code == 0, result.text
     names = library.database.rows("SELECT indexname FROM pg_indexes WHERE tablename = 'shop_book'")
     assert len(names) == 2, names
+
+
+SHAPES = '''
+from django.db import models
+from django.db.backends.signals import connection_created
+from psycopg.types.string import StrDumper
+
+
+class Shape:
+    """What psycopg writes only on a connection that was taught how, as it is with geometries."""
+
+
+class ShapeDumper(StrDumper):
+    def dump(self, shape):
+        return b"round"
+
+
+def teach(connection, **kwargs):
+    connection.connection.adapters.register_dumper(Shape, ShapeDumper)
+
+
+connection_created.connect(teach)
+
+
+class ShapeField(models.TextField):
+    def get_db_prep_save(self, value, connection):
+        return Shape()
+'''
+
+
+@pytest.mark.parametrize("options", ["", ", db_index=True"])
+def test_a_default_that_only_a_connection_knows_how_to_write_is_kept(library: Site, options: str) -> None:
+    (library.path / "shop" / "shapes.py").write_text(SHAPES, encoding="utf-8")
+    (library.path / "shop" / "models.py").write_text("import shop.shapes", encoding="utf-8")
+    field = f'__import__("shop.shapes").shapes.ShapeField(default="round"{options})'
+    library.migration("0002_shape", f'migrations.AddField("Book", "extra", {field})')
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert inserted(library) == ["round", "round"]

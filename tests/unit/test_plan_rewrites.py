@@ -19,6 +19,7 @@ from django.db.migrations import Migration
 from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+from django.db.models import Func
 from django.db.models.functions import Abs, Coalesce
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -585,4 +586,39 @@ def test_whether_text_has_an_index_of_its_patterns_is_asked_of_its_collation(det
 
 def test_what_has_a_collation_of_which_nothing_is_known_stays_in_place() -> None:
     (step,) = collated({}).steps
+    assert [change.kind for change in step.changes] == [Kind.UNKNOWN]
+
+
+class Whatever(Func):
+    """A third party's: what it sends is its own affair."""
+
+    function = "ABS"
+    template = "COALESCE(random()::int, %(expressions)s)"
+
+
+@pytest.mark.parametrize(
+    ("default", "computed"),
+    [
+        (Whatever(models.Value(1)), "volatile"),
+        (Func(models.Value(1), template="COALESCE(random()::int, %(expressions)s)"), "volatile"),
+        (Abs(models.Value(1)), "constant"),
+    ],
+    ids=named,
+)
+def test_a_database_default_that_writes_its_own_sql_may_call_anything(default: Any, computed: str) -> None:
+    changes = [
+        change for step in plan(add("extra", models.IntegerField(db_default=default))).steps for change in step.changes
+    ]
+    assert [change.default for change in changes if change.kind is Kind.ADD_COLUMN] == [computed]
+
+
+def test_what_asks_for_the_constraints_of_a_table_that_nobody_looked_at_stays_in_place() -> None:
+    connection = offline_connection("default", 160000)
+    unseen = DatabaseFacts(160000, tables={"library_author": AUTHOR})
+    made = build.Planner(unseen, lambda prospect: recording(connection, prospect), SETTINGS)
+    (step,) = made.plan(plans.migration("0001_case", ops.AlterUniqueTogether("Author", set())), library()).steps
+    assert step.changes == ()
+    made = build.Planner(unseen, lambda prospect: recording(connection, prospect), SETTINGS)
+    unindexed = alter("author", models.IntegerField())
+    (step,) = made.plan(plans.migration("0001_case", unindexed), library()).steps
     assert [change.kind for change in step.changes] == [Kind.UNKNOWN]

@@ -57,6 +57,10 @@ class Prospect:
         """The facts of a table that exists now, under whatever name it will have; None for one that the plan makes."""
         return None if table in self.new_tables else self.facts.table(self._was.get(table, table))
 
+    def knows(self, table: str) -> bool:
+        """Whether what a table has is known: it was looked at, or the plan makes it. Offline a history says it."""
+        return self.facts.offline or table in self.new_tables or self.fact(table) is not None
+
     def is_large(self, table: str, threshold: int) -> bool:
         return table not in self.new_tables and self.facts.is_large(self._was.get(table, table), threshold)
 

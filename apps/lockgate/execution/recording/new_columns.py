@@ -20,6 +20,8 @@ from lockgate.planning import callable_defaults, names
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
+_WRITING = frozenset({"as_sql", "as_postgresql", "template", "arg_joiner"})
+
 
 class NewColumns:
     """Mixed in before the backend's editor class."""
@@ -32,6 +34,7 @@ class NewColumns:
     _create_unique_sql: Callable[..., Any]
     _create_check_sql: Callable[..., Any]
     _online: Callable[..., tuple[str, str]]
+    _is_written: Callable[[Any], bool]
     _announced: list[Change]
     _aside: list[str] | None
     _column: tuple[type[Model], Any] | None
@@ -109,7 +112,8 @@ class NewColumns:
     def _can_split(self, model: type[Model], field: Any) -> bool:
         """Whether the parts come to the same as the whole, tablespaces and shortened names included."""
         plain = (model._meta.db_table + field.column).isascii() and '"' not in model._meta.db_table
-        return plain and not (field.db_tablespace or model._meta.db_tablespace) and self._is_fixed(field)
+        tablespace = field.db_tablespace or model._meta.db_tablespace
+        return plain and not tablespace and self._is_fixed(field) and self._is_written(self.effective_default(field))
 
     def _is_fixed(self, field: Any) -> bool:
         """Whether a default is the same whenever it is asked for, so that the statement can be told beforehand."""
@@ -161,7 +165,7 @@ class NewColumns:
         return "" if self.effective_default(field) is None else "constant"
 
     def _calls_volatile(self, expression: Any) -> bool:
-        if isinstance(expression, RawSQL):
+        if isinstance(expression, RawSQL) or _writes_its_own_sql(expression):
             return True  # it may call anything
         given = getattr(expression, "extra", {}).get("function") or getattr(expression, "function", None)
         name = given or getattr(expression, "template", "").partition("(")[0]  # RandomUUID has its name there
@@ -169,6 +173,14 @@ class NewColumns:
             return True
         inner: list[Any] = getattr(expression, "get_source_expressions", list)()
         return any(self._calls_volatile(each) for each in inner if each is not None)
+
+
+def _writes_its_own_sql(expression: Any) -> bool:
+    """Whether somebody else than Django says how an expression is written, beyond the name of one function."""
+    own = (
+        name for each in type(expression).__mro__ if not each.__module__.startswith("django.") for name in vars(each)
+    )
+    return "template" in getattr(expression, "extra", {}) or not _WRITING.isdisjoint(own)
 
 
 def _is_called(field: Any) -> bool:

@@ -139,7 +139,8 @@ class _Recording(NewColumns):
             return str(DjangoStatement(self._t("sql_create_index_concurrently"), **parts)), ""
         if template == self._t("sql_create_unique_index"):
             concurrent = template.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1)
-            return str(DjangoStatement(concurrent, **parts)), ""
+            known = concurrent != template  # a backend's own template may begin otherwise: then there is none
+            return (str(DjangoStatement(concurrent, **parts)) if known else ""), ""
         if template == self._t("sql_delete_index"):
             return str(DjangoStatement(self._t("sql_delete_index_concurrently"), **parts)), ""
         if template == self._t("sql_create_unique"):
@@ -150,6 +151,10 @@ class _Recording(NewColumns):
         if template in (self._t("sql_create_fk"), self._t("sql_create_check")):
             return f"{text} NOT VALID", ""
         return "", ""
+
+    @staticmethod
+    def _is_written(value: Any) -> bool:
+        return is_written(value)
 
     def _changes(self, sql: Any) -> tuple[Change, ...]:
         if isinstance(sql, DjangoStatement):
@@ -244,6 +249,7 @@ class _Recording(NewColumns):
         type_: str | None = None,
         exclude: Any = None,
     ) -> list[str]:
+        self._require_known(model._meta.db_table)
         return self.prospect.constraint_names(
             model._meta.db_table,
             column_names,
@@ -261,11 +267,17 @@ class _Recording(NewColumns):
 
         An identity takes its sequence along when it is dropped, which Django does before it asks.
         """
+        self._require_known(table)
         found = self.prospect.fact(table)
         known = found.columns.get(column) if found else None
         if (table, column) in self._without_identity and (known is None or known.identity):
             return None
         return known.sequence if known else names.given(table, column, "seq")
+
+    def _require_known(self, table: str) -> None:
+        """Of a table that nobody has looked at, what it has is not known: it is not taken for nothing."""
+        if not self.prospect.knows(table):
+            raise LockgateError(f'what constraints and sequences "{table}" has is not known')
 
     def _is_collation_deterministic(self, collation_name: str) -> bool:
         """As the catalog has it. Of one that is not there yet nothing is known, and the operation stays in place.
@@ -403,7 +415,24 @@ def as_text(sql: Any, params: Any) -> str:
     text = str(sql)
     if not params:
         return text
-    return text % tuple(psycopg_sql.Literal(value).as_string(_literals()) for value in params)
+    return text % tuple(map(_written, params))
+
+
+def _written(value: Any) -> str:
+    """A literal; what only an open connection knows how to write (PostGIS' geometries) is named by its type.
+
+    No server takes that for SQL, so that a statement with it in it can be known again, and never sent by mistake.
+    """
+    return psycopg_sql.Literal(value).as_string(_literals()) if is_written(value) else f"<a {type(value).__name__}>"
+
+
+def is_written(value: Any) -> bool:
+    """Whether a value can be written without asking an open connection."""
+    try:
+        psycopg_sql.Literal(value).as_string(_literals())
+    except psycopg.ProgrammingError:
+        return False
+    return True
 
 
 @cache
