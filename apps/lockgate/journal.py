@@ -36,6 +36,7 @@ class Line:
     undo: tuple[str, ...] = ()
     transactional: bool = True
     expected: str = ""
+    object_oid: int | None = None
 
 
 class Journal:
@@ -63,6 +64,7 @@ class Journal:
                 undo=list(line.undo),
                 transactional=line.transactional,
                 expected=line.expected,
+                object_oid=line.object_oid,
                 committed=committed,
             )
             for line in lines
@@ -92,6 +94,11 @@ class Journal:
         """How an attempt ended."""
         step.state, step.ended_at, step.error = state, timezone.now(), error[:ERROR_LIMIT]
         step.save(using=self.alias, update_fields=("state", "ended_at", "error"))
+
+    def note(self, step: Step, oid: int | None, definition: str = "") -> None:
+        """What a step has made, or is about to drop: by this it is known again, whatever bears its name by then."""
+        step.object_oid, step.expected = oid, definition
+        step.save(using=self.alias, update_fields=("object_oid", "expected"))
 
     def commit(self, migration: Key) -> None:
         """The migration counts from this transaction on: what was prepared for it is no longer to be undone."""

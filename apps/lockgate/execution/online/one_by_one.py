@@ -16,6 +16,7 @@ from typing import Any
 
 from django.contrib.postgres import operations as postgres_operations
 from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration, RunPython, RunSQL
 from django.db.migrations import operations as django_operations
 from django.db.migrations.operations.base import Operation
@@ -71,6 +72,13 @@ class _Part:
         """The table that an index belongs to; renders its model."""
         operation: Any = self.operation
         return str(self.before.apps.get_model(self.app_label, operation.model_name)._meta.db_table)
+
+    def building(self, connection: BaseDatabaseWrapper) -> str:
+        """The statement by which AddIndexConcurrently builds its index."""
+        operation: Any = self.operation
+        model = self.after.apps.get_model(self.app_label, operation.model_name)
+        with connection.schema_editor(atomic=False) as editor:
+            return str(operation.index.create_sql(model, editor, concurrently=True))
 
     @property
     def outside(self) -> bool:
@@ -154,7 +162,7 @@ class Walk:
         if known is not None and known.state == Row.State.DONE:
             raise self._edited(known)
         if known is not None:  # it failed, and was mended
-            online_step.drop_invalid(self.duties.connection, known.target, known.table)
+            online_step.drop_invalid(self.duties, known)
             self.duties.journal.end(known, Row.State.UNDONE, known.error)
         (made,) = self.duties.journal.write(self.key, self.meaning, [line])
         return made
@@ -207,6 +215,8 @@ class Walk:
         for number in range(1, policy.STEP_ATTEMPTS + 1):
             if row.attempts and self._left_by_earlier_attempt(part, row):
                 break
+            if not row.attempts:
+                self._note_target(part, row)
             self.duties.journal.begin(row)
             try:
                 connection = self.duties.connection
@@ -219,14 +229,25 @@ class Walk:
             time.sleep(policy.LADDER_FIRST_PAUSE.total_seconds() * number)
         self.duties.journal.end(row, Row.State.DONE)
 
+    def _note_target(self, part: _Part, row: Row) -> None:
+        """Before the first attempt: which index it drops, or by which statement it builds one."""
+        if isinstance(part.operation, postgres_operations.AddIndexConcurrently):
+            self.duties.journal.note(row, None, part.building(self.duties.connection))
+        else:
+            found = objects.index(self.duties.connection, row.table, row.target)
+            self.duties.journal.note(row, found.oid if found else None)
+
     def _left_by_earlier_attempt(self, part: _Part, row: Row) -> bool:
         """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
         found = objects.index(self.duties.connection, row.table, row.target)
         adds = isinstance(part.operation, postgres_operations.AddIndexConcurrently)
-        if found is None or found.table != row.table:
-            return not adds and found is None
+        if found is None:
+            return not adds
+        ours = online_step.is_ours(self.duties, row, found) if adds else found.oid == row.object_oid
+        if not ours:
+            raise online_step.in_the_way(row, valid=found.valid)
         if adds and not found.valid:
-            online_step.drop_invalid(self.duties.connection, row.target, row.table)
+            online_step.drop_invalid(self.duties, row)
         return adds and found.valid
 
     def _send(self, part: _Part) -> None:

@@ -2,6 +2,9 @@
 
 A step that can be transactional runs in one transaction with the mark that it is done, so the journal cannot be wrong
 about it. ``CONCURRENTLY`` cannot: there the row is marked before and after, and what came of it is read in the catalog.
+
+What is in the catalog is ours where it has the oid that was noted when it was made, or the very definition that the
+step asks for. Anything else of its name is somebody else's: it is named, and neither used nor dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-from lockgate import policy
+from lockgate import journal, policy
 from lockgate.database import locks, objects, session
 from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, failures, interruption
@@ -67,12 +70,37 @@ def undo(duties: Duties, step: Step) -> None:
 
 
 def still_there(duties: Duties, step: Step) -> bool:
-    """Whether what a done step made is still in the catalog, and whole."""
+    """Whether what a done step made is still in the catalog, and whole.
+
+    Raises MigrationFailed where something else has its name.
+    """
     if step.kind == Kind.ADD_INDEX:
         found = objects.index(duties.connection, step.table, step.target)
-        return found is not None and found.valid and found.table == step.table
+        return found is not None and found.valid and is_ours(duties, step, found)
     state = objects.constraint(duties.connection, step.table, step.target)
-    return state is not None and (state or step.kind != Kind.VALIDATE_CONSTRAINT)
+    if state is None:
+        return False
+    if not _is_our_constraint(step, state):
+        raise _another_constraint(step)
+    return state.validated or step.kind != Kind.VALIDATE_CONSTRAINT
+
+
+def is_ours(duties: Duties, step: Step, found: objects.IndexState) -> bool:
+    """Whether an index of the step's name is the one that it made, or one of the very same definition."""
+    if found.table != step.table:
+        return False
+    if step.object_oid is not None and found.oid == step.object_oid:
+        return True
+    return found.definition == objects.defined(duties.connection, step.table, step.target, _building(step))
+
+
+def _building(step: Step) -> str:
+    """The statement that builds the step's index; an operation of a migration that is not atomic has it noted."""
+    return step.expected if step.phase == journal.SWITCH else step.sql
+
+
+def _is_our_constraint(step: Step, state: objects.ConstraintState) -> bool:
+    return state.oid == step.object_oid or (bool(step.expected) and state.definition == step.expected)
 
 
 def locks_of(step: Step) -> Wanted:
@@ -84,20 +112,37 @@ def locks_of(step: Step) -> Wanted:
 
 def _take_back(duties: Duties, step: Step) -> None:
     if not step.transactional:
-        found = objects.index(duties.connection, step.table, step.target)
-        if found is not None and found.table == step.table:
-            _drop_concurrently(duties.connection, found.schema, step.target)
+        _drop_what_it_built(duties, step)
         duties.journal.end(step, Step.State.UNDONE, step.error)
         return
 
     def attempt(timeout: timedelta) -> None:
         with transaction.atomic(using=duties.connection.alias):
             locks.limit_waiting(duties.connection, timeout)
-            for statement in step.undo:
-                session.raw(duties.connection).execute(statement)
+            _drop_constraint(duties, step)
             duties.journal.end(step, Step.State.UNDONE, step.error)
 
     duties.ladder.climb(Key(step.app, step.name), {step.table: LockMode.ACCESS_EXCLUSIVE}, attempt)
+
+
+def _drop_what_it_built(duties: Duties, step: Step) -> None:
+    """By its oid, where that was noted: a table, or an index, may have another name by now."""
+    known = objects.index_by_oid(duties.connection, step.object_oid) if step.object_oid else None
+    if known is not None:
+        _drop_concurrently(duties.connection, *known)
+        return
+    found = objects.index(duties.connection, step.table, step.target)
+    if found is not None and is_ours(duties, step, found):
+        _drop_concurrently(duties.connection, found.schema, step.target)
+
+
+def _drop_constraint(duties: Duties, step: Step) -> None:
+    """The one that the step made, or validated, where it is still there; one that is not has been dropped already."""
+    known = objects.constraint_by_oid(duties.connection, step.object_oid) if step.object_oid else None
+    if known is not None:
+        schema, table, name = known
+        drop = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(sql.Identifier(schema, table), sql.Identifier(name))
+        session.raw(duties.connection).execute(drop)
 
 
 def _in_transaction(duties: Duties, step: Step, timeout: timedelta) -> None:
@@ -105,7 +150,15 @@ def _in_transaction(duties: Duties, step: Step, timeout: timedelta) -> None:
     with transaction.atomic(using=duties.connection.alias):
         locks.limit_waiting(duties.connection, timeout)
         session.raw(duties.connection).execute(step.sql)
+        _note_constraint(duties, step)
         duties.journal.end(step, Step.State.DONE)
+
+
+def _note_constraint(duties: Duties, step: Step) -> None:
+    """What the step has made or validated, in its own transaction."""
+    state = objects.constraint(duties.connection, step.table, step.target)
+    if state is not None:
+        duties.journal.note(step, state.oid, state.definition)
 
 
 def _validate(duties: Duties, step: Step) -> None:
@@ -115,7 +168,12 @@ def _validate(duties: Duties, step: Step) -> None:
         duties.journal.begin(step)
         with transaction.atomic(using=duties.connection.alias):
             locks.lift_limits(duties.connection)
+            if step.object_oid is not None:  # made by the switch
+                state = objects.constraint(duties.connection, step.table, step.target)
+                if state is None or not _is_our_constraint(step, state):
+                    raise _another_constraint(step, there=state is not None)
             session.raw(duties.connection).execute(step.sql)
+            _note_constraint(duties, step)
             duties.journal.end(step, Step.State.DONE)
 
     _repeatedly(duties, attempt)
@@ -126,13 +184,16 @@ def _build_index(duties: Duties, step: Step) -> None:
 
     def attempt() -> None:
         found = objects.index(duties.connection, step.table, step.target)
-        if found is not None and (step.attempts == 0 or found.table != step.table):
-            raise _in_the_way(step, valid=found.valid)
+        if found is not None and (step.attempts == 0 or not is_ours(duties, step, found)):
+            raise in_the_way(step, valid=found.valid)
         if found is None or not found.valid:
-            drop_invalid(duties.connection, step.target, step.table)
+            if found is not None:
+                _drop_concurrently(duties.connection, found.schema, step.target)
             duties.journal.begin(step)
             with unlimited(duties.connection):
                 session.raw(duties.connection).execute(step.sql)
+            found = objects.index(duties.connection, step.table, step.target)
+        duties.journal.note(step, found.oid if found else None)
         duties.journal.end(step, Step.State.DONE)
 
     _repeatedly(duties, attempt)
@@ -141,7 +202,9 @@ def _build_index(duties: Duties, step: Step) -> None:
 def _drop_index(duties: Duties, step: Step) -> None:
     def attempt() -> None:
         found = objects.index(duties.connection, step.table, step.target)
-        if found is not None and found.table == step.table:
+        if found is not None and found.oid != step.object_oid:
+            raise in_the_way(step, valid=found.valid)
+        if found is not None:
             duties.journal.begin(step)
             with unlimited(duties.connection):
                 session.raw(duties.connection).execute(step.sql)
@@ -150,11 +213,11 @@ def _drop_index(duties: Duties, step: Step) -> None:
     _repeatedly(duties, attempt)
 
 
-def drop_invalid(connection: BaseDatabaseWrapper, name: str, table: str) -> None:
-    """Drop what a concurrent build of ours, broken off, has left on this table; a valid index stays."""
-    found = objects.index(connection, table, name)
-    if found is not None and not found.valid and found.table == table:
-        _drop_concurrently(connection, found.schema, name)
+def drop_invalid(duties: Duties, step: Step) -> None:
+    """Drop what a concurrent build of ours, broken off, has left; a valid index stays, and one of another's."""
+    found = objects.index(duties.connection, step.table, step.target)
+    if found is not None and not found.valid and is_ours(duties, step, found):
+        _drop_concurrently(duties.connection, found.schema, step.target)
 
 
 def _drop_concurrently(connection: BaseDatabaseWrapper, schema: str, name: str) -> None:
@@ -209,11 +272,38 @@ def failure_kept(duties: Duties, step: Step) -> Iterator[None]:
         raise
 
 
-def _in_the_way(step: Step, *, valid: bool) -> MigrationFailed:
+def in_the_way(step: Step, *, valid: bool) -> MigrationFailed:
     name = f'"{step.target}"'
-    if valid:
+    if step.attempts or step.kind == Kind.DROP_INDEX:
+        why = f"it is not what {step.app}.{step.name} has made or asks for: it is of another definition, or table"
+        advice = f"rename it, or drop it if nobody needs it, and run again:  DROP INDEX CONCURRENTLY {name};"
+        advice += f"\n{settling(step)}"
+    elif valid:
         why, advice = "no recorded migration made it", "rename or drop it, or record the migration with --fake"
     else:
         why = "it is invalid: a concurrent build that Lockgate did not run was broken off"
         advice = f"if nobody is building it now, drop it and run again:  DROP INDEX CONCURRENTLY {name};"
     return MigrationFailed(f"an index {name} is there already", why=why, state="", next_step=advice)
+
+
+def settling(step: Step) -> str:
+    """The command by which a person settles a step that cannot go on."""
+    return f"or see what is there, and settle it:  manage.py lockgate repair {step.pk}"
+
+
+def _another_constraint(step: Step, *, there: bool = True) -> MigrationFailed:
+    name = f'"{step.target}"'
+    if not there:
+        return MigrationFailed(
+            f"the constraint {name} of {step.table} is gone",
+            why=f"{step.app}.{step.name} has made it; somebody has dropped or renamed it, or its table, since",
+            state="",
+            next_step=f"bring it back by hand, {settling(step)}",
+        )
+    return MigrationFailed(
+        f"a constraint {name} of {step.table} is there already",
+        why=f"it is not what {step.app}.{step.name} has made or asks for: it has another definition",
+        state="",
+        next_step=f"rename it, or drop it if nobody needs it, and run again:  ALTER TABLE {step.table} "
+        f"DROP CONSTRAINT {name};\n{settling(step)}",
+    )

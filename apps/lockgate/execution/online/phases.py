@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -186,7 +187,7 @@ class Course:
         self.duties.journal.supersede(self.key)
         finishing = self._lines(Phase.FINISH)
         self._require_free_names(finishing)
-        lines = [*finishing, *map(self._expecting, self._lines(Phase.CONTRACT))]
+        lines = [*map(self._identified, finishing), *map(self._expecting, self._lines(Phase.CONTRACT))]
         if lines:
             meaning = fingerprint.of(self.migration).meaning
             rows = self.duties.journal.write(self.key, meaning, lines, committed=True)
@@ -206,6 +207,16 @@ class Course:
                 raise PlanDiverged(f'the name "{line.target}" is taken')
             elif line.kind == Kind.VALIDATE_CONSTRAINT and constraint:
                 raise PlanDiverged(f'another table has a constraint "{line.target}" too')
+
+    def _identified(self, line: Line) -> Line:
+        """With the oid of what the step will drop or validate: by then another may bear its name."""
+        if line.kind == Kind.DROP_INDEX:
+            index = objects.index(self.duties.connection, line.table, line.target)
+            return replace(line, object_oid=index.oid if index else None)
+        if line.kind == Kind.VALIDATE_CONSTRAINT:
+            constraint = objects.constraint(self.duties.connection, line.table, line.target)
+            return replace(line, object_oid=constraint.oid if constraint else None)
+        return line
 
     def _expecting(self, line: Line) -> Line:
         found = objects.column_default(self.duties.connection, line.table, line.target)
@@ -311,5 +322,6 @@ def _not_finished(duties: Duties, key: Key, row: Row, error: Exception) -> NotFi
         state="",
         next_step=error.next_step
         if isinstance(error, LockgateError)
-        else f"{failures.next_step(sqlstate, lost=failures.connection_lost(error, sqlstate))}; it goes on from there",
+        else f"{failures.next_step(sqlstate, lost=failures.connection_lost(error, sqlstate))}; it goes on from there\n"
+        + online_step.settling(row),
     )

@@ -1,0 +1,148 @@
+"""A name is not an identity: what somebody has put in the place of a step's work is told from it, and left."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.postgres.test_ladder import CREATE
+from tests.postgres.test_one_by_one import BUILD, CONCURRENT, DROP, killed_in
+from tests.postgres.test_online import ADD_CHECK, ADD_INDEX, CREATE_BOOK, FILL
+from tests.postgres.test_recovery import BUSY, RUNNERS, invalid, killed_while
+from tests.support.processes import until
+from tests.support.sites import Site, finish
+
+UNIQUE = """
+migrations.AddConstraint("Book", models.UniqueConstraint(
+    fields=["isbn"], condition=models.Q(pages__gt=0), name="book_partly_unique"))
+"""
+DEFINITION = "SELECT pg_get_indexdef(to_regclass(%s))"
+
+
+@pytest.fixture
+def library(site: Site) -> Site:
+    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
+    site.write_settings()
+    site.migration("0001_initial", CREATE_BOOK)
+    assert site.migrate().code == 0
+    site.database.execute(FILL)
+    return site
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "CREATE INDEX book_partly_unique ON shop_book (title)",
+        "CREATE INDEX book_partly_unique ON shop_book (isbn) WHERE pages > 0",
+        "CREATE UNIQUE INDEX book_partly_unique ON shop_book (isbn) WHERE pages > 1",
+        "CREATE UNIQUE INDEX book_partly_unique ON shop_book (isbn DESC) WHERE pages > 0",
+        "CREATE UNIQUE INDEX book_partly_unique ON shop_book (isbn, title) WHERE pages > 0",
+        'CREATE UNIQUE INDEX book_partly_unique ON shop_book (isbn COLLATE "C") WHERE pages > 0',
+        "CREATE UNIQUE INDEX book_partly_unique ON shop_book (isbn) INCLUDE (title) WHERE pages > 0",
+        "CREATE UNIQUE INDEX book_partly_unique ON shop_book (isbn varchar_pattern_ops) WHERE pages > 0",
+    ],
+)
+def test_another_index_of_the_name_is_not_taken_for_the_one_that_was_begun(library: Site, other: str) -> None:
+    library.migration("0002_unique", UNIQUE)
+    killed_while(library, "CREATE UNIQUE INDEX CONCURRENTLY")
+    library.database.execute("DROP INDEX book_partly_unique")
+    library.database.execute(other)
+    before = library.database.value(DEFINITION, ["book_partly_unique"])
+    result = library.migrate()
+    assert result.code == 1, result.text
+    assert 'an index "book_partly_unique" is there already' in result.err
+    assert "manage.py lockgate repair" in result.err
+    assert library.database.value(DEFINITION, ["book_partly_unique"]) == before
+    library.database.execute("DROP INDEX book_partly_unique")
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert "UNIQUE" in library.database.value(DEFINITION, ["book_partly_unique"])
+
+
+def test_the_same_index_completed_by_hand_is_accepted(library: Site) -> None:
+    library.migration("0002_unique", UNIQUE)
+    killed_while(library, "CREATE UNIQUE INDEX CONCURRENTLY")
+    library.database.execute("DROP INDEX book_partly_unique")
+    library.database.execute("CREATE UNIQUE INDEX book_partly_unique ON shop_book (isbn) WHERE pages > 0")
+    oid = library.database.value("SELECT 'book_partly_unique'::regclass::oid")
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert library.database.value("SELECT 'book_partly_unique'::regclass::oid") == oid
+
+
+def killed_before_the_switch(library: Site) -> None:
+    """Kill a run that has expanded: a lock on the table keeps its switch waiting."""
+    with library.database.connect() as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT 1")
+        runner = library.start("migrate", "--noinput")
+        until(lambda: library.database.value(BUSY, ["CREATE INDEX CONCURRENTLY%"]) == 1, "the index is being built")
+        runner.send_signal(signal.SIGKILL)
+        finish(runner)
+        until(lambda: library.database.value(RUNNERS, ["lockgate%"]) == 0, "the dead run's session ends")
+
+
+def test_another_check_of_the_name_is_not_taken_for_the_one_that_was_made(library: Site) -> None:
+    library.migration("0002_both", ADD_CHECK, ADD_INDEX)
+    killed_before_the_switch(library)
+    assert library.database.value("SELECT convalidated FROM pg_constraint WHERE conname = 'book_pages'")
+    library.database.execute("ALTER TABLE shop_book DROP CONSTRAINT book_pages")
+    library.database.execute("ALTER TABLE shop_book ADD CONSTRAINT book_pages CHECK (pages > -100)")
+    result = library.migrate()
+    assert result.code == 1, result.text
+    assert 'a constraint "book_pages" of shop_book is there already' in result.err
+    library.database.execute("ALTER TABLE shop_book DROP CONSTRAINT book_pages")
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert library.database.value("SELECT convalidated FROM pg_constraint WHERE conname = 'book_pages'")
+
+
+def test_what_was_made_is_taken_back_from_a_table_that_was_renamed(library: Site) -> None:
+    library.migration("0002_both", ADD_CHECK, ADD_INDEX)
+    killed_before_the_switch(library)
+    library.database.execute("ALTER TABLE shop_book RENAME TO shop_tome")
+    library.migration("0002_both", 'migrations.RunSQL("SELECT 1")', after="0001_initial")
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert library.database.value("SELECT count(*) FROM pg_constraint WHERE conname = 'book_pages'") == 0
+
+
+@pytest.fixture
+def counter(site: Site) -> Site:
+    site.migration("0001_initial", CREATE.format("Counter"))
+    assert site.migrate().code == 0
+    return site
+
+
+def test_another_index_is_not_what_add_index_concurrently_had_begun(counter: Site) -> None:
+    counter.migration("0002_build", BUILD, atomic="False", imports=CONCURRENT)
+    with counter.database.connect() as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM shop_counter")
+        killed_in(counter, "CREATE INDEX CONCURRENTLY")
+        other.execute("ROLLBACK")
+    counter.database.execute("DROP INDEX counter_value")
+    counter.database.execute("CREATE INDEX counter_value ON shop_counter (id)")
+    result = counter.migrate()
+    assert result.code == 1, result.text
+    assert 'an index "counter_value" is there already' in result.err
+    counter.database.execute("DROP INDEX counter_value")
+    assert counter.migrate().code == 0
+    assert invalid(counter) == 0
+
+
+def test_another_index_is_not_what_remove_index_concurrently_had_begun_to_drop(counter: Site) -> None:
+    counter.migration("0002_build", BUILD, atomic="False", imports=CONCURRENT)
+    assert counter.migrate().code == 0
+    counter.migration("0003_drop", DROP, atomic="False", imports=CONCURRENT)
+    with counter.database.connect() as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM shop_counter")
+        killed_in(counter, "DROP INDEX CONCURRENTLY")
+        other.execute("ROLLBACK")
+    counter.database.execute("DROP INDEX counter_value")
+    counter.database.execute("CREATE INDEX counter_value ON shop_counter (id)")
+    result = counter.migrate()
+    assert result.code == 1, result.text
+    assert counter.database.value("SELECT to_regclass('counter_value') IS NOT NULL")
