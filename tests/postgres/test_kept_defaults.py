@@ -127,3 +127,41 @@ def test_a_default_that_only_a_connection_knows_how_to_write_is_kept(library: Si
     result = library.migrate()
     assert result.code == 0, result.text
     assert inserted(library) == ["round", "round"]
+
+
+KEPT = 'migrations.AddField("Book", "extra", models.IntegerField(default=7))'
+
+
+def state(site: Site) -> str:
+    found: str = site.database.value("SELECT state FROM lockgate_step WHERE app = 'shop' AND phase = 'contract'")
+    return found
+
+
+def test_a_default_that_somebody_has_set_again_to_the_same_stays(library: Site) -> None:
+    library.migration("0002_kept", KEPT)
+    assert library.migrate().code == 0
+    library.database.execute("ALTER TABLE shop_book ALTER extra SET DEFAULT 7")
+    result = library.migrate("--contract")
+    assert result.code == 0, result.text
+    assert library.database.value(DEFAULT) == "7"
+    assert state(library) == "obsolete"
+
+
+def test_a_kept_default_is_dropped_under_whatever_name_its_column_has_by_now(library: Site) -> None:
+    library.migration("0002_kept", KEPT)
+    assert library.migrate().code == 0
+    library.database.execute("ALTER TABLE shop_book RENAME extra TO more")
+    library.database.execute("ALTER TABLE shop_book ADD extra integer DEFAULT 7")
+    result = library.migrate("--contract")
+    assert result.code == 0, result.text
+    assert library.database.value(DEFAULT) == "7"
+    assert library.database.value(DEFAULT.replace("extra", "more")) is None
+    assert state(library) == "done"
+
+
+def test_a_journal_of_before_oids_knows_a_kept_default_by_its_expression(library: Site) -> None:
+    library.migration("0002_kept", KEPT)
+    assert library.migrate().code == 0
+    library.database.execute("UPDATE lockgate_step SET object_oid = NULL")
+    assert library.migrate("--contract").code == 0
+    assert library.database.value(DEFAULT) is None

@@ -35,6 +35,16 @@ class ConstraintState(NamedTuple):
     definition: str
 
 
+class DefaultState(NamedTuple):
+    """A column's default that is there. oid: of its row, another after each SET DEFAULT, also to the same."""
+
+    oid: int
+    expression: str
+    schema: str
+    table: str
+    column: str
+
+
 _CONCURRENT_BUILD = re.compile(r"(CREATE (?:UNIQUE )?INDEX) CONCURRENTLY ")
 
 
@@ -93,10 +103,16 @@ def taken(connection: BaseDatabaseWrapper, table: str, name: str) -> tuple[bool,
     return (bool(row[0]), bool(row[1])) if row else (False, False)
 
 
-def column_default(connection: BaseDatabaseWrapper, table: str, column: str) -> str | None:
-    """The expression of a column's default; None where the column, or its default, is not there."""
-    row = raw(connection).execute(read("column_default"), {"table": table, "column": column}).fetchone()
-    return str(row[0]) if row and row[0] is not None else None
+def column_default(connection: BaseDatabaseWrapper, table: str, column: str) -> DefaultState | None:
+    """A column's default; None where the column, or its default, is not there."""
+    row = raw(connection).execute(read("default_of_column"), {"table": table, "column": column}).fetchone()
+    return DefaultState(*row) if row else None
+
+
+def default_by_oid(connection: BaseDatabaseWrapper, oid: int) -> DefaultState | None:
+    """A default by its own row, whatever its column is called by now; None where it is gone or was set again."""
+    row = raw(connection).execute(read("default_by_oid"), {"oid": oid}).fetchone()
+    return DefaultState(*row) if row else None
 
 
 def tables(connection: BaseDatabaseWrapper) -> set[str]:

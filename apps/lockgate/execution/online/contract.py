@@ -1,7 +1,8 @@
 """What the release before still needed, taken away once it is gone: ``migrate --contract``.
 
 The one kind so far is a default that was kept so that inserts which do not name a new column go on working. It is
-dropped only where the column still has the very default that was left: whoever has changed it meanwhile meant it.
+dropped only where the column still has the very default that was left, which its row in the catalog tells: whoever has
+set it again meanwhile meant it, be it to the same.
 """
 
 from __future__ import annotations
@@ -66,13 +67,26 @@ def settle(duties: Duties, statements: Iterable[Statement]) -> None:
 
 def carry_out(duties: Duties, row: Step) -> None:
     """Drop a kept default in the open transaction, where it is still the one that was kept."""
-    found = objects.column_default(duties.connection, row.table, row.target)
-    if found is None or found != row.expected:
+    found = _kept(duties, row)
+    if found is None:
         duties.journal.end(row, Step.State.OBSOLETE)
         return
     drop = sql.SQL("ALTER TABLE {} ALTER COLUMN {} DROP DEFAULT")
-    session.raw(duties.connection).execute(drop.format(sql.Identifier(row.table), sql.Identifier(row.target)))
+    names = sql.Identifier(found.schema, found.table), sql.Identifier(found.column)
+    session.raw(duties.connection).execute(drop.format(*names))
     duties.journal.end(row, Step.State.DONE)
+
+
+def _kept(duties: Duties, row: Step) -> objects.DefaultState | None:
+    """The default that was kept; None where it is gone, or was set again, be it to the same.
+
+    A row of before there were oids in the journal knows it by its expression alone.
+    """
+    if row.object_oid is None:
+        found = objects.column_default(duties.connection, row.table, row.target)
+    else:
+        found = objects.default_by_oid(duties.connection, row.object_oid)
+    return found if found is not None and found.expression == row.expected else None
 
 
 def _one(duties: Duties, key: Key, row: Step) -> timedelta:

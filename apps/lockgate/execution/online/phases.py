@@ -220,7 +220,7 @@ class Course:
 
     def _expecting(self, line: Line) -> Line:
         found = objects.column_default(self.duties.connection, line.table, line.target)
-        return Line(**{**line.__dict__, "expected": found or ""})
+        return replace(line, expected=found.expression, object_oid=found.oid) if found else line
 
     def _wanted(self) -> Wanted:
         """The locks that the switch takes on tables that others use."""
