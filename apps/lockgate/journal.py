@@ -20,6 +20,7 @@ from lockgate.models import Run, Step
 
 UNFINISHED = (Step.State.PLANNED, Step.State.RUNNING, Step.State.FAILED)
 CONTRACT, EXPAND, FINISH, SWITCH = "contract", "expand", "finish", "switch"
+BACKWARDS = "backwards"  # an operation of a migration that is not atomic, taken back
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,12 @@ class Journal:
         rows = _of(self.alias, migration).filter(committed=False)
         rows.update(committed=True, state=Step.State.OBSOLETE, ended_at=timezone.now())
 
+    def forget(self, step: Step) -> None:
+        """A person has taken it over: it is neither to be done nor to be undone any more."""
+        step.committed = True
+        step.save(using=self.alias, update_fields=("committed",))
+        self.end(step, Step.State.OBSOLETE, step.error)
+
     def move(self, step: Step, table: str, target: str) -> None:
         """What a contract step is about has other names now."""
         step.table, step.target = table, target
@@ -156,6 +163,14 @@ def unfinished(alias: str) -> set[Key]:
     open_rows |= Q(phase=FINISH, state__in=UNFINISHED)
     rows = Step.objects.using(alias).filter(open_rows).values_list("app", "name").distinct()
     return {Key(app, name) for app, name in rows}
+
+
+def open_steps(alias: str) -> list[Step]:
+    """The steps of whatever release that are neither done nor undone, oldest first; contract steps are not."""
+    rows = Step.objects.using(alias).filter(
+        Q(committed=False) & ~Q(state=Step.State.UNDONE) | Q(phase=FINISH, state__in=UNFINISHED)
+    )
+    return list(rows.select_related("run").order_by("id"))
 
 
 def of_migrations(alias: str) -> dict[Key, list[Step]]:

@@ -133,7 +133,7 @@ class Executor(LazyExecutor):
         course = self._course(migration, state)
         with self.duties.progress.step(key_of(migration), "fake" if fake else "apply", atomic=migration.atomic):
             if fake:
-                self._record_alone(self._recorder(migration, "fake"))
+                self._record_alone(self._settling(migration, self._recorder(migration, "fake")))
             elif migration.atomic:
                 state = course.apply(state)
             elif self.duties.journaled is None:
@@ -169,7 +169,7 @@ class Executor(LazyExecutor):
         state = self.shown_backwards(state, migration)
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
             if fake:
-                self._record_alone(self._recorder(migration, "unfake"))
+                self._record_alone(self._settling(migration, self._recorder(migration, "unfake")))
                 return state
             if not migration.atomic:
                 return self._as_django_does(migration, "unapply", lambda editor: migration.unapply(state, editor))
@@ -277,6 +277,17 @@ class Executor(LazyExecutor):
         self.duties.confirm(inside=False)
         self._record_alone(record)
         return state
+
+    def _settling(self, migration: Migration, record: Callable[[], None]) -> Callable[[], None]:
+        """Record, and let go of what the journal has open of the migration: the record says how the schema is."""
+
+        def both() -> None:
+            if self.duties.journaled is not None:
+                self.duties.journal.abandon(key_of(migration))
+                self.duties.journal.supersede(key_of(migration))
+            record()
+
+        return both
 
     def _record_alone(self, record: Callable[[], None]) -> None:
         with transaction.atomic(using=self.connection.alias):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Any
 
 from lockgate import facts
 from lockgate.reporting import sentences
@@ -258,3 +259,14 @@ def _(event: facts.Ended) -> str:
     held = f", {event.held} held" if event.held else ""
     count = f"{event.migrations} migration{'' if event.migrations == 1 else 's'}"
     return f"done: {count}{held}, in {event.seconds:.2f} s"
+
+
+def open_step(found: Any) -> str:
+    """An open step of the journal, as repair lists it."""
+    step = found.step
+    lines = [
+        f"step {step.pk}: {step.app}.{step.name}, {step.phase}, {step.state}: {step.title}",
+        f"  run    {step.run_id}, release {step.run.release}, on {step.run.host}",
+        f"  there  {found.catalog}",
+    ]
+    return "\n".join([*lines, *([f"  error  {step.error}"] if step.error else [])])

@@ -243,7 +243,7 @@ class Walk:
         adds = isinstance(part.operation, postgres_operations.AddIndexConcurrently)
         if found is None:
             return not adds
-        ours = online_step.is_ours(self.duties, row, found) if adds else found.oid == row.object_oid
+        ours = online_step.is_ours(self.duties.connection, row, found) if adds else found.oid == row.object_oid
         if not ours:
             raise online_step.in_the_way(row, valid=found.valid)
         if adds and not found.valid:

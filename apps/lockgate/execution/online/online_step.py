@@ -76,22 +76,22 @@ def still_there(duties: Duties, step: Step) -> bool:
     """
     if step.kind == Kind.ADD_INDEX:
         found = objects.index(duties.connection, step.table, step.target)
-        return found is not None and found.valid and is_ours(duties, step, found)
+        return found is not None and found.valid and is_ours(duties.connection, step, found)
     state = objects.constraint(duties.connection, step.table, step.target)
     if state is None:
         return False
-    if not _is_our_constraint(step, state):
+    if not is_our_constraint(step, state):
         raise _another_constraint(step)
     return state.validated or step.kind != Kind.VALIDATE_CONSTRAINT
 
 
-def is_ours(duties: Duties, step: Step, found: objects.IndexState) -> bool:
+def is_ours(connection: BaseDatabaseWrapper, step: Step, found: objects.IndexState) -> bool:
     """Whether an index of the step's name is the one that it made, or one of the very same definition."""
     if found.table != step.table:
         return False
     if step.object_oid is not None and found.oid == step.object_oid:
         return True
-    return found.definition == objects.defined(duties.connection, step.table, step.target, _building(step))
+    return found.definition == objects.defined(connection, step.table, step.target, _building(step))
 
 
 def _building(step: Step) -> str:
@@ -99,7 +99,8 @@ def _building(step: Step) -> str:
     return step.expected if step.phase == journal.SWITCH else step.sql
 
 
-def _is_our_constraint(step: Step, state: objects.ConstraintState) -> bool:
+def is_our_constraint(step: Step, state: objects.ConstraintState) -> bool:
+    """Whether a constraint of the step's name is the one that it made, or one of the very same definition."""
     return state.oid == step.object_oid or (bool(step.expected) and state.definition == step.expected)
 
 
@@ -132,7 +133,7 @@ def _drop_what_it_built(duties: Duties, step: Step) -> None:
         _drop_concurrently(duties.connection, *known)
         return
     found = objects.index(duties.connection, step.table, step.target)
-    if found is not None and is_ours(duties, step, found):
+    if found is not None and is_ours(duties.connection, step, found):
         _drop_concurrently(duties.connection, found.schema, step.target)
 
 
@@ -170,7 +171,7 @@ def _validate(duties: Duties, step: Step) -> None:
             locks.lift_limits(duties.connection)
             if step.object_oid is not None:  # made by the switch
                 state = objects.constraint(duties.connection, step.table, step.target)
-                if state is None or not _is_our_constraint(step, state):
+                if state is None or not is_our_constraint(step, state):
                     raise _another_constraint(step, there=state is not None)
             session.raw(duties.connection).execute(step.sql)
             _note_constraint(duties, step)
@@ -184,7 +185,7 @@ def _build_index(duties: Duties, step: Step) -> None:
 
     def attempt() -> None:
         found = objects.index(duties.connection, step.table, step.target)
-        if found is not None and (step.attempts == 0 or not is_ours(duties, step, found)):
+        if found is not None and (step.attempts == 0 or not is_ours(duties.connection, step, found)):
             raise in_the_way(step, valid=found.valid)
         if found is None or not found.valid:
             if found is not None:
@@ -216,7 +217,7 @@ def _drop_index(duties: Duties, step: Step) -> None:
 def drop_invalid(duties: Duties, step: Step) -> None:
     """Drop what a concurrent build of ours, broken off, has left; a valid index stays, and one of another's."""
     found = objects.index(duties.connection, step.table, step.target)
-    if found is not None and not found.valid and is_ours(duties, step, found):
+    if found is not None and not found.valid and is_ours(duties.connection, step, found):
         _drop_concurrently(duties.connection, found.schema, step.target)
 
 

@@ -1,0 +1,173 @@
+"""Settles what the journal has open and no run can: a person decides, the catalog proves, nothing is guessed.
+
+Whatever is settled is settled under the migration lock, and written down as a run of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lockgate import journal, ledger
+from lockgate.database import advisory_lock, objects, session
+from lockgate.errors import LockgateError
+from lockgate.execution import failures
+from lockgate.execution.duties import Duties
+from lockgate.execution.gate import Gate
+from lockgate.execution.online import online_step
+from lockgate.execution.progress import Progress
+from lockgate.journal import Journal
+from lockgate.models import Run, Step
+from lockgate.planning.steps import Kind
+
+WAYS = {
+    "retry": "has the next run of migrate that has this migration try it again",
+    "accept": "counts it as done, where the catalog proves that it is, by definition",
+    "undo": "takes back what it has prepared; what it has made is told by its oid or its definition",
+    "forget": "takes it out of the journal; what is there stays, and is yours",
+}
+
+
+class RepairRefused(LockgateError):
+    """a step cannot be settled this way"""
+
+
+class Found(NamedTuple):
+    """An open step. catalog: what there is of it, in words. proven: whether that is all that it asks for."""
+
+    step: Step
+    catalog: str
+    proven: bool
+
+
+def listed(gate: Gate, wanted: Sequence[int]) -> list[Found]:
+    """The open steps, oldest first. wanted: their numbers; all where there are none. Raises RepairRefused."""
+    if not journal.exists(gate.connection):
+        if wanted:
+            raise RepairRefused("there is no journal in this database", next_step="manage.py migrate")
+        return []
+    rows = journal.open_steps(gate.connection.alias)
+    missing = set(wanted) - {row.pk for row in rows}
+    if missing:
+        raise RepairRefused(
+            f"no open step has the number {min(missing)}", next_step="list them:  manage.py lockgate repair"
+        )
+    return [_found(gate, row) for row in rows if not wanted or row.pk in wanted]
+
+
+def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
+    """Settle these steps under the lock, last first; yields what was done, line by line.
+
+    Raises RepairRefused, LockNotAcquired, LocksNotAcquired, or the server's error; those before it are settled.
+    """
+    session.refuse_pooler(gate.connection)
+    session.refuse_read_only(gate.server)
+    waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen)
+    with advisory_lock.releasing(gate.connection):
+        run = ledger.open_run(
+            gate.connection.alias,
+            release=gate.limits.release or "repair",
+            digest="",
+            host=socket.gethostname(),
+            backend_pid=session.raw(gate.connection).info.backend_pid,
+            command=f"lockgate repair --{way} {' '.join(map(str, steps))}",
+            lock_wait_seconds=waited or 0.0,
+        )
+        try:
+            duties = _duties(gate, run)
+            for each in reversed(listed(gate, steps)):
+                yield _one(duties, each, way)
+        except Exception as error:
+            text = gate.redact(failures.why(error, failures.sqlstate_of(error)))
+            ledger.close_run(gate.connection.alias, run, Run.Outcome.FAILED, text)
+            raise
+        ledger.close_run(gate.connection.alias, run, Run.Outcome.SUCCEEDED)
+
+
+def _duties(gate: Gate, run: Run) -> Duties:
+    confirm = functools.partial(advisory_lock.confirm, gate.connection, session.raw(gate.connection))
+    return Duties(
+        gate.connection,
+        Progress(gate.listen),
+        (),
+        confirm,
+        lambda entry: None,
+        gate.redact,
+        gate.limits,
+        journaled=Journal(gate.connection, run),
+    )
+
+
+def _one(duties: Duties, found: Found, way: str) -> str:
+    step = found.step
+    if way == "retry":
+        duties.journal.end(step, Step.State.PLANNED, step.error)
+        done = "will be tried again by the next migrate of a release that has it"
+    elif way == "accept":
+        if not found.proven:
+            raise _refused(step, f"the catalog does not prove that it is done: {found.catalog}")
+        duties.journal.end(step, Step.State.DONE)
+        done = "counts as done"
+    elif way == "undo":
+        if step.committed or step.phase != journal.EXPAND:
+            raise _refused(step, "only what was prepared before a migration counts can be taken back")
+        online_step.undo(duties, step)
+        done = "is taken back"
+    else:
+        duties.journal.forget(step)
+        done = f"is out of the journal; what is there stays ({found.catalog})"
+    return f"step {step.pk} {done}"
+
+
+def _refused(step: Step, why: str) -> RepairRefused:
+    return RepairRefused(
+        f"step {step.pk} of {step.app}.{step.name} cannot be settled this way: {step.title}",
+        why=why,
+        state="it is as it was; steps after it that were named are settled",
+        next_step=f"bring it by hand to where it should be, and take it out of the journal:  "
+        f"manage.py lockgate repair {step.pk} --forget --apply",
+    )
+
+
+def _found(gate: Gate, step: Step) -> Found:
+    if step.phase in (journal.SWITCH, journal.BACKWARDS) and not step.sql.startswith(("AddIndex", "RemoveIndex")):
+        return Found(step, "what came of it cannot be read in the catalog", proven=False)
+    if step.kind == Kind.DROP_INDEX:
+        return _of_dropped(gate, step)
+    if step.kind in (Kind.ADD_INDEX, "AddIndexConcurrently"):
+        return _of_index(gate, step)
+    if step.kind in (Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.VALIDATE_CONSTRAINT):
+        return _of_constraint(gate, step)
+    return Found(step, "nothing is known of what the catalog has of it", proven=False)
+
+
+def _of_index(gate: Gate, step: Step) -> Found:
+    found = objects.index(gate.connection, step.table, step.target)
+    if found is None:
+        return Found(step, f'there is no index "{step.target}" of {step.table}', proven=False)
+    if not online_step.is_ours(gate.connection, step, found):
+        return Found(step, f'another index has the name "{step.target}"', proven=False)
+    if not found.valid:
+        return Found(step, f'the index "{step.target}" is there, but invalid', proven=False)
+    return Found(step, f'the index "{step.target}" is there, as asked for', proven=True)
+
+
+def _of_dropped(gate: Gate, step: Step) -> Found:
+    found = objects.index(gate.connection, step.table, step.target)
+    if found is None:
+        return Found(step, f'the index "{step.target}" is gone', proven=True)
+    if found.oid == step.object_oid:
+        return Found(step, f'the index "{step.target}" is still there', proven=False)
+    return Found(step, f'another index has the name "{step.target}"', proven=False)
+
+
+def _of_constraint(gate: Gate, step: Step) -> Found:
+    state = objects.constraint(gate.connection, step.table, step.target)
+    if state is None:
+        return Found(step, f'there is no constraint "{step.target}" of {step.table}', proven=False)
+    if not online_step.is_our_constraint(step, state):
+        return Found(step, f'a constraint "{step.target}" is there; whether it is this one is unknown', proven=False)
+    proven = state.validated or step.kind != Kind.VALIDATE_CONSTRAINT
+    return Found(step, f'the constraint "{step.target}" is there' + ("" if proven else ", not validated"), proven)

@@ -1,0 +1,25 @@
+"""Everything of Lockgate's that is no command of Django's: ``manage.py lockgate VERB``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from lockgate.management import boundary
+from lockgate.management.verbs import repair
+
+VERBS = {"repair": repair}
+
+
+class Command(boundary.Boundary, BaseCommand):
+    help = "What Lockgate has beside Django's own commands: repair."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        for name, verb in VERBS.items():
+            verb.add_arguments(verbs.add_parser(name, help=verb.HELP, description=verb.HELP))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        VERBS[options["verb"]].handle(self, options)

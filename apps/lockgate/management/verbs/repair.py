@@ -1,0 +1,56 @@
+"""``manage.py lockgate repair``: what the journal has open, what the catalog says of it, and a way out of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from lockgate.execution import django_seams, interruption, repair
+from lockgate.execution.gate import reach
+from lockgate.management import boundary
+from lockgate.reporting.lines import open_step
+
+HELP = "Lists the open steps of all migrations, and settles one or all of them. Changes nothing without --apply."
+
+
+def add_arguments(parser: CommandParser) -> None:
+    parser.add_argument("step", nargs="*", type=int, help="Numbers of steps; all open ones by default.")
+    ways = parser.add_mutually_exclusive_group()
+    for name, text in repair.WAYS.items():
+        ways.add_argument(f"--{name}", dest="way", action="store_const", const=name, help=text)
+    parser.add_argument("--apply", action="store_true", help="Do it; without it, only what would be done is said.")
+    parser.add_argument(
+        "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias of the database."
+    )
+    boundary.add_log_format(parser)
+
+
+def handle(command: BaseCommand, options: dict[str, Any]) -> None:
+    connection = connections[options["database"]]
+    if connection.vendor != "postgresql":
+        raise CommandError(f'database "{connection.alias}" is {connection.vendor}, not PostgreSQL')
+    if options["apply"] and not options["way"]:
+        raise CommandError("--apply needs one of " + ", ".join(f"--{each}" for each in repair.WAYS))
+    console = boundary.console(command, options["log_format"])
+    redact = boundary.redact()
+    with interruption.guarded(to_the_end=django_seams.called_from_command_line(command)):
+        gate = reach(connection, boundary.policy_in_force(), console, redact)
+        found = repair.listed(gate, options["step"])
+        for each in found:
+            command.stdout.write(redact(open_step(each)))
+        if not found:
+            command.stdout.write("no step is open")
+        elif options["apply"]:
+            for line in repair.settle(gate, [each.step.pk for each in found], options["way"]):
+                command.stdout.write(redact(line))
+        else:
+            command.stdout.write(_next(options))
+
+
+def _next(options: dict[str, Any]) -> str:
+    if options["way"]:
+        return f"nothing was changed; --apply does it: {repair.WAYS[options['way']]}"
+    ways = "".join(f"\n  --{name:<7} {text}" for name, text in repair.WAYS.items())
+    return f"nothing was changed; to settle steps, name them, with --apply and one of{ways}"

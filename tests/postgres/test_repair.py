@@ -1,0 +1,102 @@
+"""Every dead end has a way out: ``manage.py lockgate repair``, and ``--fake``."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.postgres.test_online import ADD_INDEX, CREATE_BOOK, FILL
+from tests.postgres.test_recovery import ADD_AND_INDEX, invalid, killed_while
+from tests.support.sites import Result, Site
+
+
+@pytest.fixture
+def library(site: Site) -> Site:
+    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
+    site.write_settings()
+    site.migration("0001_initial", CREATE_BOOK)
+    assert site.migrate().code == 0
+    site.database.execute(FILL)
+    return site
+
+
+def named_command(result: Result) -> list[str]:
+    """The repair command that a message names, as arguments."""
+    found = re.search(r"manage\.py (lockgate repair \d+)", result.err)
+    assert found, result.text
+    return found[1].split()
+
+
+def test_with_nothing_open_it_says_so(library: Site) -> None:
+    result = library.run("lockgate", "repair")
+    assert (result.code, result.out.splitlines()[-1]) == (0, "no step is open")
+
+
+def test_a_finish_step_whose_column_is_gone_is_forgotten(library: Site) -> None:
+    library.migration("0002_fields", *ADD_AND_INDEX)
+    killed_while(library, "CREATE INDEX CONCURRENTLY")
+    library.database.execute("ALTER TABLE shop_book DROP COLUMN code")
+    failed = library.migrate()
+    assert failed.code == 1
+    command = named_command(failed)
+    before = library.database.rows("SELECT id, state FROM lockgate_step ORDER BY id")
+    dry = library.run(*command, "--forget")
+    assert dry.code == 0, dry.text
+    assert "nothing was changed" in dry.out
+    assert library.database.rows("SELECT id, state FROM lockgate_step ORDER BY id") == before
+    assert library.run(*command, "--accept", "--apply").code == 1
+    done = library.run(*command, "--forget", "--apply")
+    assert done.code == 0, done.text
+    assert library.migrate().code == 0
+    assert library.database.value("SELECT count(*) FROM lockgate_run WHERE command LIKE 'lockgate repair%%'") == 2
+
+
+def test_what_another_release_has_left_is_undone_by_a_person(library: Site) -> None:
+    path = library.migration("0002_index", ADD_INDEX)
+    killed_while(library, "CREATE INDEX CONCURRENTLY")
+    path.unlink()
+    assert library.migrate().code == 0
+    assert invalid(library) == 1
+    listed = library.run("lockgate", "repair")
+    assert "shop.0002_index" in listed.out
+    assert 'the index "book_title" is there, but invalid' in listed.out
+    result = library.run("lockgate", "repair", "--undo", "--apply")
+    assert result.code == 0, result.text
+    assert invalid(library) == 0
+    assert library.run("lockgate", "repair").out.splitlines()[-1] == "no step is open"
+
+
+def test_what_is_there_by_definition_is_accepted(library: Site) -> None:
+    library.migration("0002_fields", *ADD_AND_INDEX)
+    killed_while(library, "CREATE INDEX CONCURRENTLY")
+    number, name = library.database.rows("SELECT id, target FROM lockgate_step WHERE title LIKE '%%shelf%%'")[0]
+    library.database.execute(f'DROP INDEX "{name}"')
+    library.database.execute(f'CREATE INDEX "{name}" ON shop_book (code)')
+    assert library.run("lockgate", "repair", str(number), "--accept", "--apply").code == 1
+    library.database.execute(f'DROP INDEX "{name}"')
+    library.database.execute(f'CREATE INDEX "{name}" ON shop_book (shelf)')
+    result = library.run("lockgate", "repair", str(number), "--accept", "--apply")
+    assert result.code == 0, result.text
+    assert library.migrate().code == 0
+
+
+@pytest.mark.parametrize("target", ["0001", "0002"])
+def test_fake_settles_what_is_open_of_what_it_records(library: Site, target: str) -> None:
+    path = library.migration("0002_fields", *ADD_AND_INDEX)
+    killed_while(library, "CREATE INDEX CONCURRENTLY")
+    assert library.migrate("shop", "0001", "--fake").code == 0
+    if target == "0002":
+        assert library.migrate("shop", "0002", "--fake").code == 0
+    else:
+        path.unlink()
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert "not finished" not in result.text
+    assert library.run("lockgate", "repair").out.splitlines()[-1] == "no step is open"
+
+
+def test_a_number_that_is_not_open_is_refused(library: Site) -> None:
+    result = library.run("lockgate", "repair", "4711", "--forget", "--apply")
+    assert result.code == 1
+    assert "no open step has the number 4711" in result.err
