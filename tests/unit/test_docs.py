@@ -256,3 +256,14 @@ def test_pages_are_plain(path: Path) -> None:
     text = prose(path.read_text(encoding="utf-8"))
     assert re.findall(r"\w!(?:\s|$)", text) == []
     assert re.findall(r"(?i)\b(?:please|simply|just works|seamless\w*|blazing\w*)\b", text) == []
+
+
+def test_every_argument_of_every_verb_is_documented() -> None:
+    text = section(page("docs/commands.md"), "lockgate")
+    (verbs,) = [each for each in parser(ours("lockgate"), "lockgate")._actions if each.dest == "verb"]
+    assert verbs.choices
+    for name, verb in verbs.choices.items():  # type: ignore[union-attr]
+        assert f"### lockgate {name}" in text
+        options = [option for action in verb._actions for option in action.option_strings if option.startswith("--")]
+        ours_alone = [option for option in options if option not in ("--help",)]
+        assert [option for option in ours_alone if f"`{option}" not in text] == []

@@ -17,7 +17,7 @@ class Command(boundary.Boundary, BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help="What to do.")
         for name, verb in VERBS.items():
             verb.add_arguments(verbs.add_parser(name, help=verb.HELP, description=verb.HELP))
 
