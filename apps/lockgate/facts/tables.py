@@ -29,7 +29,8 @@ class ColumnFacts(NamedTuple):
 class IndexFacts(NamedTuple):
     """One index. columns: its key columns, a null name standing for an expression.
 
-    uses: every column it stands on, by key, inclusion, expression or condition.
+    uses: every column it stands on, by key, inclusion, expression or condition. included: those of INCLUDE, in order.
+    options: whether it has storage options (WITH).
     """
 
     name: str
@@ -41,6 +42,8 @@ class IndexFacts(NamedTuple):
     method: str
     size: int
     uses: tuple[str, ...] = ()
+    included: tuple[str, ...] = ()
+    options: bool = False
 
     @property
     def computed(self) -> bool:

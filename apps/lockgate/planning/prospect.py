@@ -17,7 +17,8 @@ class Named(NamedTuple):
     """A constraint or index by name. kind: as in ``pg_constraint.contype``; i for an index without a constraint.
 
     uses: every column that it stands on, by key, inclusion, expression or condition; None where that is not known.
-    computed: an index with an expression or a condition.
+    computed: an index with an expression or a condition. listed: its columns as Django's introspection has them, with
+    those of INCLUDE. special: an index that Django does not take for a plain one: another method, storage options.
     """
 
     name: str
@@ -28,6 +29,17 @@ class Named(NamedTuple):
     method: str = "btree"
     uses: frozenset[str] | None = None
     computed: bool = False
+    included: tuple[str, ...] = ()
+    special: bool = False
+
+    @property
+    def listed(self) -> tuple[str | None, ...]:
+        return (*self.columns, *self.included)
+
+    @property
+    def plain(self) -> bool:
+        """Whether Django takes an index for one of its own plain ones: by method, options, and the end of its name."""
+        return self.method == "btree" and not self.special and not self.name.endswith("_btree")
 
     @property
     def is_index(self) -> bool:
@@ -88,13 +100,13 @@ class Prospect:
         found = []
         for each in self.named(table):
             fits = (
-                (wanted is None or list(each.columns) == wanted)
+                (wanted is None or list(each.listed) == wanted)
                 and (unique is None or (each.unique or each.kind in "up") == unique)
                 and (primary_key is None or (each.kind == "p") == primary_key)
-                and (index is None or (each.kind in "iup") == index)
+                and (index is None or (each.kind == "i") == index)  # of a constraint's own index it says nothing
                 and (check is None or (each.kind == "c") == check)
                 and (foreign_key is None or each.kind == "f")
-                and (method is None or each.method == method)
+                and (method is None or each.plain)
                 and each.name not in exclude
             )
             if fits:
@@ -146,13 +158,15 @@ def _made(change: Change) -> Named:
     computed = change.partial or change.expression or (change.kind is Kind.ADD_INDEX and not change.columns)
     columns = (None,) if change.expression else change.columns
     kind = _KINDS[change.kind]
-    return Named(change.name, kind, columns, change.unique, change.references, uses=uses, computed=computed)
+    included, special = change.included if kind == "i" else (), change.special
+    made = Named(change.name, kind, columns, change.unique, change.references, uses=uses, computed=computed)
+    return made._replace(included=included, special=special)
 
 
 def _renamed(each: Named, old: str, new: str) -> Named:
     columns = tuple(new if name == old else name for name in each.columns)
     uses = each.uses and frozenset(new if name == old else name for name in each.uses)
-    return each._replace(columns=columns, uses=uses)
+    return each._replace(columns=columns, uses=uses, included=tuple(new if n == old else n for n in each.included))
 
 
 def _named(table: TableFacts) -> list[Named]:
@@ -170,4 +184,5 @@ def _constraint(found: ConstraintFacts, index: IndexFacts | None) -> Named:
 
 def _index(index: IndexFacts) -> Named:
     uses, computed = frozenset(index.uses), index.computed
-    return Named(index.name, "i", index.columns, index.unique, method=index.method, uses=uses, computed=computed)
+    found = Named(index.name, "i", index.columns, index.unique, method=index.method, uses=uses, computed=computed)
+    return found._replace(included=index.included, special=index.options)

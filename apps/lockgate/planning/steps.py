@@ -133,6 +133,7 @@ class Change(NamedTuple):
     moving: a new column's default is a function that may give another value at each call; server_default: the
     expression that computes on the server what it would, where there is one.
     read: code that was read, and leaves the schema alone.
+    special: an index of another method than btree, or with storage options.
     """
 
     kind: Kind
@@ -162,6 +163,7 @@ class Change(NamedTuple):
     moving: bool = False
     server_default: str = ""
     read: bool = False
+    special: bool = False
 
 
 class Statement(NamedTuple):

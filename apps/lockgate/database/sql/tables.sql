@@ -45,6 +45,12 @@ SELECT wanted.name,
                            LEFT JOIN pg_attribute AS member
                                   ON member.attrelid = class.oid AND member.attnum = key.number AND key.number > 0
                            WHERE key.position <= index.indnkeyatts),
+               'included', (SELECT coalesce(jsonb_agg(member.attname ORDER BY key.position), '[]')
+                            FROM unnest(index.indkey::int2[]) WITH ORDINALITY AS key (number, position)
+                            JOIN pg_attribute AS member
+                              ON member.attrelid = class.oid AND member.attnum = key.number
+                            WHERE key.position > index.indnkeyatts),
+               'options', index_class.reloptions IS NOT NULL,
                'unique', index.indisunique,
                'valid', index.indisvalid,
                'primary', index.indisprimary,

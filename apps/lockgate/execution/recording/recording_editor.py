@@ -183,6 +183,7 @@ class _Recording(NewColumns):
                 expression=isinstance(listed, Expressions),
                 included=_included(parts),
                 nulls_equal=_nulls_equal(parts),
+                special=_special(parts),
                 concurrently=template == self._t("sql_create_index_concurrently"),
             )
         if template in self._texts("sql_delete_index", "sql_delete_index_concurrently"):
@@ -458,6 +459,12 @@ def _conditioned(model: type[Model], constraint: Any) -> tuple[str, ...]:
 
 def _nulls_equal(parts: dict[str, Any]) -> bool:
     return "NOT DISTINCT" in str(parts.get("nulls_distinct", ""))
+
+
+def _special(parts: dict[str, Any]) -> bool:
+    """Whether an index is of another method than btree, or has storage options."""
+    using = str(parts.get("using", "")).split()
+    return using[-1:] not in ([], ["btree"]) or "WITH" in str(parts.get("extra", ""))
 
 
 def _included(parts: dict[str, Any]) -> tuple[str, ...]:
