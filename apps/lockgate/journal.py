@@ -176,6 +176,7 @@ def open_steps(alias: str) -> list[Step]:
 def of_migrations(alias: str) -> dict[Key, list[Step]]:
     """The steps of every migration that has some open, all of them, in their order: for who shows them."""
     rows = Step.objects.using(alias).exclude(state__in=(Step.State.UNDONE, Step.State.OBSOLETE)).order_by("id")
+    rows = rows.exclude(phase=BACKWARDS, committed=True)
     found = _by_migration(rows)
     return {key: steps for key, steps in found.items() if any(is_open(each) for each in steps)}
 

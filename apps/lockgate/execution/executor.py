@@ -171,8 +171,10 @@ class Executor(LazyExecutor):
             if fake:
                 self._record_alone(self._settling(migration, self._recorder(migration, "unfake")))
                 return state
-            if not migration.atomic:
+            if not migration.atomic and self.duties.journaled is None:
                 return self._as_django_does(migration, "unapply", lambda editor: migration.unapply(state, editor))
+            if not migration.atomic:
+                return self._one_by_one_backwards(migration, state)
             return self._unapply_whole(migration, state)
 
     def _unapply_whole(self, migration: Migration, state: ProjectState) -> ProjectState:
@@ -263,6 +265,19 @@ class Executor(LazyExecutor):
 
         def last() -> None:
             self.duties.journal.commit(key_of(migration))
+            record()
+
+        self._record_alone(last)
+        return state
+
+    def _one_by_one_backwards(self, migration: Migration, state: ProjectState) -> ProjectState:
+        record = self._recorder(migration, "unapply")
+        Walk(self.duties, migration, backwards=True).back(state)
+        self.duties.confirm(inside=False)
+
+        def last() -> None:
+            self.duties.journal.commit(key_of(migration))
+            self.duties.journal.supersede(key_of(migration))
             record()
 
         self._record_alone(last)

@@ -52,6 +52,8 @@ def recover(
 
 def _prepared(duties: Duties, key: Key, rows: list[Step], migration: Migration, *, recorded: bool) -> None:
     done = _done(rows)
+    if recorded and any(row.phase == journal.BACKWARDS for row in rows):
+        return  # it was being taken back: applied again, or taken back further, where the states are known
     if recorded:
         duties.listen(Recovering(key, "abandon", done, len(rows)))
         duties.journal.abandon(key)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import ProjectState
 from django.db.utils import Error as DatabaseError
 
 from lockgate.database import advisory_lock, objects, session
@@ -23,7 +24,7 @@ from lockgate.execution.duties import Confirm, Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging.survey import Survey
-from lockgate.execution.online import contract
+from lockgate.execution.online import contract, one_by_one
 from lockgate.execution.online.next_plan import OWN
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
@@ -54,7 +55,13 @@ def _recorded(beginning: Beginning, duties: Duties) -> None:
     gate, request, found = beginning.gate, beginning.request, beginning.found
     if duties.journaled is not None:
         applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
-        recovery.recover(duties, found.disk, applied, unapplying=applied & set(found.pending))
+        unapplying = applied & set(found.pending)
+        recovery.recover(duties, found.disk, applied, unapplying)
+        if not request.fake:
+            halfway = {key: found.disk[key] for key in (applied & found.disk.keys()) - unapplying}
+            one_by_one.restore(
+                duties, halfway, lambda key: found.loader.project_state((key.app, key.name), at_end=False)
+            )
     _apply(request, found, duties)
     if beginning.run is None or beginning.duties is None:
         return
@@ -90,3 +97,8 @@ def _unlocked(gate: Gate) -> Confirm:
         return session.mark_of_transaction(gate.connection) if inside and lock else None
 
     return confirm
+
+
+def _state_before(found: Survey, key: Key) -> ProjectState:
+    state: ProjectState = found.loader.project_state((key.app, key.name), at_end=False)
+    return state

@@ -56,7 +56,7 @@ class MigrationStatus:
     @property
     def between(self) -> tuple[StepStatus, ...]:
         """The steps of the phase that the migration is in the middle of; none where it is in none."""
-        wanted = ("finish",) if self.state == "applied" else ("expand", "switch")
+        wanted = ("finish", "backwards") if self.state == "applied" else ("expand", "switch")
         found = tuple(each for each in self.steps if each.phase in wanted)
         return found if self.state != "applied" or not all(each.done for each in found) else ()
 
@@ -82,8 +82,12 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        """Whether everything that can be applied is: held migrations wait for something outside."""
-        return not self.of("pending", "unrecorded")
+        """Whether everything that can be applied is: held migrations wait for something outside.
+
+        Not while a migration that counts as applied is half-way back.
+        """
+        half_way = any(step.phase == "backwards" for each in self.migrations for step in each.steps)
+        return not self.of("pending", "unrecorded") and not half_way
 
 
 def read(connection: BaseDatabaseWrapper) -> Status:

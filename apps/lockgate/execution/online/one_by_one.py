@@ -9,7 +9,7 @@ can promise there, and a rerun says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration, RunPython, RunSQL
 from django.db.migrations import operations as django_operations
+from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.migrations.writer import OperationWriter
@@ -32,7 +33,7 @@ from lockgate.execution.ladder import RETRIED
 from lockgate.execution.online import contract, online_step
 from lockgate.execution.online.phases import wanted
 from lockgate.execution.online.watch import watching
-from lockgate.facts import Recovering, StepRepeated
+from lockgate.facts import Key, Recovering, StepRepeated
 from lockgate.journal import Line
 from lockgate.models import Step as Row
 from lockgate.planning import fingerprint
@@ -73,12 +74,25 @@ class _Part:
         operation: Any = self.operation
         return str(self.before.apps.get_model(self.app_label, operation.model_name)._meta.db_table)
 
+    def builds(self, *, backwards: bool) -> bool:
+        """Whether it builds an index concurrently in this direction; else it drops one."""
+        return isinstance(self.operation, postgres_operations.AddIndexConcurrently) != backwards
+
     def building(self, connection: BaseDatabaseWrapper) -> str:
-        """The statement by which AddIndexConcurrently builds its index."""
+        """The statement by which its index is built, forwards or backwards."""
         operation: Any = self.operation
-        model = self.after.apps.get_model(self.app_label, operation.model_name)
+        state = self.after if self.builds(backwards=False) else self.before
+        index = state.models[self.app_label, operation.model_name_lower].get_index_by_name(_index(operation))
+        model = state.apps.get_model(self.app_label, operation.model_name)
         with connection.schema_editor(atomic=False) as editor:
-            return str(operation.index.create_sql(model, editor, concurrently=True))
+            return str(index.create_sql(model, editor, concurrently=True))
+
+    def send(self, editor: Any, *, backwards: bool) -> None:
+        """Have Django do it, or take it back."""
+        if backwards:
+            self.operation.database_backwards(self.app_label, editor, self.after, self.before)
+        else:
+            self.operation.database_forwards(self.app_label, editor, self.before, self.after)
 
     @property
     def outside(self) -> bool:
@@ -87,10 +101,10 @@ class _Part:
             return not self.operation.atomic
         return type(self.operation) not in _TRANSACTIONAL
 
-    def line(self) -> Line:
+    def line(self, phase: str) -> Line:
         return Line(
             self.ordinal,
-            journal.SWITCH,
+            phase,
             str(self.operation.describe()),
             type(self.operation).__name__,
             self.table if isinstance(self.operation, _CONCURRENT) else "",
@@ -101,14 +115,20 @@ class _Part:
 
 
 class Walk:
-    """One run's way through a migration's operations. planned: the steps that they were planned as, if they were."""
+    """One run's way through a migration's operations, forwards or backwards.
 
-    def __init__(self, duties: Duties, migration: Migration, planned: Sequence[Step]) -> None:
-        self.duties, self.migration, self.planned = duties, migration, planned
+    planned: the steps that they were planned as, if they were. Backwards, a row says that an operation is taken back;
+    ``restore`` applies again what a run that ended half-way had taken back.
+    """
+
+    def __init__(
+        self, duties: Duties, migration: Migration, planned: Sequence[Step] = (), *, backwards: bool = False
+    ) -> None:
+        self.duties, self.migration, self.planned, self.backwards = duties, migration, planned, backwards
+        self.phase = journal.BACKWARDS if backwards else journal.SWITCH
         self.key, self.meaning = key_of(migration), fingerprint.of(migration).meaning
-        self.rows = {
-            row.ordinal: row for row in journal.prepared(duties.connection.alias).get(self.key, ()) if _of_walk(row)
-        }
+        left = journal.prepared(duties.connection.alias).get(self.key, ())
+        self.rows = {row.ordinal: row for row in left if row.phase == self.phase}
 
     def go(self, state: ProjectState) -> ProjectState:
         """Run every operation that is not done. state: before the first; brought forward and returned."""
@@ -123,6 +143,55 @@ class Walk:
                 self._one(part, number)
                 ordinal = part.ordinal + 1
         return state
+
+    def back(self, state: ProjectState) -> None:
+        """Take back every operation that is not taken back. state: before the first; not changed.
+
+        Raises IrreversibleError before anything runs where one cannot be, as Django does.
+        """
+        for operation in self.migration.operations:
+            if not operation.reversible:
+                raise IrreversibleError(f"Operation {operation} in {self.migration} is not reversible")
+        done = sum(row.state == Row.State.DONE for row in self.rows.values())
+        if self.rows:
+            self.duties.listen(Recovering(self.key, "carry on", done, len(self.migration.operations)))
+        for number, part in reversed(self._all(state)):
+            self._one(part, number)
+
+    def restore(self, state: ProjectState) -> None:
+        """Apply again, in order, what a run that took the migration back had done, or begun, of it."""
+        done = sum(row.state == Row.State.DONE for row in self.rows.values())
+        self.duties.listen(Recovering(self.key, "restore", done, len(self.migration.operations)))
+        self.backwards = False
+        for number, part in self._all(state):
+            row = self.rows.get(part.ordinal)
+            if row is not None:
+                interruption.raise_if_requested()
+                self.duties.confirm(inside=False)
+                self._again(part, row, number)
+
+    def _again(self, part: _Part, row: Row, number: int) -> None:
+        begun = row.attempts > 0 and (row.state == Row.State.DONE or part.outside)
+        if not begun:  # what a transaction had begun was rolled back with it
+            self.duties.journal.end(row, Row.State.UNDONE)
+        elif isinstance(part.operation, _CONCURRENT):
+            self._concurrently(part, row, Row.State.UNDONE)
+        elif part.outside:
+            self._outside(part, row, number, Row.State.UNDONE)
+        else:
+            undone = Row.State.UNDONE
+            self.duties.ladder.climb(self.key, {}, lambda t: self._in_transaction(part, row, number, t, undone))
+
+    def _all(self, state: ProjectState) -> list[tuple[int, _Part]]:
+        """Every part, with the number of its operation, in the order of the file."""
+        found: list[tuple[int, _Part]] = []
+        state = state.clone()
+        for number, operation in enumerate(self.migration.operations):
+            before = state.clone()
+            operation.state_forwards(self.migration.app_label, state)
+            after = state.clone()
+            found += [(number, part) for part in self._parts(len(found), operation, before, after)]
+        return found
 
     def _parts(self, ordinal: int, operation: Operation, before: ProjectState, after: ProjectState) -> Iterator[_Part]:
         for each, from_state, to_state in parts(operation, self.migration.app_label, before, after):
@@ -156,7 +225,7 @@ class Walk:
 
     def _row(self, part: _Part) -> Row:
         """The operation's row: the one that an earlier run left, where it is still the same operation."""
-        line, known = part.line(), self.rows.get(part.ordinal)
+        line, known = part.line(self.phase), self.rows.get(part.ordinal)
         if known is not None and known.sql == line.sql:
             return known
         if known is not None and known.state == Row.State.DONE:
@@ -187,7 +256,9 @@ class Walk:
             locks.limit_waiting(self.duties.connection, timeout)
             self._settle_contracts(number)
 
-    def _in_transaction(self, part: _Part, row: Row, number: int, timeout: timedelta | None) -> None:
+    def _in_transaction(
+        self, part: _Part, row: Row, number: int, timeout: timedelta | None, end: Row.State = Row.State.DONE
+    ) -> None:
         """timeout: for locks; None where it may take its time, for it blocks nobody."""
         connection = self.duties.connection
         self.duties.journal.begin(row)
@@ -197,20 +268,20 @@ class Walk:
             else:
                 locks.limit_waiting(connection, timeout)
             self._settle_contracts(number)
-            part.operation.database_forwards(self.migration.app_label, editor, part.before, part.after)
+            part.send(editor, backwards=self.backwards)
             django_seams.run_deferred_sql(editor)
-            self.duties.journal.end(row, Row.State.DONE)
+            self.duties.journal.end(row, end)
 
-    def _outside(self, part: _Part, row: Row, number: int) -> None:
+    def _outside(self, part: _Part, row: Row, number: int, end: Row.State = Row.State.DONE) -> None:
         if row.attempts:
             self.duties.listen(StepRepeated(self.key, row.title, failed=row.state == Row.State.FAILED))
         self.duties.journal.begin(row)
         self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
         self._send(part)
         self.duties.confirm(inside=False)
-        self.duties.journal.end(row, Row.State.DONE)
+        self.duties.journal.end(row, end)
 
-    def _concurrently(self, part: _Part, row: Row) -> None:
+    def _concurrently(self, part: _Part, row: Row, end: Row.State = Row.State.DONE) -> None:
         """Build or drop an index, as often as a deadlock asks for; what came of an earlier attempt is looked up."""
         for number in range(1, policy.STEP_ATTEMPTS + 1):
             if row.attempts and self._left_by_earlier_attempt(part, row):
@@ -227,24 +298,21 @@ class Walk:
                 if number == policy.STEP_ATTEMPTS or failures.sqlstate_of(error) not in RETRIED:
                     raise
             time.sleep(policy.LADDER_FIRST_PAUSE.total_seconds() * number)
-        self.duties.journal.end(row, Row.State.DONE)
+        self.duties.journal.end(row, end)
 
     def _note_target(self, part: _Part, row: Row) -> None:
         """Before the first attempt: which index it drops, or by which statement it builds one."""
-        if isinstance(part.operation, postgres_operations.AddIndexConcurrently):
-            self.duties.journal.note(row, None, part.building(self.duties.connection))
-        else:
-            found = objects.index(self.duties.connection, row.table, row.target)
-            self.duties.journal.note(row, found.oid if found else None)
+        builds = part.builds(backwards=self.backwards)
+        found = None if builds else objects.index(self.duties.connection, row.table, row.target)
+        self.duties.journal.note(row, found.oid if found else None, part.building(self.duties.connection))
 
     def _left_by_earlier_attempt(self, part: _Part, row: Row) -> bool:
         """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
         found = objects.index(self.duties.connection, row.table, row.target)
-        adds = isinstance(part.operation, postgres_operations.AddIndexConcurrently)
+        adds = part.builds(backwards=self.backwards)
         if found is None:
             return not adds
-        ours = online_step.is_ours(self.duties.connection, row, found) if adds else found.oid == row.object_oid
-        if not ours:
+        if not online_step.is_ours(self.duties.connection, row, found):
             raise online_step.in_the_way(row, valid=found.valid)
         if adds and not found.valid:
             online_step.drop_invalid(self.duties, row)
@@ -252,11 +320,17 @@ class Walk:
 
     def _send(self, part: _Part) -> None:
         with self.duties.connection.schema_editor(atomic=False) as editor:
-            part.operation.database_forwards(self.migration.app_label, editor, part.before, part.after)
+            part.send(editor, backwards=self.backwards)
 
 
-def _of_walk(row: Row) -> bool:
-    return row.phase == journal.SWITCH
+def restore(duties: Duties, migrations: Mapping[Key, Migration], state_before: Callable[[Key], ProjectState]) -> None:
+    """Apply again what was taken back of these migrations by runs that ended half-way; they count as applied still.
+
+    state_before: the state before a migration. Raises what their operations raise.
+    """
+    for key, rows in journal.prepared(duties.connection.alias).items():
+        if key in migrations and any(row.phase == journal.BACKWARDS for row in rows):
+            Walk(duties, migrations[key], backwards=True).restore(state_before(key))
 
 
 def _index(operation: Operation) -> str:

@@ -96,7 +96,7 @@ def is_ours(connection: BaseDatabaseWrapper, step: Step, found: objects.IndexSta
 
 def _building(step: Step) -> str:
     """The statement that builds the step's index; an operation of a migration that is not atomic has it noted."""
-    return step.expected if step.phase == journal.SWITCH else step.sql
+    return step.expected if step.phase in (journal.SWITCH, journal.BACKWARDS) else step.sql
 
 
 def is_our_constraint(step: Step, state: objects.ConstraintState) -> bool:
