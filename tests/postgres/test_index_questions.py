@@ -34,9 +34,43 @@ def test_an_index_that_django_does_not_take_for_its_own_is_not_planned_to_be_dro
     site.migration("0002_plain", PLAIN, OTHER)
     result = site.migrate("--log-format", "json")
     assert result.code == 0, result.text
-    events = [json.loads(line)["event"] for line in result.out.splitlines()]
+    events = [json.loads(line)["event"] for line in (result.out + result.err).splitlines()]
     assert "in_place" not in events
     assert "step_undone" not in events
     names = "SELECT indexname FROM pg_indexes WHERE tablename = 'shop_book' AND starts_with(indexname, '%s')"
     assert len(site.database.rows(names % "by_hand")) == 1
     assert len(site.database.rows(names % "shop_book_title")) == 0
+
+
+BACKEND = """
+from django.db.backends.postgresql import base
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+
+
+class SchemaEditor(DatabaseSchemaEditor):
+    def _constraint_names(self, *args, **kwargs):
+        return [name for name in super()._constraint_names(*args, **kwargs) if not name.startswith("shop_book_title")]
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    SchemaEditorClass = SchemaEditor
+"""
+
+
+def test_nothing_is_built_online_where_a_backend_answers_otherwise_than_the_catalog(site: Site) -> None:
+    site.lockgate = {"LARGE_TABLE_BYTES": 65536}
+    (site.path / "answers").mkdir()
+    (site.path / "answers" / "__init__.py").touch()
+    (site.path / "answers" / "base.py").write_text(BACKEND, encoding="utf-8")
+    site.extra_settings = 'DATABASES["default"]["ENGINE"] = "answers"'
+    site.write_settings()
+    site.migration("0001_initial", CREATE)
+    assert site.migrate().code == 0
+    site.database.execute("INSERT INTO shop_book (title) SELECT 'Title ' || n FROM generate_series(1, 3000) n")
+    site.migration("0002_plain", PLAIN, OTHER)
+    result = site.migrate("--log-format", "json")
+    assert result.code == 0, result.text
+    events = [json.loads(line)["event"] for line in (result.out + result.err).splitlines()]
+    assert "in_place" in events
+    assert "step_started" not in events
+    assert site.database.value("SELECT count(*) FROM pg_indexes WHERE indexname = 'book_other'") == 1

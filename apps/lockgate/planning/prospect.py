@@ -62,6 +62,7 @@ class Prospect:
     def __init__(self, facts: DatabaseFacts) -> None:
         self.facts = facts
         self.new_tables: set[str] = set()
+        self.changed: set[str] = set()  # tables that are no longer as in the facts
         self._was: dict[str, str] = {}  # a renamed table's name in the facts
         self._named: dict[str, list[Named]] = {name: _named(table) for name, table in facts.tables.items()}
 
@@ -116,6 +117,7 @@ class Prospect:
     def apply(self, change: Change) -> None:
         """Take a change into account."""
         table = change.table
+        self.changed.update(filter(None, (table, change.name, change.old_name)))
         if change.kind is Kind.CREATE_TABLE:
             self.new_tables.add(table)
             self._named[table] = []

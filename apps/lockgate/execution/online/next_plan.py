@@ -18,13 +18,14 @@ from django.db.migrations.state import ProjectState
 from lockgate import models, policy
 from lockgate.database import catalog, objects
 from lockgate.execution.recording import planning_states
+from lockgate.execution.recording.questions import require_same_answers
 from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build, tables
 from lockgate.planning.operations import copy_of
 from lockgate.planning.prospect import Prospect
-from lockgate.planning.steps import Change, Kind, MigrationPlan
+from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase
 
 OWN = {model._meta.db_table for model in (*models.OWN, MigrationRecorder.Migration)}
 
@@ -40,7 +41,8 @@ class Planner:
         """The steps of a migration, or None where it concerns no table that others may use.
 
         state: before it; not changed. hidden: names that an expand phase has made already, which Django would not find.
-        Sends four SELECTs to the catalog. Raises whatever a third party's operation raises.
+        Sends four SELECTs to the catalog. Raises whatever a third party's operation raises, and
+        LockgateError where the backend's own editor would be answered otherwise, before anything is built for that.
         """
         if not self.earlier:
             return None
@@ -52,12 +54,18 @@ class Planner:
         offline = offline_connection(self.connection.alias, facts.version)
         settings = build.Settings(threshold=self.limits.large_table_bytes, online=self.limits.online)
 
+        editors: list[Any] = []
+
         def recorder(prospect: Prospect) -> Any:
             prospect.new_tables |= names - self.earlier
-            return recording(offline, prospect)
+            editors.append(recording(offline, prospect))
+            return editors[-1]
 
         with unplugged():
-            return build.Planner(facts, recorder, settings).plan(copy_of(migration), before)
+            made = build.Planner(facts, recorder, settings).plan(copy_of(migration), before)
+        if made.phase(Phase.EXPAND):
+            require_same_answers(self.connection, (asked for each in editors for asked in each.asked), hidden)
+        return made
 
     def remember(self, changes: Iterable[Change]) -> None:
         """Tables keep being those of before under another name."""

@@ -38,6 +38,8 @@ from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase
 _OFFENDED = ("23502", "23503", "23505", "23514")
 _CODE = (Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN, Kind.OTHER)
 
+ANYTHING = Statement("", (Change(Kind.UNKNOWN, ""),))
+
 Whole = Callable[[Any, timedelta, Callable[[], None], Callable[[], None]], ProjectState]
 
 
@@ -89,9 +91,10 @@ class Course:
         hidden = {row.target for row in left}
         try:
             self.plan = planner.plan(self.migration, state, hidden)
+            self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else self._unforeseen(planner)
         except Exception as error:  # a third party's operation that cannot be planned can still be run
             self._in_place(f"it cannot be planned ({type(error).__name__}: {error})")
-        self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else self._unforeseen(planner)
+            self.foreseen = (ANYTHING,)
         lines = self._lines(Phase.EXPAND)
         if left and not _same(left, lines):
             undo(self.duties, self.key, left)
@@ -105,7 +108,7 @@ class Course:
         own alone, code may do anything to any table."""
         if not planner.earlier or all(map(is_djangos_schema, self.migration.operations)):
             return ()
-        return (Statement("", (Change(Kind.UNKNOWN, ""),)),)
+        return (ANYTHING,)
 
     def _in_place(self, reason: str) -> None:
         self.duties.listen(InPlace(self.key, reason))

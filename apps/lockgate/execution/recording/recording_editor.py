@@ -28,6 +28,7 @@ from psycopg.types.hstore import register_hstore
 
 from lockgate.errors import LockgateError
 from lockgate.execution.recording.new_columns import NewColumns
+from lockgate.execution.recording.questions import Question
 from lockgate.planning import names, type_changes
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
@@ -90,6 +91,7 @@ class _Recording(NewColumns):
         super().__init__(connection, collect_sql=True, atomic=True)  # type: ignore[call-arg]
         self.prospect = prospect
         self.recorded: list[Statement] = []
+        self.asked: list[Question] = []
         self._announced: list[Change] = []
         self._fragments: list[tuple[str, Change]] = []
         self._altered = ""  # the column whose field is being altered
@@ -250,9 +252,10 @@ class _Recording(NewColumns):
         type_: str | None = None,
         exclude: Any = None,
     ) -> list[str]:
-        self._require_known(model._meta.db_table)
-        return self.prospect.constraint_names(
-            model._meta.db_table,
+        table = model._meta.db_table
+        self._require_known(table)
+        answer = self.prospect.constraint_names(
+            table,
             column_names,
             unique=unique,
             primary_key=primary_key,
@@ -262,6 +265,16 @@ class _Recording(NewColumns):
             method="btree" if type_ == Index.suffix else None,
             exclude=exclude or (),
         )
+        if table not in self.prospect.changed | self.prospect.new_tables:
+            conditions: dict[str, Any] = {
+                "unique": unique,
+                "primary_key": primary_key,
+                "index": index,
+                "foreign_key": foreign_key,
+            }
+            conditions |= {"check": check, "type_": type_, "exclude": exclude}
+            self.asked.append(Question("_constraint_names", (model, column_names), conditions, answer))
+        return answer
 
     def _get_sequence_name(self, table: str, column: str) -> str | None:
         """The sequence of an identity or serial column; of a table that is not there yet, or unseen, its usual name.
@@ -289,7 +302,9 @@ class _Recording(NewColumns):
             return True
         if collation_name not in self.prospect.facts.collations:
             raise LockgateError(f'whether collation "{collation_name}" is deterministic is not known')
-        return self.prospect.facts.collations[collation_name]
+        answer = self.prospect.facts.collations[collation_name]
+        self.asked.append(Question("_is_collation_deterministic", (collation_name,), {}, answer))
+        return answer
 
     # What announces itself
 
