@@ -58,6 +58,8 @@ def test_what_another_release_has_left_is_undone_by_a_person(library: Site) -> N
     path.unlink()
     assert library.migrate().code == 0
     assert invalid(library) == 1
+    shown = library.run("showmigrations", "shop")
+    assert "[~] 0002_index   begun by another release: this one does not have it" in shown.out
     listed = library.run("lockgate", "repair")
     assert "shop.0002_index" in listed.out
     assert 'the index "book_title" is there, but invalid' in listed.out

@@ -43,6 +43,8 @@ def _plain(each: MigrationStatus, *, with_time: bool) -> str:
         return f" [X] {title}{applied_at}"
     if each.state == "ahead":
         return f" [X] {title}{applied_at}   ahead: this release does not have it"
+    if each.state == "begun":
+        return f" [ ] {title}   begun by another release: this one does not have it"
     return f" [ ] {title}" + (f"   held: {each.reason}" if each.state == "held" else "")
 
 

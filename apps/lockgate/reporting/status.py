@@ -24,7 +24,7 @@ from lockgate.planning import plan
 
 UNDEFINED_TABLE = "42P01"
 
-State = Literal["applied", "unrecorded", "pending", "held", "ahead"]
+State = Literal["applied", "unrecorded", "pending", "held", "ahead", "begun"]
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class MigrationStatus:
     @property
     def between(self) -> tuple[StepStatus, ...]:
         """The steps of the phase that the migration is in the middle of; none where it is in none."""
-        wanted = ("finish", "backwards") if self.state == "applied" else ("expand", "switch")
+        wanted = ("finish", "backwards") if self.state in ("applied", "ahead") else ("expand", "switch")
         found = tuple(each for each in self.steps if each.phase in wanted)
-        return found if self.state != "applied" or not all(each.done for each in found) else ()
+        return found if self.state not in ("applied", "ahead") or not all(each.done for each in found) else ()
 
     @property
     def contract(self) -> tuple[StepStatus, ...]:
@@ -100,7 +100,9 @@ def read(connection: BaseDatabaseWrapper) -> Status:
     steps = journal.of_migrations(connection.alias) if journaled else {}
     listed = [replace(_status(key, loader, recorded, held), steps=_steps(steps.get(key, ()))) for key in keys]
     ahead = plan.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)
-    listed += [MigrationStatus(key, "ahead", recorded[key].applied) for key in ahead]
+    listed += [MigrationStatus(key, "ahead", recorded[key].applied, steps=_steps(steps.get(key, ()))) for key in ahead]
+    elsewhere = sorted(steps.keys() - {each.key for each in listed} - loader.disk_migrations.keys())
+    listed += [MigrationStatus(key, "begun", steps=_steps(steps[key])) for key in elsewhere]
     return Status(tuple(listed), tuple(outcomes), frozenset(loader.migrated_apps))
 
 
