@@ -17,6 +17,7 @@ from lockgate.errors import ConfigurationError
 OnAhead = Literal["allow", "allow-when-current", "refuse"]
 OnEdited = Literal["warn", "refuse"]
 OnHazard = Literal["report", "refuse"]
+Pooler = Literal["prove", "session"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Policy:
     # From this size on, whatever takes longer the larger a table is deserves a decision, also where it blocks nobody:
     # at about 100 MB/s, which a busy server has to spare, ten gigabytes are two minutes.
     size_budget_bytes: int = 10 * 1024 * 1024 * 1024
+    # Behind a pooler: whether it keeps a backend for each client must be proven, or is the owner's word.
+    pooler: Pooler = "prove"
     # Whether what would block is done online: off, migrations run as Django runs them, under lock, ladder and ledger.
     online: bool = True
     # Whether the model classes that migrations see are rendered when they are asked for: off, all of them are, again
@@ -89,6 +92,7 @@ OPTIONS = (
     Option("ON_HAZARD", "on_hazard", "LOCKGATE_ON_HAZARD", get_args(OnHazard)),
     Option("LARGE_TABLE_BYTES", "large_table_bytes", "LOCKGATE_LARGE_TABLE_BYTES"),
     Option("SIZE_BUDGET_BYTES", "size_budget_bytes", "LOCKGATE_SIZE_BUDGET_BYTES"),
+    Option("POOLER", "pooler", "LOCKGATE_POOLER", get_args(Pooler)),
     Option("ONLINE", "online", "LOCKGATE_ONLINE"),
     Option("LAZY_RENDERING", "lazy_rendering", "LOCKGATE_LAZY_RENDERING"),
     Option("LOCK_TIMEOUT_SECONDS", "lock_timeout", "LOCKGATE_LOCK_TIMEOUT_SECONDS"),
@@ -169,8 +173,10 @@ MIGRATIONS_WAITING = 16
 CANCEL_TIMEOUT = timedelta(seconds=0.5)
 # A server ignores the request while it still reads what is to be cancelled.
 CANCEL_AGAIN_AFTER = timedelta(seconds=0.1)
-# Two chances to land on the same backend suffice behind an idle pooler; a busy one shows itself by changing pids.
-POOLER_PROBES = 5
+# Clients that come for a backend, at most: one pooler in transaction mode gives them ours first, another one last.
+POOLER_PROBES = 10
+# Of those, so many must be given a new one while ours is idle: one may be new by chance (min_pool_size).
+POOLER_EVIDENCE = 2
 # How long a probe may take behind a pooler: one whose pool is exhausted by session clients makes it wait.
 POOLER_PROBE_TIMEOUT = timedelta(seconds=3)
 

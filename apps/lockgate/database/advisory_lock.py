@@ -122,8 +122,18 @@ def holder(connection: BaseDatabaseWrapper) -> Holder | None:
 
 
 def _try(connection: BaseDatabaseWrapper) -> bool:
-    row = raw(connection).execute("SELECT pg_try_advisory_lock(%s)", [KEY]).fetchone()
-    return bool(row and row[0])
+    """Raises LockNotAcquired where this very backend has it already: a second time would be another runner's."""
+    row = raw(connection).execute(read("try_lock"), {"key": KEY, **HALVES}).fetchone()
+    assert row is not None  # noqa: S101  it has one row
+    if row[0]:
+        raise LockNotAcquired(
+            "this session has the migration lock already",
+            why="a pooler gave the backend of another run to this one, or code of a run calls migrate, or a run that "
+            "died behind a pooler left it there",
+            next_step="let DATABASE_URL of the migrating settings name the server itself, and run again; let no "
+            "migration and no receiver call migrate",
+        )
+    return bool(row[1])
 
 
 def _ask(opened: psycopg.Connection[Any]) -> tuple[bool, str | None]:

@@ -1,13 +1,11 @@
-"""The run's one session: checked for a pooler, named, and never silently replaced.
+"""The run's one session: named, and never silently replaced.
 
-Invariant: from ``prepare`` to the end of the run every statement goes through the same backend. Nothing is SET
-before the pooler check, because a setting would leak to other clients of a shared backend.
+Invariant: every statement of a run goes through the same backend (``pooler``).
 """
 
 from __future__ import annotations
 
 import contextlib
-import select
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -19,9 +17,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from lockgate import policy
-from lockgate.database import connect_failure
 from lockgate.database.sql import read
-from lockgate.errors import PoolerRefused, ServerRefused, SessionLost
+from lockgate.errors import ServerRefused, SessionLost
 from lockgate.facts import Runner, ServerFacts
 
 
@@ -39,61 +36,6 @@ def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:
         row = cursor.execute(read("server")).fetchone()
     assert row is not None  # noqa: S101  a SELECT without FROM has one row
     return ServerFacts(**row)
-
-
-def refuse_pooler(connection: BaseDatabaseWrapper) -> None:
-    """Raise PoolerRefused behind a pooler that gives a session's backend away between transactions.
-
-    Any pooler shows itself: the backend's pid differs from the one in the connection's own key data. One in session
-    mode is harmless, so its backend is watched: it must stay the same, and must not serve a second client.
-    """
-    opened = raw(connection)
-    backend = _backend_pid(opened)
-    if backend == opened.info.backend_pid:
-        return
-    exhausted = False
-    for _ in range(policy.POOLER_PROBES):
-        before, second = _backend_pid(opened), _second_client_backend(connection)
-        if before != backend or before == second:
-            raise PoolerRefused(
-                why="a session lock there is given to whichever client comes next, so it protects nothing",
-                next_step="let DATABASE_URL of the migrating settings name the server itself (PgBouncer: the port "
-                "of PostgreSQL, or a database entry with pool_mode=session); the service may keep the pooler",
-            )
-        if second is None and exhausted:
-            return  # twice no backend to spare: ours is kept for us, and each further probe would wait in vain
-        exhausted = second is None
-
-
-def _backend_pid(opened: psycopg.Connection[Any]) -> int:
-    row = opened.execute("SELECT pg_backend_pid()").fetchone()
-    assert row is not None  # noqa: S101
-    return int(row[0])
-
-
-def _second_client_backend(connection: BaseDatabaseWrapper) -> int | None:
-    """The backend that serves a second client right now; None where the pool has none to spare for it.
-
-    A pool without a spare backend means that ours is kept for us: session mode.
-    """
-    seconds = int(policy.POOLER_PROBE_TIMEOUT.total_seconds())
-    parameters = connect_failure.libpq_parameters(connection.get_connection_params())
-    try:
-        second = psycopg.connect(**{**parameters, "connect_timeout": seconds}, autocommit=True)
-    except psycopg.OperationalError:
-        return None
-    try:
-        # A pooler takes a client in before it has a backend for it, so the query waits, not the connection.
-        second.pgconn.send_query(b"SELECT pg_backend_pid()")
-        answered, _, _ = select.select([second.pgconn.socket], [], [], seconds)
-        if not answered:
-            return None
-        second.pgconn.consume_input()
-        result = second.pgconn.get_result()
-        value = result.get_value(0, 0) if result else None
-        return int(value) if value else None
-    finally:
-        second.close()
 
 
 @contextlib.contextmanager

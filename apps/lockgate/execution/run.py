@@ -20,7 +20,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import Error as DatabaseError
 
 from lockgate import ledger
-from lockgate.database import advisory_lock, extensions, session
+from lockgate.database import advisory_lock, extensions, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
 from lockgate.execution import django_seams, failures, interruption
 from lockgate.execution.gate import Gate, Request
@@ -43,7 +43,7 @@ def migrate(gate: Gate, request: Request) -> None:
         _nothing_pending(before, gate, behind=False)
         return
     request.check()
-    session.refuse_pooler(gate.connection)
+    pooler.refuse(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
     progress = Progress(gate.listen)
     with _explained(gate, progress):

@@ -28,6 +28,14 @@ LOAD_SECONDS = 600.0
 COMMIT_SECONDS = 60.0
 CLIENT_CHECK_MILLISECONDS = 500
 
+# Never a second time on the same backend: behind a pooler that is a run of another client's.
+_TRY_LOCK = """
+SELECT CASE WHEN EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = $1::bigint AND objsubid = 1
+      AND granted AND pid = pg_backend_pid()
+) THEN false ELSE pg_try_advisory_xact_lock($1::bigint) END"""
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -119,7 +127,7 @@ def _end_with_client(session: Session) -> None:
 
 def _refuse(session: Session, server: str) -> None:
     """Raise Doubt unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
-    if session.row("SELECT pg_try_advisory_xact_lock($1::bigint)", [str(LOCK)]) != ["t"]:
+    if session.row(_TRY_LOCK, [str(LOCK)]) != ["t"]:
         raise Doubt("another run has the migration lock")
     if session.row("SELECT current_setting('server_version_num')::integer / 10000", []) != [server]:
         raise Doubt(f"the snapshot was made on PostgreSQL {server}, and this is another")
