@@ -30,6 +30,7 @@ auth_type = plain
 auth_file = {users}
 pool_mode = {mode}
 default_pool_size = {size}
+max_client_conn = {clients}
 """
 
 
@@ -67,8 +68,8 @@ def shop(site: Site) -> Site:
 
 
 @contextlib.contextmanager
-def pooler(cluster: Cluster, mode: str, size: int = 5) -> Iterator[Pooler]:
-    """size: the backends it opens for one database and role, at most."""
+def pooler(cluster: Cluster, mode: str, size: int = 5, clients: int = 100) -> Iterator[Pooler]:
+    """size: the backends it opens for one database and role, at most. clients: how many it takes in, at most."""
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/bin:/usr/bin:/opt/homebrew/bin")
     if program is None:
         pytest.skip("NOT TESTED: migrating behind a pooler, because pgbouncer is not installed")
@@ -77,7 +78,9 @@ def pooler(cluster: Cluster, mode: str, size: int = 5) -> Iterator[Pooler]:
         users, configuration = home / "users", home / "pgbouncer.ini"
         users.write_text(f'"owner" "{PASSWORD}"\n')
         configuration.write_text(
-            CONFIGURATION.format(server_port=cluster.port, port=port, users=users, mode=mode, size=size)
+            CONFIGURATION.format(
+                server_port=cluster.port, port=port, users=users, mode=mode, size=size, clients=clients
+            )
         )
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -207,3 +210,36 @@ def test_a_runner_that_is_killed_behind_session_mode_strands_no_lock(cluster: Cl
         until(lambda: lock_is_free(shop.database), "the lock is free", patience=10)
         long.write_text(long.read_text().replace("pg_sleep(30)", "pg_sleep(0)"))
         assert shop.migrate(DATABASE_URL=pool.url(shop.database)).code == 0
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_what_cannot_be_proven_is_refused_and_the_setting_named(cluster: Cluster, shop: Site, mode: str) -> None:
+    """A second client, which would show the mode, is not taken in: that is no proof."""
+    with pooler(cluster, mode, clients=1) as pool:
+        result = shop.migrate(DATABASE_URL=pool.url(shop.database))
+        assert_refused(
+            result,
+            "the connection goes through a pooler that is not proven to be in session mode",
+            next_step="LOCKGATE_POOLER=session",
+        )
+        assert servers.tables(shop.database) == []
+
+
+def test_the_owners_word_is_taken(cluster: Cluster, shop: Site) -> None:
+    with pooler(cluster, "session", clients=1) as pool:
+        result = shop.migrate(DATABASE_URL=pool.url(shop.database), LOCKGATE_POOLER="session")
+    assert result.code == 0, result.text
+    assert shop.database.value("SELECT value FROM shop_counter") == 1
+
+
+def test_runners_that_share_a_backend_do_not_both_have_the_lock(cluster: Cluster, shop: Site) -> None:
+    """The owner's word is wrong: one backend for all, on which PostgreSQL would give the lock again and again."""
+    shop.migration("0004_slow", sleep(0.5), atomic="False")
+    with pooler(cluster, "transaction", 1) as pool:
+        url = pool.url(shop.database)
+        runners = [shop.start("migrate", "--noinput", DATABASE_URL=url, LOCKGATE_POOLER="session") for _ in range(4)]
+        results = [finish(each) for each in runners]
+    applied = shop.database.applied() if servers.tables(shop.database) else []
+    assert applied.count(("shop", "0003_count")) <= 1, results
+    if ("shop", "0003_count") in applied:
+        assert shop.database.value("SELECT value FROM shop_counter") == 1

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lockgate import journal, ledger
-from lockgate.database import advisory_lock, objects, session
+from lockgate.database import advisory_lock, objects, pooler, session
 from lockgate.errors import LockgateError
 from lockgate.execution import failures
 from lockgate.execution.duties import Duties
@@ -62,7 +62,7 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
 
     Raises RepairRefused, LockNotAcquired, LocksNotAcquired, or the server's error; those before it are settled.
     """
-    session.refuse_pooler(gate.connection)
+    pooler.refuse(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
     waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen)
     with advisory_lock.releasing(gate.connection):
