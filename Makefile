@@ -49,6 +49,10 @@ ASKING := $(addprefix tests/postgres/test_,$(addsuffix .py,catalog commits exten
 test-version: $(VENV)/installed  ## what asks the server, on one version: LOCKGATE_TEST_POSTGRES=14 to 18
 	python -m pytest -n $(WORKERS) -m 'not sweep' $(ASKING)
 
+.PHONY: mutate
+mutate: $(VENV)/installed  ## change a line at a time in a copy, and see whether a test notices (hours; goes on where it was)
+	python -m tests.mutation --workers $(WORKERS) $(MUTATE)
+
 container: $(VENV)/installed  ## the tests of the real image; fails where no Docker Engine runs
 	LOCKGATE_REQUIRE_CONTAINERS=1 python -m pytest tests/container
 
