@@ -41,9 +41,9 @@ servers: .data/servers/fetched  ## PostgreSQL 14, 15 and 17 for the tests, into 
 	touch $@
 
 # What speaks to the server's catalog, locks and plans; the rest of the suite is the same on every version.
-ASKING := $(addprefix tests/postgres/test_,$(addsuffix .py,catalog commits extensions glance hazard_judgement ladder \
-    live_hazards one_by_one online overlap plan_contract plan_equivalence plan_locks plan_types recording recovery \
-    same_end seams snapshot))
+ASKING := $(addprefix tests/postgres/test_,$(addsuffix .py,backwards catalog hazard_judgement identity index_questions \
+    kept_defaults ladder live_hazards one_by_one online plan_contract plan_equivalence plan_locks plan_types recovery \
+    repair two_releases))
 
 .PHONY: test-version
 test-version: $(VENV)/installed  ## what asks the server, on one version: LOCKGATE_TEST_POSTGRES=14 to 18
