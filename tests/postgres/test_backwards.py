@@ -101,3 +101,24 @@ def test_an_irreversible_operation_is_found_before_anything_is_taken_back(counte
     assert counter.migrate("shop", "0002").code == 1
     assert dump(counter.database) == after
     assert counter.migrate().out.splitlines()[-1] == "nothing to migrate"
+
+
+def test_a_kill_while_it_is_applied_again_leaves_the_rest_to_the_next_run(counter: Site) -> None:
+    assert counter.migrate().code == 0
+    after = dump(counter.database)
+    killed_half_way_back(counter)
+    with counter.database.connect() as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM shop_counter")  # its lock keeps a column from being added
+        runner = counter.start("migrate", "--noinput")
+        until(
+            lambda: counter.database.value(BUSY, ["ALTER TABLE%"]) == 1 or runner.poll() is not None,
+            "it tries to add the column again",
+        )
+        runner.send_signal(signal.SIGKILL)
+        finish(runner)
+        until(lambda: counter.database.value(RUNNERS, ["lockgate%"]) == 0, "its session ends")
+        other.execute("ROLLBACK")
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert dump(counter.database) == after

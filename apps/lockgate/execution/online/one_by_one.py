@@ -259,9 +259,13 @@ class Walk:
     def _in_transaction(
         self, part: _Part, row: Row, number: int, timeout: timedelta | None, end: Row.State = Row.State.DONE
     ) -> None:
-        """timeout: for locks; None where it may take its time, for it blocks nobody."""
+        """timeout: for locks; None where it may take its time, for it blocks nobody.
+
+        A row that is done, of what is applied again, says so until the transaction that does it commits.
+        """
         connection = self.duties.connection
-        self.duties.journal.begin(row)
+        if row.state != Row.State.DONE:
+            self.duties.journal.begin(row)
         with connection.schema_editor(atomic=True) as editor:
             if timeout is None:
                 locks.lift_limits(connection)
