@@ -122,3 +122,19 @@ def test_a_kill_while_it_is_applied_again_leaves_the_rest_to_the_next_run(counte
     result = counter.migrate()
     assert result.code == 0, result.text
     assert dump(counter.database) == after
+
+
+def test_what_cannot_be_applied_again_says_so_and_is_tried_again(counter: Site) -> None:
+    assert counter.migrate().code == 0
+    after = dump(counter.database)
+    killed_half_way_back(counter)
+    counter.database.execute("ALTER TABLE shop_counter ADD COLUMN two text")
+    for _ in range(2):
+        failed = counter.migrate()
+        assert failed.code == 1
+        assert "shop.0002_steps could not be applied again" in failed.err
+        assert "receiver" not in failed.err
+        assert "shop.0002_steps counts as applied, and is half-way back" in failed.err
+    counter.database.execute("ALTER TABLE shop_counter DROP COLUMN two")
+    assert counter.migrate().code == 0
+    assert dump(counter.database) == after

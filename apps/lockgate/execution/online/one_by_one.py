@@ -26,7 +26,7 @@ from django.db.migrations.writer import OperationWriter
 
 from lockgate import journal, policy
 from lockgate.database import locks, objects
-from lockgate.errors import MigrationFailed
+from lockgate.errors import LockgateError, MigrationFailed, SessionLost
 from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import RETRIED
@@ -168,7 +168,23 @@ class Walk:
             if row is not None:
                 interruption.raise_if_requested()
                 self.duties.confirm(inside=False)
-                self._again(part, row, number)
+                try:
+                    self._again(part, row, number)
+                except SessionLost:
+                    raise
+                except Exception as error:
+                    raise self._not_restored(row, error) from error
+
+    def _not_restored(self, row: Row, error: Exception) -> MigrationFailed:
+        known, sqlstate = error if isinstance(error, LockgateError) else None, failures.sqlstate_of(error)
+        lost = failures.connection_lost(error, sqlstate)
+        return MigrationFailed(
+            f"{self.key} could not be applied again: {row.title}",
+            why=known.why if known else failures.why(error, sqlstate),
+            state=f"{self.key} counts as applied, and is half-way back; what was applied again stays",
+            next_step=f"{known.next_step if known else failures.next_step(sqlstate, lost=lost)}; it goes on from there\n"
+            f"{online_step.settling(row)}",
+        )
 
     def _again(self, part: _Part, row: Row, number: int) -> None:
         begun = row.attempts > 0 and (row.state == Row.State.DONE or part.outside)
