@@ -177,13 +177,12 @@ class Walk:
 
     def _not_restored(self, row: Row, error: Exception) -> MigrationFailed:
         known, sqlstate = error if isinstance(error, LockgateError) else None, failures.sqlstate_of(error)
-        lost = failures.connection_lost(error, sqlstate)
+        following = failures.next_step(sqlstate, lost=failures.connection_lost(error, sqlstate))
         return MigrationFailed(
             f"{self.key} could not be applied again: {row.title}",
             why=known.why if known else failures.why(error, sqlstate),
             state=f"{self.key} counts as applied, and is half-way back; what was applied again stays",
-            next_step=f"{known.next_step if known else failures.next_step(sqlstate, lost=lost)}; it goes on from there\n"
-            f"{online_step.settling(row)}",
+            next_step=f"{known.next_step if known else following}; it goes on from there\n{online_step.settling(row)}",
         )
 
     def _again(self, part: _Part, row: Row, number: int) -> None:
