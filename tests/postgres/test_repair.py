@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 
 from tests.postgres.test_online import ADD_INDEX, CREATE_BOOK, FILL
-from tests.postgres.test_recovery import ADD_AND_INDEX, invalid, killed_while
-from tests.support.sites import Result, Site
+from tests.postgres.test_recovery import ADD_AND_INDEX, BUSY, RUNNERS, invalid, killed_while
+from tests.support.processes import until
+from tests.support.sites import Result, Site, finish
+
+DEFAULTS = (
+    "SELECT count(*) FROM pg_attrdef WHERE adrelid = 'shop_book'::regclass AND pg_get_expr(adbin, adrelid) = 'false'"
+)
 
 
 @pytest.fixture
@@ -102,3 +108,40 @@ def test_a_number_that_is_not_open_is_refused(library: Site) -> None:
     result = library.run("lockgate", "repair", "4711", "--forget", "--apply")
     assert result.code == 1
     assert "no open step has the number 4711" in result.err
+
+
+COUNT = "migrations.RunSQL('UPDATE shop_book SET pages = pages + 1', migrations.RunSQL.noop)"
+
+
+def test_retry_leaves_what_is_done_alone(library: Site) -> None:
+    before = library.database.value("SELECT sum(pages) FROM shop_book")
+    rows = library.database.value("SELECT count(*) FROM shop_book")
+    library.migration("0002_steps", COUNT, 'migrations.RunSQL("SELECT 1/0")', atomic="False")
+    assert library.migrate().code == 1
+    result = library.run("lockgate", "repair", "--retry", "--apply")
+    assert result.code == 0, result.text
+    library.migration("0002_steps", COUNT, 'migrations.RunSQL("SELECT 1")', atomic="False")
+    assert library.migrate().code == 0
+    assert library.database.value("SELECT sum(pages) FROM shop_book") == before + rows
+
+
+def test_an_index_that_is_still_there_does_not_prove_that_it_was_dropped(library: Site) -> None:
+    imports = "from django.contrib.postgres.operations import AddIndexConcurrently"
+    build = 'AddIndexConcurrently("Book", models.Index(fields=["pages"], name="book_pages_index"))'
+    library.migration("0002_build", build, atomic="False", imports=imports)
+    assert library.migrate().code == 0
+    with library.database.connect() as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM shop_book")
+        runner = library.start("migrate", "--noinput", "shop", "0001")
+        until(lambda: library.database.value(BUSY, ["DROP INDEX CONCURRENTLY%"]) == 1, "it is being dropped")
+        runner.send_signal(signal.SIGKILL)
+        finish(runner)
+        until(lambda: library.database.value(RUNNERS, ["lockgate%"]) == 0, "its session ends")
+        other.execute("ROLLBACK")
+    library.database.execute("REINDEX INDEX book_pages_index")  # valid, with the very definition
+    accepted = library.run("lockgate", "repair", "--accept", "--apply")
+    assert accepted.code == 1, accepted.text
+    assert 'the index "book_pages_index" is still there' in accepted.text
+    assert library.migrate("shop", "0001").code == 0
+    assert not library.database.value("SELECT to_regclass('book_pages_index') IS NOT NULL")

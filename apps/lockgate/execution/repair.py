@@ -23,11 +23,14 @@ from lockgate.models import Run, Step
 from lockgate.planning.steps import Kind
 
 WAYS = {
-    "retry": "has the next run of migrate that has this migration try it again",
+    "retry": "has the next run of migrate that has this migration try it again, where it is not done",
     "accept": "counts it as done, where the catalog proves that it is, by definition",
     "undo": "takes back what it has prepared; what it has made is told by its oid or its definition",
     "forget": "takes it out of the journal; what is there stays, and is yours",
 }
+
+
+_CONCURRENT = ("AddIndexConcurrently", "RemoveIndexConcurrently")  # operations, as a row of theirs names its kind
 
 
 class RepairRefused(LockgateError):
@@ -102,7 +105,9 @@ def _duties(gate: Gate, run: Run) -> Duties:
 
 def _one(duties: Duties, found: Found, way: str) -> str:
     step = found.step
-    if way == "retry":
+    if way == "retry" and step.state == Step.State.DONE:
+        done = "is done, and stays so"
+    elif way == "retry":
         duties.journal.end(step, Step.State.PLANNED, step.error)
         done = "will be tried again by the next migrate of a release that has it"
     elif way == "accept":
@@ -132,15 +137,16 @@ def _refused(step: Step, why: str) -> RepairRefused:
 
 
 def _found(gate: Gate, step: Step) -> Found:
-    if step.phase in (journal.SWITCH, journal.BACKWARDS) and not step.sql.startswith(("AddIndex", "RemoveIndex")):
-        return Found(step, "what came of it cannot be read in the catalog", proven=False)
-    if step.kind == Kind.DROP_INDEX:
-        return _of_dropped(gate, step)
-    if step.kind in (Kind.ADD_INDEX, "AddIndexConcurrently"):
-        return _of_index(gate, step)
+    if step.kind in (Kind.ADD_INDEX, Kind.DROP_INDEX, *_CONCURRENT):
+        return _of_index(gate, step) if _builds(step) else _of_dropped(gate, step)
     if step.kind in (Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.VALIDATE_CONSTRAINT):
         return _of_constraint(gate, step)
-    return Found(step, "nothing is known of what the catalog has of it", proven=False)
+    return Found(step, "what came of it cannot be read in the catalog", proven=False)
+
+
+def _builds(step: Step) -> bool:
+    """Whether it builds an index; taken back, what builds one drops it."""
+    return (step.kind in (Kind.ADD_INDEX, _CONCURRENT[0])) != (step.phase == journal.BACKWARDS)
 
 
 def _of_index(gate: Gate, step: Step) -> Found:
