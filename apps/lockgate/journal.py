@@ -96,6 +96,12 @@ class Journal:
         step.state, step.ended_at, step.error = state, timezone.now(), error[:ERROR_LIMIT]
         step.save(using=self.alias, update_fields=("state", "ended_at", "error"))
 
+    def let_go(self, migration: Key) -> None:
+        """A migration is recorded as it is: nothing of it is to be undone or finished; what it kept is there still."""
+        self.abandon(migration)
+        rows = _of(self.alias, migration).filter(phase=FINISH, state__in=UNFINISHED)
+        rows.update(state=Step.State.OBSOLETE, ended_at=timezone.now())
+
     def note(self, step: Step, oid: int | None, definition: str = "") -> None:
         """What a step has made, or is about to drop: by this it is known again, whatever bears its name by then."""
         step.object_oid, step.expected = oid, definition

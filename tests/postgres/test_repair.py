@@ -145,3 +145,12 @@ def test_an_index_that_is_still_there_does_not_prove_that_it_was_dropped(library
     assert 'the index "book_pages_index" is still there' in accepted.text
     assert library.migrate("shop", "0001").code == 0
     assert not library.database.value("SELECT to_regclass('book_pages_index') IS NOT NULL")
+
+
+def test_fake_leaves_a_kept_default_to_be_dropped(library: Site) -> None:
+    library.migration("0002_flag", 'migrations.AddField("Book", "flag", models.BooleanField(default=False))')
+    assert library.migrate().code == 0
+    assert library.migrate("shop", "0001", "--fake").code == 0
+    assert library.migrate("shop", "0002", "--fake").code == 0
+    assert library.migrate("--contract").code == 0
+    assert library.database.value(DEFAULTS) == 0

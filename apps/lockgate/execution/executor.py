@@ -298,8 +298,7 @@ class Executor(LazyExecutor):
 
         def both() -> None:
             if self.duties.journaled is not None:
-                self.duties.journal.abandon(key_of(migration))
-                self.duties.journal.supersede(key_of(migration))
+                self.duties.journal.let_go(key_of(migration))
             record()
 
         return both
