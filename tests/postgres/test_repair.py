@@ -154,3 +154,13 @@ def test_fake_leaves_a_kept_default_to_be_dropped(library: Site) -> None:
     assert library.migrate("shop", "0002", "--fake").code == 0
     assert library.migrate("--contract").code == 0
     assert library.database.value(DEFAULTS) == 0
+
+
+def test_what_a_squashed_migration_has_kept_is_dropped(library: Site) -> None:
+    flag = 'migrations.AddField("Book", "flag", models.BooleanField(default=False))'
+    path = library.migration("0002_flag", flag)
+    assert library.migrate().code == 0
+    path.unlink()
+    library.migration("0002_squashed", flag, after="0001_initial", replaces='[("shop", "0002_flag")]')
+    assert library.migrate("--contract").code == 0
+    assert library.database.value(DEFAULTS) == 0

@@ -19,7 +19,7 @@ from lockgate.execution.duties import Duties
 from lockgate.execution.online import phases
 from lockgate.facts import Key, Recovering
 from lockgate.models import Step
-from lockgate.planning import fingerprint
+from lockgate.planning import fingerprint, plan
 
 
 def recover(
@@ -32,13 +32,14 @@ def recover(
 
     Raises NotFinished, LocksNotAcquired, or the server's error.
     """
+    ours = plan.known(disk.values())
     for key, rows in journal.prepared(duties.connection.alias).items():
         if key in disk:
             _prepared(duties, key, rows, disk[key], recorded=key in applied)
         else:
             duties.listen(Recovering(key, "leave", _done(rows), len(rows)))
     for key, rows in journal.to_finish(duties.connection.alias).items():
-        if key not in disk:
+        if key not in ours:
             duties.listen(Recovering(key, "leave", 0, len(rows)))
             continue
         duties.listen(Recovering(key, "finish", 0, len(rows)))

@@ -28,6 +28,7 @@ from lockgate.execution.online import contract, one_by_one
 from lockgate.execution.online.next_plan import OWN
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
+from lockgate.planning import plan
 
 
 def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> None:
@@ -66,7 +67,7 @@ def _recorded(beginning: Beginning, duties: Duties) -> None:
     if beginning.run is None or beginning.duties is None:
         return
     if request.contract and beginning.duties.journaled is not None:
-        contract.carry_out_due(beginning.duties, beginning.run, found.disk)
+        contract.carry_out_due(beginning.duties, beginning.run, plan.known(found.disk.values()))
     account.record_baseline(gate, found, beginning.run)
 
 

@@ -64,6 +64,11 @@ def _reason(
     return ""
 
 
+def known(disk: Iterable[Migration]) -> set[Key]:
+    """The migrations of a release, with those that its squashed ones replace: their files may be gone."""
+    return {key for each in disk for key in (key_of(each), *(Key(*replaced) for replaced in each.replaces))}
+
+
 def ahead(
     applied: Collection[tuple[str, str]],
     disk: Iterable[Migration],
@@ -76,8 +81,6 @@ def ahead(
     ledger saw applied after this release last finished (a newer release's new app). Rows of apps that were
     removed long ago are neither.
     """
-    known = {key_of(migration) for migration in disk}
-    known |= {Key(*key) for migration in disk for key in migration.replaces}
-    unknown = {Key(*key) for key in applied} - known
+    unknown = {Key(*key) for key in applied} - known(disk)
     later = {Key(*key) for key in recorded_later}
     return tuple(sorted(key for key in unknown if key.app in installed_apps or key in later))
