@@ -60,12 +60,6 @@ def refuse(connection: BaseDatabaseWrapper, limits: policy.Policy) -> None:
     raise _unproven("it gave other clients backends that it had open already, which tells nothing of ours")
 
 
-def is_direct(connection: BaseDatabaseWrapper) -> bool:
-    """Whether no pooler shows itself."""
-    opened = raw(connection)
-    return _backend(opened) == opened.info.backend_pid
-
-
 def _refuse_statement_mode(opened: psycopg.Connection[Any]) -> None:
     try:
         with opened.transaction():
