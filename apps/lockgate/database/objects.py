@@ -13,6 +13,8 @@ import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
+from lockgate import policy
+from lockgate.database import locks
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 
@@ -59,7 +61,7 @@ def defined(connection: BaseDatabaseWrapper, table: str, name: str, statement: s
 
     It is built for a moment, on an empty temporary table of the same columns and the same name, and rolled back. None
     where that cannot be known: the statement is of another form, the table is not there, the role may have no
-    temporary tables. Outside a transaction.
+    temporary tables. Outside a transaction. Raises LockNotAvailable where somebody has the table to himself.
     """
     begins, quoted = _CONCURRENT_BUILD.match(statement), f" ON {connection.ops.quote_name(table)} "
     if begins is None or quoted not in statement or '"' in table:
@@ -67,6 +69,7 @@ def defined(connection: BaseDatabaseWrapper, table: str, name: str, statement: s
     opened = raw(connection)
     try:
         with opened.transaction(force_rollback=True):
+            locks.limit_waiting(connection, policy.FACTS_LOCK_TIMEOUT)
             like = sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {})").format(*[sql.Identifier(table)] * 2)
             opened.execute(like)
             opened.execute("SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)")

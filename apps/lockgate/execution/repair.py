@@ -123,6 +123,8 @@ def _one(duties: Duties, found: Found, way: str) -> str:
     else:
         duties.journal.forget(step)
         done = f"is out of the journal; what is there stays ({found.catalog})"
+        if step.phase == journal.SWITCH:
+            done += f"; a run of {step.app}.{step.name} does this operation from its start"
     return f"step {step.pk} {done}"
 
 
