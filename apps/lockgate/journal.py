@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Q
+from django.db.models import Case, F, Q, TextField, Value, When
 from django.utils import timezone
 
 from lockgate.facts import Key
@@ -21,6 +21,8 @@ from lockgate.models import Run, Step
 UNFINISHED = (Step.State.PLANNED, Step.State.RUNNING, Step.State.FAILED)
 CONTRACT, EXPAND, FINISH, SWITCH = "contract", "expand", "finish", "switch"
 BACKWARDS = "backwards"  # an operation of a migration that is not atomic, taken back
+# The SQL of a step that counts: an operation need not be known again by then, whatever its text may tell.
+_KEPT = Case(When(phase__in=(SWITCH, BACKWARDS), then=Value("")), default=F("sql"), output_field=TextField())
 
 
 @dataclass(frozen=True)
@@ -111,17 +113,18 @@ class Journal:
         """The migration counts from this transaction on: what was prepared for it is no longer to be undone."""
         if not self.concerns(migration):
             return
-        _of(self.alias, migration).filter(committed=False).update(committed=True)
+        _of(self.alias, migration).filter(committed=False).update(committed=True, sql=_KEPT)
 
     def abandon(self, migration: Key) -> None:
         """What was prepared is neither undone nor used: the migration was recorded by other means."""
         rows = _of(self.alias, migration).filter(committed=False)
-        rows.update(committed=True, state=Step.State.OBSOLETE, ended_at=timezone.now())
+        rows.update(committed=True, state=Step.State.OBSOLETE, ended_at=timezone.now(), sql=_KEPT)
 
     def forget(self, step: Step) -> None:
         """A person has taken it over: it is neither to be done nor to be undone any more."""
         step.committed = True
-        step.save(using=self.alias, update_fields=("committed",))
+        step.sql = "" if step.phase in (SWITCH, BACKWARDS) else step.sql
+        step.save(using=self.alias, update_fields=("committed", "sql"))
         self.end(step, Step.State.OBSOLETE, step.error)
 
     def move(self, step: Step, table: str, target: str) -> None:

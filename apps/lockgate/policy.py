@@ -155,6 +155,9 @@ BLOCKERS_POLL = timedelta(milliseconds=25)
 STEP_ATTEMPTS = 3
 # Characters of a statement in a message: enough to find it in its file.
 STATEMENT_SHOWN = 200
+# How often the text of an operation is hashed before the journal keeps it: 30 ms, which nobody notices beside the
+# operation, and which a million guesses at a secret in it take as many times.
+OPERATION_HASH_ROUNDS = 100_000
 # A step that takes longer than this says how far it is, and whom it waits for; this often.
 STEP_REPORT_AFTER = timedelta(seconds=2)
 STEP_REPORT_EVERY = timedelta(seconds=10)

@@ -101,6 +101,42 @@ def test_an_edit_of_what_is_done_is_refused(counter: Site) -> None:
     assert "next" in result.err
 
 
+SECRET = "migrations.RunSQL(\"SELECT 'correct horse'\", hints={'token': 'battery staple'})"
+JOURNAL = "SELECT string_agg(lockgate_step::text, ' ') FROM lockgate_step WHERE app = 'shop'"
+
+
+def test_the_journal_keeps_no_text_of_sql_and_knows_it_again(counter: Site) -> None:
+    counter.migration("0002_steps", SECRET, 'migrations.RunSQL("SELECT 1/0")', atomic="False")
+    assert counter.migrate().code == 1
+    journal = counter.database.value(JOURNAL)
+    assert not any(word in journal for word in ("horse", "staple", "SELECT"))
+    counter.migration("0002_steps", SECRET.replace("horse", "mule"), "migrations.RunSQL('SELECT 1')", atomic="False")
+    assert "was edited after it was applied in part" in counter.migrate().err
+    counter.migration("0002_steps", SECRET, "migrations.RunSQL('SELECT 1')", atomic="False")
+    assert counter.migrate().code == 0
+    assert counter.database.value("SELECT count(*) FROM lockgate_step WHERE app = 'shop' AND sql <> ''") == 0
+
+
+def test_two_rows_of_the_same_sql_do_not_tell_that_it_is_the_same(counter: Site) -> None:
+    counter.migration("0002_steps", SECRET, SECRET, 'migrations.RunSQL("SELECT 1/0")', atomic="False")
+    assert counter.migrate().code == 1
+    assert counter.database.value("SELECT count(DISTINCT sql) FROM lockgate_step WHERE app = 'shop'") == 3
+
+
+def test_the_text_that_an_earlier_build_kept_is_understood(counter: Site) -> None:
+    counter.migration("0002_steps", COUNT, 'migrations.RunSQL("SELECT 1/0")', atomic="False", imports=COUNTING)
+    assert counter.migrate().code == 1
+    text = (
+        "migrations.RunPython(\n    code=shop.migrations.0002_steps.count,\n"
+        "    reverse_code=django.db.migrations.operations.special.RunPython.noop,\n),"
+    )
+    counter.database.execute(f"UPDATE lockgate_step SET sql = '{text}' WHERE app = 'shop' AND ordinal = 0")
+    counter.migration("0002_steps", COUNT, 'migrations.RunSQL("SELECT 1")', atomic="False", imports=COUNTING)
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
+
+
 def test_code_outside_a_transaction_that_a_kill_met_runs_again_and_says_so(counter: Site) -> None:
     counter.migration("0002_steps", FIELD.format("one"), COUNT, atomic="False", imports=SLEEPING)
     killed_in(counter, "SELECT pg_sleep(60)")

@@ -22,7 +22,6 @@ from django.db.migrations import operations as django_operations
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
-from django.db.migrations.writer import OperationWriter
 
 from lockgate import journal, policy
 from lockgate.database import locks, objects
@@ -30,7 +29,7 @@ from lockgate.errors import LockgateError, MigrationFailed, SessionLost
 from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import RETRIED
-from lockgate.execution.online import contract, online_step
+from lockgate.execution.online import contract, identity, online_step
 from lockgate.execution.online.phases import wanted
 from lockgate.execution.online.watch import watching
 from lockgate.facts import Key, Recovering, StepRepeated
@@ -109,7 +108,7 @@ class _Part:
             type(self.operation).__name__,
             self.table if isinstance(self.operation, _CONCURRENT) else "",
             _index(self.operation),
-            _identity(self.operation),
+            identity.kept(self.operation, plain=type(self.operation) in (*_TRANSACTIONAL, *_CONCURRENT)),
             transactional=not self.outside,
         )
 
@@ -240,15 +239,15 @@ class Walk:
 
     def _row(self, part: _Part) -> Row:
         """The operation's row: the one that an earlier run left, where it is still the same operation."""
-        line, known = part.line(self.phase), self.rows.get(part.ordinal)
-        if known is not None and known.sql == line.sql:
+        known = self.rows.get(part.ordinal)
+        if known is not None and identity.matches(known.sql, part.operation):
             return known
         if known is not None and known.state == Row.State.DONE:
             raise self._edited(known)
         if known is not None:  # it failed, and was mended
             online_step.drop_invalid(self.duties, known)
             self.duties.journal.end(known, Row.State.UNDONE, known.error)
-        (made,) = self.duties.journal.write(self.key, self.meaning, [line])
+        (made,) = self.duties.journal.write(self.key, self.meaning, [part.line(self.phase)])
         return made
 
     def _edited(self, done: Row) -> MigrationFailed:
@@ -357,12 +356,3 @@ def _index(operation: Operation) -> str:
     if isinstance(operation, postgres_operations.AddIndexConcurrently):
         return str(operation.index.name)
     return operation.name if isinstance(operation, postgres_operations.RemoveIndexConcurrently) else ""
-
-
-def _identity(operation: Operation) -> str:
-    """The operation as a migration file would write it, by which a rerun knows it again."""
-    try:
-        text, _ = OperationWriter(operation, indentation=0).serialize()
-    except (ValueError, TypeError):  # a lambda, or a value that has no source
-        return f"{type(operation).__name__}: {operation.describe()}"
-    return text
