@@ -23,7 +23,7 @@ from django.utils import timezone
 from psycopg.pq import TransactionStatus
 
 from lockgate import journal
-from lockgate.database import session
+from lockgate.database import rights, session
 from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, interruption, operations
 from lockgate.execution.duties import Duties
@@ -232,6 +232,8 @@ class Executor(LazyExecutor):
     def _conclude(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
         """Record a migration in its transaction, where that is the one it began in, and the lock is held."""
         interruption.raise_if_requested()
+        if migration.app_label == MigrationRecord._meta.app_label:
+            rights.take_back(self.connection)  # no other transaction sees the tables before
         seal = self.duties.seal
         if seal and action == "apply" and self._is_recorded_unheard(migration):
             entry = self._entry(migration, action, started_at, started)

@@ -39,6 +39,7 @@ from lockgate.execution.rendering.certainty import View, says_all
 from lockgate.execution.rendering.states import RunState
 from lockgate.facts import Key
 from lockgate.ledger import Entry
+from lockgate.models import MigrationRecord
 from lockgate.planning import fingerprint
 from lockgate.planning.plan import key_of
 
@@ -175,6 +176,7 @@ class Overlap:
         duties, connection = self.duties, self.duties.connection
         return (
             migration.atomic
+            and migration.app_label != MigrationRecord._meta.app_label  # who may write its tables is looked after
             and not duties.journal.concerns(key_of(migration))
             and connection.connection is self.opened
             and not (connection.execute_wrappers or connection.queries_logged or connection.in_atomic_block)

@@ -71,6 +71,14 @@ class RunInterrupted(NamedTuple):
     started_at: datetime
 
 
+class RightsFound(NamedTuple):
+    """Others than their owner could write Lockgate's own tables. remedy: SQL; empty where that is over by now."""
+
+    roles: tuple[str, ...]
+    tables: tuple[str, ...]
+    remedy: str
+
+
 class Ahead(NamedTuple):
     migrations: tuple[Key, ...]
     pending: int
@@ -249,6 +257,7 @@ Event = (
     | ExtensionOutcome
     | Held
     | RunInterrupted
+    | RightsFound
     | Ahead
     | Edited
     | HazardFound
@@ -284,6 +293,7 @@ NAMES: dict[type[Event], str] = {
     WaitingForLock: "waiting_for_lock",
     LockAcquired: "lock_acquired",
     RunInterrupted: "found_interrupted_run",
+    RightsFound: "rights_found",
     Ahead: "ahead_of_code",
     Edited: "edited",
     HazardFound: "hazard",

@@ -23,6 +23,7 @@ def is_warning(event: facts.Event) -> bool:
         | facts.Edited
         | facts.HazardsUnknown
         | facts.RunInterrupted
+        | facts.RightsFound
         | facts.Recovering
         | facts.StepRepeated
         | facts.InPlace,
@@ -105,6 +106,15 @@ def _(event: facts.RunInterrupted) -> str:
     return (
         f"run {event.run} ({event.host}, {event.started_at:%Y-%m-%d %H:%M:%S}) died without closing; marked interrupted"
     )
+
+
+@text.register
+def _(event: facts.RightsFound) -> str:
+    roles, tables = (", ".join(f'"{each}"' for each in names) for names in (event.roles, event.tables))
+    end = (
+        f"take it back:  {event.remedy}" if event.remedy else "taken back; manage.py lockgate repair lists what is open"
+    )
+    return f"{roles} could write {tables}, which hold SQL that a run executes as its own role: {end}"
 
 
 @text.register

@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import Error as DatabaseError
 
 from lockgate import ledger
-from lockgate.database import session
+from lockgate.database import rights, session
 from lockgate.errors import Interrupted
 from lockgate.execution import django_seams, failures
 from lockgate.execution.accounts import level
@@ -20,7 +20,7 @@ from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging.survey import Survey
 from lockgate.execution.progress import Progress
-from lockgate.facts import Key
+from lockgate.facts import Key, RightsFound
 from lockgate.ledger import Entry
 from lockgate.models import MigrationRecord, Run
 from lockgate.planning import fingerprint
@@ -38,6 +38,17 @@ def bring_up_ledger(gate: Gate, request: Request, found: Survey, progress: Progr
         targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "lockgate"]
         executor.migrate(targets, executor.migration_plan(targets))
     return entries
+
+
+def close_to_others(gate: Gate) -> None:
+    """Take from others the rights to write the ledger of a run before, and say whose they were."""
+    found = rights.take_back(gate.connection)
+    for ours in (True, False):
+        some = [each for each in found if each.ours is ours]
+        if some:
+            roles, tables = ({each.role: None for each in some}, {each.own: None for each in some})
+            remedy = "" if ours else " ".join(f"{each.statement};" for each in some)
+            gate.listen(RightsFound(tuple(roles), tuple(tables), remedy))
 
 
 def open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Run:

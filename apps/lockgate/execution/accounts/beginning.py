@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
 
 from lockgate import journal, ledger
+from lockgate.database import rights
 from lockgate.execution import failures, interruption
 from lockgate.execution.accounts import account
 from lockgate.execution.duties import Confirm, Duties
@@ -49,6 +50,7 @@ class Beginning:
         first = account.bring_up_ledger(self.gate, self.request, self.found, self.progress, self.confirm)
         if not ledger.exists(self.gate.connection):  # kept away by a router, or about to be unapplied
             return self._without_ledger()
+        account.close_to_others(self.gate)
         duties = self._keep(account.open_run(self.gate, self.request, self.found, self.waited))
         for entry in first:
             duties.record(entry)
@@ -76,6 +78,7 @@ class Beginning:
         alias = self.gate.connection.alias
         with transaction.atomic(using=alias):
             applied = snapshot.load(self.gate.connection)
+            rights.take_back(self.gate.connection)
             run = account.open_run(self.gate, self.request, self.found, self.waited)
             ledger.record_found(alias, run, applied, MigrationRecord.Action.SNAPSHOT)
             interruption.raise_if_requested()

@@ -1,0 +1,42 @@
+"""Who may write Lockgate's own tables: their owner alone. Others may be allowed to read them.
+
+A row of the journal is SQL that a later run executes with the rights of its role: a service that may write there could
+do whatever the owner of the schema may. Default privileges give it just that on each new table.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import sql
+
+from lockgate.database.session import raw
+from lockgate.database.sql import read
+
+
+class Right(NamedTuple):
+    """Rights of a role on a table, or a sequence, of ours. given: PostgreSQL's words. ours: whether we may take them.
+
+    statement: what takes them back.
+    """
+
+    own: str
+    owner: str
+    role: str
+    given: str
+    ours: bool
+    statement: str
+
+
+def take_back(connection: BaseDatabaseWrapper) -> list[Right]:
+    """Take from everybody but their owners what is more than reading; returns what was found, taken or not.
+
+    In the transaction that is open, if any. One query, where nothing is found.
+    """
+    opened = raw(connection)
+    found = [Right(*row) for row in opened.execute(read("own_rights")).fetchall()]
+    for each in found:
+        if each.ours:
+            opened.execute(sql.SQL(each.statement))  # made, and quoted, by the server
+    return found
