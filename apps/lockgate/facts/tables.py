@@ -5,7 +5,7 @@ Sizes are bytes, rows are the planner's estimate, ages are seconds. Names are as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -97,6 +97,19 @@ class TableFacts(NamedTuple):
     def partitioned(self) -> bool:
         return self.kind == "p"
 
+    def without(self, names: Collection[str]) -> TableFacts:
+        """The same, less its indexes and constraints of these names."""
+        return self._replace(
+            indexes={name: each for name, each in self.indexes.items() if name not in names},
+            constraints={name: each for name, each in self.constraints.items() if name not in names},
+        )
+
+    def completed(self, names: Collection[str]) -> TableFacts:
+        """The same, its indexes and constraints of these names being valid."""
+        indexes = {name: self.indexes[name]._replace(valid=True) for name in self.indexes.keys() & names}
+        checked = {name: self.constraints[name]._replace(validated=True) for name in self.constraints.keys() & names}
+        return self._replace(indexes={**self.indexes, **indexes}, constraints={**self.constraints, **checked})
+
 
 class DatabaseFacts(NamedTuple):
     """Everything that planning knows of the database.
@@ -116,6 +129,16 @@ class DatabaseFacts(NamedTuple):
 
     def table(self, name: str) -> TableFacts | None:
         return self.tables.get(name)
+
+    def without(self, names: Collection[str], tables: Collection[str] | None = None) -> DatabaseFacts:
+        """The same, less the indexes and constraints of these names. tables: of which; None is of all."""
+        chosen = self.tables.keys() if tables is None else self.tables.keys() & tables
+        return self._replace(tables={**self.tables, **{name: self.tables[name].without(names) for name in chosen}})
+
+    def completed(self, names: Collection[str], tables: Collection[str]) -> DatabaseFacts:
+        """The same, the indexes and constraints of these names, of these tables, being valid."""
+        chosen = self.tables.keys() & tables
+        return self._replace(tables={**self.tables, **{name: self.tables[name].completed(names) for name in chosen}})
 
     def is_large(self, name: str, threshold: int) -> bool:
         """Whether a table is worth care. Offline every table is; online an unknown one is not there yet."""

@@ -17,7 +17,7 @@ from lockgate.database import catalog
 from lockgate.errors import LockgateError
 from lockgate.execution import failures
 from lockgate.execution.gate import Gate
-from lockgate.execution.judging import judgement
+from lockgate.execution.judging import judgement, ruins
 from lockgate.execution.judging.survey import Survey
 from lockgate.execution.outlook import history, linting, planner
 from lockgate.execution.outlook.planner import Pending
@@ -61,9 +61,12 @@ def _hazards(
     planned = _planned(found.pending, found.loader, there, lazy=limits.lazy_rendering)
     if planned is None:
         return []
-    facts = catalog.facts(connection, planned.tables, limits.large_table_bytes)
+    left = ruins.left(connection, found.disk)
+    facts = left.cleared(catalog.facts(connection, planned.tables, limits.large_table_bytes), connection)
     plans = planner.steps(planned, facts, connection.alias, history.settings_of(limits))
-    return hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))
+    done = left.done(planned.migrations)
+    judged = hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))
+    return [each for each in judged if (each.migration, each.operation) not in done]
 
 
 def _planned(pending: Sequence[Key], loader: MigrationLoader, there: Collection[str], *, lazy: bool) -> Pending | None:

@@ -21,7 +21,6 @@ from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.questions import require_same_answers
 from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
 from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build, tables
 from lockgate.planning.operations import copy_of
 from lockgate.planning.prospect import Prospect
@@ -50,7 +49,7 @@ class Planner:
         names = tables.concerned(before, [migration]) | tables.concerned(_after(migration, before), [migration])
         if not names & self.earlier:
             return None
-        facts = _without(catalog.facts(self.connection, names, self.limits.large_table_bytes), hidden)
+        facts = catalog.facts(self.connection, names, self.limits.large_table_bytes).without(hidden)
         offline = offline_connection(self.connection.alias, facts.version)
         settings = build.Settings(threshold=self.limits.large_table_bytes, online=self.limits.online)
 
@@ -81,15 +80,3 @@ def _after(migration: Migration, state: LazyState) -> ProjectState:
     for operation in migration.operations:
         operation.state_forwards(migration.app_label, later)
     return later
-
-
-def _without(facts: DatabaseFacts, hidden: Collection[str]) -> DatabaseFacts:
-    if not hidden:
-        return facts
-    return facts._replace(tables={name: _stripped(table, hidden) for name, table in facts.tables.items()})
-
-
-def _stripped(table: TableFacts, hidden: Collection[str]) -> TableFacts:
-    indexes = {name: each for name, each in table.indexes.items() if name not in hidden}
-    constraints = {name: each for name, each in table.constraints.items() if name not in hidden}
-    return table._replace(indexes=indexes, constraints=constraints)
