@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lockgate.planning import sql_reading
+from lockgate.planning import sql_reading, sql_statements
 from lockgate.planning.steps import Change, Kind
+
+FUNCTION = "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC"
 
 
 @pytest.mark.parametrize(
@@ -20,17 +22,64 @@ from lockgate.planning.steps import Change, Kind
         ("DO $$ BEGIN; END $$; SELECT 1", ["DO $$ BEGIN; END $$", "SELECT 1"]),
         ("DO $x$ $$;$$ $x$", ["DO $x$ $$;$$ $x$"]),
         ("SELECT $1;", ["SELECT $1"]),
+        ("DO $é$ ; $é$; SELECT 1", ["DO $é$ ; $é$", "SELECT 1"]),
+        ("SELECT 1 +-- a; b\n2", ["SELECT 1 +-- a; b\n2"]),
+        ("SELECT 1 +/* a; b */ 2", ["SELECT 1 +/* a; b */ 2"]),
+        ("SELECT 1 -- a; b\r; SELECT 2", ["SELECT 1 -- a; b", "SELECT 2"]),
+        (
+            "CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b); SELECT 1",
+            ["CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b)", "SELECT 1"],
+        ),
+        (f"{FUNCTION} SELECT 1; SELECT 2; END; SELECT 3", [f"{FUNCTION} SELECT 1; SELECT 2; END", "SELECT 3"]),
+        (
+            f"{FUNCTION} SELECT CASE 1 WHEN 1 THEN 2 END; END; COMMIT",
+            [f"{FUNCTION} SELECT CASE 1 WHEN 1 THEN 2 END; END", "COMMIT"],
+        ),
+        (
+            f"{FUNCTION} SELECT 1 AS end; SELECT a.end, a.case FROM a; END; COMMIT",
+            [f"{FUNCTION} SELECT 1 AS end; SELECT a.end, a.case FROM a; END", "COMMIT"],
+        ),
+        (
+            "CREATE PROCEDURE p() BEGIN ATOMIC SELECT 1; END; END",
+            ["CREATE PROCEDURE p() BEGIN ATOMIC SELECT 1; END", "END"],
+        ),
+        ("BEGIN; SELECT CASE WHEN a THEN b END; END", ["BEGIN", "SELECT CASE WHEN a THEN b END", "END"]),
         ("", []),
         ("-- nothing", []),
         ("SELECT 'never closed; ", ["SELECT 'never closed; ".strip()]),
     ],
 )
 def test_statements_are_told_apart(text: str, statements: list[str]) -> None:
-    found = sql_reading.statements(text)
+    found = sql_statements.statements(text)
     if "never closed" in text:
         assert len(found) >= 1  # whatever PostgreSQL would say of it, reading it ends
     else:
         assert [each.text for each in found] == statements
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("commit", True),
+        ("COMMIT AND CHAIN", True),
+        ("END TRANSACTION", True),
+        ("ROLLBACK", True),
+        ("ABORT WORK AND NO CHAIN", True),
+        ("PREPARE TRANSACTION 'a'", True),
+        ("ROLLBACK TO a", False),
+        ("ROLLBACK WORK TO SAVEPOINT a", False),
+        ("ROLLBACK TRANSACTION TO a", False),
+        ("COMMIT PREPARED 'a'", False),
+        ("ROLLBACK PREPARED 'a'", False),
+        ("PREPARE a AS SELECT 1", False),
+        ("SAVEPOINT a", False),
+        ("RELEASE a", False),
+        ("BEGIN", False),
+    ],
+)
+def test_what_ends_its_transaction_is_told_from_what_does_not(text: str, ends: bool) -> None:
+    [statement] = sql_statements.statements(text)
+    assert sql_statements.ends_transaction(statement) is ends
 
 
 @pytest.mark.parametrize(
@@ -94,10 +143,10 @@ def test_what_is_not_known_or_breaks_off_is_left_alone(text: str) -> None:
 )
 def test_text_that_breaks_off_anywhere_is_read_without_an_error(text: str) -> None:
     for length in range(len(text)):
-        for statement in sql_reading.statements(text[:length]):
+        for statement in sql_statements.statements(text[:length]):
             sql_reading.changes(statement)
 
 
 def changes(text: str) -> tuple[Change, ...]:
-    [statement] = sql_reading.statements(text)
+    [statement] = sql_statements.statements(text)
     return sql_reading.changes(statement)

@@ -25,7 +25,7 @@ from psycopg.pq import TransactionStatus
 from lockgate import journal
 from lockgate.database import rights, session
 from lockgate.errors import MigrationFailed
-from lockgate.execution import django_seams, interruption, operations
+from lockgate.execution import django_seams, interruption, operations, transaction_control
 from lockgate.execution.duties import Duties
 from lockgate.execution.online.next_plan import Planner
 from lockgate.execution.online.one_by_one import Walk
@@ -98,6 +98,10 @@ class Executor(LazyExecutor):
             django_seams.take_note_of_applied(self)
             plan = [each for each in plan if key_of(each[0]) not in self.loader.applied_migrations]
         try:
+            if not fake:
+                plan = self.migration_plan(targets) if plan is None else plan
+                surely = [each for each in plan if each[1] or not fake_initial]
+                transaction_control.refuse(self.connection, surely)
             with django_seams.routers_unasked_of(MigrationRecord._meta.app_label):
                 state = super().migrate(targets, plan, state, fake, fake_initial)
                 self._land()
@@ -130,6 +134,8 @@ class Executor(LazyExecutor):
             self._before(migration)
         if fake_initial and not fake:
             fake, state = self.detect_soft_applied(state, migration)
+            if not fake:
+                transaction_control.refuse(self.connection, [(migration, False)])
         course = self._course(migration, state)
         with self.duties.progress.step(key_of(migration), "fake" if fake else "apply", atomic=migration.atomic):
             if fake:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from enum import Enum
 
-from lockgate.planning import sql_reading
-from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning import sql_reading, sql_statements
+from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Statement
 
 _OF_TABLE = frozenset({Kind.DROP_TABLE, Kind.RENAME_TABLE})
@@ -64,7 +64,7 @@ def _known(statement: Statement) -> Iterator[Change]:
     """Its changes, with what can be read of SQL that is the migration's own."""
     for change in statement.changes:
         if change.kind is Kind.RUN_SQL:
-            for each in sql_reading.statements(statement.sql):
+            for each in sql_statements.statements(statement.sql):
                 read = sql_reading.changes(each)
                 harmless = each.tokens[0] in _HARMLESS
                 yield from read or (() if harmless else (Change(Kind.UNKNOWN, ""),))
@@ -83,7 +83,7 @@ def disturbs(statement: Statement, table: str, column: str) -> bool:
 
 def _changes(change: Change, table: str, column: str, sql: str) -> bool:
     if change.kind is Kind.RUN_SQL:
-        return any(_may_change(each, table, column) for each in sql_reading.statements(sql))
+        return any(_may_change(each, table, column) for each in sql_statements.statements(sql))
     if _is_unread(change):
         return True
     if change.table != table:

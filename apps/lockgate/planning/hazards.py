@@ -9,7 +9,7 @@ from django.db.migrations import Migration
 
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import sql_reading
+from lockgate.planning import sql_reading, sql_statements
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import ALL, BY_ID, Finding, Rule, Severity, acceptance
 from lockgate.planning.rules.case import Case, HazardSettings
@@ -70,7 +70,7 @@ def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
         for step in plan.steps:
             for statement in step.statements:
                 if any(change.kind is Kind.RUN_SQL for change in statement.changes):
-                    for each in sql_reading.statements(statement.sql):
+                    for each in sql_statements.statements(statement.sql):
                         if not sql_reading.changes(each):
                             yield plan.migration, step.operation, each.text
 
@@ -110,7 +110,7 @@ def _new_tables(plans: Iterable[MigrationPlan]) -> frozenset[str]:
             for statement in step.statements:
                 changes = list(statement.changes)
                 if any(change.kind is Kind.RUN_SQL for change in changes):
-                    read = sql_reading.statements(statement.sql)
+                    read = sql_statements.statements(statement.sql)
                     changes += [change for each in read for change in sql_reading.changes(each)]
                 found.update(change.table for change in changes if change.kind is Kind.CREATE_TABLE)
     return frozenset(found)

@@ -93,10 +93,14 @@ def does_nothing(operation: Operation) -> bool:
 
 def statements_of(operation: RunSQL) -> list[str]:
     """Its statements, without their parameters."""
-    given: Any = operation.sql
+    return texts_of(operation.sql)
+
+
+def texts_of(given: Any) -> list[str]:
+    """What a RunSQL was given, forwards or backwards: one text, or several with or without parameters."""
     if isinstance(given, str):
         return [given]
-    return [each if isinstance(each, str) else str(each[0]) for each in given]
+    return [each if isinstance(each, str) else str(each[0]) for each in given or ()]
 
 
 def adjusted(statement: Statement, operation: Operation, before: ProjectState, migration: Migration) -> Statement:

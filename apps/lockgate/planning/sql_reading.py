@@ -1,85 +1,16 @@
-"""Reads SQL text as far as a plan needs it: which statements it has, and what the plain ones change.
+"""Reads SQL statements as far as a plan needs it: what the plain ones change.
 
-A small lexer and a reader of the forms that migrations use. What it does not know it leaves alone: squawk, with
-PostgreSQL's whole grammar, is asked as well where it is installed. Nothing here rewrites SQL.
-Source: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+A reader of the forms that migrations use. What it does not know it leaves alone: squawk, with PostgreSQL's whole
+grammar, is asked as well where it is installed. Nothing here rewrites SQL.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from lockgate.planning import type_changes
+from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind
-
-_TOKEN = re.compile(
-    r"""(?P<blank>\s+|--[^\n]*)
-    |(?P<comment>/\*)
-    |(?P<dollar>\$(?:[A-Za-z_][A-Za-z0-9_]*)?\$)
-    |(?P<string>[eE]'(?:[^'\\]|\\.|'')*'|(?:[uU]&|[bBxXnN])?'(?:[^']|'')*')
-    |(?P<quoted>"(?:[^"]|"")*")
-    |(?P<word>[^\W\d][\w$]*)
-    |(?P<number>\d[\w.]*)
-    |(?P<symbol>::|:=|[-+*/<>=~!@#%^&|?]+|.)""",
-    re.VERBOSE | re.DOTALL,
-)
-
-
-class SqlStatement(NamedTuple):
-    """One statement. tokens: words in capitals, everything else as written, blanks and comments left out."""
-
-    tokens: tuple[str, ...]
-    text: str = ""
-
-    def starts(self, *words: str) -> bool:
-        return self.tokens[: len(words)] == words
-
-    def has(self, *words: str) -> bool:
-        """Whether these tokens stand anywhere in it, one after the other."""
-        return any(self.tokens[at : at + len(words)] == words for at in range(len(self.tokens)))
-
-
-def statements(text: str) -> list[SqlStatement]:
-    """The statements of a text; a body in quotes or dollars is one part, and BEGIN ATOMIC is not looked into."""
-    found = []
-    tokens: list[str] = []
-    begin = 0
-    for part, start, end in _tokens(text):
-        if part == ";":
-            found.append(SqlStatement(tuple(tokens), text[begin:start].strip()))
-            tokens, begin = [], end
-        else:
-            tokens.append(part)
-    found.append(SqlStatement(tuple(tokens), text[begin:].strip()))
-    return [each for each in found if each.tokens]
-
-
-def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
-    """Each part with where it begins and ends."""
-    at = 0
-    while found := _TOKEN.match(text, at):
-        at = found.end()
-        kind, part = found.lastgroup, found.group()
-        if kind == "comment":
-            at = _end_of_comment(text, at)
-        elif kind == "dollar":
-            end = text.find(part, at)
-            at = len(text) if end < 0 else end + len(part)
-            yield text[found.start() : at], found.start(), at
-        elif kind != "blank":
-            yield part.upper() if kind == "word" else part, found.start(), at
-
-
-def _end_of_comment(text: str, at: int) -> int:
-    """Where a block comment ends; they nest."""
-    depth = 1
-    for found in re.finditer(r"/\*|\*/", text[at:]):
-        depth += 1 if found.group() == "/*" else -1
-        if depth == 0:
-            return at + found.end()
-    return len(text)
 
 
 def changes(statement: SqlStatement) -> tuple[Change, ...]:

@@ -12,9 +12,9 @@ from django.db.migrations.operations import RunPython, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 
 from lockgate.facts.tables import DatabaseFacts, TableFacts
-from lockgate.planning import locks, python_reading, sql_reading
+from lockgate.planning import locks, python_reading, sql_reading, sql_statements
 from lockgate.planning.python_reading import Code
-from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase, Statement, Step
 
 KILOBYTE = 1024
@@ -49,7 +49,7 @@ class Case:
         read = tuple(
             Statement(each.text, (Change(Kind.RUN_SQL, ""), *sql_reading.changes(each)))
             for statement in step.statements
-            for each in sql_reading.statements(statement.sql)
+            for each in sql_statements.statements(statement.sql)
         )
         named = (change for statement in read for change in statement.changes if change.table)
         held = tuple(lock for lock in locks.of_changes(named) if self.existed(lock.table))
@@ -68,7 +68,7 @@ class Case:
             for step in self.plan.steps
             for statement in step.statements
             if any(change.kind is Kind.RUN_SQL for change in statement.changes)
-            for each in sql_reading.statements(statement.sql)
+            for each in sql_statements.statements(statement.sql)
         )
 
     @cached_property

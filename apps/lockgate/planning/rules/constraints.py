@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
-from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Step
 
 

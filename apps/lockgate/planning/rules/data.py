@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lockgate.planning import sql_reading
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
-from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, Step
 
 _DATA = (("UPDATE",), ("DELETE",), ("INSERT",), ("MERGE",))

@@ -8,7 +8,7 @@ from django.db.migrations.operations import RunPython, RunSQL
 
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import WARNING, Finding, rule
-from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lockgate.planning import sql_statements
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.repetition import (
     adds_up,
@@ -14,11 +15,8 @@ from lockgate.planning.rules.repetition import (
     unknown,
 )
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
-from lockgate.planning.sql_reading import SqlStatement
+from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, LockMode, Phase, Work
-
-_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "END", "ABORT", "SAVEPOINT", "RELEASE")
-
 
 # What PostgreSQL refuses inside a transaction block, by the words it begins with.
 _ALONE = (("VACUUM",), ("CREATE", "DATABASE"), ("DROP", "DATABASE"), ("ALTER", "SYSTEM"), ("CREATE", "TABLESPACE"))
@@ -33,7 +31,8 @@ _TIMEOUTS = ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT", "TRANSACTION_TIMEOUT", "IDLE_I
     ERROR,
     condition="RunSQL begins, commits or rolls back a transaction.",
     effect="It ends the migration's own transaction: what came before is committed although the migration may still "
-    "fail, what comes after runs without one, and a rerun finds half of it done.",
+    "fail, what comes after runs without one, and a rerun finds half of it done. Lockgate refuses an atomic migration "
+    "that would end its own, before anything runs.",
     remedy="Leave transactions to the migration. What must commit in between goes into a migration of its own.",
     unsafe="""
         migrations.RunSQL("BEGIN; UPDATE shop_state SET open = false WHERE id = 1; COMMIT", migrations.RunSQL.noop),
@@ -45,8 +44,7 @@ _TIMEOUTS = ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT", "TRANSACTION_TIMEOUT", "IDLE_I
 )
 def transaction_in_sql(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
-        starts = statement.tokens[0] in _CONTROL or statement.starts("START", "TRANSACTION")
-        if starts and not statement.starts("BEGIN", "ATOMIC"):
+        if sql_statements.begins_transaction(statement) or sql_statements.ends_transaction(statement):
             yield Finding(f"{statement.tokens[0]} in RunSQL", step.operation)
 
 

@@ -1,0 +1,123 @@
+"""Tells the statements of SQL text apart, as PostgreSQL and psql do.
+
+Source: https://www.postgresql.org/docs/current/sql-syntax-lexical.html, and psql's own lexer (psqlscan.l) for where a
+statement ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_TOKEN = re.compile(
+    r"""(?P<blank>\s+|--[^\n\r]*)
+    |(?P<comment>/\*)
+    |(?P<dollar>\$(?:[^\W\d]\w*)?\$)
+    |(?P<string>[eE]'(?:[^'\\]|\\.|'')*'|(?:[uU]&|[bBxXnN])?'(?:[^']|'')*')
+    |(?P<quoted>"(?:[^"]|"")*")
+    |(?P<word>[^\W\d][\w$]*)
+    |(?P<number>\d[\w.]*)
+    |(?P<symbol>::|:=|(?:(?!--|/\*)[-+*/<>=~!@#%^&|?])+|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class SqlStatement(NamedTuple):
+    """One statement. tokens: words in capitals, everything else as written, blanks and comments left out."""
+
+    tokens: tuple[str, ...]
+    text: str = ""
+
+    def starts(self, *words: str) -> bool:
+        return self.tokens[: len(words)] == words
+
+    def has(self, *words: str) -> bool:
+        """Whether these tokens stand anywhere in it, one after the other."""
+        return any(self.tokens[at : at + len(words)] == words for at in range(len(self.tokens)))
+
+
+def ends_transaction(statement: SqlStatement) -> bool:
+    """Whether it ends the transaction that it runs in. Not one that goes back to a savepoint, nor what concerns a
+    transaction that was prepared."""
+    first, *rest = statement.tokens
+    if statement.starts("PREPARE", "TRANSACTION"):
+        return True
+    if rest and rest[0] in ("WORK", "TRANSACTION"):
+        del rest[0]
+    return first in ("COMMIT", "END", "ROLLBACK", "ABORT") and not (rest and rest[0] in ("TO", "PREPARED"))
+
+
+def begins_transaction(statement: SqlStatement) -> bool:
+    return statement.starts("BEGIN") or statement.starts("START", "TRANSACTION")
+
+
+def statements(text: str) -> list[SqlStatement]:
+    """The statements of a text; what stands in quotes, dollars or parentheses, or in the body of an SQL function, is
+    a part of its statement."""
+    found = []
+    tokens: list[str] = []
+    begin, nesting = 0, _Nesting()
+    for part, start, end in _tokens(text):
+        if part == ";" and nesting.outermost:
+            found.append(SqlStatement(tuple(tokens), text[begin:start].strip()))
+            tokens, begin, nesting = [], end, _Nesting()
+        else:
+            nesting.take(part, tokens)
+            tokens.append(part)
+    found.append(SqlStatement(tuple(tokens), text[begin:].strip()))
+    return [each for each in found if each.tokens]
+
+
+class _Nesting:
+    """Whether a statement has parentheses open (those of a rule hold statements), or the body of an SQL function, which
+    goes from BEGIN ATOMIC to END, with each CASE and its END in it."""
+
+    def __init__(self) -> None:
+        self._parentheses = self._bodies = 0
+
+    @property
+    def outermost(self) -> bool:
+        return not (self._parentheses or self._bodies)
+
+    def take(self, part: str, before: list[str]) -> None:
+        """part: the next token. before: those of the statement that came before it."""
+        if part in "()":
+            self._parentheses = max(0, self._parentheses + (1 if part == "(" else -1))
+        elif before[-1:] in (["."], ["AS"]):
+            return  # a name: what follows these may be any word
+        elif part == "ATOMIC" and before[-1:] == ["BEGIN"] and _makes_function(before):
+            self._bodies = 1
+        elif self._bodies and part in ("CASE", "END"):
+            self._bodies += 1 if part == "CASE" else -1
+
+
+def _makes_function(tokens: list[str]) -> bool:
+    words = tokens[3:4] if tokens[1:3] == ["OR", "REPLACE"] else tokens[1:2]
+    return tokens[:1] == ["CREATE"] and words in (["FUNCTION"], ["PROCEDURE"])
+
+
+def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
+    """Each part with where it begins and ends."""
+    at = 0
+    while found := _TOKEN.match(text, at):
+        at = found.end()
+        kind, part = found.lastgroup, found.group()
+        if kind == "comment":
+            at = _end_of_comment(text, at)
+        elif kind == "dollar":
+            end = text.find(part, at)
+            at = len(text) if end < 0 else end + len(part)
+            yield text[found.start() : at], found.start(), at
+        elif kind != "blank":
+            yield part.upper() if kind == "word" else part, found.start(), at
+
+
+def _end_of_comment(text: str, at: int) -> int:
+    """Where a block comment ends; they nest."""
+    depth = 1
+    for found in re.finditer(r"/\*|\*/", text[at:]):
+        depth += 1 if found.group() == "/*" else -1
+        if depth == 0:
+            return at + found.end()
+    return len(text)
