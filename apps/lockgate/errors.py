@@ -6,6 +6,8 @@ happened, the state the database is in now, and the next thing to do. Only ``rep
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 NOTHING_CHANGED = "nothing was changed"
 
 
@@ -93,6 +95,16 @@ class NotFinished(LockgateError):
 
 class MigrationsMissing(LockgateError):
     """migrations of this release are missing"""
+
+
+class ReadRefused(LockgateError):
+    """this role may not read which migrations are applied"""
+
+    def __init__(self, what: str | None = None, *, grants: Sequence[str] = (), why: str = "") -> None:
+        self.grants = tuple(grants)
+        told = " ".join(f"{each};" for each in self.grants)
+        unknown = "let it read django_migrations and Lockgate's own tables" if why else ""
+        super().__init__(what, why=why, next_step=f"as the owner of the tables:  {told}" if told else unknown)
 
 
 class ManifestStale(LockgateError):

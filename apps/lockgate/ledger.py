@@ -15,14 +15,17 @@ from typing import Any
 import django
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Max, Prefetch
 from django.utils import timezone
 
 import lockgate
+from lockgate.database import rights
 from lockgate.database.advisory_lock import HALVES
 from lockgate.database.sql import read
+from lockgate.errors import ReadRefused
 from lockgate.facts import Action, Fingerprint, Key, RunInterrupted
-from lockgate.models import Level, MigrationRecord, Run
+from lockgate.models import OWN, Level, MigrationRecord, Run
 
 ERROR_LIMIT = 2000  # characters: enough for WHAT and WHY of any error we print
 
@@ -47,6 +50,21 @@ def exists(connection: BaseDatabaseWrapper) -> bool:
             [Run._meta.db_table, MigrationRecord._meta.db_table],
         )
         return bool(cursor.fetchone()[0])
+
+
+def lacking(connection: BaseDatabaseWrapper) -> list[str]:
+    """The GRANTs without which this role cannot read what is applied, and the ledger; none for what is not there."""
+    own = (model._meta.db_table for model in OWN)
+    return rights.lacking(connection, [MigrationRecorder.Migration._meta.db_table, *own])
+
+
+def refuse_hidden(connection: BaseDatabaseWrapper) -> None:
+    """Raise ReadRefused where nothing is seen to be applied because the tables are in a schema without USAGE.
+
+    The server says of such a table that it does not exist.
+    """
+    if grants := lacking(connection):
+        raise ReadRefused(grants=grants, why="what is in a schema without USAGE, this role does not see")
 
 
 def finished(alias: str, digest: str) -> bool:

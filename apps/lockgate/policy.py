@@ -136,6 +136,10 @@ LONGEST = timedelta(days=366)
 # describe: under minimal ones the admin's would fail for want of templates and middleware.
 SCHEMA_CHECKS = ("models", "database", "lockgate")
 
+# ``waitformigrations``: how long a refusal of the server may last that waiting does not change by itself. Whoever
+# migrates may be about to grant what a new table lacks; a person who looks at the log is not kept waiting.
+REFUSAL_GRACE = timedelta(seconds=10)
+
 # Pauses between polls, jittered so that containers started together do not ask together.
 POLL_FIRST = timedelta(milliseconds=100)
 # The most a waiting runner adds to the moment the lock is free, or the server is up.

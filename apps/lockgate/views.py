@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from lockgate.boot.glance import Glance
+from lockgate.errors import ReadRefused
 from lockgate.reporting import documents
 
 
@@ -36,6 +37,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """
     try:
         found = _glance(DEFAULT_DB_ALIAS).status()
+    except ReadRefused as refused:
+        return JsonResponse({"ready": False, "database": "refused", "grant": refused.grants}, status=503)
     except DatabaseError as error:
         sqlstate = getattr(error.__cause__, "sqlstate", None)
         return JsonResponse({"ready": False, "database": "unavailable", "sqlstate": sqlstate}, status=503)

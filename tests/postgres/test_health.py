@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -52,18 +53,27 @@ def service(site: Site) -> Iterator[Service]:
     site.extra_settings = "ROOT_URLCONF = 'site_urls'\nSECRET_KEY = 'x'\nALLOWED_HOSTS = ['127.0.0.1']"
     site.write_settings()
     (site.path / "site_urls.py").write_text(URLS)
+    with serving(site) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def serving(site: Site, **environment: str) -> Iterator[Service]:
+    """A site, with a URLconf, behind a real HTTP server in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER],
         cwd=site.path,
-        env=site.environment({}),
+        env=site.environment(environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
     assert process.stdout
-    yield Service(int(process.stdout.readline()))
-    process.kill()
-    process.communicate()
+    try:
+        yield Service(int(process.stdout.readline()))
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_ready_only_once_this_releases_migrations_are_applied(site: Site, service: Service) -> None:

@@ -39,7 +39,10 @@ class Glance:
         self._alias, self._watch = alias, Watch(alias)
 
     def status(self) -> Status:
-        """Raises django.db.Error where the database does not answer. Of what is applied it lists nothing."""
+        """Raises django.db.Error where the database does not answer, ReadRefused where this role may not read it.
+
+        Of what is applied it lists nothing.
+        """
         connection = connections[self._alias]
         return CURRENT if self._is_current(connection) else self._watch.status()
 

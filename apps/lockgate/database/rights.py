@@ -6,6 +6,7 @@ do whatever the owner of the schema may. Default privileges give it just that on
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -40,3 +41,9 @@ def take_back(connection: BaseDatabaseWrapper) -> list[Right]:
         if each.ours:
             opened.execute(sql.SQL(each.statement))  # made, and quoted, by the server
     return found
+
+
+def lacking(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> list[str]:
+    """The GRANTs without which this role cannot read these tables; none for one that is not on its search path."""
+    found = raw(connection).execute(read("unreadable"), {"names": sorted(tables)})
+    return [grant for (grant,) in found.fetchall()]

@@ -5,8 +5,9 @@ Reads only; takes no lock, and opens no transaction that stays.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -16,13 +17,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from lockgate import journal
+from lockgate import journal, ledger
 from lockgate.database import extensions, session
+from lockgate.errors import ReadRefused
 from lockgate.facts import ExtensionOutcome, Held, Key
 from lockgate.models import Step
 from lockgate.planning import plan
 
-UNDEFINED_TABLE = "42P01"
+UNDEFINED_TABLE, NO_PRIVILEGE = "42P01", "42501"
 
 State = Literal["applied", "unrecorded", "pending", "held", "ahead", "begun"]
 
@@ -91,9 +93,16 @@ class Status:
 
 
 def read(connection: BaseDatabaseWrapper) -> Status:
-    """The status of one database. Raises django.db.Error."""
+    """The status of one database. Raises django.db.Error, or ReadRefused where this role may not read it."""
+    with _explained(connection):
+        return _read(connection)
+
+
+def _read(connection: BaseDatabaseWrapper) -> Status:
     loader = MigrationLoader(connection, ignore_no_migrations=True)
     recorded = MigrationRecorder(connection).applied_migrations()
+    if not recorded and connection.vendor == "postgresql":
+        ledger.refuse_hidden(connection)
     keys = [Key(*key) for key in _in_order(loader)]
     held, outcomes = _held(connection, loader, [key for key in keys if key not in loader.applied_migrations])
     journaled = connection.vendor == "postgresql" and journal.exists(connection)
@@ -104,6 +113,18 @@ def read(connection: BaseDatabaseWrapper) -> Status:
     elsewhere = sorted(steps.keys() - {each.key for each in listed} - loader.disk_migrations.keys())
     listed += [MigrationStatus(key, "begun", steps=_steps(steps[key])) for key in elsewhere]
     return Status(tuple(listed), tuple(outcomes), frozenset(loader.migrated_apps))
+
+
+@contextlib.contextmanager
+def _explained(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let a right that this role lacks leave as ReadRefused, with what grants it."""
+    try:
+        yield
+    except ProgrammingError as error:
+        if getattr(error.__cause__, "sqlstate", None) != NO_PRIVILEGE:
+            raise
+        grants = ledger.lacking(connection) if connection.get_autocommit() else ()
+        raise ReadRefused(grants=grants, why=" ".join(str(error).split())) from error
 
 
 def _status(key: Key, loader: MigrationLoader, recorded: Any, held: dict[Key, Held]) -> MigrationStatus:
@@ -169,13 +190,14 @@ class Watch:
         self._seen: tuple[frozenset[tuple[str, str]], Status] | None = None
 
     def status(self) -> Status:
-        """Raises django.db.Error where the database does not answer."""
+        """Raises django.db.Error where the database does not answer, ReadRefused where this role may not read it."""
         connection = connections[self._alias]
-        rows = _rows(connection)
+        with _explained(connection):
+            rows = _rows(connection)
         with self._lock:
             seen = self._seen
-            # What is held may stop being so without a row that changes.
-            if seen is None or seen[0] != rows or seen[1].of("held"):
+            # What is held, or not seen, may stop being so without a row that changes.
+            if seen is None or seen[0] != rows or not rows or seen[1].of("held"):
                 seen = self._seen = rows, read(connection)
             return seen[1]
 

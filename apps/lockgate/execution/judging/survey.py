@@ -76,6 +76,8 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
     """
     connection, limits = gate.connection, gate.limits
     loader, pairs = _planned(connection, request, before)
+    if not loader.applied_migrations:
+        ledger.refuse_hidden(connection)
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
     forwards = [migration for migration, backwards in pairs if not backwards]
     wanted = {*limits.extensions, *plan.required_extensions(forwards)}
