@@ -15,7 +15,6 @@ from typing import Any
 import django
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Max, Prefetch
 from django.utils import timezone
 
@@ -55,7 +54,7 @@ def exists(connection: BaseDatabaseWrapper) -> bool:
 def lacking(connection: BaseDatabaseWrapper) -> list[str]:
     """The GRANTs without which this role cannot read what is applied, and the ledger; none for what is not there."""
     own = (model._meta.db_table for model in OWN)
-    return rights.lacking(connection, [MigrationRecorder.Migration._meta.db_table, *own])
+    return rights.lacking(connection, [rights.HISTORY, *own])
 
 
 def refuse_hidden(connection: BaseDatabaseWrapper) -> None:

@@ -55,6 +55,8 @@ def assert_closed(two: Roles) -> None:
     """The service reads all of the ledger, and writes none of it."""
     for table in TABLES:
         two.as_service(f"SELECT count(*) FROM {table}")
+    two.as_service("SELECT count(*) FROM django_migrations")
+    refused(two, "DELETE FROM django_migrations")
     for statement in (FORGED.format(two.service), *WRITING):
         refused(two, statement)
 
@@ -73,6 +75,15 @@ def test_the_rights_are_taken_where_the_tables_are_made_by_name(site: Site, two:
     refused(two, FORGED.format(two.service))
     assert site.migrate("lockgate").code == 0
     assert_closed(two)
+
+
+def test_who_may_write_a_history_that_is_there_already_may_still(site: Site, two: Roles) -> None:
+    """Another project's migrator, perhaps: what is in django_migrations is not all Lockgate's."""
+    assert Site(site.path, site.database, stock=True).migrate().code == 0
+    site.write_settings()
+    assert site.migrate().code == 0
+    two.as_service("UPDATE django_migrations SET applied = applied")
+    refused(two, FORGED.format(two.service))
 
 
 def test_rights_that_were_given_are_taken_back_by_the_next_run_with_work_and_told(site: Site, two: Roles) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
 from lockgate.database.session import raw
 from lockgate.database.sql import read
+
+HISTORY = "django_migrations"
 
 
 class Right(NamedTuple):
@@ -30,13 +33,16 @@ class Right(NamedTuple):
     statement: str
 
 
-def take_back(connection: BaseDatabaseWrapper) -> list[Right]:
+def take_back(connection: BaseDatabaseWrapper, *, history: bool = False) -> list[Right]:
     """Take from everybody but their owners what is more than reading; returns what was found, taken or not.
 
+    history: of ``django_migrations`` too, which is nobody else's while it is new.
     In the transaction that is open, if any. One query, where nothing is found.
     """
     opened = raw(connection)
-    found = [Right(*row) for row in opened.execute(read("own_rights")).fetchall()]
+    with psycopg.RawCursor(opened) as cursor:
+        cursor.execute(read("own_rights"), [[HISTORY] if history else []])
+        found = [Right(*row) for row in cursor.fetchall()]
     for each in found:
         if each.ours:
             opened.execute(sql.SQL(each.statement))  # made, and quoted, by the server

@@ -239,7 +239,8 @@ class Executor(LazyExecutor):
         """Record a migration in its transaction, where that is the one it began in, and the lock is held."""
         interruption.raise_if_requested()
         if migration.app_label == MigrationRecord._meta.app_label:
-            rights.take_back(self.connection)  # no other transaction sees the tables before
+            # No other transaction sees the tables before; and that of the rows is new where there are none.
+            rights.take_back(self.connection, history=not self.loader.applied_migrations)
         seal = self.duties.seal
         if seal and action == "apply" and self._is_recorded_unheard(migration):
             entry = self._entry(migration, action, started_at, started)

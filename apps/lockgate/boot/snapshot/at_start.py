@@ -78,7 +78,9 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
         settings = "SELECT set_config('application_name', $1, true), set_config('TimeZone', $2, true)"
         session.row(settings, [_name(wanted[0]), zone])
         header = _load(session, path, reading.boundary(digest))
-        for right in session.rows(statement("own_rights"), []):  # what default privileges give to others
+        for right in session.rows(
+            statement("own_rights"), ["{django_migrations}"]
+        ):  # what default privileges give to others
             session.run(right[-1].encode())
         process = [os.uname().nodename, str(os.getpid()), command]
         run = session.row(statement("snapshot_loaded"), [header, *wanted[:2], *process])

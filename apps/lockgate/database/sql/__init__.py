@@ -1,7 +1,8 @@
 """The SQL that Lockgate itself sends, one statement a file.
 
 A ``%(name)s`` is a parameter; with a value in its place each file runs in psql as it stands. Those
-that are sent without psycopg have PostgreSQL's own (``$1``): ``current``, ``snapshot_loaded``, ``other_extensions``.
+that are sent without psycopg have PostgreSQL's own (``$1``): ``current``, ``own_rights``, ``snapshot_loaded``,
+``other_extensions``.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 -- Rights on Lockgate's tables and their sequences that others than their owners have, but reading: one row for each of
 -- relation and role. A row of lockgate_step is SQL that a later run executes, so whoever may write it may do what that
 -- run may. The tables are those that an unqualified name finds; not one that is not made yet.
--- An owner counts too, where it may not become this role by itself.
+-- An owner counts too, where it may not become this role by itself. For libpq as it is: PostgreSQL's own parameter.
+--   $1 text[]: more tables to look at, by name
 --   own: table or sequence   owner, role: names (PUBLIC is a role here)   given: which rights, also of single columns, or
 --   OWNER   ours: whether this role may take them back   statement: what does so, whoever granted them
 WITH own AS (
     SELECT pg_catalog.to_regclass(name)::pg_catalog.oid AS oid
-    FROM pg_catalog.unnest('{lockgate_run,lockgate_level,lockgate_migrationrecord,lockgate_step}'::pg_catalog.text[])
-         AS listed (name)
+    FROM pg_catalog.unnest('{lockgate_run,lockgate_level,lockgate_migrationrecord,lockgate_step}'::pg_catalog.text[]
+                           || $1::pg_catalog.text[]) AS listed (name)
 ), relation AS (
     SELECT oid FROM own
     UNION ALL

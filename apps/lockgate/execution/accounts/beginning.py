@@ -78,7 +78,7 @@ class Beginning:
         alias = self.gate.connection.alias
         with transaction.atomic(using=alias):
             applied = snapshot.load(self.gate.connection)
-            rights.take_back(self.gate.connection)
+            rights.take_back(self.gate.connection, history=True)
             run = account.open_run(self.gate, self.request, self.found, self.waited)
             ledger.record_found(alias, run, applied, MigrationRecord.Action.SNAPSHOT)
             interruption.raise_if_requested()
