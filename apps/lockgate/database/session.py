@@ -21,6 +21,8 @@ from lockgate.database.sql import read
 from lockgate.errors import ServerRefused, SessionLost
 from lockgate.facts import Runner, ServerFacts
 
+_SAVEPOINT = "lockgate_migration"
+
 
 def raw(connection: BaseDatabaseWrapper) -> psycopg.Connection[Any]:
     """psycopg's connection under Django's; raises SessionLost where there is none."""
@@ -93,12 +95,14 @@ def committing_ahead_of_the_disk(connection: BaseDatabaseWrapper) -> Iterator[No
 
 
 def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None) -> None:
-    """Leave a mark in the open transaction that goes with it (``SET LOCAL``), and how long it waits for one lock."""
+    """Leave a mark in the open transaction that goes with it (``SET LOCAL``), how long it waits for one lock, and a
+    savepoint by which it is known again also where it has failed."""
     values = {"lockgate.migration": mark}
     if lock_timeout is not None:
         values["lock_timeout"] = f"{lock_timeout.total_seconds() * 1000:.0f}ms"
-    settings = ", ".join(["set_config(%s, %s, true)"] * len(values))
-    raw(connection).execute(f"SELECT {settings}", [each for pair in values.items() for each in pair])
+    settings = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
+    cursor = psycopg.ClientCursor(raw(connection))  # one message
+    cursor.execute(f"SELECT {settings}; SAVEPOINT {_SAVEPOINT}", [each for pair in values.items() for each in pair])
 
 
 def begins_plainly(connection: BaseDatabaseWrapper) -> bool:
@@ -117,6 +121,34 @@ def mark_of_transaction(connection: BaseDatabaseWrapper) -> str | None:
     """The mark of the transaction that is open, if it has one: SQL of a migration may have ended the one that had."""
     row = raw(connection).execute("SELECT current_setting('lockgate.migration', true)").fetchone()
     return str(row[0]) if row and row[0] else None
+
+
+def is_marked(connection: BaseDatabaseWrapper, *, after_failure: bool = False) -> bool:
+    """Whether the open transaction is the one that was marked: it has the savepoint. True too where nobody can tell.
+
+    after_failure: one that has failed is asked too, which takes it back to its beginning; it is to be rolled back then.
+    Source: https://www.postgresql.org/docs/current/sql-rollback-to.html
+    """
+    opened: psycopg.Connection[Any] | None = connection.connection
+    status = TransactionStatus.UNKNOWN if opened is None else opened.info.transaction_status
+    ways = {TransactionStatus.INTRANS: f"RELEASE SAVEPOINT {_SAVEPOINT}; SAVEPOINT {_SAVEPOINT}"}
+    if after_failure:
+        ways[TransactionStatus.INERROR] = f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}"
+    if opened is None or status not in ways:
+        return status != TransactionStatus.IDLE
+    try:
+        opened.execute(ways[status])
+    except psycopg.errors.InvalidSavepointSpecification:
+        return False
+    except psycopg.Error:  # the session is lost
+        return True
+    return True
+
+
+def is_closed_by_code(connection: BaseDatabaseWrapper) -> bool:
+    """Whether this process has closed the session, and not the server or the network."""
+    opened: psycopg.Connection[Any] | None = connection.connection
+    return opened is None or (opened.closed and not opened.broken)
 
 
 def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:

@@ -20,13 +20,12 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 from django.utils import timezone
-from psycopg.pq import TransactionStatus
 
 from lockgate import journal
 from lockgate.database import rights, session
-from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, interruption, operations, transaction_control
 from lockgate.execution.duties import Duties
+from lockgate.execution.one_transaction import OneTransaction
 from lockgate.execution.online.next_plan import Planner
 from lockgate.execution.online.one_by_one import Walk
 from lockgate.execution.online.phases import Course, Whole
@@ -218,24 +217,21 @@ class Executor(LazyExecutor):
             editor: Any, timeout: timedelta, first: Callable[[], None], last: Callable[[], None]
         ) -> ProjectState:
             mine = state.clone() if self.duties.gated else state
-            mark = str(key_of(migration))
-            timeout_of_locks = timeout if self.duties.gated else None
-            session.mark_transaction(self.connection, mark, timeout_of_locks)
-            try:
+            one = OneTransaction(self.connection, self.duties.progress, key_of(migration))
+            with one.begun(timeout if self.duties.gated else None):
                 first()
-                with operations.followed(self.duties.progress, self.connection, migration):
+                with operations.followed(self.duties.progress, self.connection, migration, one):
                     after: ProjectState = step(mine, editor)
                     django_seams.run_deferred_sql(editor)
-                self._conclude(migration, action, started_at, started)
+                self._conclude(one, migration, action, started_at, started)
                 last()
-            except Exception:
-                self.duties.progress.transaction_ended |= not session.is_in_transaction(self.connection)
-                raise
             return after
 
         return attempt
 
-    def _conclude(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
+    def _conclude(
+        self, one: OneTransaction, migration: Migration, action: Action, started_at: datetime, started: float
+    ) -> None:
         """Record a migration in its transaction, where that is the one it began in, and the lock is held."""
         interruption.raise_if_requested()
         if migration.app_label == MigrationRecord._meta.app_label:
@@ -244,27 +240,13 @@ class Executor(LazyExecutor):
         seal = self.duties.seal
         if seal and action == "apply" and self._is_recorded_unheard(migration):
             entry = self._entry(migration, action, started_at, started)
-            self._require_mark(migration, functools.partial(seal, entry))
+            one.require_mark(functools.partial(seal, entry))
         else:
-            self._require_mark(migration, functools.partial(self.duties.confirm, inside=True))
+            one.require_mark(functools.partial(self.duties.confirm, inside=True))
             self._write(migration, action, started_at, started)
 
     def _is_recorded_unheard(self, migration: Migration) -> bool:
         return django_seams.is_recorded_unheard(self, migration)
-
-    def _require_mark(self, migration: Migration, ask: Callable[[], str | None]) -> None:
-        """ask: for the mark of the transaction that is open, on a session that holds the lock."""
-        mark = str(key_of(migration))
-        intact = session.raw(self.connection).info.transaction_status == TransactionStatus.INTRANS
-        if intact and ask() == mark:
-            return
-        self.duties.progress.transaction_ended = True
-        raise MigrationFailed(
-            f"{mark} ended its own transaction",
-            why="its SQL has a COMMIT or ROLLBACK, so what it did cannot be all or nothing",
-            state="",
-            next_step="take COMMIT and ROLLBACK out of it, or set atomic = False; undo by hand what it did",
-        )
 
     def _one_by_one(self, migration: Migration, state: ProjectState) -> ProjectState:
         record = self._recorder(migration, "apply")

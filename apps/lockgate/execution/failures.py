@@ -95,7 +95,7 @@ def explain(error: BaseException, progress: Progress) -> LockgateError:
 def _name_the_operation(error: LockgateError, progress: Progress, *, of_the_server: bool) -> None:
     """The operation that failed; and the statement, where it is the server that refused."""
     error.operation = error.operation or progress.operation
-    if of_the_server:
+    if of_the_server or progress.transaction_ended:
         error.statement = error.statement or progress.statement
 
 
@@ -116,13 +116,15 @@ def why(error: BaseException, sqlstate: str | None) -> str:
 def state_of(progress: Progress, *, lost: bool = False) -> str:
     """What the database looks like now, as far as it is known."""
     parts = []
-    if progress.current and not progress.current_is_atomic:
+    if progress.current and progress.transaction_ended:
+        parts.append(
+            f"{progress.current} ended its own transaction: what of it is committed is unknown; it is not recorded"
+        )
+    elif progress.current and not progress.current_is_atomic:
         parts.append(
             f"{progress.current} is not atomic: the operations before the one that failed stay; it is not recorded, "
             "and the next run carries on after them"
         )
-    elif progress.current and progress.transaction_ended:
-        parts.append(f"{progress.current} ended its own transaction: what it did before that stays, unrecorded")
     elif progress.current and progress.along and (lost or progress.unknown):
         parts.append(
             f"{progress.current} to {progress.along[-1]}: each was rolled back by the server, or committed whole if it "

@@ -19,7 +19,7 @@ from django.db.utils import Error as DatabaseError
 
 from lockgate import policy
 from lockgate.database import locks
-from lockgate.errors import LocksNotAcquired
+from lockgate.errors import LockgateError, LocksNotAcquired
 from lockgate.execution import django_seams, failures, interruption
 from lockgate.facts import AttemptFailed, Blocker, Key, Listener, LockHolder, WaitingForBlockers
 from lockgate.planning.steps import LockMode
@@ -104,7 +104,9 @@ class _Noted:
 
 
 def _retried(error: Exception, noted: _Noted) -> str | None:
-    """The SQLSTATE for which an attempt is made again; None where the error is another."""
+    """The SQLSTATE for which an attempt is made again; None where the error is another, or says more."""
+    if isinstance(error, LockgateError):
+        return None
     found = failures.sqlstate_of(error)
     if found == FAILED_TRANSACTION or isinstance(error, transaction.TransactionManagementError):
         found = noted.sqlstate

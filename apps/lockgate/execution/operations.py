@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
@@ -17,21 +17,32 @@ from django.db.migrations.operations.base import Operation
 from lockgate import policy
 from lockgate.execution.progress import Progress
 
+
+class Judge(Protocol):
+    """Is told when a statement was sent, and when an operation is done; may raise."""
+
+    def after_statement(self) -> None: ...
+
+    def after_operation(self, operation: Operation) -> None: ...
+
+
 _WAYS = ("database_forwards", "database_backwards")
 
 
 @contextlib.contextmanager
-def followed(progress: Progress, connection: BaseDatabaseWrapper, migration: Migration) -> Iterator[None]:
+def followed(
+    progress: Progress, connection: BaseDatabaseWrapper, migration: Migration, judge: Judge | None = None
+) -> Iterator[None]:
     """Note in progress what Django's loop over the operations is at, for the length of the block."""
     changed: list[tuple[Operation, str]] = []
     for number, operation in enumerate(migration.operations, 1):
         where = described(number, migration, operation)
         for way in _WAYS:
             if way not in vars(operation):
-                vars(operation)[way] = _noting(progress, where, getattr(operation, way))
+                vars(operation)[way] = _noting(progress, where, operation, way, judge)
                 changed.append((operation, way))
     try:
-        with statements_noted(progress, connection):
+        with statements_noted(progress, connection, judge):
             yield
     finally:
         for operation, way in changed:
@@ -39,13 +50,15 @@ def followed(progress: Progress, connection: BaseDatabaseWrapper, migration: Mig
 
 
 @contextlib.contextmanager
-def statements_noted(progress: Progress, connection: BaseDatabaseWrapper) -> Iterator[None]:
+def statements_noted(progress: Progress, connection: BaseDatabaseWrapper, judge: Judge | None = None) -> Iterator[None]:
     """Note the statement that failed last, and that none has since, for the length of the block."""
     progress.operation = progress.statement = ""
 
     def note(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
         try:
             result = execute(sql, params, many, context)
+            if judge:
+                judge.after_statement()
         except BaseException:
             progress.statement = shortened(str(sql))
             raise
@@ -67,10 +80,14 @@ def shortened(statement: str) -> str:
     return line if len(line) <= policy.STATEMENT_SHOWN else f"{line[: policy.STATEMENT_SHOWN]} …"
 
 
-def _noting(progress: Progress, where: str, run: Callable[..., None]) -> Callable[..., None]:
+def _noting(progress: Progress, where: str, operation: Operation, way: str, judge: Judge | None) -> Callable[..., None]:
+    run = getattr(operation, way)
+
     def noted(*args: Any, **options: Any) -> None:
         progress.operation = where
         run(*args, **options)
+        if judge:
+            judge.after_operation(operation)
         progress.operation = ""
 
     return noted

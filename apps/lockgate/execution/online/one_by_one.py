@@ -8,6 +8,7 @@ can promise there, and a rerun says so.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from lockgate.errors import LockgateError, MigrationFailed, SessionLost
 from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import RETRIED
+from lockgate.execution.one_transaction import OneTransaction
 from lockgate.execution.online import contract, identity, online_step
 from lockgate.execution.online.phases import wanted
 from lockgate.execution.online.watch import watching
@@ -36,7 +38,7 @@ from lockgate.facts import Key, Recovering, StepRepeated
 from lockgate.journal import Line
 from lockgate.models import Step as Row
 from lockgate.planning import fingerprint
-from lockgate.planning.operations import parts
+from lockgate.planning.operations import is_djangos_schema, parts
 from lockgate.planning.plan import key_of
 from lockgate.planning.steps import Step
 
@@ -286,9 +288,16 @@ class Walk:
             else:
                 locks.limit_waiting(connection, timeout)
             self._settle_contracts(number)
+            self._send_whole(part, editor)
+            self.duties.journal.end(row, end)
+
+    def _send_whole(self, part: _Part, editor: Any) -> None:
+        """Send it within the transaction that is open, and be sure that it is that one still."""
+        one = OneTransaction(self.duties.connection, self.duties.progress, self.key)
+        with contextlib.nullcontext() if is_djangos_schema(part.operation) else one.begun(None):
             part.send(editor, backwards=self.backwards)
             django_seams.run_deferred_sql(editor)
-            self.duties.journal.end(row, end)
+            one.after_operation(part.operation)
 
     def _outside(self, part: _Part, row: Row, number: int, end: Row.State = Row.State.DONE) -> None:
         if row.attempts:
