@@ -53,8 +53,12 @@ def exists(connection: BaseDatabaseWrapper) -> bool:
 
 def lacking(connection: BaseDatabaseWrapper) -> list[str]:
     """The GRANTs without which this role cannot read what is applied, and the ledger; none for what is not there."""
-    own = (model._meta.db_table for model in OWN)
-    return rights.lacking(connection, [rights.HISTORY, *own])
+    return rights.lacking(connection, tables())
+
+
+def tables() -> list[str]:
+    """The tables that say what was migrated: Django's, and Lockgate's own."""
+    return [rights.HISTORY, *(model._meta.db_table for model in OWN)]
 
 
 def refuse_hidden(connection: BaseDatabaseWrapper) -> None:

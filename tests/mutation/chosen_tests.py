@@ -18,6 +18,7 @@ MODULES: dict[str, list[str]] = {
     "database/pg_tools": [f"{U}pg_tools.py", f"{P}snapshot.py"],
     "database/content": [f"{P}snapshot.py", f"{P}snapshot_unused.py"],
     "database/rights": [f"{P}own_rights.py", f"{P}read_rights.py"],
+    "database/roles": [f"{P}roles.py"],
     "database/objects": [f"{P}one_by_one.py", f"{P}online.py"],
     "database/": [f"{P}catalog.py", f"{P}guarantees.py", f"{P}ladder.py", f"{P}migrate.py"],
     "execution/online/contract": [f"{P}plan_contract.py", f"{P}overlap.py", f"{P}online.py"],

@@ -7,13 +7,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from lockgate.management import boundary
-from lockgate.management.verbs import repair
+from lockgate.management.verbs import repair, roles
 
-VERBS = {"repair": repair}
+VERBS = {"repair": repair, "roles": roles}
 
 
 class Command(boundary.Boundary, BaseCommand):
-    help = "What Lockgate has beside Django's own commands: repair."
+    help = "What Lockgate has beside Django's own commands: repair, roles."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

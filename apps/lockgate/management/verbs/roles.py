@@ -1,0 +1,52 @@
+"""``manage.py lockgate roles``: SQL for an owner, who migrates, and a service, which cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.operations import CreateExtension
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.loader import MigrationLoader
+
+from lockgate import ledger
+from lockgate.database import roles
+from lockgate.database.roles import Wanted
+from lockgate.management import boundary
+from lockgate.planning import plan
+
+HELP = "Prints the SQL that makes an owner's role, which migrates, and a service's, which cannot. Asks no server."
+LONGEST_NAME = 63  # bytes of an identifier: PostgreSQL's NAMEDATALEN - 1; it cuts off what is longer
+
+
+def add_arguments(parser: CommandParser) -> None:
+    parser.add_argument("--sql", action="store_true", required=True, help="Print the SQL; it is not run.")
+    parser.add_argument("--owner", required=True, metavar="NAME", help="The role that migrates, and owns the tables.")
+    parser.add_argument("--service", required=True, metavar="NAME", help="The role that reads and writes their rows.")
+    parser.add_argument("--schema", default="public", metavar="NAME", help="Where the tables are (default: public).")
+    parser.add_argument(
+        "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias of the database."
+    )
+    boundary.add_log_format(parser)
+
+
+def handle(command: BaseCommand, options: dict[str, Any]) -> None:
+    connection = connections[options["database"]]
+    if connection.vendor != "postgresql":
+        raise CommandError(f'database "{connection.alias}" is {connection.vendor}, not PostgreSQL')
+    owner, service, schema = options["owner"], options["service"], options["schema"]
+    database = str(connection.settings_dict["NAME"] or "")
+    for what, name in (("owner", owner), ("service", service), ("schema", schema), ("database", database)):
+        if not 0 < len(name.encode()) <= LONGEST_NAME or "\0" in name:
+            raise CommandError(f"the name of the {what} has no or more than {LONGEST_NAME} bytes")
+    if owner == service:
+        raise CommandError("owner and service are to be two roles: one that owns its tables may do anything with them")
+    wanted = Wanted(owner, service, database, schema, ledger.tables(), _extends())
+    command.stdout.write(roles.statements(wanted), ending="")
+
+
+def _extends() -> bool:
+    """Whether settings or migrations say that extensions are to be created, which takes CREATE on the database."""
+    migrations = MigrationLoader(None).disk_migrations.values()
+    made = any(isinstance(each, CreateExtension) for migration in migrations for each in migration.operations)
+    return made or bool(boundary.policy_in_force().extensions or plan.required_extensions(migrations))
