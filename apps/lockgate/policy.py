@@ -64,6 +64,8 @@ class Policy:
     lock_attempts: timedelta = timedelta(seconds=300)
     # Variables and files that are read while settings load, and that migrations do not depend on: the project's word.
     manifest_ignores: tuple[str, ...] = ()
+    # Whether messages and the ledger quote values of rows and literals of statements: logs are read by more people.
+    show_values: bool = False
     # The release's name, where the build gives one.
     release: str = ""
     # The snapshot that an empty database is filled from: a path; none is the usual place, "none" is no snapshot at all.
@@ -98,6 +100,7 @@ OPTIONS = (
     Option("LOCK_TIMEOUT_SECONDS", "lock_timeout", "LOCKGATE_LOCK_TIMEOUT_SECONDS"),
     Option("LOCK_ATTEMPTS_SECONDS", "lock_attempts", "LOCKGATE_LOCK_ATTEMPTS_SECONDS"),
     Option("MANIFEST_IGNORES", "manifest_ignores"),
+    Option("SHOW_VALUES", "show_values", "LOCKGATE_SHOW_VALUES"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
     Option("SNAPSHOT", "snapshot", "LOCKGATE_SNAPSHOT"),
 )
@@ -159,6 +162,8 @@ BLOCKERS_POLL = timedelta(milliseconds=25)
 STEP_ATTEMPTS = 3
 # Characters of a statement in a message: enough to find it in its file.
 STATEMENT_SHOWN = 200
+# Of a long one, what is looked at to find those: past a licence at its head, short of a dump.
+STATEMENT_READ = 20_000
 # How often the text of an operation is hashed before the journal keeps it: 30 ms, which nobody notices beside the
 # operation, and which a million guesses at a secret in it take as many times.
 OPERATION_HASH_ROUNDS = 100_000

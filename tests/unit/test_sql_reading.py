@@ -150,3 +150,19 @@ def test_text_that_breaks_off_anywhere_is_read_without_an_error(text: str) -> No
 def changes(text: str) -> tuple[Change, ...]:
     [statement] = sql_statements.statements(text)
     return sql_reading.changes(statement)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("CREATE ROLE x PASSWORD 'secret'", "CREATE ROLE x PASSWORD '…'"),
+        ("SELECT E'se\\'cret', U&'secret', 'se''cret'", "SELECT '…', '…', '…'"),
+        ("DO $$ secret $$; DO $a$ secret $$ secret $a$", "DO '…'; DO '…'"),
+        ('UPDATE "it\'s" SET a = %s --secret\n, b = $1 /* /* */ secret */', 'UPDATE "it\'s" SET a = %s , b = $1'),
+        ("SELECT 'secret\n secret", "SELECT '…'"),
+        ("SELECT E'secret", "SELECT E'…'"),
+        ("DO $$ secret", "DO '…'"),
+    ],
+)
+def test_literals_are_left_out(text: str, shown: str) -> None:
+    assert sql_statements.without_literals(text) == shown

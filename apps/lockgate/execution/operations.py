@@ -15,7 +15,9 @@ from django.db.migrations import Migration
 from django.db.migrations.operations.base import Operation
 
 from lockgate import policy
+from lockgate.database import words
 from lockgate.execution.progress import Progress
+from lockgate.planning import sql_statements
 
 
 class Judge(Protocol):
@@ -75,7 +77,10 @@ def described(number: int, migration: Migration, operation: Operation) -> str:
 
 
 def shortened(statement: str) -> str:
-    """A statement as one line of a message; its parameters are not part of it."""
+    """A statement as one line of a message; its parameters are not part of it, nor are its literals."""
+    statement = statement[: policy.STATEMENT_READ]
+    if not words.values_allowed():
+        statement = sql_statements.without_literals(statement)
     line = " ".join("".join(each if each.isprintable() else " " for each in statement).split())
     return line if len(line) <= policy.STATEMENT_SHOWN else f"{line[: policy.STATEMENT_SHOWN]} …"
 

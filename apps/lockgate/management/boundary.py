@@ -19,6 +19,7 @@ from django.db.migrations.exceptions import BadMigrationError, CircularDependenc
 from django.db.utils import Error as DatabaseError
 
 from lockgate import neighbours, policy
+from lockgate.database import words
 from lockgate.errors import ConfigurationError, Interrupted, LockgateError
 from lockgate.execution import django_seams, failures
 from lockgate.redaction import Redactor, redactor
@@ -54,7 +55,7 @@ class Boundary(BaseCommand):
 
     def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
         if "--traceback" in argv:
-            sys.stderr.write(redact()("".join(traceback.format_exception(error))))
+            sys.stderr.write(redact()(words.without_values("".join(traceback.format_exception(error)), error)))
             sys.exit(1)
         console(self, _log_format(argv)).failure(error)
         sys.exit(1)

@@ -69,6 +69,27 @@ def statements(text: str) -> list[SqlStatement]:
     return [each for each in found if each.tokens]
 
 
+def without_literals(text: str) -> str:
+    """The text for people, each constant in quotes or dollars as '…', and without comments: those may hold secrets.
+
+    One that does not end goes to the end of the text.
+    """
+    found: list[str] = []
+    last = 0
+    for part, start, end in _tokens(text):
+        if start > last:
+            found.append(" ")
+        found.append("'…'" if _is_literal(part) else text[start:end])
+        last = end
+        if part == "'":
+            break
+    return "".join(found).strip()
+
+
+def _is_literal(part: str) -> bool:
+    return (part.startswith("$") and len(part) > 1) or ("'" in part and not part.startswith('"'))
+
+
 class _Nesting:
     """Whether a statement has parentheses open (those of a rule hold statements), or the body of an SQL function, which
     goes from BEGIN ATOMIC to END, with each CASE and its END in it."""

@@ -18,7 +18,7 @@ from django.db.migrations.state import ProjectState
 from django.db.utils import Error as DatabaseError
 
 from lockgate import journal
-from lockgate.database import locks, objects, offenders
+from lockgate.database import locks, objects, offenders, words
 from lockgate.errors import Interrupted, LockgateError, MigrationFailed, NotFinished, SessionLost
 from lockgate.execution import django_seams, failures, operations
 from lockgate.execution.duties import Duties
@@ -93,7 +93,7 @@ class Course:
             self.plan = planner.plan(self.migration, state, hidden)
             self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else self._unforeseen(planner)
         except Exception as error:  # a third party's operation that cannot be planned can still be run
-            self._in_place(f"it cannot be planned ({type(error).__name__}: {error})")
+            self._in_place(f"it cannot be planned ({type(error).__name__}: {words.of(error)})")
             self.foreseen = (ANYTHING,)
         lines = self._lines(Phase.EXPAND)
         if left and not _same(left, lines):
@@ -153,7 +153,7 @@ class Course:
             django_seams.leave_transaction(self.duties.connection)
             self._undo()
         except Exception as second:
-            error.add_note(f"undoing what was prepared failed too: {second}")
+            error.add_note(f"undoing what was prepared failed too: {words.of(second)}")
 
     # The switch
 

@@ -1,0 +1,89 @@
+"""What an error of the server says, without values of rows and without text of statements.
+
+DETAIL quotes the key that is there twice, or the whole row; CONTEXT and the excerpt that libpq adds quote statements
+with their literals; and errors about data quote the datum. Whoever reads a log, or the ledger, need not be one who may
+read the tables. What is left out is said, and shown where the settings allow it. Told by SQLSTATE and by the fields of
+the error, never by its words: those are in the language of the server.
+Source: https://www.postgresql.org/docs/current/protocol-error-fields.html
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+import psycopg
+
+from lockgate import policy
+
+# Classes of errors whose DETAIL is about objects, sessions or settings: what depends on what, who waits for whom.
+_DETAILED = ("08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
+# Of class 22 (data), whose messages quote what they complain of, those that do not.
+_NO_DATUM = ("22001", "22004", "22012")
+_SYNTAX = "42601"  # quotes the token it stumbled over, which may be a literal
+_LITERAL = re.compile("'[^']*'?")
+LEFT_OUT = "its detail is not shown, for it may quote values of rows: LOCKGATE_SHOW_VALUES=true"
+
+
+def of(error: BaseException) -> str:
+    """What an error says, whoever raised it because of what the server said."""
+    return without_values(str(error).strip(), error)
+
+
+def without_values(text: str, error: BaseException) -> str:
+    """A text that quotes an error, or those that it came of: each as it may be shown."""
+    if values_allowed():
+        return text
+    for each in _chain(error):
+        if isinstance(each, psycopg.Error) and each.sqlstate:
+            said, shown = str(each).strip(), _shown(each)
+            for quoted in {said, repr(said)[1:-1]} - {""}:
+                text = text.replace(quoted, shown)
+    return text
+
+
+def values_allowed() -> bool:
+    """Whether the settings or the environment allow values of rows in messages; where they cannot be read, no."""
+    from django.conf import settings  # noqa: PLC0415  they may be what failed
+
+    try:
+        return policy.resolve(getattr(settings, "LOCKGATE", {}), os.environ).show_values
+    except Exception:
+        return False
+
+
+def _shown(error: psycopg.Error) -> str:
+    diag, sqlstate = error.diag, error.sqlstate or ""
+    message = diag.message_primary or str(error).strip()
+    quotes = sqlstate.startswith("22") and sqlstate not in _NO_DATUM
+    message = _condition(error) if quotes else _LITERAL.sub("'…'", message) if sqlstate == _SYNTAX else message
+    detail = f"DETAIL:  {diag.message_detail}" if diag.message_detail else ""
+    if quotes or (detail and not sqlstate.startswith(_DETAILED)):
+        detail = f"({LEFT_OUT})"
+    hint = f"HINT:  {diag.message_hint}" if diag.message_hint else ""
+    return "\n".join(filter(None, (message, _place(diag, message), detail, hint)))
+
+
+def _place(diag: psycopg.errors.Diagnostic, message: str) -> str:
+    """What the error is about, where its message does not say so."""
+    named = (("table", diag.table_name), ("column", diag.column_name), ("constraint", diag.constraint_name))
+    missing = [f'{kind} "{name}"' for kind, name in named if name and f'"{name}"' not in message]
+    return f"in {', '.join(missing)}" if missing else ""
+
+
+def _condition(error: psycopg.Error) -> str:
+    """The name of the error's SQLSTATE, in words."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, and all that it came of."""
+    seen: set[int] = set()
+    left = [error]
+    while left:
+        each = left.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            left += [before for before in (each.__cause__, each.__context__) if before is not None]
