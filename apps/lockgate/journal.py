@@ -143,7 +143,7 @@ class Journal:
 def exists(connection: BaseDatabaseWrapper) -> bool:
     """Whether the journal's table is visible on this connection."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [Step._meta.db_table])
+        cursor.execute("SELECT pg_catalog.to_regclass(%s) IS NOT NULL", [Step._meta.db_table])
         return bool(cursor.fetchone()[0])
 
 

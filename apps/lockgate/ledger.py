@@ -45,7 +45,7 @@ def exists(connection: BaseDatabaseWrapper) -> bool:
     """Whether both tables of the ledger are visible on this connection."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT to_regclass(%s) IS NOT NULL AND to_regclass(%s) IS NOT NULL",
+            "SELECT pg_catalog.to_regclass(%s) IS NOT NULL AND pg_catalog.to_regclass(%s) IS NOT NULL",
             [Run._meta.db_table, MigrationRecord._meta.db_table],
         )
         return bool(cursor.fetchone()[0])
@@ -174,7 +174,7 @@ def close_run(alias: str, run: Run, outcome: Run.Outcome, error: str = "") -> No
 def has_levels(connection: BaseDatabaseWrapper) -> bool:
     """Whether the table of levels is visible; an older release's ledger has none."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [Level._meta.db_table])
+        cursor.execute("SELECT pg_catalog.to_regclass(%s) IS NOT NULL", [Level._meta.db_table])
         return bool(cursor.fetchone()[0])
 
 

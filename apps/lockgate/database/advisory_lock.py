@@ -66,7 +66,7 @@ def releasing(connection: BaseDatabaseWrapper) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(psycopg.Error, SessionLost):
-            raw(connection).execute("SELECT pg_advisory_unlock(%s)", [KEY])
+            raw(connection).execute("SELECT pg_catalog.pg_advisory_unlock(%s)", [KEY])
 
 
 def confirm(

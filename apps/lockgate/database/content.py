@@ -70,7 +70,10 @@ def digests(connection: BaseDatabaseWrapper) -> dict[Column, str]:
 
 
 def _digest(connection: BaseDatabaseWrapper, column: Column) -> str:
-    query = sql.SQL("SELECT md5(coalesce(string_agg(coalesce(md5({}::text), '-'), '' ORDER BY ctid), '')) FROM {}")
+    query = sql.SQL(
+        "SELECT pg_catalog.md5(coalesce(pg_catalog.string_agg("
+        "coalesce(pg_catalog.md5({}::pg_catalog.text), '-'), '' ORDER BY ctid), '')) FROM {}"
+    )
     statement = query.format(sql.Identifier(column.name), sql.Identifier(column.schema, column.table))
     row = raw(connection).execute(statement).fetchone()
     assert row is not None  # noqa: S101  an aggregate has one row

@@ -28,12 +28,14 @@ def holders(connection: BaseDatabaseWrapper, tables: Collection[str]) -> list[Lo
 def limit_waiting(connection: BaseDatabaseWrapper, timeout: timedelta) -> None:
     """No statement of the open transaction waits longer than this for one lock (SQLSTATE 55P03)."""
     milliseconds = f"{timeout.total_seconds() * 1000:.0f}ms"
-    raw(connection).execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds])
+    raw(connection).execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [milliseconds])
 
 
 def lift_limits(connection: BaseDatabaseWrapper) -> None:
     """No timeout of the role's ends a statement of the open transaction."""
-    raw(connection).execute("SELECT set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true)")
+    raw(connection).execute(
+        "SELECT pg_catalog.set_config('lock_timeout', '0', true), pg_catalog.set_config('statement_timeout', '0', true)"
+    )
 
 
 def take(connection: BaseDatabaseWrapper, modes: Mapping[str, str]) -> None:

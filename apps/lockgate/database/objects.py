@@ -72,7 +72,10 @@ def defined(connection: BaseDatabaseWrapper, table: str, name: str, statement: s
             locks.limit_waiting(connection, policy.FACTS_LOCK_TIMEOUT)
             like = sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {})").format(*[sql.Identifier(table)] * 2)
             opened.execute(like)
-            opened.execute("SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)")
+            opened.execute(
+                "SELECT pg_catalog.set_config("
+                "'search_path', 'pg_temp, ' || pg_catalog.current_setting('search_path'), true)"
+            )
             opened.execute(f"{begins[1]} {statement[begins.end() :]}")
             found = index(connection, table, name)
     except psycopg.errors.OperationalError:

@@ -40,11 +40,12 @@ def _repeated(cursor: Any, table: str, rule: dict[str, Any]) -> str:
     known = [sql.SQL("({}) IS NOT NULL").format(key) for key in keys] if not rule["nulls_equal"] else []
     conditions = [*known, *([sql.SQL(rule["condition"])] if rule["condition"] else [])]
     query = sql.SQL(
-        "WITH repeated AS (SELECT ARRAY[{texts}] AS key, count(*) AS rows FROM {table} WHERE {where} "
-        "GROUP BY {keys} HAVING count(*) > 1) "
-        "SELECT key, rows, (SELECT count(*) FROM repeated) AS found FROM repeated ORDER BY rows DESC, key LIMIT {limit}"
+        "WITH repeated AS (SELECT ARRAY[{texts}] AS key, pg_catalog.count(*) AS rows FROM {table} WHERE {where} "
+        "GROUP BY {keys} HAVING pg_catalog.count(*) > 1) "
+        "SELECT key, rows, (SELECT pg_catalog.count(*) FROM repeated) AS found FROM repeated "
+        "ORDER BY rows DESC, key LIMIT {limit}"
     ).format(
-        texts=sql.SQL(", ").join(sql.SQL("({})::text").format(key) for key in keys),
+        texts=sql.SQL(", ").join(sql.SQL("({})::pg_catalog.text").format(key) for key in keys),
         table=sql.Identifier(table),
         where=sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"),
         keys=sql.SQL(", ").join(sql.SQL("({})").format(key) for key in keys),
@@ -62,9 +63,9 @@ def _violating(cursor: Any, table: str, rule: dict[str, Any]) -> str:
     where = _refused(table, rule)
     primary = [row["name"] for row in cursor.execute(read("primary_key"), {"table": table})]
     shown = primary if rule["kind"] != "f" else [*primary, *rule["columns"]]
-    texts = [sql.SQL("one.{}::text").format(sql.Identifier(name)) for name in shown]
+    texts = [sql.SQL("one.{}::pg_catalog.text").format(sql.Identifier(name)) for name in shown]
     query = sql.SQL(
-        "SELECT ARRAY[{texts}]::text[] AS key, count(*) OVER () AS found "
+        "SELECT ARRAY[{texts}]::pg_catalog.text[] AS key, pg_catalog.count(*) OVER () AS found "
         "FROM {table} AS one WHERE {where} LIMIT {limit}"
     ).format(
         texts=sql.SQL(", ").join(texts),
@@ -86,8 +87,8 @@ def _refused(table: str, rule: dict[str, Any]) -> sql.Composable:
     if rule["kind"] == "c":
         return sql.SQL("NOT ({})").format(sql.SQL(rule["condition"]))
     pairs = [
-        sql.SQL("other.{} = {}").format(sql.Identifier(name), column)
-        for name, column in zip(rule["target_columns"], columns, strict=True)
+        sql.SQL("other.{} {} {}").format(sql.Identifier(name), sql.SQL(operator), column)
+        for name, operator, column in zip(rule["target_columns"], rule["equals"], columns, strict=True)
     ]
     return sql.SQL("{} AND NOT EXISTS (SELECT FROM {} AS other WHERE {})").format(
         sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in columns),
@@ -100,7 +101,7 @@ def _bounded(cursor: Any, query: sql.Composed) -> list[dict[str, Any]]:
     """The rows of a query that may not take long; psycopg.Error where it would."""
     milliseconds = f"{policy.OFFENDERS_TIMEOUT.total_seconds() * 1000:.0f}"
     with cursor.connection.transaction():
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds])
+        cursor.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", [milliseconds])
         found: list[dict[str, Any]] = cursor.execute(query).fetchall()
     return found
 

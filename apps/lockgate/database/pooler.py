@@ -127,7 +127,7 @@ def _arrives(second: psycopg.Connection[Any], seconds: float) -> bool:
 
 def _stamped(opened: psycopg.Connection[Any], backend: int, stamp: str) -> datetime:
     """The server's time, by a query of ours that others can know again. Raises PoolerRefused on another backend."""
-    query = sql.SQL("SELECT pg_backend_pid(), clock_timestamp() -- {}").format(sql.SQL(stamp))
+    query = sql.SQL("SELECT pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp() -- {}").format(sql.SQL(stamp))
     row = opened.execute(query).fetchone()
     assert row is not None  # noqa: S101
     if row[0] != backend:
@@ -137,7 +137,7 @@ def _stamped(opened: psycopg.Connection[Any], backend: int, stamp: str) -> datet
 
 
 def _backend(opened: psycopg.Connection[Any]) -> int:
-    row = opened.execute("SELECT pg_backend_pid()").fetchone()
+    row = opened.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
     assert row is not None  # noqa: S101
     return int(row[0])
 

@@ -84,14 +84,16 @@ def committing_ahead_of_the_disk(connection: BaseDatabaseWrapper) -> Iterator[No
     Source: https://www.postgresql.org/docs/current/wal-async-commit.html
     """
     opened = raw(connection)
-    before = opened.execute("SELECT current_setting('synchronous_commit')").fetchone()
+    before = opened.execute("SELECT pg_catalog.current_setting('synchronous_commit')").fetchone()
     _set(connection, "synchronous_commit", "off")
     try:
         yield
     finally:
         with contextlib.suppress(psycopg.Error):
             # A transaction with an id of its own, so that there is a commit to wait for.
-            opened.execute("SELECT set_config('synchronous_commit', %s, false), txid_current()", before)
+            opened.execute(
+                "SELECT pg_catalog.set_config('synchronous_commit', %s, false), pg_catalog.txid_current()", before
+            )
 
 
 def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None) -> None:
@@ -119,7 +121,7 @@ def begin_whole(connection: BaseDatabaseWrapper, lock_timeout: timedelta) -> str
 
 def mark_of_transaction(connection: BaseDatabaseWrapper) -> str | None:
     """The mark of the transaction that is open, if it has one: SQL of a migration may have ended the one that had."""
-    row = raw(connection).execute("SELECT current_setting('lockgate.migration', true)").fetchone()
+    row = raw(connection).execute("SELECT pg_catalog.current_setting('lockgate.migration', true)").fetchone()
     return str(row[0]) if row and row[0] else None
 
 

@@ -91,7 +91,7 @@ def _alone(admin: psycopg.Connection[Any], family: str) -> Iterator[None]:
     """
     key = int.from_bytes(hashlib.sha256(family.encode()).digest()[:8], signed=True)
     for _ in pauses.until(time.monotonic() + policy.TEST_TEMPLATE_WAIT.total_seconds()):
-        row = admin.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+        row = admin.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [key]).fetchone()
         if row and row[0]:
             break
     else:
@@ -99,7 +99,7 @@ def _alone(admin: psycopg.Connection[Any], family: str) -> Iterator[None]:
     try:
         yield
     finally:
-        admin.execute("SELECT pg_advisory_unlock(%s)", [key])
+        admin.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", [key])
 
 
 def _make(connection: BaseDatabaseWrapper, admin: psycopg.Connection[Any], name: str) -> None:
@@ -145,7 +145,10 @@ def _note_use(admin: psycopg.Connection[Any], name: str) -> None:
 
 def _drop_old(admin: psycopg.Connection[Any], family: str) -> None:
     """All but those used last, and what killed processes left: whoever makes one now would hold the lock."""
-    query = "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname LIKE %s"
+    query = """
+        SELECT datname, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '')
+        FROM pg_catalog.pg_database WHERE datname LIKE %s::pg_catalog.text
+    """
     pattern = family.replace("_", r"\_") + r"\_%"
     found = sorted(admin.execute(query, [pattern]).fetchall(), key=lambda row: row[1], reverse=True)
     unfinished = [name for name, _ in found if name.endswith("_new")]
@@ -156,7 +159,7 @@ def _drop_old(admin: psycopg.Connection[Any], family: str) -> None:
 
 
 def _exists(admin: psycopg.Connection[Any], name: str) -> bool:
-    return admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+    return admin.execute("SELECT FROM pg_catalog.pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
 def _drop(admin: psycopg.Connection[Any], name: str) -> None:

@@ -31,10 +31,10 @@ CLIENT_CHECK_MILLISECONDS = 500
 # Never a second time on the same backend: behind a pooler that is a run of another client's.
 _TRY_LOCK = """
 SELECT CASE WHEN EXISTS (
-    SELECT FROM pg_locks
+    SELECT FROM pg_catalog.pg_locks
     WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = $1::bigint AND objsubid = 1
-      AND granted AND pid = pg_backend_pid()
-) THEN false ELSE pg_try_advisory_xact_lock($1::bigint) END"""
+      AND granted AND pid = pg_catalog.pg_backend_pid()
+) THEN false ELSE pg_catalog.pg_try_advisory_xact_lock($1::bigint) END"""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -75,8 +75,8 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
         _end_with_client(session)
         session.run(b"BEGIN;")
         _refuse(session, server)
-        settings = "SELECT set_config('application_name', $1, true), set_config('TimeZone', $2, true)"
-        session.row(settings, [_name(wanted[0]), zone])
+        for name, value in (("application_name", _name(wanted[0])), ("TimeZone", zone)):
+            session.row("SELECT pg_catalog.set_config($1, $2, true)", [name, value])
         header = _load(session, path, reading.boundary(digest))
         for right in session.rows(
             statement("own_rights"), ["{django_migrations}"]
@@ -133,7 +133,7 @@ def _refuse(session: Session, server: str) -> None:
     """Raise Doubt unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
     if session.row(_TRY_LOCK, [str(LOCK)]) != ["t"]:
         raise Doubt("another run has the migration lock")
-    if session.row("SELECT current_setting('server_version_num')::integer / 10000", []) != [server]:
+    if session.row("SELECT pg_catalog.current_setting('server_version_num')::integer / 10000", []) != [server]:
         raise Doubt(f"the snapshot was made on PostgreSQL {server}, and this is another")
     if session.row(statement("database_nature"), [])[:2] != [SCHEMA, ENCODING]:
         raise Doubt("the database has another encoding, or new tables go elsewhere")
@@ -143,7 +143,7 @@ def _refuse(session: Session, server: str) -> None:
 
 def _load(session: Session, path: str, boundary: bytes) -> str:
     """Run its SQL; returns its header. What that sets is in force until the end of the transaction, but for this."""
-    search_path = session.row("SELECT current_setting('search_path')", [])
+    search_path = session.row("SELECT pg_catalog.current_setting('search_path')", [])
     parts = reading.parts(path, boundary, settled=True)
     try:
         header = next(parts).decode()
@@ -151,7 +151,7 @@ def _load(session: Session, path: str, boundary: bytes) -> str:
             session.run(part)
     except (reading.Unreadable, OSError):
         raise Doubt("the snapshot was changed while it was loaded") from None
-    session.row("SELECT set_config('search_path', $1, true)", search_path)
+    session.row("SELECT pg_catalog.set_config('search_path', $1, true)", search_path)
     if session.rows(statement("other_extensions"), [header]):
         raise Doubt("an extension is of another version than where the snapshot was made")
     return header

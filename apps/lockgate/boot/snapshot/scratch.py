@@ -105,7 +105,7 @@ def _may_create(alias: str) -> bool:
     """Whether the server answers, and lets the role create databases."""
     try:
         with maintenance(alias) as admin:
-            query = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+            query = "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
             row = admin.execute(query).fetchone()
     except (psycopg.Error, ValueError):
         return False
@@ -145,7 +145,8 @@ def _of_the_wheel(alias: str, postgres: int) -> Iterator[Mapping[str, Any]]:
 def _drop_abandoned(admin: psycopg.Connection[Any]) -> None:
     """Those of builds that were killed: old enough not to be anybody's who still works."""
     oldest = time.time() - policy.SCRATCH_ABANDONED.total_seconds()
-    for (name,) in admin.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{_PREFIX}_%"]).fetchall():
+    query = "SELECT datname FROM pg_catalog.pg_database WHERE datname LIKE %s::pg_catalog.text"
+    for (name,) in admin.execute(query, [f"{_PREFIX}_%"]).fetchall():
         made = name.removeprefix(f"{_PREFIX}_").partition("_")[0]
         if made.isdigit() and int(made) < oldest:
             _drop(admin, name)

@@ -4,14 +4,14 @@ SELECT progress.phase,
        progress.blocks_done,
        progress.blocks_total,
        coalesce((
-           SELECT jsonb_agg(jsonb_build_object(
+           SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                'pid', activity.pid,
                'application', coalesce(activity.application_name, ''),
                'state', coalesce(activity.state, ''),
-               'transaction_seconds', extract(epoch FROM clock_timestamp() - activity.xact_start)::float8,
-               'statement', left(coalesce(activity.query, ''), 200)))
-           FROM pg_stat_activity AS activity
-           WHERE activity.pid = ANY (pg_blocking_pids(%(pid)s))), '[]') AS blockers
+               'transaction_seconds', extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start)::pg_catalog.float8,
+               'statement', pg_catalog.left(coalesce(activity.query, ''), 200)))
+           FROM pg_catalog.pg_stat_activity AS activity
+           WHERE activity.pid = ANY (pg_catalog.pg_blocking_pids(%(pid)s))), '[]') AS blockers
 FROM (SELECT) AS always
-LEFT JOIN pg_stat_progress_create_index AS progress ON progress.pid = %(pid)s
+LEFT JOIN pg_catalog.pg_stat_progress_create_index AS progress ON progress.pid = %(pid)s
 LIMIT 1;

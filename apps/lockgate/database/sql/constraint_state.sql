@@ -2,6 +2,6 @@
 --   table, name: unquoted
 SELECT oid::bigint AS oid,
        convalidated AS validated,
-       regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '') AS definition
-FROM pg_constraint
-WHERE conrelid = to_regclass(quote_ident(%(table)s)) AND conname = %(name)s;
+       pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(oid), ' NOT VALID$', '') AS definition
+FROM pg_catalog.pg_constraint
+WHERE conrelid = pg_catalog.to_regclass(pg_catalog.quote_ident(%(table)s))::pg_catalog.oid AND conname = %(name)s;

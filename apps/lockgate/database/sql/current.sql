@@ -6,23 +6,27 @@
 --   current: the newest run of this release succeeded and left this level, no step waits to be finished or undone, and
 --     every wanted extension is there
 WITH now AS (
-    SELECT encode(sha256(convert_to(concat_ws(E'\n', $3::text, string_agg(
-               concat_ws(' ', id, quote_ident(app), quote_ident(name), (extract(epoch FROM applied) * 1000000)::bigint),
-               E'\n' ORDER BY id)), 'UTF8')), 'hex') AS level
+    SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+               pg_catalog.concat_ws(E'\n', $3::pg_catalog.text, pg_catalog.string_agg(
+                   pg_catalog.concat_ws(' ', id, pg_catalog.quote_ident(app), pg_catalog.quote_ident(name),
+                                        (extract(epoch FROM applied) * 1000000::numeric)::bigint),
+                   E'\n' ORDER BY id)), 'UTF8')), 'hex') AS level
     FROM django_migrations
 ), newest AS (
     SELECT id, outcome
     FROM lockgate_run
-    WHERE digest = encode(sha256(convert_to('release ' || $1::text || E'\n' || $2::text, 'UTF8')), 'hex')
+    WHERE digest::pg_catalog.text = pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+              'release ' || $1::pg_catalog.text || E'\n' || $2::pg_catalog.text, 'UTF8')), 'hex')
     ORDER BY id DESC
     LIMIT 1
 )
 SELECT now.level,
        EXISTS (SELECT FROM newest JOIN lockgate_level AS left_at ON left_at.run_id = newest.id
-               WHERE newest.outcome = 'succeeded' AND left_at.checksum = now.level)
+               WHERE newest.outcome::pg_catalog.text = 'succeeded' AND left_at.checksum::pg_catalog.text = now.level)
        AND NOT EXISTS (SELECT FROM lockgate_step
-                       WHERE (NOT committed AND state <> 'undone')
-                          OR (phase = 'finish' AND state IN ('planned', 'running', 'failed')))
-       AND NOT EXISTS (SELECT FROM unnest($4::text[]) AS wanted (name)
-                       WHERE NOT EXISTS (SELECT FROM pg_extension WHERE extname = wanted.name)) AS current
+                       WHERE (NOT committed AND state::pg_catalog.text <> 'undone')
+                          OR (phase::pg_catalog.text = 'finish'
+                              AND state::pg_catalog.text IN ('planned', 'running', 'failed')))
+       AND NOT EXISTS (SELECT FROM pg_catalog.unnest($4::pg_catalog.text[]) AS wanted (name)
+                       WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = wanted.name)) AS current
 FROM now;

@@ -9,14 +9,15 @@ SELECT class.relname                                                AS "table",
        coalesce(activity.application_name, '')                      AS application,
        coalesce(activity.backend_type, '')                          AS backend,
        coalesce(activity.state, '')                                 AS state,
-       extract(epoch FROM clock_timestamp() - activity.xact_start)::float8 AS transaction_seconds,
-       left(coalesce(activity.query, ''), 200)                      AS statement
-FROM unnest(%(names)s::text[]) AS wanted (name)
-JOIN pg_class AS class ON class.oid = to_regclass(quote_ident(wanted.name))
-JOIN pg_locks AS locks ON locks.relation = class.oid
-LEFT JOIN pg_stat_activity AS activity USING (pid)
+       extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start)::pg_catalog.float8 AS transaction_seconds,
+       pg_catalog.left(coalesce(activity.query, ''), 200)                      AS statement
+FROM pg_catalog.unnest(%(names)s::pg_catalog.text[]) AS wanted (name)
+JOIN pg_catalog.pg_class AS class
+  ON class.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(wanted.name))::pg_catalog.oid
+JOIN pg_catalog.pg_locks AS locks ON locks.relation = class.oid
+LEFT JOIN pg_catalog.pg_stat_activity AS activity USING (pid)
 WHERE locks.locktype = 'relation'
-  AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND locks.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
   AND locks.granted
-  AND locks.pid IS DISTINCT FROM pg_backend_pid()
+  AND locks.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
 ORDER BY activity.xact_start NULLS LAST, locks.pid;

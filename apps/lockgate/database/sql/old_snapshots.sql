@@ -2,11 +2,11 @@
 SELECT pid,
        coalesce(application_name, '')                                    AS application,
        coalesce(state, 'unknown')                                        AS state,
-       extract(epoch FROM clock_timestamp() - xact_start)::float8        AS transaction_seconds,
-       left(coalesce(query, ''), 200)                                    AS statement
-FROM pg_stat_activity
-WHERE datname = current_database()
-  AND pid <> pg_backend_pid()
+       extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::pg_catalog.float8        AS transaction_seconds,
+       pg_catalog.left(coalesce(query, ''), 200)                                    AS statement
+FROM pg_catalog.pg_stat_activity
+WHERE datname = pg_catalog.current_database()
+  AND pid <> pg_catalog.pg_backend_pid()
   AND backend_xmin IS NOT NULL
-  AND clock_timestamp() - xact_start > make_interval(secs => %(age)s)
+  AND pg_catalog.clock_timestamp() - xact_start > pg_catalog.make_interval(secs => %(age)s)
 ORDER BY xact_start;

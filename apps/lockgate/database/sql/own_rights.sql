@@ -7,16 +7,17 @@
 --   OWNER   ours: whether this role may take them back   statement: what does so, whoever granted them
 WITH own AS (
     SELECT pg_catalog.to_regclass(name)::pg_catalog.oid AS oid
-    FROM pg_catalog.unnest('{lockgate_run,lockgate_level,lockgate_migrationrecord,lockgate_step}'::pg_catalog.text[]
-                           || $1::pg_catalog.text[]) AS listed (name)
+    FROM pg_catalog.unnest(pg_catalog.array_cat(
+             '{lockgate_run,lockgate_level,lockgate_migrationrecord,lockgate_step}'::pg_catalog.text[],
+             $1::pg_catalog.text[])) AS listed (name)
 ), relation AS (
     SELECT oid FROM own
     UNION ALL
     SELECT depend.objid
     FROM own
     JOIN pg_catalog.pg_depend AS depend ON depend.refobjid = own.oid AND depend.deptype IN ('a', 'i')
-     AND depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-     AND depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+     AND depend.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+     AND depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
     JOIN pg_catalog.pg_class AS sequence ON sequence.oid = depend.objid AND sequence.relkind = 'S'
 ), acl AS (
     SELECT class.oid, entry.grantee, entry.privilege_type

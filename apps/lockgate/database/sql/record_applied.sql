@@ -9,11 +9,11 @@ WITH applied AS (
     VALUES (%(run)s, %(app)s, %(name)s, %(action)s, %(started_at)s, %(seconds)s, %(attempts)s, %(source)s, %(meaning)s)
 )
 SELECT EXISTS (
-    SELECT FROM pg_locks
+    SELECT FROM pg_catalog.pg_locks
     WHERE locktype = 'advisory'
       AND classid::bigint = %(high)s
       AND objid::bigint = %(low)s
       AND objsubid = 1
       AND granted
-      AND pid = pg_backend_pid()
-), current_setting('lockgate.migration', true);
+      AND pid = pg_catalog.pg_backend_pid()
+), pg_catalog.current_setting('lockgate.migration', true);

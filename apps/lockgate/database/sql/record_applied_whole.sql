@@ -7,7 +7,9 @@ WITH applied AS (
 INSERT INTO lockgate_migrationrecord
     (run_id, app, name, action, started_at, seconds, attempts, source, meaning)
 VALUES (%(run)s, %(app)s, %(name)s, %(action)s, %(started_at)s,
-        %(seconds)s + extract(epoch FROM clock_timestamp() - current_setting('lockgate.began')::timestamptz),
+        %(seconds)s + extract(epoch FROM pg_catalog.clock_timestamp()
+                                    - pg_catalog.current_setting('lockgate.began')::pg_catalog.timestamptz),
         %(attempts)s, %(source)s, %(meaning)s)
-RETURNING extract(epoch FROM clock_timestamp() - current_setting('lockgate.began')::timestamptz)::float8
+RETURNING extract(epoch FROM pg_catalog.clock_timestamp()
+                             - pg_catalog.current_setting('lockgate.began')::pg_catalog.timestamptz)::pg_catalog.float8
     AS lockgate_seconds;

@@ -1,2 +1,2 @@
 -- Functions that may return something else at each call: a default that calls one is computed for every row.
-SELECT DISTINCT proname FROM pg_proc WHERE provolatile = 'v' AND prokind = 'f';
+SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE provolatile = 'v' AND prokind = 'f';
