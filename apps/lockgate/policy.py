@@ -175,8 +175,13 @@ OFFENDERS_TIMEOUT = timedelta(seconds=30)
 OFFENDERS_SHOWN = 3
 # The server looks this often whether its client is still there, and ends an orphaned statement (PostgreSQL 14+).
 CLIENT_CHECK_INTERVAL = timedelta(milliseconds=500)
-# A dead network is noticed after about 60 s instead of the kernel's two hours.
-KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# A dead network is noticed after about 60 s, by both sides: also where one of them sends into it, which keepalives do
+# not see (then it is the kernel's quarter of an hour), and where the server waits for a client (then two hours).
+# libpq's names and units: seconds, and milliseconds.
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+# The longest wait for a lock of a statement that is not about somebody's table: of the ledger, the journal,
+# django_migrations, the catalog. Nobody keeps those from others for long, unless a person forgot a session.
+OWN_TABLES_LOCK_TIMEOUT = timedelta(seconds=30)
 # From a signal to the end of the process: an orchestrator's patience starts at 10 s, the promise is 2 s.
 STOP_DEADLINE = timedelta(seconds=1.7)
 # Migrations that are ready before their turn: so many that the server need not wait for one that is long to render.

@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from lockgate import policy
+from lockgate.database import parameters
 from lockgate.database.sql import read
 from lockgate.errors import ServerRefused, SessionLost
 from lockgate.facts import Runner, ServerFacts
@@ -42,14 +43,16 @@ def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:
 
 @contextlib.contextmanager
 def announced(connection: BaseDatabaseWrapper, server: ServerFacts, runner: Runner) -> Iterator[None]:
-    """Tell other sessions who this is, and have the server end our statements with us, for the length of the block.
+    """Tell other sessions who this is, have the server end our statements with us, and outlast every limit, for the
+    length of the block. Behind a pooler, only where the backend is kept for us.
 
     What was SET is taken back where the session still lives: it may outlast the run, or go back to a pooler.
     """
     name(connection, runner)
     _end_with_client(connection, server)
     try:
-        yield
+        with parameters.lasting(raw(connection), proven=True):
+            yield
     finally:
         with contextlib.suppress(psycopg.Error, SessionLost):
             raw(connection).execute("RESET application_name")

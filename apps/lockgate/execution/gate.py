@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 import lockgate
 from lockgate import policy
-from lockgate.database import session, wait
+from lockgate.database import parameters, session, wait
 from lockgate.facts import Fingerprint, Key, Listener, ServerFacts, ServerReady, Started
 from lockgate.redaction import Redactor
 
@@ -61,8 +62,11 @@ class Snapshot(Protocol):
         """Make in the open transaction what they make, and record them; returns those that count as applied."""
 
 
-def reach(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor) -> Gate:
-    """Wait for the server, and open the one session of the run.
+@contextlib.contextmanager
+def reached(
+    connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor
+) -> Iterator[Gate]:
+    """Wait for the server, and open the one session of the run; no timeout ends it in the block.
 
     Raises ServerRefused or ServerUnreachable.
     """
@@ -70,9 +74,10 @@ def reach(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listen
     where = f"{target['NAME'] or 'its default'} on {target['HOST'] or 'a local socket'}"
     listen(Started(lockgate.__version__, limits.release, socket.gethostname(), where))
     waited = wait.until_ready(connection, limits, listen)
-    server = session.server_facts(connection)
-    listen(ServerReady(server, waited))
-    return Gate(connection, server, limits, listen, redact)
+    with parameters.lasting(session.raw(connection), proven=False):
+        server = session.server_facts(connection)
+        listen(ServerReady(server, waited))
+        yield Gate(connection, server, limits, listen, redact)
 
 
 def already_open(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor) -> Gate:

@@ -31,10 +31,10 @@ class Replay:
     def run(self, connection: BaseDatabaseWrapper) -> None:
         """Apply every migration that can be. Raises LockgateError."""
         limits = dataclasses.replace(boundary.policy_in_force(), online=False, on_hazard="report")
-        reached = gate.reach(connection, limits, self._listen, boundary.redact())
         request = self._command.request(self._options(connection))._replace(snapshot=None, portable=True)
-        with django_seams.without_post_migrate():
-            run.migrate(reached, request)
+        reached = gate.reached(connection, limits, self._listen, boundary.redact())
+        with django_seams.without_post_migrate(), reached as gated:
+            run.migrate(gated, request)
 
     def settle(self, connection: BaseDatabaseWrapper) -> None:
         """Send post_migrate as the end of a run does: Django's own command, which finds nothing to apply."""

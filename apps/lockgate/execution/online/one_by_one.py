@@ -304,7 +304,8 @@ class Walk:
             self.duties.listen(StepRepeated(self.key, row.title, failed=row.state == Row.State.FAILED))
         self.duties.journal.begin(row)
         self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
-        self._send(part)
+        with online_step.unlimited(self.duties.connection):
+            self._send(part)
         self.duties.confirm(inside=False)
         self.duties.journal.end(row, end)
 

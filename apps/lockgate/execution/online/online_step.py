@@ -14,13 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-import psycopg
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
 from lockgate import journal, policy
-from lockgate.database import locks, objects, session
+from lockgate.database import locks, objects, parameters, session
 from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, failures, interruption
 from lockgate.execution.duties import Duties
@@ -243,18 +242,9 @@ def _repeatedly(duties: Duties, attempt: Callable[[], None]) -> None:
             return
 
 
-@contextlib.contextmanager
-def unlimited(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """No timeout of the role's ends a statement in the block: waiting for older transactions counts as waiting."""
-    opened = session.raw(connection)
-    opened.execute("SET lock_timeout = 0")
-    opened.execute("SET statement_timeout = 0")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(psycopg.Error):
-            opened.execute("RESET lock_timeout")
-            opened.execute("RESET statement_timeout")
+def unlimited(connection: BaseDatabaseWrapper) -> contextlib.AbstractContextManager[None]:
+    """No timeout ends a statement in the block: waiting for older transactions counts as waiting."""
+    return parameters.waiting(session.raw(connection), NO_LIMIT)
 
 
 @contextlib.contextmanager

@@ -70,15 +70,14 @@ class Command(boundary.Boundary, DjangoMigrate):
         )
         quiet = options["verbosity"] == 0 or bool(reads_only)
         console = boundary.console(self, options.get("log_format", "text"), quiet=quiet)
-        with live(console, self.stdout) as listen:
-            reached = gate.reach(connection, limits, listen, boundary.redact())
+        with live(console, self.stdout) as listen, gate.reached(connection, limits, listen, boundary.redact()) as gated:
             if reads_only and not options["prune"]:
                 self._check(options)
-                self._read_only(reached, options)
+                self._read_only(gated, options)
             else:
-                run.migrate(reached, self.request(options))
+                run.migrate(gated, self.request(options))
 
-    def _read_only(self, reached: gate.Gate, options: dict[str, Any]) -> None:
+    def _read_only(self, gated: gate.Gate, options: dict[str, Any]) -> None:
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
         # Imported here: planning is a third of our code, and most runs have nothing to plan.
         from lockgate.execution.outlook import planner  # noqa: PLC0415
@@ -86,10 +85,10 @@ class Command(boundary.Boundary, DjangoMigrate):
 
         as_json = options.get("format") == "json"
         if options["plan"]:
-            executor, planned = survey.planned(reached.connection, self.request(options))
+            executor, planned = survey.planned(gated.connection, self.request(options))
             forwards = [migration for migration, backwards in planned if not backwards]
             with django_seams.routers_unasked_of("lockgate"):  # as the run will not ask them
-                plans, facts = planner.plan(reached.connection, executor.loader, forwards, reached.limits)
+                plans, facts = planner.plan(gated.connection, executor.loader, forwards, gated.limits)
         try:
             self._django(options, silent=as_json)  # ends the process where --check finds something
         finally:
@@ -116,11 +115,11 @@ class Command(boundary.Boundary, DjangoMigrate):
             command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
         )
 
-    def _snapshot(self, reached: gate.Gate, found: Survey, request: Request) -> Snapshot | None:
+    def _snapshot(self, gated: gate.Gate, found: Survey, request: Request) -> Snapshot | None:
         # Imported here: few runs find an empty database.
         from lockgate.boot.snapshot import loading  # noqa: PLC0415
 
-        return loading.find(reached, found, plain=request.ordinary) if found.without_history else None
+        return loading.find(gated, found, plain=request.ordinary) if found.without_history else None
 
     def _check(self, options: dict[str, Any]) -> None:
         if self.checks_wanted:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from lockgate.execution import django_seams, interruption, repair
-from lockgate.execution.gate import reach
+from lockgate.execution.gate import reached
 from lockgate.management import boundary
 from lockgate.reporting.lines import open_step
 
@@ -35,8 +35,10 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
         raise CommandError("--apply needs one of " + ", ".join(f"--{each}" for each in repair.WAYS))
     console = boundary.console(command, options["log_format"])
     redact = boundary.redact()
-    with interruption.guarded(to_the_end=django_seams.called_from_command_line(command)):
-        gate = reach(connection, boundary.policy_in_force(), console, redact)
+    with (
+        interruption.guarded(to_the_end=django_seams.called_from_command_line(command)),
+        reached(connection, boundary.policy_in_force(), console, redact) as gate,
+    ):
         found = repair.listed(gate, options["step"])
         for each in found:
             command.stdout.write(redact(open_step(each)))

@@ -1,0 +1,70 @@
+"""What a session of ours is told, so that it survives: no timeout of a role, a database or a server ends it.
+
+Values are put back as they were where the session outlives the block: it may be the caller's, or go back to a pooler.
+Behind a pooler nothing is set before it is proven that the backend is kept for us (``pooler``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from lockgate import policy
+from lockgate.database.sql import read
+
+# In the units of pg_settings: milliseconds, seconds. Source:
+# https://www.postgresql.org/docs/current/runtime-config-client.html and …/runtime-config-connection.html
+_NETWORK = {
+    "tcp_keepalives_idle": str(policy.KEEPALIVES["keepalives_idle"]),
+    "tcp_keepalives_interval": str(policy.KEEPALIVES["keepalives_interval"]),
+    "tcp_keepalives_count": str(policy.KEEPALIVES["keepalives_count"]),
+    "tcp_user_timeout": str(policy.KEEPALIVES["tcp_user_timeout"]),
+}
+_LASTING = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    "lock_timeout": f"{policy.OWN_TABLES_LOCK_TIMEOUT.total_seconds() * 1000:.0f}",
+    **_NETWORK,
+}
+
+
+@contextlib.contextmanager
+def lasting(opened: psycopg.Connection[Any], *, proven: bool) -> Iterator[None]:
+    """Let the session outlast every limit for the length of the block, and notice a dead network.
+
+    proven: that the backend is kept for us; otherwise nothing is set where a pooler is in between.
+    """
+    pid = None if proven else opened.info.backend_pid
+    with _held(opened, _LASTING, pid):
+        yield
+
+
+@contextlib.contextmanager
+def waiting(opened: psycopg.Connection[Any], longest: timedelta) -> Iterator[None]:
+    """Let each statement of the block take as long as it takes, and wait for one lock this long; 0 is for ever."""
+    milliseconds = f"{longest.total_seconds() * 1000:.0f}"
+    with _held(opened, {"lock_timeout": milliseconds, "statement_timeout": "0"}, None):
+        yield
+
+
+@contextlib.contextmanager
+def _held(opened: psycopg.Connection[Any], values: Mapping[str, str], pid: int | None) -> Iterator[None]:
+    before = _set(opened, values, pid)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg.Error):
+            if before and not opened.closed:
+                _set(opened, before, None)
+
+
+def _set(opened: psycopg.Connection[Any], values: Mapping[str, str], pid: int | None) -> dict[str, str]:
+    """Set parameters; returns what those were that had other values."""
+    given = {"names": [*values], "wanted": [*values.values()], "yielding": [*_NETWORK], "pid": pid}
+    return {name: setting for name, setting, _ in opened.execute(read("set_parameters"), given)}
