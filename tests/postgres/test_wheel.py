@@ -9,8 +9,10 @@ import venv
 import zipfile
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.support import roles
 from tests.support.databases import Database
 from tests.support.sites import ROOT
 
@@ -36,8 +38,30 @@ def test_the_wheel_holds_the_product_typed_licensed_and_nothing_else(wheel: Path
     assert "License-Expression: MIT" in metadata
 
 
-def test_a_bare_project_adopts_it_with_three_lines(wheel: Path, tmp_path: Path, database: Database) -> None:
-    """The interpreter sees this environment's packages (Django, psycopg), but none of this repository."""
+class Bare:
+    """A new project with the wheel in it. Its interpreter sees this environment's packages (Django, psycopg), but
+    none of this repository."""
+
+    def __init__(self, python: str, folder: Path) -> None:
+        self.python, self.folder = python, folder
+
+    def run(self, *command: str, url: str = "") -> str:
+        done = subprocess.run(
+            [self.python, *command],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def bare(wheel: Path, tmp_path: Path) -> Bare:
+    """Adopted with three lines."""
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=False)
     python = str(environment / "bin" / "python")
@@ -46,16 +70,7 @@ def test_a_bare_project_adopts_it_with_three_lines(wheel: Path, tmp_path: Path, 
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(own)
     (own / "dependencies.pth").write_text(f"{packages}\n")
-    variables = {"PATH": os.environ["PATH"], "DATABASE_URL": database.url}
-
-    def run(*command: str, folder: Path = tmp_path) -> str:
-        done = subprocess.run(
-            [python, *command], cwd=folder, env=variables, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    run("-m", "django", "startproject", "bare")
+    Bare(python, tmp_path).run("-m", "django", "startproject", "bare")
     project = tmp_path / "bare"
     settings = project / "bare" / "settings.py"
     text = settings.read_text().replace("INSTALLED_APPS = [", 'INSTALLED_APPS = [\n    "lockgate",')
@@ -66,7 +81,26 @@ def test_a_bare_project_adopts_it_with_three_lines(wheel: Path, tmp_path: Path, 
     assert old in manage.read_text()
     manage.write_text(manage.read_text().replace(old, "from lockgate.boot import execute_from_command_line"))
 
-    assert "done: " in run("manage.py", "migrate", "--noinput", folder=project)
-    assert "nothing to migrate" in run("manage.py", "migrate", "--noinput", folder=project)
-    assert str(ROOT) not in run("-c", "import lockgate; print(lockgate.__file__)")
+    return Bare(python, project)
+
+
+def test_a_bare_project_adopts_it_with_three_lines(bare: Bare, database: Database) -> None:
+    assert "done: " in bare.run("manage.py", "migrate", "--noinput", url=database.url)
+    assert "nothing to migrate" in bare.run("manage.py", "migrate", "--noinput", url=database.url)
+    assert str(ROOT) not in bare.run("-c", "import lockgate; print(lockgate.__file__)")
     assert database.value("SELECT count(*) FROM lockgate_run") == 1
+
+
+def test_a_bare_project_is_migrated_by_an_owner_and_served_by_another_role(bare: Bare, database: Database) -> None:
+    with roles.named(database) as two:
+        named = ("--owner", two.owner, "--service", two.service)
+        database.execute(bare.run("manage.py", "lockgate", "roles", "--sql", *named, url=database.url))
+        database.execute(*(f"ALTER ROLE {role} PASSWORD '{roles.PASSWORD}'" for role in (two.owner, two.service)))
+        assert "done: " in bare.run("manage.py", "migrate", "--noinput", url=two.url(two.owner))
+        service = two.url(two.service)
+        assert "every migration of this release is applied" in bare.run("manage.py", "waitformigrations", url=service)
+        assert "nothing to migrate" in bare.run("manage.py", "migrate", "--noinput", url=service)
+        assert "[X] 0001_initial" in bare.run("manage.py", "showmigrations", "auth", url=service)
+        bare.run("manage.py", "createsuperuser", "--noinput", "--username=one", "--email=one@example.org", url=service)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            two.as_service("UPDATE lockgate_step SET sql = ''")
