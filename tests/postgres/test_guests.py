@@ -14,6 +14,7 @@ import pytest
 import lockgate
 from lockgate.database.sql import read
 from tests.support import databases, guests
+from tests.support.databases import Database
 from tests.support.sites import Site
 
 SOURCES = Path(lockgate.__file__).parent
@@ -80,6 +81,27 @@ def test_what_would_call_it_is_seen(
     connection: psycopg.Connection[Any], statement: str, shadowed: bool, found: str
 ) -> None:
     assert found in guests.captured(connection, statement, shadowed=shadowed)
+
+
+def test_a_guest_of_a_writable_schema_becomes_nobody_else_at_a_start(database: Database, tmp_path: Path) -> None:
+    """As on servers before PostgreSQL 15, where everybody may create in ``public``; the gate's role is a superuser."""
+    guest = f"guest_{database.name}"
+    signatures = ("concat_ws(text, text, text)", "concat_ws(text, bigint, text, text, bigint)", "concat(text, name)")
+    database.execute(f"CREATE ROLE {guest}", "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    try:
+        with database.connect() as connection:
+            connection.execute(f"SET ROLE {guest}")
+            for signature in signatures:
+                connection.execute(f"""
+                    CREATE FUNCTION public.{signature} RETURNS text LANGUAGE plpgsql AS
+                    $$ BEGIN EXECUTE 'ALTER ROLE {guest} SUPERUSER'; RETURN ''; END $$
+                """)
+        site = Site(tmp_path, database)
+        assert site.migrate().code == 0
+        assert site.migrate().code == 0
+        assert database.value("SELECT NOT rolsuper FROM pg_roles WHERE rolname = %s", [guest])
+    finally:
+        database.execute(f"DROP OWNED BY {guest} CASCADE", f"DROP ROLE {guest}")
 
 
 def test_functions_are_called_by_their_full_names() -> None:
