@@ -134,6 +134,50 @@ def test_with_a_failing_migration_from_the_start_the_proxy_is_not_started(
         print("docker-compose 1.29 started the proxy although web had exited")
 
 
+# The roles that `lockgate roles` prints: a service that owns nothing, and beside it who migrates.
+TWO_ROLES = """
+services:
+  migrate:
+    image: ${LOCKGATE_IMAGE}
+    command: ["true"]
+    read_only: true
+    environment: {DATABASE_URL: "postgresql://shop_owner@db:5432/watchstats", PGPASSWORD: not-so-secret}
+    tmpfs: [/tmp]
+  web:
+    environment:
+      DATABASE_URL: postgresql://shop_service@db:5432/watchstats
+      PGPASSWORD: not-so-secret
+      LOCKGATE_SKIP_MIGRATE: "1"
+"""
+
+
+def test_an_owner_migrates_and_replicas_serve_as_a_role_that_owns_nothing(compose: Project) -> None:
+    project = compose(TWO_ROLES)
+    project("up", "--detach", "--no-build", "db")
+    (database,) = project.containers("db")
+    database.wait_for_health("healthy")
+    named = ("--owner", "shop_owner", "--service", "shop_service")
+    printed = ("python", "manage.py", "lockgate", "roles", "--sql", *named)
+    listed = project("run", "--rm", "--no-deps", "-T", "--entrypoint", "", "migrate", *printed)
+    project.query(listed[listed.index("BEGIN;") :])
+    for role in ("shop_owner", "shop_service"):
+        project.query(f"ALTER ROLE {role} PASSWORD 'not-so-secret'")
+    project("up", "--detach", "--no-build", "--no-deps", "--scale", "web=2", "web")
+    project("up", "--detach", "--no-build", "--no-deps", "migrate")
+    (owner,) = project.containers("migrate")
+    assert owner.wait(120) == 0, owner.logs()
+    for replica in project.containers("web"):
+        replica.wait_for_health("healthy")
+        told = replica.execute("python", "manage.py", "waitformigrations")
+        assert "every migration of this release is applied" in told
+    project("up", "--detach", "--no-build", "--no-deps", "proxy")
+    (proxy,) = project.containers("proxy")
+    proxy.wait_for_health("healthy")
+    assert get(f"{project.url}/readyz")[0] == 200
+    assert get(f"{project.url}/api/docs")[0] == 200
+    assert project.query("SELECT has_table_privilege('shop_service', 'lockgate_step', 'INSERT')") == "f"
+
+
 @pytest.fixture(scope="module")
 def long(engine: Engine, image: str) -> str:
     return engine.release(image, "long", "[migrations.RunSQL('SELECT pg_sleep(12)')]")
