@@ -160,6 +160,8 @@ LADDER_PAUSE_GROWTH = 1.6
 BLOCKERS_POLL = timedelta(milliseconds=25)
 # Attempts of one run at a step that is not a matter of locks alone: what failed three times will fail again.
 STEP_ATTEMPTS = 3
+# An index that nobody builds any more, by the server's progress view, may become valid within this: by one commit.
+BUILD_ENDS_WITHIN = timedelta(milliseconds=500)
 # Characters of a statement in a message: enough to find it in its file.
 STATEMENT_SHOWN = 200
 # Of a long one, what is looked at to find those: past a licence at its head, short of a dump.
