@@ -115,6 +115,9 @@ FACTS_LOCK_TIMEOUT = timedelta(seconds=1)
 # Where a snapshot is looked for, beside manage.py; and what switches it off.
 SNAPSHOT_NAME = "lockgate-snapshot.sql"
 NO_SNAPSHOT = "none"
+# Bytes of a snapshot, which is read whole before any of it is run: a thousand tables are about 1 MiB, and this much a
+# container has to spare.
+SNAPSHOT_LARGEST = 64 << 20
 # The schema that a snapshot's tables are in. Others go where it says; this one is where names without a schema go.
 PUBLIC_SCHEMA = "public"
 # Databases that a build of a snapshot left behind, because it was killed, are dropped by another build after this time.

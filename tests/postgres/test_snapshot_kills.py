@@ -13,7 +13,7 @@ import pytest
 from tests.support import databases, schema
 from tests.support.databases import Database
 from tests.support.processes import lock_is_free, until
-from tests.support.quick import NAP, nap
+from tests.support.quick import NAP, nap, with_snapshot
 from tests.support.sites import CREATE_COUNTER, SEED_COUNTER, Site, finish
 
 SNAPSHOT = "lockgate-snapshot.sql"
@@ -33,8 +33,7 @@ def slow(site: Site) -> Site:
     """A project whose snapshot takes half a second to load, or as a test wants: in the middle a view is filled."""
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
     site.migration("0002_slow", SLOW.format(NAP))
-    built = site.run("buildsnapshot")
-    assert built.code == 0, built.text
+    with_snapshot(site)
     nap(site.database, 0.5)
     return site
 
