@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from tests.support import databases, relays
 from tests.support.relays import CHUNK, Relay
@@ -83,12 +84,14 @@ class Watch:
 
 @dataclass
 class Wire:
-    """A relay to one server, and who watches the clients that come now. host, port: as libpq's. role: who comes."""
+    """A relay to one server, and who watches the clients that come now. host, port: as libpq's. role, password: who
+    comes, and what the server wants to hear, if anything."""
 
     host: str
     port: int
     watch: Watch = field(default_factory=Watch)
     role: str = ""
+    password: str = field(default="", repr=False)
     relay: Relay = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +99,8 @@ class Wire:
 
     def url(self, database: str, role: str | None = None) -> str:
         options = "sslmode=disable&gssencmode=disable"
-        return f"postgresql://{role or self.role}@127.0.0.1:{self.relay.port}/{database}?{options}"
+        secret = f":{quote(self.password, safe='')}" if self.password and not role else ""
+        return f"postgresql://{role or self.role}{secret}@127.0.0.1:{self.relay.port}/{database}?{options}"
 
     def connect(self) -> socket.socket:
         if not self.host.startswith("/"):
@@ -127,9 +131,10 @@ def wire(host: str, port: int) -> Iterator[Wire]:
 def on_the_wire(watch: Watch | None = None) -> Iterator[Wire]:
     """To the session's server, as the role that the tests have there."""
     with databases.admin() as connection:
-        host, port, role = connection.info.host, connection.info.port, connection.info.user
+        info = connection.info
+        host, port, role, password = info.host, info.port, info.user, info.password
     with wire(host, port) as made:
-        made.watch, made.role = watch or made.watch, role
+        made.watch, made.role, made.password = watch or made.watch, role, password
         yield made
 
 
