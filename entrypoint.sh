@@ -7,7 +7,9 @@
 # A migration that fails ends it with the migration's exit code. A signal ends it too, and nothing is started
 # after one. Variables, signals and exit codes: docs/entrypoint.md
 set -eu
-cd -- "$(dirname -- "$0")"
+# Where this file is, and not a link to it; nor where CDPATH, or a function of that name, would have it.
+self=$(readlink -f -- "$0")
+CDPATH='' command cd -P -- "$(dirname -- "$self")"
 
 child='' # the migration's pid, once there is one
 stopped='' # 128 + the number of the last signal, once there was one
@@ -27,7 +29,21 @@ trap 'stop 130' INT
 trap 'stop 131' QUIT
 trap 'stop 143' TERM
 
-if [ "${LOCKGATE_SKIP_MIGRATE:-}" != 1 ]; then
+# The words that every variable of Lockgate's takes; what is none of them is not guessed at.
+case ${LOCKGATE_SKIP_MIGRATE:-0} in
+1 | [Tt][Rr][Uu][Ee] | [Oo][Nn]) skipped=yes ;;
+0 | [Ff][Aa][Ll][Ss][Ee] | [Oo][Ff][Ff]) skipped='' ;;
+*)
+    cat >&2 <<'END'
+error: LOCKGATE_SKIP_MIGRATE is neither true nor false
+  state  nothing was migrated, and nothing was started
+  next   give true, 1 or on, or false, 0 or off; or unset it
+END
+    exit 1
+    ;;
+esac
+
+if [ -z "$skipped" ]; then
     DJANGO_SETTINGS_MODULE=project.settings.migrate python manage.py migrate --noinput &
     child=$!
     [ -z "$stopped" ] || stop "$stopped" # the signal came before there was a child to pass it on to

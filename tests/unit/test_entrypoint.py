@@ -17,6 +17,10 @@ from typing import Any
 
 import pytest
 
+from lockgate import policy
+from lockgate.errors import ConfigurationError
+from lockgate.policy import Option
+
 ENTRYPOINT = Path(__file__).parents[2] / "entrypoint.sh"
 PATIENCE = 45.0  # seconds for what takes none: less than what is slept where a signal is to end it
 SHELLS = [
@@ -49,6 +53,7 @@ class House:
         self.directory = directory / "house"
         self.journal = directory / "journal"
         self.journal.touch()
+        self.told = directory / "told"
         self.directory.mkdir()
         self.entrypoint = shutil.copy(ENTRYPOINT, self.directory)
         self.elsewhere = directory / "elsewhere"
@@ -70,15 +75,21 @@ class House:
         assert found
         script.write_text(f"{before}{found}kill -s TERM $$\n{after}")
 
-    def start(self, *arguments: str, shell: list[str] | None = None, **environment: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, shell: list[str] | None = None, called: str = "", **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """called: the script's name, as seen from elsewhere."""
         inherited = {"PATH": f"{self.bin}:{os.environ['PATH']}", "JOURNAL": str(self.journal)}
+        told = self.told.open("wb")
         process = subprocess.Popen(
-            [*(shell or ["sh"]), self.entrypoint, *arguments],
+            [*(shell or ["sh"]), called or self.entrypoint, *arguments],
             env={"MIGRATION": "exit 0", "SERVER": "exit 0", **inherited, **environment},
             cwd=self.elsewhere,
             stdout=subprocess.DEVNULL,
+            stderr=told,
             start_new_session=True,
         )
+        told.close()
         self.running.append(process)
         return process
 
@@ -125,6 +136,49 @@ def test_works_in_its_own_directory_wherever_it_is_called_from(house: House) -> 
     assert f"in {house.directory.resolve()}" in house.journal.read_text()
 
 
+def in_its_own(house: House) -> bool:
+    (line,) = [line for line in house.journal.read_text().splitlines() if line.startswith("python")]
+    return line.endswith(f" in {house.directory.resolve()}")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_cdpath_leads_to_no_other_folder(house: House, shell: list[str]) -> None:
+    """Whose name is the same, seen from somewhere else."""
+    house.directory.rename(inside := house.elsewhere / "house")
+    house.directory = inside
+    (other := house.elsewhere / "other" / "house").mkdir(parents=True)
+    house.run(shell=shell, called="house/entrypoint.sh", CDPATH=str(other.parent))
+    assert in_its_own(house)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("chain", [False, True])
+def test_a_link_to_it_means_the_folder_that_it_is_in(house: House, shell: list[str], chain: bool) -> None:
+    (link := house.elsewhere / "start").symlink_to("../house/entrypoint.sh")
+    if chain:
+        (house.bin / "again").symlink_to(link)
+        link = house.bin / "again"
+    (house.elsewhere / "manage.py").touch()
+    house.run(shell=shell, called=str(link))
+    assert in_its_own(house)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", ["two words", "-P", "*", "$(exit 3)"])
+def test_any_name_of_its_folder_will_do(house: House, shell: list[str], name: str) -> None:
+    house.directory.rename(inside := house.elsewhere / name)
+    house.directory = inside
+    house.run(shell=shell, called=f"./{name}/entrypoint.sh")
+    assert in_its_own(house)
+
+
+def test_an_exported_function_is_not_taken_for_cd(house: House) -> None:
+    if not shutil.which("bash"):
+        pytest.skip("no bash here")
+    house.run(shell=["bash", "--posix"], **{"BASH_FUNC_cd%%": "() { builtin cd /; }"})
+    assert in_its_own(house)
+
+
 def test_settings_meant_for_the_server_do_not_reach_the_migration(house: House) -> None:
     assert house.run(DJANGO_SETTINGS_MODULE="other.settings") == 0
     assert house.did() == [MIGRATED, f"{SERVED} [other.settings]"]
@@ -135,15 +189,35 @@ def test_arguments_replace_the_server_but_not_the_migration(house: House) -> Non
     assert house.did() == [MIGRATED, "project.settings.serve two words"]
 
 
-def test_the_migration_can_be_skipped(house: House) -> None:
-    assert house.run(LOCKGATE_SKIP_MIGRATE="1") == 0
-    assert house.did() == [f"{SERVED} [project.settings.serve]"]
+SKIP = Option("SKIP_MIGRATE", "online", "LOCKGATE_SKIP_MIGRATE")  # as a variable that is true or false
+WORDS = [spelt for word in ("true", "on", "1", "false", "off", "0") for spelt in {word, word.upper(), word.title()}]
 
 
-@pytest.mark.parametrize("value", ["", "0", "false"])
-def test_only_1_skips_the_migration(house: House, value: str) -> None:
-    house.run(LOCKGATE_SKIP_MIGRATE=value)
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("word", sorted(WORDS))
+def test_the_migration_is_skipped_by_the_words_that_other_variables_take(
+    house: House, shell: list[str], word: str
+) -> None:
+    assert house.run(shell=shell, LOCKGATE_SKIP_MIGRATE=word) == 0
+    skipped = policy._read(SKIP, SKIP.variable, word)
+    assert house.did() == [*[MIGRATED][skipped:], f"{SERVED} [project.settings.serve]"]
+
+
+def test_an_empty_word_counts_as_none(house: House) -> None:
+    assert house.run(LOCKGATE_SKIP_MIGRATE="") == 0
     assert MIGRATED in house.did()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("word", ["yes", "2", " 1", "1 ", "true\n", "ture", "*", "[Oo][Nn]", "-n", "\x1b[31m"])
+def test_a_word_that_says_neither_is_refused_and_nothing_is_done(house: House, shell: list[str], word: str) -> None:
+    assert house.run(shell=shell, LOCKGATE_SKIP_MIGRATE=word) == 1
+    told = house.told.read_text()
+    assert told.startswith("error: LOCKGATE_SKIP_MIGRATE is neither true nor false\n  state  nothing was migrated")
+    assert "\x1b" not in told
+    assert house.did() == []
+    with pytest.raises(ConfigurationError):
+        policy._read(SKIP, SKIP.variable, word)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
