@@ -372,6 +372,70 @@ def test_an_error_that_quotes_the_url_is_masked_in_the_ledger(applied: Site) -> 
     assert_no_secret(applied.run("showmigrations", "--history").text)
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_password_that_is_a_word_of_ours_leaves_our_words_alone(shop: Site, log_format: str) -> None:
+    result = shop.migrate("--log-format", log_format, PGPASSWORD="app", CACHE_URL="redis://me:apply@cache")
+    assert_succeeded(result)
+    assert "applying shop.0001_initial (" in result.out
+    assert "***" not in result.text
+    assert log_format == "text" or '"action": "apply"' in result.out
+
+
+SPELT = """
+import os, urllib.parse
+
+def forwards(apps, schema_editor):
+    written = os.environ["DATABASE_URL"]
+    lower = written.replace("%2F", "%2f").replace("%3A", "%3a")
+    raise RuntimeError(" ".join([written, lower, urllib.parse.unquote(written), urllib.parse.quote(written)]))
+"""
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("atomic", ["True", "False"])
+def test_no_spelling_of_the_url_leaves_a_failed_migration(applied: Site, atomic: str, log_format: str) -> None:
+    applied.migration("0002_tells", "migrations.RunPython(forwards)", imports=SPELT, atomic=atomic)
+    result = applied.migrate("--log-format", log_format)
+    assert result.code == 1
+    assert result.text.count("***@127.0.0.1") == 3
+    assert_no_secret(result.text, applied.migrate("--traceback").text, *stored(applied))
+
+
+@pytest.mark.parametrize("atomic", ["True", "False"])
+def test_no_part_of_the_url_leaves_a_statement_that_the_server_refuses(applied: Site, atomic: str) -> None:
+    statement = f"SELEC pg_sleep(0), 'a rather long text before it: {applied.database.url}', 'and after it', 1, 2, 3"
+    applied.migration("0002_tells", f"migrations.RunSQL({statement!r})", atomic=atomic)
+    assert_refused(applied.migrate(), "shop.0002_tells failed", why="SQLSTATE 42601")
+    assert_no_secret(*stored(applied), applied.migrate("--log-format", "json").text)
+
+
+def stored(site: Site) -> list[str]:
+    """What Lockgate keeps of runs and failures, and what its commands show of it."""
+    rows = [
+        str(site.database.rows(f"SELECT {each}")) for each in ("* FROM lockgate_run", "title, error FROM lockgate_step")
+    ]
+    shown = [site.run("showmigrations", *each).text for each in (["--history"], ["--format", "json"])]
+    return [*rows, *shown, site.run("lockgate", "repair").text]
+
+
+def test_djangos_own_errors_are_masked(shop: Site) -> None:
+    for log_format in ("text", "json"):
+        result = shop.migrate("shop", PASSWORD, "--log-format", log_format)
+        assert result.code == 1
+        assert "Cannot find a migration matching '***'" in result.text
+        assert_no_secret(result.text)
+
+
+def test_a_traceback_of_the_settings_is_masked(shop: Site) -> None:
+    shop.extra_settings = "import os; int(os.environ['DATABASE_URL'])"
+    shop.write_settings()
+    result = shop.migrate("--traceback")
+    assert result.code == 1
+    assert "Traceback" in result.err
+    assert "postgresql://owner:***@" in result.err
+    assert_no_secret(result.text)
+
+
 # --- files
 
 

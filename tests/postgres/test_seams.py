@@ -22,7 +22,6 @@ from lockgate.execution.duties import Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.progress import Progress
 from lockgate.policy import Policy
-from lockgate.redaction import Redactor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -179,7 +178,7 @@ def test_an_executor_that_begins_with_a_loader_has_all_that_djangos_has() -> Non
 def test_an_executor_reads_the_files_anew_where_migrations_replace_others() -> None:
     """What replaces what in a graph depends on what is applied."""
     given = MigrationExecutor(connection).loader
-    duties = Duties(connection, Progress(print), (), lambda **_: None, print, Redactor([]), Policy())
+    duties = Duties(connection, Progress(print), (), lambda **_: None, print, Policy())
     assert Executor(connection, duties=duties, loader=given).loader.graph is given.graph
     given.replacements = {("seams", "0003_c"): Migration("0003_c", "seams")}
     executor = Executor(connection, duties=duties, loader=given)

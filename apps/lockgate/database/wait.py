@@ -19,6 +19,7 @@ from lockgate.database import connect_failure, pauses
 from lockgate.database.connect_failure import Cause, Failure
 from lockgate.errors import LockgateError, ServerRefused, ServerUnreachable
 from lockgate.facts import Listener, WaitingForServer
+from lockgate.redaction import masked
 
 _NEXT = {
     Cause.NO_ANSWER: "check host and port in DATABASE_URL, and that the server runs and is reachable from here",
@@ -51,7 +52,7 @@ def until_ready(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: 
         try:
             connection.ensure_connection()
         except NotSupportedError as unsupported:
-            raise ServerRefused("this server is too old", why=str(unsupported)) from unsupported
+            raise ServerRefused("this server is too old", why=masked(str(unsupported))) from unsupported
         except DatabaseError as caught:
             error = caught
             failure = _failure(connection, caught, attempt)
@@ -118,5 +119,5 @@ def _unreachable(failure: Failure, error: Exception | None, waited: timedelta) -
 
 
 def _reason(failure: Failure, error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(masked(str(error)).split())
     return f"{text} (SQLSTATE {failure.sqlstate})" if failure.sqlstate else text

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 import psycopg
 
 from lockgate import policy
+from lockgate.errors import LockgateError
+from lockgate.redaction import masked
 
 # Classes of errors whose DETAIL is about objects, sessions or settings: what depends on what, who waits for whom.
 _DETAILED = ("08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
@@ -27,8 +29,12 @@ LEFT_OUT = "its detail is not shown, for it may quote values of rows: LOCKGATE_S
 
 
 def of(error: BaseException) -> str:
-    """What an error says, whoever raised it because of what the server said."""
-    return without_values(str(error).strip(), error)
+    """What an error says, whoever raised it because of what the server said; without secrets.
+
+    Ours says nothing foreign that was not masked where it was taken over.
+    """
+    said = without_values(str(error).strip(), error)
+    return said if isinstance(error, LockgateError) else masked(said)
 
 
 def without_values(text: str, error: BaseException) -> str:

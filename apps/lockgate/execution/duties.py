@@ -16,7 +16,6 @@ from lockgate.execution.progress import Progress
 from lockgate.facts import Key, Listener
 from lockgate.journal import Journal
 from lockgate.ledger import Entry
-from lockgate.redaction import Redactor
 
 
 class Confirm(Protocol):
@@ -55,7 +54,6 @@ class Duties:
     held: Collection[Key]
     confirm: Confirm
     record: Callable[[Entry], None]
-    redact: Redactor
     limits: policy.Policy
     gated: bool = True
     journaled: Journal | None = None

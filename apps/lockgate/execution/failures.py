@@ -19,6 +19,7 @@ from lockgate.database import words
 from lockgate.errors import NOTHING_CHANGED, LockgateError, MigrationFailed
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
+from lockgate.redaction import masked
 
 _LIBRARIES = tuple(
     str(Path(module.__file__).parent) for module in (django, psycopg, lockgate, importlib) if module.__file__
@@ -106,16 +107,16 @@ def _name_the_operation(error: LockgateError, progress: Progress, *, of_the_serv
 
 
 def why(error: BaseException, sqlstate: str | None) -> str:
-    """The error's own words, with its SQLSTATE, or the place in the project's code that raised it."""
+    """The error's own words, without secrets, with its SQLSTATE or the place in the project's code that raised it."""
     text = words.of(error) or type(error).__name__
     if sqlstate:
         return f"{text} (SQLSTATE {sqlstate})"
     if isinstance(error, DatabaseError):
         return text
     if isinstance(error, SystemExit):
-        return f"its code called sys.exit({error.code!r}){_place(error)}"
+        return f"its code called sys.exit({masked(repr(error.code))}){_place(error)}"
     if isinstance(error, SyntaxError) and error.filename:
-        return f'{type(error).__name__}: {error.msg}\nin "{error.filename}", line {error.lineno}'
+        return f'{type(error).__name__}: {masked(error.msg)}\nin "{error.filename}", line {error.lineno}'
     return f"{type(error).__name__}: {text}{_place(error)}"
 
 

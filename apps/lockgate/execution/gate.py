@@ -13,20 +13,18 @@ import lockgate
 from lockgate import policy
 from lockgate.database import parameters, session, wait
 from lockgate.facts import Fingerprint, Key, Listener, ServerFacts, ServerReady, Started
-from lockgate.redaction import Redactor
 
 if TYPE_CHECKING:
     from lockgate.execution.judging.survey import Survey
 
 
 class Gate(NamedTuple):
-    """An open session, the policy in force, whoever listens, and what takes secrets out of text that is kept."""
+    """An open session, the policy in force, and whoever listens."""
 
     connection: BaseDatabaseWrapper
     server: ServerFacts
     limits: policy.Policy
     listen: Listener
-    redact: Redactor
 
 
 class Request(NamedTuple):
@@ -63,9 +61,7 @@ class Snapshot(Protocol):
 
 
 @contextlib.contextmanager
-def reached(
-    connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor
-) -> Iterator[Gate]:
+def reached(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Iterator[Gate]:
     """Wait for the server, and open the one session of the run; no timeout ends it in the block.
 
     Raises ServerRefused or ServerUnreachable.
@@ -77,10 +73,10 @@ def reached(
     with parameters.lasting(session.raw(connection), proven=False):
         server = session.server_facts(connection)
         listen(ServerReady(server, waited))
-        yield Gate(connection, server, limits, listen, redact)
+        yield Gate(connection, server, limits, listen)
 
 
-def already_open(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, redact: Redactor) -> Gate:
+def already_open(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Gate:
     """The gate of a database that is known to be there: nothing is waited for."""
     connection.ensure_connection()
-    return Gate(connection, session.server_facts(connection), limits, listen, redact)
+    return Gate(connection, session.server_facts(connection), limits, listen)

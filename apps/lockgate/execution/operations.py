@@ -18,6 +18,7 @@ from lockgate import policy
 from lockgate.database import words
 from lockgate.execution.progress import Progress
 from lockgate.planning import sql_statements
+from lockgate.redaction import masked
 
 
 class Judge(Protocol):
@@ -78,11 +79,11 @@ def described(number: int, migration: Migration, operation: Operation) -> str:
 
 
 def shortened(statement: str) -> str:
-    """A statement as one line of a message; its parameters are not part of it, nor are its literals."""
+    """A statement as one line of a message, without secrets, its parameters and its literals."""
     statement = statement[: policy.STATEMENT_READ]
     if not words.values_allowed():
         statement = sql_statements.without_literals(statement)
-    line = " ".join("".join(each if each.isprintable() else " " for each in statement).split())
+    line = " ".join("".join(each if each.isprintable() else " " for each in masked(statement)).split())
     return line if len(line) <= policy.STATEMENT_SHOWN else f"{line[: policy.STATEMENT_SHOWN]} …"
 
 

@@ -83,7 +83,7 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
             for each in reversed(listed(gate, steps)):
                 yield _one(duties, each, way)
         except Exception as error:
-            text = gate.redact(failures.why(error, failures.sqlstate_of(error)))
+            text = failures.why(error, failures.sqlstate_of(error))
             ledger.close_run(gate.connection.alias, run, Run.Outcome.FAILED, text)
             raise
         ledger.close_run(gate.connection.alias, run, Run.Outcome.SUCCEEDED)
@@ -97,7 +97,6 @@ def _duties(gate: Gate, run: Run) -> Duties:
         (),
         confirm,
         lambda entry: None,
-        gate.redact,
         gate.limits,
         journaled=Journal(gate.connection, run),
     )

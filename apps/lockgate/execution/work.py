@@ -47,7 +47,7 @@ def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Pro
 def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
     """The migrations of a test runner's database: nobody else uses it, and no ledger is kept of it."""
     held, progress = found.held.keys(), Progress(gate.listen, total=len(found.pending))
-    duties = Duties(gate.connection, progress, held, _unlocked(gate), nowhere, gate.redact, gate.limits, gated=False)
+    duties = Duties(gate.connection, progress, held, _unlocked(gate), nowhere, gate.limits, gated=False)
     with _repeatable(gate.connection):
         _apply(request, found, duties)
 

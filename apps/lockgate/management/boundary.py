@@ -14,7 +14,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import ALL_CHECKS, BaseCommand, CommandError, CommandParser
-from django.db import connections
 from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
 from django.db.utils import Error as DatabaseError
 
@@ -22,12 +21,17 @@ from lockgate import neighbours, policy
 from lockgate.database import words
 from lockgate.errors import ConfigurationError, Interrupted, LockgateError
 from lockgate.execution import django_seams, failures
-from lockgate.redaction import Redactor, redactor
+from lockgate.redaction import Sifting, masked
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
 
 
 class Boundary(BaseCommand):
     """Mixed in before Django's command class."""
+
+    def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
+        out: Any = Sifting(stdout or sys.stdout)  # Any: a stream in what Django asks of one
+        err: Any = Sifting(stderr or sys.stderr)
+        super().__init__(out, err, **options)
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run, and end with exit code 1 and one message where anything goes wrong."""
@@ -41,10 +45,14 @@ class Boundary(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """As Django does; but where lines are JSON, Django's own errors leave as ours do."""
         refuse_neighbour(self)
+        streams = {name: Sifting(options[name]) for name in ("stdout", "stderr") if options.get(name)}
         try:
-            return super().execute(*args, **options)
+            return super().execute(*args, **{**options, **streams})
         except CommandError as error:
-            if options.get("log_format") == "json" and django_seams.called_from_command_line(self):
+            if not django_seams.called_from_command_line(self):
+                raise
+            error.args = tuple(masked(str(each)) for each in error.args)
+            if options.get("log_format") == "json":
                 raise LockgateError(str(error)) from error
             raise
 
@@ -55,7 +63,7 @@ class Boundary(BaseCommand):
 
     def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
         if "--traceback" in argv:
-            sys.stderr.write(redact()(words.without_values("".join(traceback.format_exception(error)), error)))
+            self.stderr.write(masked(words.without_values("".join(traceback.format_exception(error)), error)))
             sys.exit(1)
         console(self, _log_format(argv)).failure(error)
         sys.exit(1)
@@ -100,25 +108,9 @@ def add_log_format(parser: CommandParser) -> None:
 
 
 def console(command: BaseCommand, log_format: str, *, quiet: bool = False) -> Console:
-    """The console of a command; every line of it passes the redactor."""
+    """The console of a command, on its streams."""
     kind = JsonConsole if log_format == "json" else TextConsole
-    return kind(command.stdout, command.stderr, redact(), quiet=quiet)
-
-
-def redact() -> Redactor:
-    """What takes the settings' passwords out of a text."""
-    return redactor(_passwords())
-
-
-def _passwords() -> list[str]:
-    """The passwords that settings and environment hold for connections."""
-    try:
-        databases = [connections[alias].settings_dict for alias in connections]
-    except Exception:
-        databases = []  # settings that cannot be read hold no password we could print
-    held = [each.get("PASSWORD") for each in databases]
-    held += [each.get("OPTIONS", {}).get("password") for each in databases]
-    return [str(password) for password in (*held, os.environ.get("PGPASSWORD")) if password]
+    return kind(command.stdout, command.stderr, quiet=quiet)
 
 
 def policy_in_force(**flags: Any) -> policy.Policy:

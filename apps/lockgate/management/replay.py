@@ -32,7 +32,7 @@ class Replay:
         """Apply every migration that can be. Raises LockgateError."""
         limits = dataclasses.replace(boundary.policy_in_force(), online=False, on_hazard="report")
         request = self._command.request(self._options(connection))._replace(snapshot=None, portable=True)
-        reached = gate.reached(connection, limits, self._listen, boundary.redact())
+        reached = gate.reached(connection, limits, self._listen)
         with django_seams.without_post_migrate(), reached as gated:
             run.migrate(gated, request)
 

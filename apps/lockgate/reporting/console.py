@@ -1,7 +1,8 @@
 """The one place that speaks to people: events (``lines``) and errors, as text or as JSON.
 
 Text lines carry no colour and no cursor movement, because they end in container logs; a terminal gets a live line on
-top (``reporting.terminal``). Every line passes the redactor.
+top (``reporting.terminal``). What others wrote is masked where it became a part of an event or error, and the streams
+of a command look once more (``redaction``).
 """
 
 from __future__ import annotations
@@ -9,15 +10,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from lockgate import facts
 from lockgate.errors import Interrupted, LockgateError
+from lockgate.redaction import sifted
 from lockgate.reporting.lines import is_warning, text
-
-Redact = Callable[[str], str]
 
 
 class Stream(Protocol):
@@ -31,16 +31,16 @@ class Stream(Protocol):
 class TextConsole:
     """Plain lines: events on ``out``, warnings and errors on ``err``."""
 
-    def __init__(self, out: Stream, err: Stream, redact: Redact, *, quiet: bool = False) -> None:
-        self._out, self._err, self._redact, self._quiet = out, err, redact, quiet
+    def __init__(self, out: Stream, err: Stream, *, quiet: bool = False) -> None:
+        self._out, self._err, self._quiet = out, err, quiet
 
     def __call__(self, event: facts.Event) -> None:
         if not self._quiet and (line := text(event)):
             warning = is_warning(event)
-            _write(self._err if warning else self._out, self._redact(f"warning: {line}" if warning else line))
+            _write(self._err if warning else self._out, f"warning: {line}" if warning else line)
 
     def failure(self, error: LockgateError | Interrupted) -> None:
-        _write(self._err, self._redact(f"error: {describe(error)}"))
+        _write(self._err, f"error: {describe(error)}")
 
     @contextlib.contextmanager
     def writing_to(self, stream: Stream) -> Iterator[None]:
@@ -56,8 +56,8 @@ class TextConsole:
 class JsonConsole:
     """One JSON object a line: ``{"time", "level", "event", …}``; errors carry what, why, state and next."""
 
-    def __init__(self, out: Stream, err: Stream, redact: Redact, *, quiet: bool = False) -> None:
-        self._out, self._err, self._redact, self._quiet = out, err, redact, quiet
+    def __init__(self, out: Stream, err: Stream, *, quiet: bool = False) -> None:
+        self._out, self._err, self._quiet = out, err, quiet
 
     def __call__(self, event: facts.Event) -> None:
         if not self._quiet:
@@ -73,15 +73,7 @@ class JsonConsole:
     def _line(self, stream: Stream, level: str, event: str, fields: dict[str, Any]) -> None:
         head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
         plain = json.loads(json.dumps(fields, default=str))
-        _write(stream, json.dumps({**head, **self._redacted(plain)}, ensure_ascii=False))
-
-    def _redacted(self, value: Any) -> Any:
-        """The values without secrets; a password that reads like a key leaves the keys alone."""
-        if isinstance(value, str):
-            return self._redact(value)
-        if isinstance(value, list):
-            return [self._redacted(each) for each in value]
-        return {key: self._redacted(each) for key, each in value.items()} if isinstance(value, dict) else value
+        _write(stream, json.dumps({**head, **_sifted(plain)}, ensure_ascii=False))
 
 
 Console = TextConsole | JsonConsole
@@ -92,6 +84,15 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple) and value and all(isinstance(each, facts.Blocker) for each in value):
         return [each._asdict() for each in value]
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _sifted(value: Any) -> Any:
+    """Value by value: in a line that is written already, a secret's end may look like a part of its quotes."""
+    if isinstance(value, str):
+        return sifted(value)
+    if isinstance(value, list):
+        return [_sifted(each) for each in value]
+    return {key: _sifted(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _write(stream: Stream, line: str) -> None:

@@ -29,6 +29,7 @@ from lockgate.database import pauses, session
 from lockgate.execution import django_seams
 from lockgate.facts import Key
 from lockgate.management import boundary
+from lockgate.redaction import masked
 from lockgate.testing import contents
 
 Say = Callable[[str], None]
@@ -51,7 +52,7 @@ def find(connection: BaseDatabaseWrapper, say: Say, *, keepdb: bool) -> str | No
         except contents.Unknowable as error:
             why = str(error)
         except Exception as error:  # a migration may do anything; creating the database itself will show it whole
-            why = f"{type(error).__name__}: {error}"
+            why = f"{type(error).__name__}: {masked(str(error))}"
     say(f"The test database for alias '{connection.alias}' is not copied from a template: {why}")
     return None
 

@@ -25,6 +25,7 @@ from psycopg import sql
 from lockgate import policy
 from lockgate.database import connect_failure, pauses, pg_tools, url
 from lockgate.errors import LockgateError
+from lockgate.redaction import masked
 
 _PREFIX = "lockgate_scratch"
 _REMEMBERING = ("contenttypes.ContentType", "sites.Site")  # whose managers keep rows for as long as the process lives
@@ -119,7 +120,7 @@ def _require(alias: str, source: str) -> None:
     except psycopg.Error as error:
         raise NoServer(
             f"the server of {source} cannot be reached",
-            why=str(error).strip(),
+            why=masked(str(error)).strip(),
             next_step="give the URL of a server that runs, with a role that may create databases",
         ) from error
 

@@ -10,7 +10,7 @@ import psycopg
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import Error as DatabaseError
 
-from lockgate import ledger
+from lockgate import ledger, redaction
 from lockgate.database import rights, session
 from lockgate.errors import Interrupted
 from lockgate.execution import django_seams, failures
@@ -33,7 +33,7 @@ def bring_up_ledger(gate: Gate, request: Request, found: Survey, progress: Progr
     """
     entries: list[Entry] = []
     if found.ledger_pending and request.app_label != "lockgate":
-        duties = Duties(gate.connection, progress, (), confirm, entries.append, gate.redact, gate.limits)
+        duties = Duties(gate.connection, progress, (), confirm, entries.append, gate.limits)
         executor = Executor(gate.connection, duties=duties, loader=found.loader)
         targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "lockgate"]
         executor.migrate(targets, executor.migration_plan(targets))
@@ -65,7 +65,7 @@ def open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Run:
         digest=found.digest if request.ordinary else "",
         host=socket.gethostname(),
         backend_pid=opened.info.backend_pid,
-        command=gate.redact(request.command),
+        command=redaction.sifted(request.command),
         lock_wait_seconds=waited,
     )
 
@@ -96,7 +96,7 @@ def _close(gate: Gate, opened: psycopg.Connection[object], run: Run, outcome: Ru
             return
         with contextlib.suppress(DatabaseError, psycopg.Error):
             django_seams.leave_transaction(gate.connection)
-            ledger.close_run(gate.connection.alias, run, outcome, gate.redact(error))
+            ledger.close_run(gate.connection.alias, run, outcome, error)
         return
     if ledger.exists(gate.connection):
         ledger.close_run(gate.connection.alias, run, outcome)

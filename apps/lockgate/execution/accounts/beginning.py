@@ -69,7 +69,7 @@ class Beginning:
             sqlstate = failures.sqlstate_of(error)
             if failures.connection_lost(error, sqlstate) or self.gate.connection.connection is None:
                 raise
-            self.gate.listen(SnapshotUnused(snapshot.name, self.gate.redact(failures.why(error, sqlstate))))
+            self.gate.listen(SnapshotUnused(snapshot.name, failures.why(error, sqlstate)))
             return self.ordinary()
         self.gate.listen(SnapshotLoaded(snapshot.name, len(self.progress.done), time.monotonic() - started))
         return self._keep(run)
@@ -101,7 +101,7 @@ class Beginning:
 
     def _without_ledger(self) -> Duties:
         gate, held = self.gate, self.found.held.keys()
-        return Duties(gate.connection, self.progress, held, self.confirm, nowhere, gate.redact, gate.limits)
+        return Duties(gate.connection, self.progress, held, self.confirm, nowhere, gate.limits)
 
     def _record(self, entry: Entry) -> None:
         connection = self.gate.connection

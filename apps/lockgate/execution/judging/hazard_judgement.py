@@ -44,7 +44,7 @@ def judge(found: Survey, gate: Gate, there: Collection[str]) -> None:
     try:
         judged = _hazards(found, there, gate.connection, gate.limits)
     except (Exception, SystemExit) as error:  # a third party's operation may do anything
-        why = gate.redact(failures.why(error, failures.sqlstate_of(error)))
+        why = failures.why(error, failures.sqlstate_of(error))
         if refuses:
             raise _unknown(why) from error
         gate.listen(HazardsUnknown(why))

@@ -259,7 +259,7 @@ def failure_kept(duties: Duties, step: Step) -> Iterator[None]:
         with contextlib.suppress(Exception):
             django_seams.leave_transaction(duties.connection)
             duties.confirm(inside=False)
-            duties.journal.end(step, Step.State.FAILED, duties.redact(failures.why(error, failures.sqlstate_of(error))))
+            duties.journal.end(step, Step.State.FAILED, failures.why(error, failures.sqlstate_of(error)))
         raise
 
 

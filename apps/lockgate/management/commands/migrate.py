@@ -70,7 +70,7 @@ class Command(boundary.Boundary, DjangoMigrate):
         )
         quiet = options["verbosity"] == 0 or bool(reads_only)
         console = boundary.console(self, options.get("log_format", "text"), quiet=quiet)
-        with live(console, self.stdout) as listen, gate.reached(connection, limits, listen, boundary.redact()) as gated:
+        with live(console, self.stdout) as listen, gate.reached(connection, limits, listen) as gated:
             if reads_only and not options["prune"]:
                 self._check(options)
                 self._read_only(gated, options)
@@ -163,9 +163,7 @@ class Command(boundary.Boundary, DjangoMigrate):
         limits = boundary.policy_in_force()
         if limits.extensions and not connection.in_atomic_block:
             console = boundary.console(self, "text", quiet=options["verbosity"] == 0)
-            run.migrate_ungated(
-                gate.already_open(connection, limits, console, boundary.redact()), self.request(options)
-            )
+            run.migrate_ungated(gate.already_open(connection, limits, console), self.request(options))
         elif limits.lazy_rendering:
             from lockgate.execution.rendering.executor import LazyExecutor  # noqa: PLC0415  as above
 

@@ -34,19 +34,18 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     if options["apply"] and not options["way"]:
         raise CommandError("--apply needs one of " + ", ".join(f"--{each}" for each in repair.WAYS))
     console = boundary.console(command, options["log_format"])
-    redact = boundary.redact()
     with (
         interruption.guarded(to_the_end=django_seams.called_from_command_line(command)),
-        reached(connection, boundary.policy_in_force(), console, redact) as gate,
+        reached(connection, boundary.policy_in_force(), console) as gate,
     ):
         found = repair.listed(gate, options["step"])
         for each in found:
-            command.stdout.write(redact(open_step(each)))
+            command.stdout.write(open_step(each))
         if not found:
             command.stdout.write("no step is open")
         elif options["apply"]:
             for line in repair.settle(gate, [each.step.pk for each in found], options["way"]):
-                command.stdout.write(redact(line))
+                command.stdout.write(line)
         else:
             command.stdout.write(_next(options))
 

@@ -119,7 +119,6 @@ def _duties(executor: Any, connection: Any, progress: Any) -> Any:
         "held": (),
         "confirm": lambda *, inside, lock=True: session.mark_of_transaction(connection) if inside and lock else None,
         "record": lambda entry: None,
-        "redact": lambda text: text,
         "limits": policy.Policy(),
         "gated": False,
     }
