@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,16 +74,25 @@ class Bench:
             with self.admin() as admin:
                 _drop(admin, name)
 
-    def run(self, runner: str, database: str, case: Case | None, *arguments: str, watch: Watch | None = None) -> Result:
+    def run(
+        self,
+        runner: str,
+        database: str,
+        case: Case | None,
+        *arguments: str,
+        watch: Watch | None = None,
+        first: Callable[[], object] = lambda: None,
+    ) -> Result:
         """``manage.py`` with these arguments, by default ``migrate --noinput``, to its end.
 
-        watch: where it has no ``strike`` of its own, it kills this runner.
+        watch: where it has no ``strike`` of its own, it kills this runner. first: what is done before that kill.
         """
         started = threading.Event()
         pid = 0
 
         def kill(backend: int) -> None:
             assert started.wait(60)
+            first()
             os.kill(pid, signal.SIGKILL)
 
         self.wire.watch = watch = watch or Watch()

@@ -88,6 +88,8 @@ def text(length: int = 100, **options: Any) -> models.CharField[Any, Any]:
 
 
 COUNT = ops.RunPython(sweep_functions.count_up, ops.RunPython.noop)
+COUNT_OUTSIDE = ops.RunPython(sweep_functions.count_up, sweep_functions.count_down)
+COUNT_WITHIN = ops.RunPython(sweep_functions.count_up, sweep_functions.count_down, atomic=True)
 BIG = models.BigAutoField(primary_key=True)
 LONG = models.Q(pages__gte=0)
 LONG_TABLE = "library_table_with_a_name_that_is_nearly_as_long_as_names_may_be"[:60]
@@ -346,4 +348,42 @@ ODD = (
     ),
 )
 
+# What is not atomic, with data in between that counts each application, forwards and backwards.
+COUNTED = (
+    case(
+        "Not atomic, counted: concurrent indexes",
+        postgres_operations.AddIndexConcurrently("Book", models.Index(fields=["pages"], name="one")),
+        COUNT_OUTSIDE,
+        postgres_operations.AddIndexConcurrently("Shelf", models.Index(fields=["code"], name="two")),
+        postgres_operations.RemoveIndexConcurrently("Book", "price_idx"),
+        atomic=False,
+    ),
+    case(
+        "Not atomic, counted: columns and checks",
+        add("extra", number(null=True)),
+        COUNT_WITHIN,
+        ops.AddConstraint("Book", check("c", LONG)),
+        COUNT_OUTSIDE,
+        unique("p", fields=["pages"], condition=LONG),
+        atomic=False,
+    ),
+    case(
+        "Not atomic, counted: defaults",
+        add("extra", number(default=7)),
+        COUNT_OUTSIDE,
+        add("more", text(9, default="none", db_index=True)),
+        COUNT_WITHIN,
+        atomic=False,
+    ),
+    case(
+        "Not atomic, counted: a foreign key and NOT NULL",
+        add("shelf", shelf(null=True, related_name="+")),
+        COUNT_OUTSIDE,
+        alter("isbn", text(20)),
+        atomic=False,
+    ),
+)
+
 CASES = (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS, *TABLES, *MIXED, *ODD)
+# Those that the sweep of single runs does not have are the sweep of two releases'.
+WRITTEN = (*CASES, *COUNTED)

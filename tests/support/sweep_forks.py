@@ -75,9 +75,9 @@ class Forks:
             text=True,
         )
 
-    def start(self, url: str, history: str, *arguments: str) -> int:
-        """Fork ``manage.py`` with these arguments against a database; its pid."""
-        self._say({"url": url, "history": history, "arguments": arguments})
+    def start(self, url: str, history: str, *arguments: str, release: str = "") -> int:
+        """Fork ``manage.py`` with these arguments against a database; its pid. release: its name, if it has one."""
+        self._say({"url": url, "history": history, "arguments": arguments, "release": release})
         return int(self._hear()["pid"])
 
     def finish(self) -> Result:
@@ -187,7 +187,7 @@ def _become_a_runner(out: int, err: int) -> None:
         os.dup2(source, target)
 
 
-def _run(url: str, history: str, arguments: list[str]) -> int:
+def _run(url: str, history: str, arguments: list[str], release: str) -> int:
     """What ``manage.py`` does, on the database and with the history that are asked for."""
     from django.conf import settings
     from django.db import connections
@@ -197,6 +197,8 @@ def _run(url: str, history: str, arguments: list[str]) -> int:
     from tests.support.sweep_cases import APP
 
     os.environ["DATABASE_URL"] = url
+    if release:
+        os.environ["LOCKGATE_RELEASE"] = release
     settings.MIGRATION_MODULES[APP] = f"histories.{history}"
     connections.settings["default"].update(parse(url))
     connections["default"] = connections.create_connection("default")

@@ -13,7 +13,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.writer import MigrationWriter
 
 from tests.support.sites import MANAGE
-from tests.support.sweep_cases import APP, CASES, LARGE_TABLE_BYTES, START, Case
+from tests.support.sweep_cases import APP, LARGE_TABLE_BYTES, START, WRITTEN, Case
 
 START_ONLY = "start"
 
@@ -41,14 +41,14 @@ def write(path: Path) -> Path:
     (path / "histories").mkdir()
     (path / "histories" / "__init__.py").touch()
     _history(path / "histories" / START_ONLY, None)
-    for case in CASES:
+    for case in WRITTEN:
         _history(path / "histories" / history(case), case)
     return path
 
 
 def history(case: Case) -> str:
     """The name of a case's history."""
-    return f"case_{CASES.index(case) + 1:02}"
+    return f"case_{WRITTEN.index(case) + 1:02}"
 
 
 def _history(folder: Path, case: Case | None) -> None:
