@@ -597,6 +597,29 @@ def test_a_router_that_would_keep_the_ledger_away_has_no_say(tmp_path: Path, sit
     assert_quick(site.run("migrate", LOCKGATE_EXPLAIN_START="1"))
 
 
+@pytest.mark.parametrize(
+    ("later", "why"),
+    [("migrations.py", "migrations.py has changed"), ("migrations/__init__.py", "plain/migrations is new")],
+)
+def test_an_app_whose_migrations_are_a_module_has_none(site: Site, later: str, why: str) -> None:
+    """As Django has it: only a package can have any."""
+    (plain := site.path / "plain").mkdir()
+    (plain / "__init__.py").touch()
+    (plain / "migrations.py").write_text("HOW = 'by hand'\n")
+    site.apps = (*site.apps, "plain")
+    site.write_settings()
+    site.migration("0001_initial", CREATE_COUNTER)
+    age(site.path)
+    for command in (("buildmanifest",), ("migrate", "--noinput")):
+        result = site.run(*command)
+        assert result.code == 0, result.text
+    explain = {"LOCKGATE_EXPLAIN_START": "1"}
+    assert_quick(site.migrate(**explain))
+    (plain / later).parent.mkdir(exist_ok=True)
+    (plain / later).write_text("HOW = 'by ourselves'\n")
+    assert_ordinary(site.migrate(**explain), why)
+
+
 def test_what_a_project_says_does_not_matter_is_not_compared(tmp_path: Path, site: Site) -> None:
     site.lockgate = {"MANIFEST_IGNORES": ["API_KEY", str(site.path / "notes.txt")]}
     site.extra_settings = (

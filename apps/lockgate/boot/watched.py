@@ -57,10 +57,13 @@ class Watched:
             if name is None:
                 continue
             try:
-                yield from map(str, importlib.import_module(name).__path__)
+                folders = getattr(importlib.import_module(name), "__path__", None)
             except ModuleNotFoundError:
+                folders = None
+            if folders is None:  # also where it is a module, migrations.py: Django finds none in it
                 folder = Path(each.path).joinpath(*name.removeprefix(f"{each.name}.").split("."))
                 self.lines.append(f"absent {manifest.encoded(str(folder))}")
+            yield from map(str, folders or ())
 
     def folders(self, kind: str, folders: Collection[str]) -> None:
         for folder in sorted(folders):
