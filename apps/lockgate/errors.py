@@ -85,6 +85,10 @@ class MigrationFailed(LockgateError):
     """a migration failed"""
 
 
+class FailedBefore(LockgateError):
+    """this release failed here before, and nothing has changed since"""
+
+
 class LocksNotAcquired(LockgateError):
     """a migration could not get the locks it needs"""
 

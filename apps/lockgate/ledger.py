@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import django
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Max, Prefetch
+from django.db.models import DurationField, ExpressionWrapper, F, Max, Prefetch
+from django.db.models.functions import Now
 from django.utils import timezone
 
 import lockgate
@@ -24,7 +25,7 @@ from lockgate.database.advisory_lock import HALVES
 from lockgate.database.sql import read
 from lockgate.errors import ReadRefused
 from lockgate.facts import Action, Fingerprint, Key, RunInterrupted
-from lockgate.models import OWN, Level, MigrationRecord, Run
+from lockgate.models import OWN, Failure, Level, MigrationRecord, Run
 
 ERROR_LIMIT = 2000  # characters: enough for WHAT and WHY of any error we print
 
@@ -39,6 +40,13 @@ class Entry:
     seconds: float
     fingerprint: Fingerprint
     attempts: int = 1
+
+
+class Standing(NamedTuple):
+    """A failure of the newest run of a release. age: by the server's clock."""
+
+    failure: Failure
+    age: timedelta
 
 
 def exists(connection: BaseDatabaseWrapper) -> bool:
@@ -74,6 +82,14 @@ def finished(alias: str, digest: str) -> bool:
     """Whether the newest run of this digest succeeded, post_migrate included."""
     newest = Run.objects.using(alias).filter(digest=digest).order_by("-id").values_list("outcome", flat=True).first()
     return newest == Run.Outcome.SUCCEEDED
+
+
+def standing_failure(alias: str, digest: str) -> Standing | None:
+    """What the newest run of this digest failed at, where that would repeat; None for any other end of it."""
+    newest = Run.objects.using(alias).filter(digest=digest).order_by("-id").values("id")[:1]
+    age = ExpressionWrapper(Now() - F("failed_at"), output_field=DurationField())
+    found = Failure.objects.using(alias).filter(run_id=newest).select_related("run").annotate(age=age).first()
+    return Standing(found, found.age) if found else None
 
 
 def fingerprints(alias: str) -> dict[Key, Fingerprint]:
@@ -169,6 +185,13 @@ def record_found(alias: str, run: Run, found: Mapping[Key, Fingerprint], action:
 def close_run(alias: str, run: Run, outcome: Run.Outcome, error: str = "") -> None:
     run.outcome, run.ended_at, run.error = outcome, timezone.now(), error[:ERROR_LIMIT]
     run.save(using=alias, update_fields=("outcome", "ended_at", "error"))
+
+
+def record_failure(alias: str, run: Run, work: str, operation: str, files: Mapping[str, str]) -> None:
+    """What a run that is about to be closed as failed would fail at again."""
+    Failure.objects.using(alias).bulk_create(
+        [Failure(run_id=run.pk, work=work, operation=operation[:ERROR_LIMIT], files=dict(files))]
+    )
 
 
 def has_levels(connection: BaseDatabaseWrapper) -> bool:

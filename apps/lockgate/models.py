@@ -76,6 +76,22 @@ class Level(Own):
         return f"level of run {self.pk}: {self.checksum[:12]}"
 
 
+class Failure(Own):
+    """What a run failed at that would fail again: while nothing of it changes, other runners need not find out.
+
+    A table of its own, as Level is.
+    """
+
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, primary_key=True, related_name="failure")
+    work = models.CharField(max_length=64, help_text="sha256 over all that is known to decide over it")
+    operation = models.TextField(blank=True, help_text="of the migration, or the step, that failed")
+    files = models.JSONField(default=dict, help_text="sha256 of the project's files that the error came through")
+    failed_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"failure of run {self.pk}: {self.operation}"
+
+
 class MigrationRecord(Own):
     """One migration applied, unapplied or faked by a run; met as applied already (``baseline``), or loaded."""
 
@@ -151,4 +167,4 @@ class Step(Own):
 
 
 # What is written about runs, and is no part of what they bring about.
-OWN = (Run, Level, MigrationRecord, Step)
+OWN = (Run, Level, Failure, MigrationRecord, Step)

@@ -36,6 +36,10 @@ class Policy:
     wait_for_migrations: timedelta = timedelta(seconds=1200)
     # Extensions the gate creates where they are missing.
     extensions: tuple[str, ...] = ()
+    # How long a failure that repeats by nature is not repeated by the next start of the same release. Three times the
+    # longest pause of Kubernetes' CrashLoopBackOff (300 s): each replica comes by meanwhile, and one tries again
+    # unasked soon after somebody has mended the data.
+    failure_stands: timedelta = timedelta(seconds=900)
     # Applied migrations this release does not have. An old container must be able to restart after a roll-out,
     # but two histories that have diverged must not be mixed unattended.
     on_ahead: OnAhead = "allow-when-current"
@@ -88,6 +92,7 @@ OPTIONS = (
     Option("LOCK_WAIT_SECONDS", "wait_for_lock", "LOCKGATE_LOCK_WAIT_SECONDS"),
     Option("LOCK_REPORT_SECONDS", "report_lock_wait", "LOCKGATE_LOCK_REPORT_SECONDS"),
     Option("WAIT_FOR_MIGRATIONS_SECONDS", "wait_for_migrations", "LOCKGATE_WAIT_FOR_MIGRATIONS_SECONDS"),
+    Option("FAILURE_STANDS_SECONDS", "failure_stands", "LOCKGATE_FAILURE_STANDS_SECONDS"),
     Option("EXTENSIONS", "extensions"),
     Option("ON_AHEAD", "on_ahead", "LOCKGATE_ON_AHEAD", get_args(OnAhead)),
     Option("ON_EDITED", "on_edited", "LOCKGATE_ON_EDITED", get_args(OnEdited)),
@@ -115,9 +120,6 @@ FACTS_LOCK_TIMEOUT = timedelta(seconds=1)
 # Where a snapshot is looked for, beside manage.py; and what switches it off.
 SNAPSHOT_NAME = "lockgate-snapshot.sql"
 NO_SNAPSHOT = "none"
-# Bytes of a snapshot, which is read whole before any of it is run: a thousand tables are about 1 MiB, and this much a
-# container has to spare.
-SNAPSHOT_LARGEST = 64 << 20
 # The schema that a snapshot's tables are in. Others go where it says; this one is where names without a schema go.
 PUBLIC_SCHEMA = "public"
 # Databases that a build of a snapshot left behind, because it was killed, are dropped by another build after this time.
@@ -163,8 +165,6 @@ LADDER_PAUSE_GROWTH = 1.6
 BLOCKERS_POLL = timedelta(milliseconds=25)
 # Attempts of one run at a step that is not a matter of locks alone: what failed three times will fail again.
 STEP_ATTEMPTS = 3
-# An index that nobody builds any more, by the server's progress view, may become valid within this: by one commit.
-BUILD_ENDS_WITHIN = timedelta(milliseconds=500)
 # Characters of a statement in a message: enough to find it in its file.
 STATEMENT_SHOWN = 200
 # Of a long one, what is looked at to find those: past a licence at its head, short of a dump.

@@ -35,6 +35,7 @@ class Request(NamedTuple):
     dry_run: has Django validate and plan, without output. check: runs the system checks that matter to a run.
     work: has Django do it. command: its arguments, for the ledger. contract: also does what earlier releases left.
     snapshot: finds what an empty database may be filled from. portable: leaves out what depends on its environment.
+    retry: whether what failed before is to be tried again in any case.
     """
 
     ordinary: bool
@@ -48,6 +49,7 @@ class Request(NamedTuple):
     contract: bool = False
     snapshot: Callable[[Gate, Survey, Request], Snapshot | None] | None = None
     portable: bool = False
+    retry: bool = False
 
 
 class Snapshot(Protocol):

@@ -216,8 +216,7 @@ def _blocker(holder: LockHolder) -> Blocker:
         holder.application,
         state,
         holder.transaction_seconds,
+        holder.statement,
         holder.table,
         holder.mode,
-        holder.role,
-        holder.command,
     )

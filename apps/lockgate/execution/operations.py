@@ -55,7 +55,7 @@ def followed(
 @contextlib.contextmanager
 def statements_noted(progress: Progress, connection: BaseDatabaseWrapper, judge: Judge | None = None) -> Iterator[None]:
     """Note the statement that failed last, and that none has since, for the length of the block."""
-    progress.operation = progress.statement = progress.sql = ""
+    progress.operation = progress.statement = ""
 
     def note(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
         try:
@@ -63,10 +63,9 @@ def statements_noted(progress: Progress, connection: BaseDatabaseWrapper, judge:
             if judge:
                 judge.after_statement()
         except BaseException:
-            progress.sql = str(sql)
-            progress.statement = shortened(progress.sql)
+            progress.statement = shortened(str(sql))
             raise
-        progress.statement = progress.sql = ""
+        progress.statement = ""
         return result
 
     with connection.execute_wrapper(note):

@@ -24,7 +24,7 @@ from lockgate.database import advisory_lock, extensions, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
 from lockgate.execution import django_seams, failures, interruption
 from lockgate.execution.gate import Gate, Request
-from lockgate.execution.judging import judgement, survey
+from lockgate.execution.judging import judgement, standing, survey
 from lockgate.execution.judging.survey import Survey
 from lockgate.execution.progress import Progress
 from lockgate.facts import Ended, ExtensionOutcome, LockAcquired, NothingPending, Runner
@@ -42,6 +42,7 @@ def migrate(gate: Gate, request: Request) -> None:
     if request.ordinary and before.current and not request.contract:
         _nothing_pending(before, gate, behind=False)
         return
+    standing.refuse(gate, request, before)
     request.check()
     pooler.refuse(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
@@ -102,6 +103,7 @@ def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
 
 
 def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> None:
+    standing.refuse(gate, request, before)  # the run that was waited for may have failed just there
     refused = _create_extensions(gate, before)
     found = survey.read(gate, request, before)
     found.outcomes.update(refused)
@@ -155,6 +157,8 @@ def _explained(gate: Gate, progress: Progress) -> Iterator[None]:
             raise  # Django's refusal of what was asked for: it says all there is to say
         _settle(gate, progress)
         explained = failures.explain(error, progress)
+        if progress.stands:
+            explained.next_step += f"\n{standing.RETRY}"
         if explained is error:
             raise
         raise explained from error

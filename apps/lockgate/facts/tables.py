@@ -70,6 +70,7 @@ class SessionFacts(NamedTuple):
     state: str
     transaction_seconds: float
     modes: tuple[str, ...] = ()
+    statement: str = ""
 
 
 class TableFacts(NamedTuple):

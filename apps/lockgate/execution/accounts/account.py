@@ -18,6 +18,7 @@ from lockgate.execution.accounts import level
 from lockgate.execution.duties import Confirm, Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
+from lockgate.execution.judging import standing
 from lockgate.execution.judging.survey import Survey
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key, RightsFound
@@ -82,6 +83,9 @@ def closing(gate: Gate, request: Request, found: Survey, run: Run, progress: Pro
     except (Exception, SystemExit) as error:
         where = f"{progress.current}: " if progress.current else ""
         _close(gate, opened, run, Run.Outcome.FAILED, where + failures.why(error, failures.sqlstate_of(error)))
+        if gate.connection.connection is opened and not opened.closed:
+            with contextlib.suppress(DatabaseError, psycopg.Error):
+                standing.record(gate, found, run, error, progress)
         raise
     else:
         if request.ordinary:

@@ -62,14 +62,7 @@ class _Watch:
         if self.ended.is_set():
             return
         blockers = tuple(
-            Blocker(
-                each["pid"],
-                each["application"],
-                each["state"],
-                each["transaction_seconds"],
-                role=each["role"],
-                command=each["command"],
-            )
+            Blocker(each["pid"], each["application"], each["state"], each["transaction_seconds"], each["statement"])
             for each in row["blockers"]
         )
         done, total = row["blocks_done"] or 0, row["blocks_total"] or 0

@@ -37,6 +37,11 @@ class Command(boundary.Boundary, DjangoMigrate):
             help="Also do what earlier runs left for the time when the release before them is gone.",
         )
         parser.add_argument(
+            "--retry",
+            action="store_true",
+            help="Try again what this release failed at before, whether or not anything has changed.",
+        )
+        parser.add_argument(
             "--wait-seconds",
             type=float,
             help="How long to wait for the server (LOCKGATE_WAIT_SECONDS, default 60).",
@@ -111,6 +116,7 @@ class Command(boundary.Boundary, DjangoMigrate):
             check=lambda: self._check(options),
             work=lambda: self._work(options, silent=silent),
             contract=bool(options.get("contract")),
+            retry=bool(options.get("retry") or options.get("fake_initial")),
             snapshot=self._snapshot,
             command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
         )
