@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from logging import getLevelNamesMapping
 from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "apps"))
@@ -31,7 +33,6 @@ bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 # Two workers, so that one that restarts does not stop the service. Not from the number of CPUs: a container
 # sees the host's, not its own share. Each thread of each worker may hold a database connection: 2 x 4 for a
 # container, of the 100 that PostgreSQL has by default.
-worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "4"))
 
@@ -82,6 +83,54 @@ def on_starting(server: Any) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
 
+
+_LIVEZ = (b"GET /livez HTTP/1.", b"HEAD /livez HTTP/1.")
+_LONGEST_PROBE = 4096  # bytes of a request: a kubelet's has some 150
+_LIVE = b'{"live": true}'
+_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+    b"Cache-Control: max-age=0, no-cache, no-store, must-revalidate, private\r\nConnection: close\r\n\r\n" % len(_LIVE)
+)
+_DATA_WITHIN = 1  # second: whoever connects and says nothing is passed on after about this
+
+
+class LiveWorker(ThreadWorker):
+    """Answers /livez itself, in the loop that the arbiter watches, and not after the requests that wait for a thread.
+
+    A database that accepts and never answers keeps every thread, for longer than a probe has patience; a restart of
+    every container would be the last thing that helps. Where this does not know a request at once (one on a connection
+    that is kept, or that comes in pieces), Django answers, in its turn.
+    """
+
+    def init_process(self) -> None:
+        # Linux: a connection is accepted with its request there already, so that it can be looked at.
+        for each in self.sockets if hasattr(socket, "TCP_DEFER_ACCEPT") else ():
+            if each.family != socket.AF_UNIX:
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DATA_WITHIN)
+        super().init_process()
+
+    def enqueue_req(self, conn: TConn) -> None:
+        if conn.initialized or not _answered(conn.sock):
+            super().enqueue_req(conn)
+            return
+        self.nr_conns -= 1
+        conn.close()
+
+
+def _answered(client: socket.socket) -> bool:
+    """Whether a connection begins with a whole request for /livez; then it has been answered."""
+    try:
+        request = client.recv(_LONGEST_PROBE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        if not request.startswith(_LIVEZ) or not request.endswith(b"\r\n\r\n"):
+            return False
+        client.recv(len(request))  # what is left unread would cut the answer off
+        client.send(_ANSWER if request.startswith(b"HEAD") else _ANSWER + _LIVE, socket.MSG_DONTWAIT)
+    except OSError:  # nothing was said yet; or it is gone, as its thread will see
+        return False
+    return True
+
+
+worker_class = LiveWorker
 
 _STOPS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 

@@ -120,6 +120,9 @@ FACTS_LOCK_TIMEOUT = timedelta(seconds=1)
 # Where a snapshot is looked for, beside manage.py; and what switches it off.
 SNAPSHOT_NAME = "lockgate-snapshot.sql"
 NO_SNAPSHOT = "none"
+# Bytes of a snapshot, which is read whole before any of it is run: a thousand tables are about 1 MiB, and this much a
+# container has to spare.
+SNAPSHOT_LARGEST = 64 << 20
 # The schema that a snapshot's tables are in. Others go where it says; this one is where names without a schema go.
 PUBLIC_SCHEMA = "public"
 # Databases that a build of a snapshot left behind, because it was killed, are dropped by another build after this time.
@@ -165,6 +168,8 @@ LADDER_PAUSE_GROWTH = 1.6
 BLOCKERS_POLL = timedelta(milliseconds=25)
 # Attempts of one run at a step that is not a matter of locks alone: what failed three times will fail again.
 STEP_ATTEMPTS = 3
+# An index that nobody builds any more, by the server's progress view, may become valid within this: by one commit.
+BUILD_ENDS_WITHIN = timedelta(milliseconds=500)
 # Characters of a statement in a message: enough to find it in its file.
 STATEMENT_SHOWN = 200
 # Of a long one, what is looked at to find those: past a licence at its head, short of a dump.

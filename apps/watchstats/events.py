@@ -27,13 +27,22 @@ LONGEST = timedelta(days=7)  # a player left paused over a holiday
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 
+def in_utc(moment: datetime) -> datetime:
+    """PostgreSQL refuses offsets of 16 hours and more, which ISO 8601 and Python allow."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be in the years 1 to 9999 of UTC") from None
+
+
 def plausible(moment: datetime) -> datetime:
     if not OLDEST <= moment <= datetime.now(UTC) + CLOCK_SKEW:
         raise ValueError(f"must be between {OLDEST:%Y-%m-%d} and now")
     return moment
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(plausible)]
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+Moment = Annotated[Instant, AfterValidator(plausible)]
 
 
 def text(max_length: int, min_length: int = 1) -> StringConstraints:

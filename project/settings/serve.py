@@ -22,6 +22,9 @@ from project.settings.base import INSTALLED_APPS as MIGRATED_APPS
 
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 CONNECT_TIMEOUT_SECONDS = 5  # while the database is down, a request ends in 503, not in the proxy's timeout
+# A network that is gone ends what a request waits for in about as long as a proxy has patience: data that was sent and
+# nobody takes (ms), and silence while an answer is waited for (s).
+NETWORK_LOST = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 HSTS_SECONDS = 30 * 24 * 3600  # long enough to protect between visits, short enough to be taken back
 
 
@@ -134,6 +137,7 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            **NETWORK_LOST,
             **environment.database_url.get("OPTIONS", {}),
         },
     }

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Iterator
+
+import psycopg
 import pytest
 
+from lockgate.database.advisory_lock import KEY
+from lockgate.facts import Holder
 from tests.postgres.test_ladder import CREATE
-from tests.support.sites import Site
+from tests.support.databases import Database
+from tests.support.sites import Site, finish
 
 SECRET = "ada@example.org"  # a value of a row
 MAIL = 'migrations.AddField("Counter", "mail", models.CharField(max_length=40, null=True, unique=True))'
@@ -84,3 +94,100 @@ def test_a_detail_that_names_objects_is_told(counter: Site) -> None:
     counter.database.execute("CREATE VIEW seen AS SELECT mail FROM shop_counter")
     counter.migration("0002_drop", 'migrations.RunSQL("ALTER TABLE shop_counter DROP COLUMN mail")')
     assert "DETAIL:  view seen depends on column mail of table shop_counter" in counter.migrate().err
+
+
+ADD_COLUMN = 'migrations.AddField("Counter", "note", models.IntegerField(null=True))'
+CLAIM = "lockgate 20260101T000000Z release9 example.org"
+BUILD = 'AddIndexConcurrently("Counter", models.Index(fields=["value"], name="counter_value"))'
+OF_OTHERS = f"SELECT count(*), '{SECRET}' FROM shop_counter"
+
+
+@pytest.mark.parametrize(
+    ("statement", "command"),
+    [(OF_OTHERS, "SELECT"), (f"/* {SECRET} */ {OF_OTHERS}", ""), (f"WITH a AS ({OF_OTHERS}) TABLE a", "WITH")],
+    ids=["plain", "comment", "with"],
+)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_blockers_statement_is_not_told(counter: Site, statement: str, command: str, form: str) -> None:
+    counter.migration("0002_note", ADD_COLUMN)
+    with counter.database.connect() as blocker:
+        role = blocker.info.user
+        blocker.execute("BEGIN")
+        blocker.execute(statement)
+        result = counter.migrate(
+            "--log-format", form, LOCKGATE_LOCK_ATTEMPTS_SECONDS="1.5", LOCKGATE_LOCK_REPORT_SECONDS="0.5"
+        )
+    assert result.code == 1
+    assert "waits, out of the way of others, for pid" in result.out
+    assert SECRET not in result.text
+    assert f'role "{role}"' in result.err.replace('\\"', '"')
+    assert (f"last {command}" in result.err) == bool(command)
+
+
+def test_the_statement_of_whoever_a_build_waits_for_is_not_told(counter: Site) -> None:
+    imports = "from django.contrib.postgres.operations import AddIndexConcurrently"
+    counter.migration("0002_build", BUILD, atomic="False", imports=imports)
+    with counter.database.connect() as other:
+        role = other.info.user
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute(OF_OTHERS)
+        runner = counter.start("migrate", "--noinput", "--log-format", "json")
+        said = next(line for line in runner.stdout or () if "step_progress" in line and '"pid"' in line)
+        other.execute("ROLLBACK")
+        assert finish(runner).code == 0
+    assert SECRET not in said
+    (blocker,) = json.loads(said)["blockers"]
+    assert blocker["command"] == "SELECT"
+    assert blocker["role"] == role
+
+
+@pytest.mark.parametrize("arguments", [("migrate", "--plan"), ("migrate", "--plan", "--log-format", "json")])
+def test_a_plan_tells_no_session_s_statement(counter: Site, arguments: tuple[str, ...]) -> None:
+    counter.migration("0002_note", ADD_COLUMN)
+    with counter.database.connect() as other:
+        other.execute("BEGIN")
+        other.execute(OF_OTHERS)
+        time.sleep(5.5)  # policy.SESSION_OF_INTEREST
+        result = counter.run(*arguments)
+        assert str(other.info.backend_pid) in result.text
+    assert SECRET not in result.text
+
+
+def test_a_guest_with_the_lock_is_told_as_that_whatever_it_calls_itself(counter: Site) -> None:
+    counter.migration("0002_note", ADD_COLUMN)
+    with guest(counter.database) as (name, url), psycopg.connect(url, application_name=CLAIM) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [KEY])
+        result = counter.migrate(LOCKGATE_LOCK_WAIT_SECONDS="2")
+        pid = session.info.backend_pid
+    assert result.code == 1
+    assert "release9" not in result.text
+    assert f'held by pid {pid} (role "{name}", which may not write what is applied' in result.out
+    assert "no session of Lockgate's" in result.err
+    assert f"SELECT pg_terminate_backend({pid});" in result.err
+    assert "REVOKE CONNECT ON DATABASE" in result.err
+
+
+def test_a_role_that_may_migrate_is_believed(counter: Site) -> None:
+    counter.migration("0002_note", ADD_COLUMN)
+    with guest(counter.database) as (name, url), psycopg.connect(url, application_name=CLAIM) as session:
+        counter.database.execute(f'GRANT INSERT ON django_migrations TO "{name}"')
+        session.execute("SELECT pg_advisory_lock(%s)", [KEY])
+        result = counter.migrate(LOCKGATE_LOCK_WAIT_SECONDS="2")
+        counter.database.execute(f'REVOKE INSERT ON django_migrations FROM "{name}"')
+    assert "release release9 on example.org, since 2026-01-01 00:00:00 UTC" in result.err
+
+
+def test_a_prepared_transaction_with_the_lock_is_told_as_that() -> None:
+    found = Holder(None, None, None, None, None, None, "", None, able=False)
+    assert str(found) == "a prepared transaction, which is none of Lockgate's"
+
+
+@contextlib.contextmanager
+def guest(database: Database) -> Iterator[tuple[str, str]]:
+    """A role that may connect, and nothing else, and its URL."""
+    name, password = f"guest_{secrets.token_hex(4)}", secrets.token_hex(8)
+    database.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}'")
+    try:
+        yield name, database.url_as(user=name, password=password)
+    finally:
+        database.execute(f'DROP ROLE "{name}"')

@@ -13,16 +13,12 @@ from project import embedded
 from tests.support import databases, everything, schema, servers
 from tests.support.databases import Database
 from tests.support.processes import until
+from tests.support.quick import vouch
+from tests.support.quick import with_snapshot as build
 from tests.support.sites import ADD_COLUMN, COUNT_UP, CREATE_COUNTER, ROOT, SEED_COUNTER, Result, Site, finish
 
 SNAPSHOT = "lockgate-snapshot.sql"
 STOCK = ROOT / "tests" / "conformance" / "stock.py"
-
-
-def build(site: Site, *arguments: str) -> Path:
-    built = site.run("buildsnapshot", *arguments)
-    assert built.code == 0, built.text
-    return site.path / SNAPSHOT
 
 
 def loaded(result: Result) -> bool:
@@ -83,7 +79,11 @@ def test_watchstats_is_the_same(server: str, tmp_path: Path, monkeypatch: pytest
     site = Site(tmp_path, ours)
     stock.execute("CREATE EXTENSION vector")  # Lockgate does, where stock Django fails
     settings = {"DJANGO_SETTINGS_MODULE": "project.settings.migrate", "PYTHONPATH": f"{ROOT}:{ROOT / 'apps'}"}
-    assert site.run("buildsnapshot", **settings).code == 0
+    snapshot = site.path / SNAPSHOT
+    assert site.run("buildsnapshot", "--output", str(snapshot), **settings).code == 0
+    settings["LOCKGATE_SNAPSHOT"] = str(snapshot)
+    built = site.run("buildmanifest", **settings)
+    assert built.code == 0, built.text
     assert loaded(site.migrate(**settings))
     ended = subprocess.run(
         [sys.executable, "-P", str(STOCK), "migrate"],
@@ -207,6 +207,7 @@ def test_a_migration_that_depends_on_its_environment_runs_after_the_load(site: S
     built = site.run("buildsnapshot")
     assert built.code == 0, built.text
     assert "shop.0002_here is held: it says that it depends on its environment" in built.err
+    vouch(site)
     result = site.migrate()
     assert loaded(result)
     assert "applied shop.0002_here" in result.out

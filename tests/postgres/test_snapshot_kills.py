@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 from tests.support import databases, schema
 from tests.support.databases import Database
 from tests.support.processes import lock_is_free, until
-from tests.support.quick import NAP, nap
+from tests.support.quick import NAP, nap, with_snapshot
 from tests.support.sites import CREATE_COUNTER, SEED_COUNTER, Site, finish
 
 SNAPSHOT = "lockgate-snapshot.sql"
@@ -33,8 +32,7 @@ def slow(site: Site) -> Site:
     """A project whose snapshot takes half a second to load, or as a test wants: in the middle a view is filled."""
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
     site.migration("0002_slow", SLOW.format(NAP))
-    built = site.run("buildsnapshot")
-    assert built.code == 0, built.text
+    with_snapshot(site)
     nap(site.database, 0.5)
     return site
 
@@ -121,20 +119,6 @@ def test_in_a_receiver_before_or_after_it(slow: Site, receiver: str, tmp_path: P
     ended_well(slow)
     outcomes = slow.database.rows("SELECT outcome FROM lockgate_run ORDER BY id")
     assert outcomes == [("succeeded",)] if receiver == "pre_migrate" else [("interrupted",), ("succeeded",)]
-
-
-def test_a_file_that_changes_while_it_is_loaded_is_rolled_back(slow: Site) -> None:
-    path = slow.path / SNAPSHOT
-    nap(slow.database, 4)
-    process = slow.start("migrate", "--noinput")
-    until(lambda: sleeping(slow.database), "the load has come to the view")
-    with path.open("ab") as file:
-        file.write(b"-- more\n")
-        os.fsync(file.fileno())
-    result = finish(process)
-    assert result.code == 0, result.text
-    assert "it was changed while it was loaded" in result.out
-    assert "applied shop.0002_slow" in result.out
 
 
 def sleeping(database: Database) -> bool:

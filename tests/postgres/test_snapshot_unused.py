@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lockgate.boot import manifest
 from tests.support import databases, schema, servers
 from tests.support.databases import Database
+from tests.support.quick import vouch, with_snapshot
 from tests.support.servers import PASSWORD, WRONG_PASSWORD, assert_no_secret
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Result, Site
 
@@ -25,8 +28,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = Site(tmp_path_factory.mktemp("built"), databases.create())
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
     site.migration("0002_more", MORE)
-    done = site.run("buildsnapshot")
-    assert done.code == 0, done.text
+    with_snapshot(site)
     assert site.database.applied() == []
     site.database.drop()
     return site.path
@@ -58,7 +60,17 @@ def rewrite(site: Site, **changes: object) -> None:
     begin = str(changes.pop("body", "")).encode()
     line = f"-- {json.dumps({**json.loads(header[3:]), **changes})}\n".encode()
     rest = begin + body
-    path.write_bytes(b"%s\n-- sha256 %s\n%s%s" % (title, hashlib.sha256(line + rest).hexdigest().encode(), line, rest))
+    checksum = hashlib.sha256(line + rest).hexdigest()
+    path.write_bytes(b"%s\n-- sha256 %s\n%s%s" % (title, checksum.encode(), line, rest))
+    vouched_for(site, checksum)
+
+
+def vouched_for(site: Site, checksum: str) -> None:
+    """The manifest as if it had been made with a snapshot of this checksum."""
+    path = site.path / manifest.NAME
+    text = re.sub(r'(?<="snapshot )(\S+) \S+', rf"\1 {checksum}", path.read_text())
+    body, _, rest = text.partition('\n"sum ')
+    path.write_text(f'{body}\n"sum {manifest._sum(body)}"{rest.partition(chr(34))[2]}')
 
 
 def test_it_is_used_where_nothing_is_in_the_way(site: Site) -> None:
@@ -290,6 +302,7 @@ def test_a_build_shows_no_password(site: Site) -> None:
         assert done.code == 0, done.text
         assert_no_secret(done.text, (site.path / SNAPSHOT).read_text())
         assert PASSWORD not in done.text
+        vouch(site)
         assert f"from {SNAPSHOT} in" in site.migrate(DATABASE_URL=database.url).out
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.support import databases, schema
 from tests.support.databases import Database
 from tests.support.processes import until
+from tests.support.quick import with_snapshot
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Result, Site, finish
 
 CREATED = "Creating template 'test_lockgate_"
@@ -240,7 +241,7 @@ def test_what_is_in_a_copy_is_what_django_makes(project: Site) -> None:
 
 def test_the_snapshot_fills_the_template_where_it_fits(project: Site) -> None:
     project.migration("0002_slow", 'migrations.RunSQL("SELECT pg_sleep(2)", "")')
-    assert project.run("buildsnapshot").code == 0
+    with_snapshot(project)
     process = project.start("test", "--noinput")
     seen = False
     while process.poll() is None:

@@ -102,6 +102,25 @@ def quick(folder: Path) -> Iterator[Quick]:
         site.database.drop()
 
 
+def with_snapshot(site: Site, *arguments: str) -> Path:
+    """Build a snapshot, and the manifest that has its checksum; returns it. Starts take the ordinary path all the same.
+
+    arguments: of ``buildsnapshot``.
+    """
+    built = site.run("buildsnapshot", *arguments)
+    assert built.code == 0, built.text
+    vouch(site)
+    return site.path / "lockgate-snapshot.sql"
+
+
+def vouch(site: Site) -> None:
+    """Build the manifest, then let it be older than the code: what it says of the snapshot is as true as before."""
+    age(site.path)
+    built = site.run("buildmanifest")
+    assert built.code == 0, built.text
+    (site.path / f"newer_{time.time_ns()}.py").touch()
+
+
 def nap(database: Database, seconds: float) -> None:
     """Let statements that sleep for NAP sleep so long, in every session that begins from now on."""
     database.execute(f"ALTER DATABASE \"{database.name}\" SET shop.nap = '{seconds}'")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import servers
+from tests.support import relays, servers
 from tests.support.processes import until
+from tests.support.sites import ROOT
 
 CONFIG = Path(__file__).parents[2] / "docker" / "gunicorn.conf.py"
 PATIENCE = 60.0  # seconds for an end that takes one; requests in flight may have half of them
@@ -45,7 +48,9 @@ def port() -> int:
 
 
 class Gunicorn:
-    def __init__(self, directory: Path, port: int, settings: str = "project.settings.migrate") -> None:
+    def __init__(
+        self, directory: Path, port: int, settings: str = "project.settings.migrate", **environment: str
+    ) -> None:
         (directory / "tiny.py").write_text(APPLICATION)
         self.url = f"http://127.0.0.1:{port}"
         self.log = directory / "log"
@@ -59,6 +64,7 @@ class Gunicorn:
                     "PORT": str(port),
                     "WEB_CONCURRENCY": "2",
                     "DJANGO_SETTINGS_MODULE": settings,
+                    **environment,
                 },
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -105,6 +111,121 @@ def test_a_stop_lets_requests_in_flight_finish(gunicorn: Gunicorn) -> None:
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.endswith(b"served")
     assert gunicorn.process.wait(timeout=PATIENCE) == 0
+
+
+class Black:
+    """A service whose database accepts connections and never says a word."""
+
+    def __init__(self, port: int, hole: int, log: Path) -> None:
+        self.port = port
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PORT": str(port),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'apps'}",
+            "DJANGO_SETTINGS_MODULE": "project.settings.serve",
+            "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{hole}/none",
+            "SECRET_KEY": "s" * 50,
+            "ALLOWED_HOSTS": "localhost",
+            "INGEST_TOKEN": "t" * 24,
+        }
+        command = [sys.executable, "-m", "gunicorn", "--config", CONFIG, "project.wsgi"]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+
+    def get(self, path: str, timeout: float) -> tuple[int, bytes]:
+        """Raises OSError where the answer takes longer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Authorization": f"Bearer {'t' * 24}"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def lives(self) -> bool:
+        with contextlib.suppress(OSError):
+            return self.get("/livez", 20) == (200, b'{"live": true}')
+        return False
+
+    def ask(self) -> None:
+        with contextlib.suppress(OSError):
+            self.get("/api/playbacks", PATIENCE)
+
+
+@pytest.fixture
+def black(tmp_path: Path, port: int) -> Iterator[Black]:
+    with relays.relay(relays.silent) as hole:
+        service = Black(port, hole.port, tmp_path / "log")
+        try:
+            until(service.lives, "it serves")
+            yield service
+        finally:
+            service.process.kill()
+            service.process.wait()
+
+
+def test_liveness_does_not_queue_behind_requests_that_wait_for_a_database(black: Black) -> None:
+    """Of 40 requests, 8 have a thread, for the 5 s of an attempt to connect; a probe has 3 s of patience."""
+    for _ in range(40):
+        threading.Thread(target=black.ask, daemon=True).start()
+    time.sleep(1)  # they are there, and will be for 20 s
+    for _ in range(20):
+        assert black.get("/livez", 3) == (200, b'{"live": true}')
+    with pytest.raises(OSError, match="timed out"):
+        black.get("/readyz", 3)
+
+
+@pytest.fixture
+def busy(tmp_path: Path, port: int) -> Iterator[Gunicorn]:
+    """One worker with one thread, which has something to do for two seconds."""
+    made = Gunicorn(tmp_path, port, WEB_CONCURRENCY="1", WEB_THREADS="1")
+    made.wait_until_it_serves()
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+        client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+        until((tmp_path / "in_flight").exists, "the request is in flight")
+        yield made
+    made.process.kill()
+    made.process.wait()
+
+
+@pytest.mark.parametrize(
+    ("request_", "by_django"),
+    [
+        (b"GET /livez HTTP/1.1\r\nHost: 10.0.0.7:8000\r\nUser-Agent: kube-probe/1.30\r\n\r\n", False),
+        (b"GET /livez HTTP/1.0\r\n\r\n", False),
+        (b"HEAD /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", False),
+        (b"GET /livez/more HTTP/1.0\r\n\r\n", True),
+        (b"GET /livez?more HTTP/1.0\r\n\r\n", True),
+        (b"GET /readyz HTTP/1.0\r\n\r\n", True),
+        (b"POST /livez HTTP/1.0\r\n\r\n", True),
+        (b"GET /livez HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody", True),
+    ],
+)
+def test_a_request_for_liveness_alone_is_answered_before_its_turn(
+    busy: Gunicorn, port: int, request_: bytes, by_django: bool
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+        client.sendall(request_)
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n") or by_django
+    assert (b"served" in answer or b"text/plain" in answer) == by_django
+    assert answer.endswith(b'\r\n\r\n{"live": true}') == (not by_django and request_.startswith(b"GET"))
+
+
+def test_a_request_in_pieces_is_answered_in_its_turn(gunicorn: Gunicorn, port: int) -> None:
+    gunicorn.wait_until_it_serves()
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+        for piece in (b"GET /liv", b"ez HTTP/1.0\r\n", b"\r\n"):
+            client.sendall(piece)
+            time.sleep(0.1)
+        assert b"".join(iter(lambda: client.recv(4096), b"")).endswith(b"served")
+
+
+def test_who_connects_and_says_nothing_keeps_nobody_from_being_served(gunicorn: Gunicorn, port: int) -> None:
+    gunicorn.wait_until_it_serves()
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+        with urllib.request.urlopen(f"{gunicorn.url}/livez", timeout=PATIENCE) as response:
+            assert response.read() == b'{"live": true}'
 
 
 def test_everything_it_writes_is_json_on_its_output(gunicorn: Gunicorn) -> None:

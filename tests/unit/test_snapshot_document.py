@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from lockgate.boot.snapshot import document
-from lockgate.boot.snapshot.document import Header, Unreadable
+from lockgate import policy
+from lockgate.boot.snapshot import document, reading
+from lockgate.boot.snapshot.document import Header
+from lockgate.boot.snapshot.reading import Content, Unreadable
 from lockgate.facts import Fingerprint, Key
+from tests.support.sites import ROOT
 
 HEADER = Header(
     recorded={Key("shop", "0002_b"): Fingerprint("s2", "m2"), Key("shop", "0001_a"): Fingerprint("s1", "m1")},
@@ -31,14 +38,19 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
+def read(path: Path) -> Content:
+    return reading.read(str(path))
+
+
 def test_what_is_written_is_read(path: Path) -> None:
-    assert document.read(path) == HEADER
-    assert list(document.read(path).recorded) == list(HEADER.recorded)
-    assert b"".join(document.parts(path, HEADER)).decode().splitlines() == STATEMENTS
+    found = document.header(read(path))
+    assert found == HEADER
+    assert list(found.recorded) == list(HEADER.recorded)
+    assert b"".join(document.parts(read(path), HEADER)).decode().splitlines() == STATEMENTS
 
 
 def test_it_is_read_in_parts_of_whole_statements(path: Path) -> None:
-    parts = list(document.parts(path, HEADER))
+    parts = list(document.parts(read(path), HEADER))
     assert len(parts) > 3
     assert all(part.endswith(b"');\n") for part in parts)
     assert max(map(len, parts)) < document.PART + 3000
@@ -54,14 +66,106 @@ def test_any_other_byte_is_noticed(path: Path, at: int) -> None:
     content[at] ^= 1
     path.write_bytes(content)
     with pytest.raises(Unreadable):
-        document.read(path)
+        read(path)
 
 
-def test_a_file_that_changes_between_looking_and_loading_is_noticed(path: Path) -> None:
-    header = document.read(path)
-    path.write_bytes(path.read_bytes().replace(b"VALUES (7,", b"VALUES (8,"))
-    with pytest.raises(Unreadable, match="changed while it was loaded"):
-        list(document.parts(path, header))
+def checksum(path: Path) -> str:
+    return read(path).checksum
+
+
+@pytest.mark.parametrize("swap", ["written over", "replaced"])
+def test_what_was_verified_is_run_whatever_becomes_of_the_file(path: Path, swap: str) -> None:
+    content = reading.trusted(str(path), checksum(path))
+    hostile = path.with_name("hostile.sql")
+    document.write(hostile, HEADER, ["DROP SCHEMA public CASCADE;"])
+    if swap == "replaced":
+        hostile.replace(path)
+    else:
+        path.write_bytes(hostile.read_bytes())
+    assert b"".join(document.parts(content, HEADER)).decode().splitlines() == STATEMENTS
+
+
+def test_another_whole_snapshot_is_not_the_one_expected(path: Path) -> None:
+    expected = checksum(path)
+    document.write(path, HEADER, ["DROP SCHEMA public CASCADE;"])
+    with pytest.raises(Unreadable, match="not the one that the manifest was made with"):
+        reading.trusted(str(path), expected)
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666, 0o620])
+def test_what_others_can_write_to_is_not_trusted(path: Path, mode: int) -> None:
+    expected = checksum(path)
+    path.chmod(mode)
+    with pytest.raises(Unreadable, match=rf"others than its owner can write to it \(mode {mode:04o}\):  chmod go-w /"):
+        reading.trusted(str(path), expected)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600, 0o444, 0o755])
+def test_what_only_its_owner_can_write_to_is_trusted(path: Path, mode: int) -> None:
+    expected = checksum(path)
+    path.chmod(mode)
+    assert reading.trusted(str(path), expected).checksum == expected
+
+
+AS_ANOTHER = """
+import hashlib, os, sys  # all that is imported, while this user can read it
+from lockgate.boot.snapshot import reading
+os.setgroups([])
+os.setgid(4711)
+os.setuid(4711)
+try:
+    print(reading.trusted(sys.argv[1], sys.argv[2]).checksum == sys.argv[2])
+except reading.Unreadable as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have files of several users")
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [(0, "True"), (4711, "True"), (4712, "it belongs to user 4712, who is neither root nor who migrates (4711)")],
+)
+def test_a_file_of_root_or_of_who_migrates(owner: int, said: str) -> None:
+    """As in an image: root's, mode 0644, read by a user who can write nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "snapshot.sql"
+        document.write(path, HEADER, STATEMENTS)
+        Path(folder).chmod(0o755)
+        path.chmod(0o644)
+        os.chown(path, owner, -1)
+        environ = {"PYTHONPATH": str(ROOT / "apps"), "PYTHONDONTWRITEBYTECODE": "1"}
+        asked = [sys.executable, "-c", AS_ANOTHER, str(path), checksum(path)]
+        done = subprocess.run(asked, env=environ, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == said
+
+
+def test_a_link_is_judged_by_what_it_leads_to(path: Path) -> None:
+    """A volume of Kubernetes is made of links."""
+    link = path.with_name("link.sql")
+    link.symlink_to(path)
+    expected = checksum(path)
+    assert reading.trusted(str(link), expected).checksum == expected
+    path.chmod(0o666)
+    with pytest.raises(Unreadable, match="others than its owner"):
+        reading.trusted(str(link), expected)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(Unreadable, match="it is no file"):
+        reading.trusted(str(tmp_path / "fifo"), "")
+    with pytest.raises(OSError, match="directory"):
+        reading.trusted(str(tmp_path), "")
+
+
+def test_it_is_read_up_to_a_bound(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert policy.SNAPSHOT_LARGEST == reading.LARGEST
+    size = path.stat().st_size
+    monkeypatch.setattr(reading, "LARGEST", size)
+    read(path)
+    monkeypatch.setattr(reading, "LARGEST", size - 1)
+    with pytest.raises(Unreadable, match="it is larger than"):
+        read(path)
 
 
 def test_the_digest_is_of_names_and_meanings(path: Path) -> None:

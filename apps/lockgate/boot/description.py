@@ -71,11 +71,12 @@ def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], start
         *(("extension", each) for each in wanted),
     ]
     lines = [f"{kind} {manifest.encoded(value)}" for kind, value in facts]
+    snapshot = stated.lines(given["script"], loader, limits, notes.environment.get("LOCKGATE_SNAPSHOT", ""))
     return {
         "started": started,
         "newest": watched.newest,
         "obstacles": obstacles,
-        "lines": [*lines, *_options(), *stated.lines(given["script"], loader, limits), *variables, *watched.lines],
+        "lines": [*lines, *_options(), *snapshot, *variables, *watched.lines],
         "document": _document(loader, said),
     }
 

@@ -118,7 +118,8 @@ def holder(connection: BaseDatabaseWrapper) -> Holder | None:
     if row is None:
         return None
     application = row.pop("application_name")
-    return Holder(application=application, runner=Runner.read(application or ""), **row)
+    runner = Runner.read(application or "") if row["able"] else None
+    return Holder(application=application, runner=runner, **row)
 
 
 def _try(connection: BaseDatabaseWrapper) -> bool:
@@ -149,15 +150,19 @@ def _gave_up(found: Holder | None, waited: float) -> LockNotAcquired:
             why="other runners took turns with it",
             next_step="run again, or allow more time with LOCKGATE_LOCK_WAIT_SECONDS",
         )
-    runner = found.runner
-    who = f'"{found.application or "unknown"}"'
-    if runner:
-        who = f"release {runner.release} on {runner.host}" + (
-            f", since {runner.since:%Y-%m-%d %H:%M:%S} UTC" if runner.since else ""
-        )
     return LockNotAcquired(
-        f"could not get the migration lock in {waited:.0f} s",
-        why=f"held by pid {found.pid} ({who}, {found.state or 'state unknown'})",
-        next_step="wait for that run and run again; if it is stuck, end it:  "
-        f"SELECT pg_terminate_backend({found.pid});",
+        f"could not get the migration lock in {waited:.0f} s", why=f"held by {found}", next_step=_ending(found)
+    )
+
+
+def _ending(found: Holder) -> str:
+    """What to do about whoever holds the lock."""
+    if found.pid is None:
+        return "find it in pg_prepared_xacts, and end it where nobody needs it:  ROLLBACK PREPARED '…';"
+    end = f"SELECT pg_terminate_backend({found.pid});"
+    if found.able:
+        return f"wait for that run and run again; if it is stuck, end it:  {end}"
+    return (
+        f"end it, as a superuser or a member of that role:  {end}\n"
+        "it can take the lock again: keep it from connecting to this database (REVOKE CONNECT ON DATABASE …)"
     )

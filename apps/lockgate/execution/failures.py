@@ -70,6 +70,7 @@ _ENDS_THE_SESSION = ("08", "57P", "25P03", "25P04")
 # What the server refuses whoever asks: its remedy is the same outside a migration as in one.
 _OF_THE_SERVER = ("25006", "25P03", "25P04", "42501", "40", "53", "55", "57")
 _OUTSIDE = "correct what failed (a pre_migrate or post_migrate receiver, most likely), and run again"
+_WHICH_INVALID = "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid;"
 _RUN_AGAIN = "correct the cause, and run again"
 
 
@@ -89,6 +90,10 @@ def explain(error: BaseException, progress: Progress) -> LockgateError:
         state=state_of(progress, lost=lost),
         next_step=_OUTSIDE if between else next_step(sqlstate, lost=lost),
     )
+    if progress.invalid:
+        after = "run again" if sqlstate == "42P07" else failed.next_step
+        drops = "  ".join(each.drop for each in progress.invalid)
+        failed.next_step = f"drop what is left invalid:  {drops}\nthen {after}"
     failed.__cause__ = error
     _name_the_operation(failed, progress, of_the_server=sqlstate is not None or isinstance(error, DatabaseError))
     return failed
@@ -136,6 +141,9 @@ def state_of(progress: Progress, *, lost: bool = False) -> str:
         parts.append(f"{progress.current}: rolled back by the server, or committed whole if it got that far")
     elif progress.current:
         parts.append(f"{progress.current} was rolled back")
+    parts += [f"an index is left invalid: {each} ({each.drop})" for each in progress.invalid]
+    if progress.invalid_unknown:
+        parts.append(f"whether an index is left invalid is unknown: {_WHICH_INVALID}")
     if progress.remaining:
         parts.append(progress.remaining)
     parts.append(f"done before it in this run: {_listed([key for key, _ in progress.done])}")

@@ -216,7 +216,8 @@ def _blocker(holder: LockHolder) -> Blocker:
         holder.application,
         state,
         holder.transaction_seconds,
-        holder.statement,
         holder.table,
         holder.mode,
+        holder.role,
+        holder.command,
     )

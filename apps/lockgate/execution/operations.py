@@ -55,7 +55,7 @@ def followed(
 @contextlib.contextmanager
 def statements_noted(progress: Progress, connection: BaseDatabaseWrapper, judge: Judge | None = None) -> Iterator[None]:
     """Note the statement that failed last, and that none has since, for the length of the block."""
-    progress.operation = progress.statement = ""
+    progress.operation = progress.statement = progress.sql = ""
 
     def note(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
         try:
@@ -63,9 +63,10 @@ def statements_noted(progress: Progress, connection: BaseDatabaseWrapper, judge:
             if judge:
                 judge.after_statement()
         except BaseException:
-            progress.statement = shortened(str(sql))
+            progress.sql = str(sql)
+            progress.statement = shortened(progress.sql)
             raise
-        progress.statement = ""
+        progress.statement = progress.sql = ""
         return result
 
     with connection.execute_wrapper(note):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from lockgate.database.invalid_indexes import InvalidIndex
 from lockgate.facts import Action, Key, Listener, MigrationEnded, MigrationStarted
 
 
@@ -24,6 +25,9 @@ class Progress:
     unknown: bool = False  # what became of the current migration, and of those along with it
     operation: str = ""  # of the current migration, by place and class, while it is under way
     statement: str = ""  # the one that failed last, shortened
+    sql: str = ""  # the same, as it was sent; never shown
+    invalid: Sequence[InvalidIndex] = ()  # that the current migration has left, or has met
+    invalid_unknown: bool = False  # whether it has left any
     transaction_ended: bool = False  # by the current migration's own SQL
     stands: bool = False  # the run's failure is written down, and would stand for the next run
     _began: float = 0.0
@@ -46,7 +50,8 @@ class Progress:
         self.along = along
         self.current, self.current_action, self.current_is_atomic = migration, action, atomic
         self.transaction_ended = False
-        self.operation = self.statement = ""
+        self.operation = self.statement = self.sql = ""
+        self.invalid, self.invalid_unknown = (), False
         self.listen(MigrationStarted(migration, action, len(self.done) + 1, self.total))
         self._began = time.monotonic()
 

@@ -11,7 +11,8 @@ class LockHolder(NamedTuple):
     """A lock that another session holds on a table.
 
     mode: as ``pg_locks`` has it. transaction: its virtual id, by which it is known again. pid: None for a prepared
-    transaction. backend, state, statement: empty, and transaction_seconds None, where the role may not see them.
+    transaction. backend, state: empty, and transaction_seconds None, where the role may not see them.
+    command: the first word of its statement, where that is one of SQL's; nobody is told more of it.
     """
 
     table: str
@@ -22,19 +23,24 @@ class LockHolder(NamedTuple):
     backend: str = ""
     state: str = ""
     transaction_seconds: float | None = None
-    statement: str = ""
+    role: str = ""
+    command: str = ""
 
 
 class Blocker(NamedTuple):
-    """A session that is waited for. seconds: age of its transaction. table, mode: the lock it holds, where known."""
+    """A session that is waited for. seconds: age of its transaction. table, mode: the lock it holds, where known.
+
+    command: of its statement, the last one where it is idle.
+    """
 
     pid: int | None
     application: str
     state: str
     seconds: float | None
-    statement: str = ""
     table: str = ""
     mode: str = ""
+    role: str = ""
+    command: str = ""
 
     def __str__(self) -> str:
         """Who it is, doing what, for how long."""
@@ -42,7 +48,9 @@ class Blocker(NamedTuple):
             return "a prepared transaction"
         name = f'"{self.application}"' if self.application else "unknown application"
         state = self.state or "state unknown"
-        return f"pid {self.pid} ({name}, {state}{_for(self.seconds)})"
+        role = f', role "{self.role}"' if self.role else ""
+        command = f", {'in' if self.state == 'active' else 'last'} {self.command}" if self.command else ""
+        return f"pid {self.pid} ({name}, {state}{_for(self.seconds)}{role}{command})"
 
 
 def _for(seconds: float | None) -> str:

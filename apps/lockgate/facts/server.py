@@ -38,15 +38,41 @@ class Runner:
 
 @dataclass(frozen=True)
 class Holder:
-    """The session that holds the migration lock. None is unknown: another role's session hides its activity."""
+    """The session that holds the migration lock. None is unknown: another role's session hides its activity.
 
-    pid: int
+    pid: None for a transaction that was prepared. runner: who it says it is; only where its role could run migrations.
+    able: whether it could. command: the first word of its statement, where that is one of SQL's.
+    """
+
+    pid: int | None
+    role: str | None
     runner: Runner | None
     application: str | None
     address: str | None
     state: str | None
-    statement: str | None
+    command: str
     session_since: datetime | None
+    able: bool = True
+
+    def __str__(self) -> str:
+        """Who it is, since when, doing what."""
+        if self.pid is None:
+            return "a prepared transaction, which is none of Lockgate's"
+        command = f": {self.command}" if self.command else ""
+        return f"pid {self.pid} ({self._who}), {self.state or 'state unknown'}{command}"
+
+    @property
+    def _who(self) -> str:
+        if self.runner:
+            since = self.runner.since
+            until_now = f"since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "waiting itself a moment ago"
+            return f"release {self.runner.release} on {self.runner.host}, {until_now}"
+        role = f'role "{self.role or "unknown"}"'
+        if not self.able:
+            return f"{role}, which may not write what is applied: no session of Lockgate's"
+        name = f'"{self.application}"' if self.application else "unknown application"
+        began = f", session since {self.session_since:%H:%M:%S}" if self.session_since else ""
+        return f"{name}, {role}{began}"
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,6 @@ class SessionFacts(NamedTuple):
     state: str
     transaction_seconds: float
     modes: tuple[str, ...] = ()
-    statement: str = ""
 
 
 class TableFacts(NamedTuple):

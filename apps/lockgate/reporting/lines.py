@@ -57,23 +57,8 @@ def _(event: facts.ServerReady) -> str:
 @text.register
 def _(event: facts.WaitingForLock) -> str:
     limits = f"({event.waited_seconds:.0f} of {event.deadline_seconds:g} s)"
-    return f"waiting for the migration lock {limits}: {holder(event.holder)}"
-
-
-def holder(found: facts.Holder | None) -> str:
-    """Who holds the lock, since when, doing what."""
-    if found is None:
-        return "held by nobody now"
-    runner = found.runner
-    if runner is None:
-        who = f'"{found.application}"' if found.application else "unknown application"
-        since = f", session since {found.session_since:%H:%M:%S}" if found.session_since else ""
-    else:
-        who = f"release {runner.release} on {runner.host}"
-        since = f", since {runner.since:%Y-%m-%d %H:%M:%S} UTC" if runner.since else ", waiting itself a moment ago"
-    statement = " ".join((found.statement or "unknown").split())
-    doing = f"{found.state or 'state unknown'}: {statement[:120]}"
-    return f"held by pid {found.pid} ({who}{since}), {doing}"
+    holder = f"held by {event.holder}" if event.holder else "held by nobody now"
+    return f"waiting for the migration lock {limits}: {holder}"
 
 
 @text.register

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime
 from watchstats import ingest
 from watchstats.api.access import READING, WRITING
 from watchstats.api.failures import Unavailable
-from watchstats.events import Event
+from watchstats.events import Event, Instant
 from watchstats.models import Playback
 
 log = structlog.get_logger(__name__)
@@ -75,8 +75,8 @@ class Filters(Schema):
     server: UUID | None = None
     viewer: RowId | None = None
     item: RowId | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
 
     def conditions(self) -> dict[str, Any]:
         """As arguments of ``QuerySet.filter``."""

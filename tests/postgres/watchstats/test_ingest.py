@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -131,6 +132,8 @@ def test_a_batch_is_bounded(api: Client, event: MakeEvent, size: int, status: in
         {"started_at": "2025-03-01T20:00:00"},
         {"started_at": "2025-03-01T23:00:00Z"},
         {"started_at": "1970-01-01T00:00:00Z"},
+        {"started_at": "0001-01-01T00:00:00+23:59"},
+        {"stopped_at": "9999-12-31T23:59:59-23:59"},
         {"started_at": "2025-01-01T00:00:00Z"},
         {"started_at": "2999-01-01T00:00:00Z", "stopped_at": "2999-01-01T00:00:00Z", "watched_seconds": 0},
         {"watched_seconds": -1},
@@ -145,6 +148,13 @@ def test_an_implausible_event_refuses_the_batch(api: Client, event: MakeEvent, w
     assert answer.status_code == 422, answer.content
     assert answer.json()["detail"][0]["loc"][:4] == ["body", "batch", "events", 1]
     assert (Playback.objects.count(), Server.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("offset", ["+15:59", "+16:00", "+23:59", "-16:00", "-23:59"])
+def test_any_offset_is_stored_as_the_moment_it_means(api: Client, event: MakeEvent, offset: str) -> None:
+    sent = {"started_at": f"2025-03-01T20:00:00{offset}", "stopped_at": f"2025-03-01T22:00:00{offset}"}
+    assert post(api, {"events": [event(**sent)]}).status_code == 200
+    assert Playback.objects.get().started_at == datetime.fromisoformat(sent["started_at"])
 
 
 def test_a_body_that_is_not_json_is_refused(api: Client) -> None:

@@ -58,6 +58,28 @@ def test_filters_are_all_met(api: Client) -> None:
 
 
 @pytest.mark.usefixtures("five")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"since": "2025-03-05T12:00:00+16:00"}, [5, 4]),
+        ({"since": "2025-03-05T12:00:01+16:00"}, [5]),
+        ({"since": "2025-03-05T19:59:00+23:59"}, [5, 4]),
+        ({"since": "2025-03-05T19:59:01+23:59"}, [5]),
+        ({"until": "2025-03-01T20:01:00-23:59"}, [1]),
+        ({"since": "0001-01-01T00:00:00Z"}, [5, 4, 3, 2, 1]),
+        ({"since": "0001-01-01T23:59:00+23:59"}, [5, 4, 3, 2, 1]),
+        ({"until": "9999-12-31T23:59:59Z"}, [5, 4, 3, 2, 1]),
+        ({"until": "9999-12-31T00:00:59-23:59"}, [5, 4, 3, 2, 1]),
+        ({"since": "9999-12-31T23:59:59+23:59"}, []),
+    ],
+    ids=str,
+)
+def test_a_moment_is_one_whatever_its_offset(api: Client, query: dict[str, str], expected: list[int]) -> None:
+    """PostgreSQL itself takes offsets below 16 hours."""
+    assert days(api, **query) == expected
+
+
+@pytest.mark.usefixtures("five")
 def test_a_page_at_a_time(api: Client) -> None:
     assert days(api, limit=2) == [5, 4]
     assert days(api, limit=2, offset=4) == [1]
@@ -77,6 +99,11 @@ def test_a_page_costs_two_queries(api: Client, django_assert_num_queries: Any) -
         {"viewer": 0},
         {"item": 2**63},
         {"since": "2025-03-01T00:00:00"},
+        {"since": "2025-03-01T00:00:00+24:00"},
+        {"since": "0001-01-01T00:00:00+00:01"},
+        {"since": "0001-01-01T23:58:59+23:59"},
+        {"until": "9999-12-31T23:59:59-00:01"},
+        {"until": "9999-12-31T00:01:00-23:59"},
         {"limit": 0},
         {"limit": 201},
         {"offset": -1},

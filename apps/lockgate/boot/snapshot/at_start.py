@@ -71,13 +71,13 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
     started = time.monotonic()
     try:
         session.allow(LOAD_SECONDS)
-        _verify(path, checksum)
+        content = _content(path, checksum)
         _end_with_client(session)
         session.run(b"BEGIN;")
         _refuse(session, server)
         for name, value in (("application_name", _name(wanted[0])), ("TimeZone", zone)):
             session.row("SELECT pg_catalog.set_config($1, $2, true)", [name, value])
-        header = _load(session, path, reading.boundary(digest))
+        header = _load(session, content, reading.boundary(digest))
         for right in session.rows(
             statement("own_rights"), ["{django_migrations}"]
         ):  # what default privileges give to others
@@ -109,10 +109,10 @@ def _snapshot(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
     return [decoded(each) for each in found.all("snapshot")[0].split(" ")]
 
 
-def _verify(path: str, checksum: str) -> None:
-    """Raise Doubt unless the file is whole, and the one that the manifest names."""
+def _content(path: str, checksum: str) -> reading.Content:
+    """The file, read once. Raises Doubt unless it is whole, ours, and the one that the manifest names."""
     try:
-        reading.verify(path, checksum)
+        return reading.trusted(path, checksum)
     except reading.Unreadable as error:
         raise Doubt(f"the snapshot: {error}") from None
     except OSError:
@@ -141,16 +141,12 @@ def _refuse(session: Session, server: str) -> None:
         raise Doubt("the database is not empty")
 
 
-def _load(session: Session, path: str, boundary: bytes) -> str:
+def _load(session: Session, content: reading.Content, boundary: bytes) -> str:
     """Run its SQL; returns its header. What that sets is in force until the end of the transaction, but for this."""
     search_path = session.row("SELECT pg_catalog.current_setting('search_path')", [])
-    parts = reading.parts(path, boundary, settled=True)
-    try:
-        header = next(parts).decode()
-        for part in parts:
-            session.run(part)
-    except (reading.Unreadable, OSError):
-        raise Doubt("the snapshot was changed while it was loaded") from None
+    header = content.header.decode()
+    for part in content.parts(boundary, settled=True):
+        session.run(part)
     session.row("SELECT pg_catalog.set_config('search_path', $1, true)", search_path)
     if session.rows(statement("other_extensions"), [header]):
         raise Doubt("an extension is of another version than where the snapshot was made")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ import psycopg
 from django.db import transaction
 from django.db.utils import Error as DatabaseError
 
-from lockgate.boot.snapshot import document, replaying, scratch
+from lockgate.boot.snapshot import document, reading, replaying, scratch
 from lockgate.boot.snapshot.document import Header
 from lockgate.boot.snapshot.loading import Snapshot
 from lockgate.boot.snapshot.replaying import End, Replay, Replayed
@@ -29,6 +30,10 @@ _MARKS = ("---", "+++")  # lines of a diff that are its own
 
 class NotTheSame(LockgateError):
     """the same migrations do not always make the same schema"""
+
+
+class TooLarge(LockgateError):
+    """the snapshot is larger than what a start loads"""
 
 
 @dataclass(frozen=True)
@@ -60,18 +65,25 @@ def build(alias: str, replay: Replay, target: Path) -> Built:
         if first.settled and (why := _why_not_alike(first, second)):
             first = first.without_settled(why)
         _write(made, first, dumped)
-        if why := _prove(alias, Snapshot(made, first.header), first):
+        if why := _prove(alias, Snapshot.of(target.name, reading.read(str(made))), first):
             first = first.without_settled(why)
             _write(made, first, dumped)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made, target.with_name(f".{target.name}.new"))
-        target.with_name(f".{target.name}.new").replace(target)  # at once: nobody reads half of it
+        new = target.with_name(f".{target.name}.new")
+        shutil.copyfile(made, new)
+        new.chmod(stat.S_IMODE(new.stat().st_mode) & ~0o022)  # whatever the umask: what others can write is not loaded
+        new.replace(target)  # at once: nobody reads half of it
     return _built(first.header, first, target)
 
 
 def _write(made: Path, replayed: Replayed, dumped: Path) -> None:
     on_top = replayed.settled.statements if replayed.settled else ()
     document.write(made, replayed.header, replaying.statements(replayed.role, dumped), on_top)
+    if made.stat().st_size > reading.LARGEST:
+        raise TooLarge(
+            why=f"it has {made.stat().st_size >> 20} MiB; a start reads it whole, and takes {reading.LARGEST >> 20}",
+            next_step="say lockgate_snapshot = False on the class of the migration that makes so many rows",
+        )
 
 
 def _why_not_alike(first: Replayed, second: Replayed) -> str:
@@ -85,7 +97,8 @@ def _why_not_alike(first: Replayed, second: Replayed) -> str:
 
 def check(alias: str, replay: Replay, target: Path) -> Built:
     """Compare an existing snapshot with a replay of today's migrations. Raises NotTheSame where it is not current."""
-    header = _read(target)
+    snapshot = _read(target)
+    header = snapshot.header
     with tempfile.TemporaryDirectory(prefix="lockgate-snapshot-") as folder:
         fresh = replaying.replayed(alias, replay, Path(folder) / "fresh.sql")
     different = [
@@ -96,24 +109,26 @@ def check(alias: str, replay: Replay, target: Path) -> Built:
     if header.settled not in ("", fresh.header.settled):
         different.append("what post_migrate makes")
     if different:
-        raise _outdated(target, f"it was made from something else: {', '.join(different)}")
-    if why := _prove(alias, Snapshot(target, header), fresh):
-        raise _outdated(target, why)
+        raise _outdated(target.name, f"it was made from something else: {', '.join(different)}")
+    if why := _prove(alias, snapshot, fresh):
+        raise _outdated(target.name, why)
     return _built(header, fresh, target)
 
 
-def _read(path: Path) -> Header:
+def _read(path: Path) -> Snapshot:
     try:
-        return document.read(path)
+        return Snapshot.of(path.name, reading.read(str(path)))
     except FileNotFoundError:
-        raise _outdated(path, "there is no such file") from None
+        raise _outdated(path.name, "there is no such file") from None
+    except OSError as error:
+        raise _outdated(path.name, f"it cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise _outdated(path, str(error)) from error
+        raise _outdated(path.name, str(error)) from error
 
 
-def _outdated(path: Path, why: str) -> NotTheSame:
+def _outdated(name: str, why: str) -> NotTheSame:
     return NotTheSame(
-        f"{path.name} is not the snapshot of this release",
+        f"{name} is not the snapshot of this release",
         why=why,
         next_step="build it again:  manage.py buildsnapshot",
     )
@@ -147,7 +162,7 @@ def _require_end(snapshot: Snapshot, expected: End, found: End) -> None:
     known = set(snapshot.header.varying)
     differing = {each.label for each in _differing(expected.digests, found.digests)} - known
     if differing:
-        raise _outdated(snapshot.path, f"other rows were loaded than a replay makes: {', '.join(sorted(differing))}")
+        raise _outdated(snapshot.name, f"other rows were loaded than a replay makes: {', '.join(sorted(differing))}")
 
 
 def _differing(first: Mapping[Column, str], second: Mapping[Column, str]) -> list[Column]:

@@ -1,8 +1,7 @@
 """The file: a line that says what it is, a checksum of all that follows, one line of JSON, and SQL.
 
-The SQL is in parts (``reading``), each a few whole statements, so that it is loaded without being read whole and
-without anybody having to know where a statement ends. A file that does not have its checksum is not loaded, whatever it
-says.
+The SQL is in parts (``reading``), each a few whole statements, so that it is sent without anybody having to know where
+a statement ends. A file that does not have its checksum is not loaded, whatever it says.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import django
 
 import lockgate
 from lockgate.boot.snapshot import reading
-from lockgate.boot.snapshot.reading import Unreadable
+from lockgate.boot.snapshot.reading import Content, Unreadable
 from lockgate.facts import Fingerprint, Key
 
 PART = 1 << 16  # bytes of SQL sent at once: few round trips, and little memory on either side
@@ -83,37 +82,20 @@ def write(path: Path, header: Header, statements: Iterable[str], settled: Iterab
         new.unlink(missing_ok=True)
 
 
-def read(path: Path) -> Header:
-    """The header of a file that has been found whole. Raises Unreadable, or FileNotFoundError."""
-    try:
-        with path.open("rb") as file:
-            checksum = reading.checksum(file)
-            line = file.readline()
-            found = hashlib.sha256(line)
-            while chunk := file.read(reading.CHUNK):
-                found.update(chunk)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise Unreadable(f"it cannot be read: {error.strerror}") from error
-    if found.hexdigest() != checksum:
-        raise Unreadable("its checksum is wrong: it was edited, or is not whole")
-    return _header(json.loads(line.removeprefix(reading.HEADER)))
+def header(content: Content) -> Header:
+    """What it is of. Raises ValueError, TypeError or KeyError where it is not said as it is today."""
+    return _header(json.loads(content.header))
 
 
-def parts(path: Path, header: Header) -> Iterator[bytes]:
-    """The SQL of migrations, a few statements at a time. Raises Unreadable where the file is another one by now."""
-    yield from _of_file(path, header, settled=False)
+def parts(content: Content, found: Header) -> Iterator[bytes]:
+    """The SQL of migrations, a few statements at a time. Raises Unreadable."""
+    return content.parts(found.boundary)
 
 
-def settled_parts(path: Path, header: Header) -> Iterator[bytes]:
+def settled_parts(content: Content, found: Header) -> Iterator[bytes]:
     """The SQL of what post_migrate makes, likewise."""
-    number = sum(1 for _ in parts(path, header))
-    yield from itertools.islice(_of_file(path, header, settled=True), number, None)
-
-
-def _of_file(path: Path, header: Header, *, settled: bool) -> Iterator[bytes]:
-    return itertools.islice(reading.parts(str(path), header.boundary, settled=settled), 1, None)  # less the header
+    number = sum(1 for _ in parts(content, found))
+    return itertools.islice(content.parts(found.boundary, settled=True), number, None)
 
 
 def _lines(header: Header, statements: Iterable[str], settled: Iterable[str]) -> Iterator[bytes]:

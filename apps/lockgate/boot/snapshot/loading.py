@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ from pathlib import Path
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate import policy
-from lockgate.boot.snapshot import document, fit
+from lockgate.boot import manifest
+from lockgate.boot.manifest import Unusable
+from lockgate.boot.snapshot import document, fit, reading
 from lockgate.boot.snapshot.document import Header
 from lockgate.boot.snapshot.fit import Release
+from lockgate.boot.snapshot.reading import Content, Unreadable
 from lockgate.database.session import raw
 from lockgate.execution import django_seams
 from lockgate.execution.gate import Gate
@@ -22,14 +26,16 @@ from lockgate.facts import Fingerprint, Key, ServerFacts, SnapshotUnused
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot that fits a database."""
+    """A snapshot that was read and understood. name: its file's."""
 
-    path: Path
+    name: str
     header: Header
+    content: Content
 
-    @property
-    def name(self) -> str:
-        return self.path.name
+    @classmethod
+    def of(cls, name: str, content: Content) -> Snapshot:
+        """Raises ValueError, TypeError or KeyError."""
+        return cls(name, document.header(content), content)
 
     def load(self, connection: BaseDatabaseWrapper) -> Mapping[Key, Fingerprint]:
         """Run its SQL in the transaction that is open, and record its migrations; returns them in their order.
@@ -38,7 +44,7 @@ class Snapshot:
         """
         opened = raw(connection)
         found = opened.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
-        for part in document.parts(self.path, self.header):
+        for part in document.parts(self.content, self.header):
             opened.execute(part)
         opened.execute("SELECT pg_catalog.set_config('search_path', %s, true)", found)
         django_seams.record_all(connection, self.header.recorded)
@@ -48,7 +54,7 @@ class Snapshot:
 
     def settle(self, connection: BaseDatabaseWrapper) -> None:
         """Run what makes what post_migrate makes, in the transaction that is open."""
-        for part in document.settled_parts(self.path, self.header):
+        for part in document.settled_parts(self.content, self.header):
             raw(connection).execute(part)
 
 
@@ -73,24 +79,50 @@ def find(gate: Gate, found: Survey, *, plain: bool) -> Snapshot | None:
 
 
 def chosen_from(path: Path, release: Release, connection: BaseDatabaseWrapper, server: ServerFacts) -> Snapshot | str:
-    """The snapshot in a file, if it fits; or why not."""
+    """The snapshot in a file, if it may be run and fits; or why not."""
+    if not path.is_absolute():
+        return 'LOCKGATE["SNAPSHOT"] is a relative path'
     try:
-        header = document.read(path)
+        found = Snapshot.of(path.name, reading.trusted(str(path), _checksum(path)))
     except FileNotFoundError:
         return "there is no such file"
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
     except (ValueError, TypeError, KeyError) as error:
         return str(error)
-    return fit.why_not(header, release, connection, server) or Snapshot(path, header)
+    return fit.why_not(found.header, release, connection, server) or found
+
+
+def _checksum(path: Path) -> str:
+    """Of the snapshot that the release was built with, as its manifest has it. Raises Unreadable.
+
+    The manifest is beside manage.py; of another command line, beside the snapshot that the setting names.
+    """
+    place = manifest.place(str(started_with() or path), os.environ)
+    try:
+        for line in manifest.read(place).all("snapshot"):
+            return manifest.decoded(line.split(" ")[1])
+        why = f"{place} has not"
+    except Unusable as unusable:
+        why = f"{place}: {unusable}"
+    raise Unreadable(f"no manifest says which it is ({why}); after buildsnapshot, run:  manage.py buildmanifest")
 
 
 def place(limits: policy.Policy) -> Path | None:
     """Where the snapshot is: what the setting says, or beside manage.py. None where it is switched off."""
     if limits.snapshot == policy.NO_SNAPSHOT:
         return None
-    return Path(limits.snapshot) if limits.snapshot else beside_manage_py()
+    return Path(limits.snapshot) if limits.snapshot else beside_manage_py(started_with())
 
 
-def beside_manage_py(called: Path | None = None) -> Path:
-    """The usual place; for another command line the directory that it is called in. called: None for this process."""
-    script = called or Path(sys.argv[0])
-    return (script.resolve().parent if script.name == "manage.py" else Path.cwd()) / policy.SNAPSHOT_NAME
+def beside_manage_py(script: Path | None) -> Path | None:
+    """The usual place; another command line has none: whatever folder it is called in is not the project's."""
+    if script is None or script.name != "manage.py":
+        return None
+    return script.resolve().parent / policy.SNAPSHOT_NAME
+
+
+def started_with() -> Path | None:
+    """manage.py, absolute, where this process was started with it: argv has it as seen from a folder left since."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    return Path(script) if script and Path(script).name == "manage.py" else None

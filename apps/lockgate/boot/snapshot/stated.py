@@ -18,28 +18,32 @@ from lockgate.boot.snapshot.fit import Release
 from lockgate.facts import Key
 
 
-def lines(script: str, loader: MigrationLoader, limits: policy.Policy) -> Iterator[str]:
-    """One line, or none where there is no snapshot: ``snapshot`` with its path, checksum, boundary, server's major
-    version and the time zone of Django's sessions, or ``replay`` with the reason why a run must see to an empty one.
+def lines(script: str, loader: MigrationLoader, limits: policy.Policy, variable: str) -> Iterator[str]:
+    """None where there is no snapshot; else ``snapshot`` with its path, checksum, boundary, server's major version and
+    the time zone of Django's sessions, and ``replay`` with the reason where a run must see to an empty database.
+
+    variable: LOCKGATE_SNAPSHOT of the build, which only an ordinary run heeds.
+    Who may write to the file is each start's matter: it need not be owned here by whom it is owned there.
     """
-    if limits.snapshot == policy.NO_SNAPSHOT:
+    named = variable or limits.snapshot
+    if named == policy.NO_SNAPSHOT:
         return
-    path = Path(limits.snapshot) if limits.snapshot else loading.beside_manage_py(Path(script))
-    if not path.is_file():
+    path = Path(named) if named else loading.beside_manage_py(Path(script))
+    if path is None or not path.is_file():
         return
     try:
-        header = document.read(path)
-        why = _why_not(path, header, loader, limits)
-        with path.open("rb") as file:
-            checksum = reading.checksum(file)
+        content = reading.read(str(path))
+        header = document.header(content)
+        why = "LOCKGATE_SNAPSHOT is for an ordinary run to heed" if variable else ""
+        why = why or _why_not(path, header, loader, limits)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        why = str(error)
-    if why:
-        yield f"replay {manifest.encoded(why)}"
+        yield f"replay {manifest.encoded(str(error))}"
         return
     zone = connections[DEFAULT_DB_ALIAS].timezone_name
-    fields = (str(path), checksum, header.digest, str(header.server), zone)
+    fields = (str(path), content.checksum, header.digest, str(header.server), zone)
     yield f"snapshot {' '.join(map(manifest.encoded, fields))}"
+    if why:
+        yield f"replay {manifest.encoded(why)}"
 
 
 def _why_not(path: Path, header: Header, loader: MigrationLoader, limits: policy.Policy) -> str:

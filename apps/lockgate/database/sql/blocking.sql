@@ -1,4 +1,5 @@
 -- How far a session's index build is, and the sessions that it waits for.
+-- command: the first word of its statement, where that is a command's; no more of another session's text is asked for.
 --   pid: of the session that builds
 SELECT progress.phase,
        progress.blocks_done,
@@ -6,10 +7,12 @@ SELECT progress.phase,
        coalesce((
            SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                'pid', activity.pid,
+               'role', coalesce(activity.usename, ''),
                'application', coalesce(activity.application_name, ''),
                'state', coalesce(activity.state, ''),
                'transaction_seconds', extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start)::pg_catalog.float8,
-               'statement', pg_catalog.left(coalesce(activity.query, ''), 200)))
+               'command', pg_catalog.upper(coalesce(pg_catalog.substring(activity.query,
+                   '(?i)^[[:space:](]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|COPY|LOCK|TRUNCATE|CREATE|ALTER|DROP|REINDEX|VACUUM|ANALYZE|CLUSTER|REFRESH|BEGIN|COMMIT|ROLLBACK|FETCH|CALL|DO)(?:[^a-z0-9_]|$)'), ''))))
            FROM pg_catalog.pg_stat_activity AS activity
            WHERE activity.pid = ANY (pg_catalog.pg_blocking_pids(%(pid)s))), '[]') AS blockers
 FROM (SELECT) AS always

@@ -1,16 +1,19 @@
 -- Locks that other sessions hold on some tables, one row each.
 -- Another role's session shows only its pid and locks, unless this role has pg_read_all_stats; a prepared transaction
 -- has no session at all, and no pid.
+-- command: the first word of its statement, where that is a command's; no more of another session's text is asked for.
 --   names: text[], unquoted table names
 SELECT class.relname                                                AS "table",
        locks.mode,
        locks.pid,
        locks.virtualtransaction                                     AS "transaction",
+       coalesce(activity.usename, '')                               AS role,
        coalesce(activity.application_name, '')                      AS application,
        coalesce(activity.backend_type, '')                          AS backend,
        coalesce(activity.state, '')                                 AS state,
        extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start)::pg_catalog.float8 AS transaction_seconds,
-       pg_catalog.left(coalesce(activity.query, ''), 200)                      AS statement
+       pg_catalog.upper(coalesce(pg_catalog.substring(activity.query,
+           '(?i)^[[:space:](]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|COPY|LOCK|TRUNCATE|CREATE|ALTER|DROP|REINDEX|VACUUM|ANALYZE|CLUSTER|REFRESH|BEGIN|COMMIT|ROLLBACK|FETCH|CALL|DO)(?:[^a-z0-9_]|$)'), '')) AS command
 FROM pg_catalog.unnest(%(names)s::pg_catalog.text[]) AS wanted (name)
 JOIN pg_catalog.pg_class AS class
   ON class.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(wanted.name))::pg_catalog.oid

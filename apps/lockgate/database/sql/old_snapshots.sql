@@ -2,8 +2,7 @@
 SELECT pid,
        coalesce(application_name, '')                                    AS application,
        coalesce(state, 'unknown')                                        AS state,
-       extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::pg_catalog.float8        AS transaction_seconds,
-       pg_catalog.left(coalesce(query, ''), 200)                                    AS statement
+       extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::pg_catalog.float8        AS transaction_seconds
 FROM pg_catalog.pg_stat_activity
 WHERE datname = pg_catalog.current_database()
   AND pid <> pg_catalog.pg_backend_pid()

@@ -105,13 +105,12 @@ SELECT wanted.name,
                    'application', coalesce(activity.application_name, ''),
                    'state', coalesce(activity.state, 'unknown'),
                    'transaction_seconds', extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start)::pg_catalog.float8,
-                   'statement', pg_catalog.left(coalesce(activity.query, ''), 200),
                    'modes', pg_catalog.jsonb_agg(DISTINCT locks.mode)) AS holder
                FROM pg_catalog.pg_locks AS locks
                JOIN pg_catalog.pg_stat_activity AS activity USING (pid)
                WHERE locks.relation = class.oid AND locks.granted AND activity.pid <> pg_catalog.pg_backend_pid()
                  AND pg_catalog.clock_timestamp() - activity.xact_start > pg_catalog.make_interval(secs => %(age)s)
-               GROUP BY activity.pid, activity.application_name, activity.state, activity.xact_start, activity.query
+               GROUP BY activity.pid, activity.application_name, activity.state, activity.xact_start
            ) AS holders
        ), '[]') AS sessions
 FROM pg_catalog.unnest(%(names)s::pg_catalog.text[]) AS wanted (name)

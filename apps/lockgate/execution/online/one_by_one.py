@@ -31,7 +31,7 @@ from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import RETRIED
 from lockgate.execution.one_transaction import OneTransaction
-from lockgate.execution.online import contract, identity, online_step
+from lockgate.execution.online import contract, identity, online_step, remains
 from lockgate.execution.online.phases import wanted
 from lockgate.execution.online.watch import watching
 from lockgate.facts import Key, Recovering, StepRepeated
@@ -304,7 +304,7 @@ class Walk:
             self.duties.listen(StepRepeated(self.key, row.title, failed=row.state == Row.State.FAILED))
         self.duties.journal.begin(row)
         self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
-        with online_step.unlimited(self.duties.connection):
+        with remains.noted(self.duties), online_step.unlimited(self.duties.connection):
             self._send(part)
         self.duties.confirm(inside=False)
         self.duties.journal.end(row, end)

@@ -62,7 +62,14 @@ class _Watch:
         if self.ended.is_set():
             return
         blockers = tuple(
-            Blocker(each["pid"], each["application"], each["state"], each["transaction_seconds"], each["statement"])
+            Blocker(
+                each["pid"],
+                each["application"],
+                each["state"],
+                each["transaction_seconds"],
+                role=each["role"],
+                command=each["command"],
+            )
             for each in row["blockers"]
         )
         done, total = row["blocks_done"] or 0, row["blocks_total"] or 0

@@ -15,6 +15,7 @@ from lockgate.management import boundary
 from lockgate.management.replay import Replay
 
 EMBEDDED = (16, 18)  # major versions that the wheel brings
+WRITTEN = "written"
 
 
 class Command(boundary.Boundary, BaseCommand):
@@ -42,17 +43,19 @@ class Command(boundary.Boundary, BaseCommand):
         alias = options["database"]
         if connections[alias].vendor != "postgresql":
             raise CommandError(f'database "{alias}" is {connections[alias].vendor}, not PostgreSQL')
-        target: Path = options["output"] or loading.place(boundary.policy_in_force()) or loading.beside_manage_py()
+        target = _target(options["output"])
         work = build.check if options["check"] else build.build
         quiet = options["verbosity"] == 0
         with scratch.server(alias, options["server"], options["postgres"]):
             built = work(alias, Replay(self.stdout, self.stderr, quiet=quiet), target)
-        self._report(built, target, "is current" if options["check"] else "written")
+        self._report(built, target, "is current" if options["check"] else WRITTEN)
 
     def _report(self, built: Built, target: Path, what: str) -> None:
         header = built.header
         size = f"{built.bytes / policy.KIBIBYTE:.0f} kB"
         self.stdout.write(f"{target} {what}: {len(header.recorded)} migrations, PostgreSQL {header.server}, {size}")
+        if what == WRITTEN:
+            self.stdout.write("starts load it once a manifest has its checksum:  manage.py buildmanifest")
         if built.unsettled:
             self.stdout.write(f"starts load it with Django, not without: {built.unsettled}")
         if built.moments:
@@ -62,3 +65,11 @@ class Command(boundary.Boundary, BaseCommand):
                 f"warning: values that each replay makes anew would be the same in every database loaded from it: "
                 f"{', '.join(built.values)}; say lockgate_snapshot = False on the migration where that matters"
             )
+
+
+def _target(output: Path | None) -> Path:
+    """The file: the flag, the setting, or beside manage.py. Raises CommandError where none of them says."""
+    found = output or loading.place(boundary.policy_in_force()) or loading.beside_manage_py(loading.started_with())
+    if found is None:
+        raise CommandError("this is not manage.py, beside which it would be written: say where, with --output FILE")
+    return found

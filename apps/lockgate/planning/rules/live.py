@@ -20,9 +20,7 @@ _ADD_FIELD = source("""
 """)
 _QUIET = Example(_ADD_INDEX, given(table("shop_order")), "where nothing of the kind is there")
 _TEN_MINUTES = 600.0
-_REPORT = SessionFacts(
-    3390, "report", "idle in transaction", _TEN_MINUTES, ("AccessShareLock",), "SELECT * FROM shop_order"
-)
+_REPORT = SessionFacts(3390, "report", "idle in transaction", _TEN_MINUTES, ("AccessShareLock",))
 
 
 def _touched(case: Case) -> Iterator[tuple[Step, Lock, TableFacts]]:
