@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from lockgate import policy
+from lockgate.database import driver
 from lockgate.errors import ConfigurationError
 
 
@@ -20,6 +21,16 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
         policy.resolve(getattr(settings, "LOCKGATE", {}), os.environ)
     except ConfigurationError as error:
         return [Error(error.what, hint=error.next_step or None, id="lockgate.E001")]
+    return []
+
+
+@register("lockgate")
+def check_driver(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """lockgate.E003: psycopg is too old."""
+    try:
+        driver.require()
+    except ConfigurationError as error:
+        return [Error(error.what, hint=f"{error.why}. NEXT: {error.next_step}", id="lockgate.E003")]
     return []
 
 

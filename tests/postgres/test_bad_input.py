@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,10 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.database import driver
 from tests.support import servers
 from tests.support.processes import lock_is_free, running, until
 from tests.support.servers import PASSWORD, WRONG_PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
-from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site, finish, sleep
+from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, ROOT, Result, Site, finish, sleep
 
 CREATE_MODEL = 'migrations.CreateModel("{0}", [("id", models.BigAutoField(primary_key=True))])'
 CAP_DAC_OVERRIDE = "-dac_override"  # what lets root write where the file's mode forbids it
@@ -631,3 +633,34 @@ def test_an_app_that_is_not_installed(shop: Site) -> None:
     shop.write_settings()
     assert_refused(shop.migrate(), "cannot load the apps", why="No module named 'basement'", state="nothing was")
     assert_untouched(shop)
+
+
+@pytest.mark.parametrize("version", ["3.1.8", "3.1.20"])
+def test_a_driver_that_is_too_old_is_named_before_anything_is_connected_to(shop: Site, version: str) -> None:
+    """It says so itself: an old one would fail in the first statement that it lacks something for."""
+    shop.extra_settings = f"import psycopg\npsycopg.__version__ = '{version}'"
+    shop.write_settings()
+    result = shop.migrate(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert_refused(result, f"psycopg {version} is older than what Lockgate works with", next_step="pip install")
+    checked = shop.run("check", "--tag", "lockgate")
+    assert (checked.code, "lockgate.E003" in checked.err) == (1, True), checked.text
+
+
+@pytest.mark.parametrize("version", ["3.2", "3.10.1", "4.0.0.dev1"])
+def test_a_driver_that_is_not_older_will_do(shop: Site, version: str) -> None:
+    shop.extra_settings = f"import psycopg\npsycopg.__version__ = '{version}'"
+    shop.write_settings()
+    assert_succeeded(shop.migrate())
+
+
+def test_the_oldest_driver_is_the_one_that_the_package_wants() -> None:
+    (wanted,) = re.findall(r'"psycopg>=([0-9.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert tuple(map(int, wanted.split("."))) == driver.OLDEST
+
+
+def test_no_driver_at_all_is_one_message(shop: Site) -> None:
+    (shop.path / "psycopg.py").write_text("raise ModuleNotFoundError(\"No module named 'psycopg'\")")
+    result = shop.migrate()
+    assert result.code == 1
+    assert "Traceback" not in result.text
+    assert "Error loading psycopg2 or psycopg module" in result.err

@@ -103,8 +103,7 @@ def _guarded(load: Callable[[], object], what: str, argv: Sequence[str], log_for
 def _explained(error: Exception, what: str) -> LockgateError:
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
 
-    from lockgate.execution import failures  # noqa: PLC0415  only a failure pays for its import
-    from lockgate.redaction import masked  # noqa: PLC0415
+    from lockgate.redaction import masked  # noqa: PLC0415  only a failure pays for its import
 
     if isinstance(error, LockgateError):
         return error
@@ -114,10 +113,20 @@ def _explained(error: Exception, what: str) -> LockgateError:
         return LockgateError(said, state="")
     return LockgateError(
         what,
-        why=said if for_people else failures.why(error, failures.sqlstate_of(error)),
+        why=said if for_people else _why(error),
         state="nothing was changed; no connection was tried",
         next_step="correct it, and run again  (--traceback shows where it comes from)",
     )
+
+
+def _why(error: Exception) -> str:
+    try:
+        from lockgate.execution import failures  # noqa: PLC0415  as above
+    except ImportError:  # psycopg is missing, or its libpq: all of this stands on it
+        from lockgate.redaction import masked  # noqa: PLC0415
+
+        return masked(f"{type(error).__name__}: {error}")
+    return failures.why(error, failures.sqlstate_of(error))
 
 
 def _fail(error: LockgateError, log_format: str) -> None:

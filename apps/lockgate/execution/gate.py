@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 import lockgate
 from lockgate import policy
-from lockgate.database import parameters, session, wait
+from lockgate.database import driver, parameters, session, wait
 from lockgate.facts import Fingerprint, Key, Listener, ServerFacts, ServerReady, Started
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class Snapshot(Protocol):
 def reached(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Iterator[Gate]:
     """Wait for the server, and open the one session of the run; no timeout ends it in the block.
 
-    Raises ServerRefused or ServerUnreachable.
+    Raises ServerRefused or ServerUnreachable; or ConfigurationError where the driver is too old.
     """
+    driver.require()
     target = connection.settings_dict
     where = f"{target['NAME'] or 'its default'} on {target['HOST'] or 'a local socket'}"
     listen(Started(lockgate.__version__, limits.release, socket.gethostname(), where))
