@@ -66,6 +66,9 @@ class Policy:
     lock_timeout: timedelta = timedelta(milliseconds=50)
     # From the first attempt at a locking step to the last: long reports end within it, and a roll-out still waits.
     lock_attempts: timedelta = timedelta(seconds=300)
+    # How long a concurrent build, or the validation of a constraint, waits for one of those whose transactions it must
+    # see the end of. Only the release waits for it: reports and dumps end within it, a forgotten session never.
+    wait_for_others: timedelta = timedelta(seconds=1800)
     # Variables and files that are read while settings load, and that migrations do not depend on: the project's word.
     manifest_ignores: tuple[str, ...] = ()
     # Whether messages and the ledger quote values of rows and literals of statements: logs are read by more people.
@@ -104,6 +107,7 @@ OPTIONS = (
     Option("LAZY_RENDERING", "lazy_rendering", "LOCKGATE_LAZY_RENDERING"),
     Option("LOCK_TIMEOUT_SECONDS", "lock_timeout", "LOCKGATE_LOCK_TIMEOUT_SECONDS"),
     Option("LOCK_ATTEMPTS_SECONDS", "lock_attempts", "LOCKGATE_LOCK_ATTEMPTS_SECONDS"),
+    Option("ONLINE_WAIT_SECONDS", "wait_for_others", "LOCKGATE_ONLINE_WAIT_SECONDS"),
     Option("MANIFEST_IGNORES", "manifest_ignores"),
     Option("SHOW_VALUES", "show_values", "LOCKGATE_SHOW_VALUES"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
@@ -177,8 +181,11 @@ STATEMENT_READ = 20_000
 # How often the text of an operation is hashed before the journal keeps it: 30 ms, which nobody notices beside the
 # operation, and which a million guesses at a secret in it take as many times.
 OPERATION_HASH_ROUNDS = 100_000
-# A step that takes longer than this says how far it is, and whom it waits for; this often.
+# How long the drop of what a failed build has left waits for whoever is in its way: the next run can do it as well.
+UNDO_LOCK_TIMEOUT = timedelta(seconds=30)
+# A step that takes longer than this says how far it is, and whom it waits for; it looks, and it says so, this often.
 STEP_REPORT_AFTER = timedelta(seconds=2)
+STEP_LOOK_EVERY = timedelta(seconds=2)
 STEP_REPORT_EVERY = timedelta(seconds=10)
 # The search for rows that break a new constraint serves a message: it must not hold a failed run up for long.
 OFFENDERS_TIMEOUT = timedelta(seconds=30)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests.support import servers
-from tests.support.processes import kill_at, lock_is_free, until
+from tests.support.processes import kill_at, lock_is_free, running, says, until
 from tests.support.servers import PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
 from tests.support.sites import COUNT_UP, CREATE_COUNTER, SEED_COUNTER, Site, finish, sleep
 
@@ -189,6 +189,26 @@ def test_session_mode_works(cluster: Cluster, shop: Site, size: int) -> None:
         assert shop.database.value("SELECT value FROM shop_counter") == 1
         assert lock_is_free(shop.database)
         assert "nothing to migrate" in shop.migrate(DATABASE_URL=pool.url(shop.database)).out
+
+
+def test_a_build_behind_session_mode_says_for_whom_it_waits(cluster: Cluster, shop: Site) -> None:
+    """The pid in the client's own key data is the pooler's; the one to ask about, and to note, is the backend's."""
+    index = 'AddIndexConcurrently("counter", models.Index(fields=["value"], name="shop_value"))'
+    imports = "from django.contrib.postgres.operations import AddIndexConcurrently"
+    with pooler(cluster, "session") as pool:
+        assert shop.migrate(DATABASE_URL=pool.url(shop.database)).code == 0
+        shop.migration("0004_index", index, imports=imports, atomic="False")
+        with shop.database.connect() as other:
+            other.execute("BEGIN")
+            other.execute("INSERT INTO shop_counter (value) VALUES (1)")
+            runner = shop.start("migrate", "--noinput", DATABASE_URL=pool.url(shop.database))
+            heard = says(runner, "s so far")
+            builder, pid = running(shop.database, "CREATE INDEX CONCURRENTLY"), other.info.backend_pid
+            other.execute("COMMIT")
+        result = finish(runner)
+    assert result.code == 0, result.text
+    assert f"waits for pid {pid} (" in heard
+    assert shop.database.value("SELECT backend_pid FROM lockgate_run ORDER BY id DESC LIMIT 1") == builder
 
 
 def test_two_runners_behind_session_mode_apply_once(cluster: Cluster, shop: Site) -> None:

@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from lockgate.database import parameters
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.facts import LockHolder
@@ -27,14 +28,8 @@ def holders(connection: BaseDatabaseWrapper, tables: Collection[str]) -> list[Lo
 
 def limit_waiting(connection: BaseDatabaseWrapper, timeout: timedelta) -> None:
     """No statement of the open transaction waits longer than this for one lock (SQLSTATE 55P03)."""
-    milliseconds = f"{timeout.total_seconds() * 1000:.0f}ms"
-    raw(connection).execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [milliseconds])
-
-
-def lift_limits(connection: BaseDatabaseWrapper) -> None:
-    """No timeout of the role's ends a statement of the open transaction."""
     raw(connection).execute(
-        "SELECT pg_catalog.set_config('lock_timeout', '0', true), pg_catalog.set_config('statement_timeout', '0', true)"
+        "SELECT pg_catalog.set_config('lock_timeout', %s, true)", [parameters.milliseconds(timeout)]
     )
 
 

@@ -24,12 +24,13 @@ _NETWORK = {
     "tcp_keepalives_count": str(policy.KEEPALIVES["keepalives_count"]),
     "tcp_user_timeout": str(policy.KEEPALIVES["tcp_user_timeout"]),
 }
+_LONGEST = 2**31 - 1  # milliseconds: 25 days
 _LASTING = {
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
-    "lock_timeout": f"{policy.OWN_TABLES_LOCK_TIMEOUT.total_seconds() * 1000:.0f}",
+    "lock_timeout": str(round(policy.OWN_TABLES_LOCK_TIMEOUT.total_seconds() * 1000)),
     **_NETWORK,
 }
 
@@ -47,10 +48,14 @@ def lasting(opened: psycopg.Connection[Any], *, proven: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def waiting(opened: psycopg.Connection[Any], longest: timedelta) -> Iterator[None]:
-    """Let each statement of the block take as long as it takes, and wait for one lock this long; 0 is for ever."""
-    milliseconds = f"{longest.total_seconds() * 1000:.0f}"
-    with _held(opened, {"lock_timeout": milliseconds, "statement_timeout": "0"}, None):
+    """Let each statement of the block take as long as it takes, and wait this long for one lock (SQLSTATE 55P03)."""
+    with _held(opened, {"lock_timeout": milliseconds(longest), "statement_timeout": "0"}, None):
         yield
+
+
+def milliseconds(timeout: timedelta) -> str:
+    """A timeout as PostgreSQL takes it: at least 1, because 0 is none, and at most what its integer holds."""
+    return str(min(max(round(timeout.total_seconds() * 1000), 1), _LONGEST))
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from psycopg import sql
 
 from lockgate import policy
 from lockgate.database import connect_failure
-from lockgate.database.session import raw
+from lockgate.database.session import backend_pid, raw
 from lockgate.database.sql import read
 from lockgate.errors import PoolerRefused
 from lockgate.redaction import masked
@@ -45,7 +45,7 @@ def refuse(connection: BaseDatabaseWrapper, limits: policy.Policy) -> None:
     Outside of a transaction; costs a query where there is no pooler, and some short connections where there is one.
     """
     opened = raw(connection)
-    backend = _backend(opened)
+    backend = backend_pid(opened)
     if backend == opened.info.backend_pid:
         return
     _refuse_statement_mode(opened)
@@ -135,12 +135,6 @@ def _stamped(opened: psycopg.Connection[Any], backend: int, stamp: str) -> datet
         raise _given_away()
     moment: datetime = row[1]
     return moment
-
-
-def _backend(opened: psycopg.Connection[Any]) -> int:
-    row = opened.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
-    assert row is not None  # noqa: S101
-    return int(row[0])
 
 
 def _given_away() -> PoolerRefused:

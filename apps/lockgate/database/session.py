@@ -33,6 +33,13 @@ def raw(connection: BaseDatabaseWrapper) -> psycopg.Connection[Any]:
     return opened
 
 
+def backend_pid(opened: psycopg.Connection[Any]) -> int:
+    """The pid of the backend that answers now. Behind a pooler the connection's own key data have another."""
+    row = opened.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    assert row is not None  # noqa: S101  a SELECT without FROM has one row
+    return int(row[0])
+
+
 def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:
     """One query: version, database, role, and whether it can be written to."""
     with raw(connection).cursor(row_factory=dict_row) as cursor:
@@ -104,7 +111,7 @@ def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: t
     savepoint by which it is known again also where it has failed."""
     values = {"lockgate.migration": mark}
     if lock_timeout is not None:
-        values["lock_timeout"] = f"{lock_timeout.total_seconds() * 1000:.0f}ms"
+        values["lock_timeout"] = parameters.milliseconds(lock_timeout)
     settings = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
     cursor = psycopg.ClientCursor(raw(connection))  # one message
     cursor.execute(f"SELECT {settings}; SAVEPOINT {_SAVEPOINT}", [each for pair in values.items() for each in pair])
@@ -118,7 +125,7 @@ def begins_plainly(connection: BaseDatabaseWrapper) -> bool:
 
 def begin_whole(connection: BaseDatabaseWrapper, lock_timeout: timedelta) -> str:
     """The statement that begins a transaction that is sent whole, instead of a mark."""
-    given = {"lock_timeout": f"{lock_timeout.total_seconds() * 1000:.0f}ms"}
+    given = {"lock_timeout": parameters.milliseconds(lock_timeout)}
     return psycopg.ClientCursor(raw(connection)).mogrify(read("begin_whole"), given)
 
 

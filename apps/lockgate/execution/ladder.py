@@ -162,14 +162,13 @@ class _Climb:
     def gave_up(self, attempts: int, blockers: tuple[Blocker, ...], sqlstate: str) -> LocksNotAcquired:
         tables = ", ".join(f'"{name}"' for name in sorted(self.wanted)) or "what it needs"
         found = "; ".join(f'{each}, which holds {each.mode} on "{each.table}"' for each in blockers)
-        first = next((each for each in blockers if each.pid is not None), None)
-        ending = f":  SELECT pg_terminate_backend({first.pid});" if first else ""
+        ending = next((f":  {each.ending}" for each in blockers if each.ending), "")
         return LocksNotAcquired(
             f"{self.migration} could not lock {tables} in {attempts} attempt{'' if attempts == 1 else 's'} "
             f"over {self.waited:.0f} s",
             why=f"held by {found}" if found else f"others took turns with it (SQLSTATE {sqlstate})",
             state="",
-            next_step=f"end that session, or run again when it is gone{ending}"
+            next_step=f"end it, or run again when it is gone{ending}"
             if blockers
             else "run again at a quieter time, or allow more time with LOCKGATE_LOCK_ATTEMPTS_SECONDS",
         )
@@ -220,4 +219,5 @@ def _blocker(holder: LockHolder) -> Blocker:
         holder.mode,
         holder.role,
         holder.command,
+        holder.gid,
     )

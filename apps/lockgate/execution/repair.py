@@ -74,7 +74,7 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
             release=gate.limits.release or "repair",
             digest="",
             host=socket.gethostname(),
-            backend_pid=session.raw(gate.connection).info.backend_pid,
+            backend_pid=session.backend_pid(session.raw(gate.connection)),
             command=f"lockgate repair --{way} {' '.join(map(str, steps))}",
             lock_wait_seconds=waited or 0.0,
         )

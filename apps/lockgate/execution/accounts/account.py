@@ -57,7 +57,7 @@ def open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Run:
 
     Only an ordinary run that ends well finishes its release: others leave something undone, or nobody knows.
     """
-    alias, opened = gate.connection.alias, session.raw(gate.connection)
+    alias = gate.connection.alias
     for dead in ledger.close_interrupted(alias):
         gate.listen(dead)
     return ledger.open_run(
@@ -65,7 +65,7 @@ def open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Run:
         release=found.release(gate.limits),
         digest=found.digest if request.ordinary else "",
         host=socket.gethostname(),
-        backend_pid=opened.info.backend_pid,
+        backend_pid=session.backend_pid(session.raw(gate.connection)),
         command=redaction.sifted(request.command),
         lock_wait_seconds=waited,
     )

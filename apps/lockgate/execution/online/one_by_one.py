@@ -29,11 +29,10 @@ from lockgate.database import locks, objects
 from lockgate.errors import LockgateError, MigrationFailed, SessionLost
 from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
-from lockgate.execution.ladder import RETRIED
 from lockgate.execution.one_transaction import OneTransaction
 from lockgate.execution.online import contract, identity, online_step, remains
+from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.phases import wanted
-from lockgate.execution.online.watch import watching
 from lockgate.facts import Key, Recovering, StepRepeated
 from lockgate.journal import Line
 from lockgate.models import Step as Row
@@ -234,7 +233,8 @@ class Walk:
         elif part.outside:
             self._outside(part, row, number)
         elif isinstance(part.operation, _PATIENT):
-            self._in_transaction(part, row, number, None)
+            with patiently(self.duties, row):
+                self._in_transaction(part, row, number, None)
         else:
             targets = {table: mode for step in self._steps(number) for table, mode in wanted(step).items()}
             self.duties.ladder.climb(self.key, targets, lambda t: self._in_transaction(part, row, number, t))
@@ -275,7 +275,7 @@ class Walk:
     def _in_transaction(
         self, part: _Part, row: Row, number: int, timeout: timedelta | None, end: Row.State = Row.State.DONE
     ) -> None:
-        """timeout: for locks; None where it may take its time, for it blocks nobody.
+        """timeout: for locks; None where the session's is meant.
 
         A row that is done, of what is applied again, says so until the transaction that does it commits.
         """
@@ -283,9 +283,7 @@ class Walk:
         if row.state != Row.State.DONE:
             self.duties.journal.begin(row)
         with connection.schema_editor(atomic=True) as editor:
-            if timeout is None:
-                locks.lift_limits(connection)
-            else:
+            if timeout is not None:
                 locks.limit_waiting(connection, timeout)
             self._settle_contracts(number)
             self._send_whole(part, editor)
@@ -304,7 +302,7 @@ class Walk:
             self.duties.listen(StepRepeated(self.key, row.title, failed=row.state == Row.State.FAILED))
         self.duties.journal.begin(row)
         self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
-        with remains.noted(self.duties), online_step.unlimited(self.duties.connection):
+        with remains.noted(self.duties), patiently(self.duties, row):
             self._send(part)
         self.duties.confirm(inside=False)
         self.duties.journal.end(row, end)
@@ -318,12 +316,11 @@ class Walk:
                 self._note_target(part, row)
             self.duties.journal.begin(row)
             try:
-                connection = self.duties.connection
-                with online_step.unlimited(connection), watching(connection, self.duties.listen, self.key, row.title):
+                with patiently(self.duties, row):
                     self._send(part)
                 break
             except Exception as error:
-                if number == policy.STEP_ATTEMPTS or failures.sqlstate_of(error) not in RETRIED:
+                if number == policy.STEP_ATTEMPTS or failures.sqlstate_of(error) not in online_step.REPEATED:
                     raise
             time.sleep(policy.LADDER_FIRST_PAUSE.total_seconds() * number)
         self.duties.journal.end(row, end)

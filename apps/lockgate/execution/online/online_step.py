@@ -19,17 +19,20 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
 from lockgate import journal, policy
-from lockgate.database import locks, objects, parameters, session
+from lockgate.database import locks, objects, session
 from lockgate.errors import MigrationFailed
 from lockgate.execution import django_seams, failures, interruption
 from lockgate.execution.duties import Duties
-from lockgate.execution.ladder import RETRIED, Wanted
+from lockgate.execution.ladder import Wanted
+from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.watch import watching
 from lockgate.facts import Key, StepEnded, StepStarted, StepUndone
 from lockgate.models import Step
 from lockgate.planning.steps import Kind, LockMode
 
-NO_LIMIT = timedelta(0)  # a timeout of 0 is none
+NO_LIMIT = timedelta(0)  # where no timeout is set at all
+# Deadlock and serialization failure. Not a lock timeout, which comes after all the time that there is to wait.
+REPEATED = ("40P01", "40001")
 
 
 def run(duties: Duties, step: Step, wanted: Wanted, *, number: int, total: int) -> None:
@@ -42,7 +45,7 @@ def run(duties: Duties, step: Step, wanted: Wanted, *, number: int, total: int) 
     duties.confirm(inside=False)
     key, started = Key(step.app, step.name), time.monotonic()
     duties.listen(StepStarted(key, step.phase, step.title, number, total))
-    with watching(duties.connection, duties.listen, key, step.title), failure_kept(duties, step):
+    with failure_kept(duties, step):
         if step.kind == Kind.DROP_INDEX and not step.transactional:
             _drop_index(duties, step)
         elif not step.transactional:
@@ -50,7 +53,8 @@ def run(duties: Duties, step: Step, wanted: Wanted, *, number: int, total: int) 
         elif step.kind == Kind.VALIDATE_CONSTRAINT:
             _validate(duties, step)
         else:
-            duties.ladder.climb(key, wanted, lambda timeout: _in_transaction(duties, step, timeout))
+            with watching(duties.connection, duties.listen, key, step.title):
+                duties.ladder.climb(key, wanted, lambda timeout: _in_transaction(duties, step, timeout))
     duties.listen(StepEnded(key, step.phase, step.title, time.monotonic() - started))
 
 
@@ -128,12 +132,12 @@ def _take_back(duties: Duties, step: Step) -> None:
 def _drop_what_it_built(duties: Duties, step: Step) -> None:
     """By its oid, where that was noted: a table, or an index, may have another name by now."""
     known = objects.index_by_oid(duties.connection, step.object_oid) if step.object_oid else None
+    if known is None:
+        found = objects.index(duties.connection, step.table, step.target)
+        known = (found.schema, step.target) if found and is_ours(duties.connection, step, found) else None
     if known is not None:
-        _drop_concurrently(duties.connection, *known)
-        return
-    found = objects.index(duties.connection, step.table, step.target)
-    if found is not None and is_ours(duties.connection, step, found):
-        _drop_concurrently(duties.connection, found.schema, step.target)
+        with patiently(duties, step, min(policy.UNDO_LOCK_TIMEOUT, duties.limits.wait_for_others)):
+            _drop_concurrently(duties.connection, *known)
 
 
 def _drop_constraint(duties: Duties, step: Step) -> None:
@@ -162,12 +166,11 @@ def _note_constraint(duties: Duties, step: Step) -> None:
 
 
 def _validate(duties: Duties, step: Step) -> None:
-    """Without limits: it may take as long as it takes, for reads and writes pass."""
+    """It may take as long as it takes, for reads and writes pass."""
 
     def attempt() -> None:
         duties.journal.begin(step)
-        with transaction.atomic(using=duties.connection.alias):
-            locks.lift_limits(duties.connection)
+        with patiently(duties, step), transaction.atomic(using=duties.connection.alias):
             if step.object_oid is not None:  # made by the switch
                 state = objects.constraint(duties.connection, step.table, step.target)
                 if state is None or not is_our_constraint(step, state):
@@ -188,9 +191,10 @@ def _build_index(duties: Duties, step: Step) -> None:
             raise in_the_way(step, valid=found.valid)
         if found is None or not found.valid:
             if found is not None:
-                _drop_concurrently(duties.connection, found.schema, step.target)
+                with patiently(duties, step):
+                    _drop_concurrently(duties.connection, found.schema, step.target)
             duties.journal.begin(step)
-            with unlimited(duties.connection):
+            with patiently(duties, step):
                 session.raw(duties.connection).execute(step.sql)
             found = objects.index(duties.connection, step.table, step.target)
         duties.journal.note(step, found.oid if found else None)
@@ -206,7 +210,7 @@ def _drop_index(duties: Duties, step: Step) -> None:
             raise in_the_way(step, valid=found.valid)
         if found is not None:
             duties.journal.begin(step)
-            with unlimited(duties.connection):
+            with patiently(duties, step):
                 session.raw(duties.connection).execute(step.sql)
         duties.journal.end(step, Step.State.DONE)
 
@@ -217,14 +221,14 @@ def drop_invalid(duties: Duties, step: Step) -> None:
     """Drop what a concurrent build of ours, broken off, has left; a valid index stays, and one of another's."""
     found = objects.index(duties.connection, step.table, step.target)
     if found is not None and not found.valid and is_ours(duties.connection, step, found):
-        _drop_concurrently(duties.connection, found.schema, step.target)
+        with patiently(duties, step):
+            _drop_concurrently(duties.connection, found.schema, step.target)
 
 
 def _drop_concurrently(connection: BaseDatabaseWrapper, schema: str, name: str) -> None:
     """By its full name: the search path may find another one first."""
-    with unlimited(connection):
-        drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(schema, name))
-        session.raw(connection).execute(drop)
+    drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(schema, name))
+    session.raw(connection).execute(drop)
 
 
 def _repeatedly(duties: Duties, attempt: Callable[[], None]) -> None:
@@ -233,18 +237,13 @@ def _repeatedly(duties: Duties, attempt: Callable[[], None]) -> None:
         try:
             attempt()
         except Exception as error:
-            if number == policy.STEP_ATTEMPTS or failures.sqlstate_of(error) not in RETRIED:
+            if number == policy.STEP_ATTEMPTS or failures.sqlstate_of(error) not in REPEATED:
                 raise
             django_seams.leave_transaction(duties.connection)
             interruption.raise_if_requested()
             time.sleep(policy.LADDER_FIRST_PAUSE.total_seconds() * number)
         else:
             return
-
-
-def unlimited(connection: BaseDatabaseWrapper) -> contextlib.AbstractContextManager[None]:
-    """No timeout ends a statement in the block: waiting for older transactions counts as waiting."""
-    return parameters.waiting(session.raw(connection), NO_LIMIT)
 
 
 @contextlib.contextmanager

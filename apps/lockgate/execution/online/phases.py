@@ -153,6 +153,7 @@ class Course:
             django_seams.leave_transaction(self.duties.connection)
             self._undo()
         except Exception as second:
+            self.duties.progress.remaining += "; what they have left there, the next run takes back or goes on with"
             error.add_note(f"undoing what was prepared failed too: {words.of(second)}")
 
     # The switch
