@@ -145,10 +145,7 @@ def test_a_session_that_holds_a_lock_for_long_is_named(
         monkeypatch.setattr(policy, "SESSION_OF_INTEREST", timedelta(milliseconds=50))
         (session,) = until(lambda: facts(connection, "shop").sessions, "the holder is old enough")
         assert (session.pid, session.application) == (holder.info.backend_pid, "reporting")
-        assert (session.state, session.statement) == (
-            "idle in transaction",
-            "LOCK TABLE shop IN ROW EXCLUSIVE MODE",
-        )
+        assert session.state == "idle in transaction"
         assert session.modes == ("AccessShareLock", "RowExclusiveLock")
         assert session.transaction_seconds >= 0.05
         assert facts(connection, "item").sessions == ()

@@ -159,10 +159,9 @@ def _ending(found: Holder) -> str:
     """What to do about whoever holds the lock."""
     if found.pid is None:
         return "find it in pg_prepared_xacts, and end it where nobody needs it:  ROLLBACK PREPARED '…';"
-    end = f"SELECT pg_terminate_backend({found.pid});"
     if found.able:
-        return f"wait for that run and run again; if it is stuck, end it:  {end}"
+        return f"wait for that run and run again; if it is stuck, end it:  SELECT pg_terminate_backend({found.pid});"
     return (
-        f"end it, as a superuser or a member of that role:  {end}\n"
+        f"end it, as a superuser or a member of that role:  SELECT pg_terminate_backend({found.pid});\n"
         "it can take the lock again: keep it from connecting to this database (REVOKE CONNECT ON DATABASE …)"
     )

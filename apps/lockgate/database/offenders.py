@@ -1,4 +1,6 @@
-"""The rows that break a new constraint: how many, and a few of them, for a message.
+"""The rows that break a new constraint: how many, and a few of them by their primary keys, for a message.
+
+What is in them is told only where the settings allow it.
 
 What the constraint demands is read from the catalog, where a failed attempt left it (an invalid index, a constraint
 that is NOT VALID); nothing is guessed from the migration. Reads only, for a bounded time.
@@ -15,6 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from lockgate import policy
+from lockgate.database import words
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 
@@ -38,14 +41,20 @@ def _repeated(cursor: Any, table: str, rule: dict[str, Any]) -> str:
     """Keys that occur more than once. rule: keys and condition as SQL that the catalog printed."""
     keys = [sql.SQL(key) for key in rule["keys"]]
     known = [sql.SQL("({}) IS NOT NULL").format(key) for key in keys] if not rule["nulls_equal"] else []
+    texts = [sql.SQL("({})::pg_catalog.text").format(key) for key in keys]
+    primary = [row["name"] for row in cursor.execute(read("primary_key"), {"table": table})]
+    own = sql.SQL(", ").join(sql.SQL("{}::pg_catalog.text").format(sql.Identifier(name)) for name in primary)
     conditions = [*known, *([sql.SQL(rule["condition"])] if rule["condition"] else [])]
     query = sql.SQL(
-        "WITH repeated AS (SELECT ARRAY[{texts}] AS key, pg_catalog.count(*) AS rows FROM {table} WHERE {where} "
+        "WITH repeated AS (SELECT ARRAY[{texts}] AS key, pg_catalog.count(*) AS rows, "
+        "pg_catalog.min(ARRAY[{own}]::pg_catalog.text[]) AS first, "
+        "pg_catalog.max(ARRAY[{own}]::pg_catalog.text[]) AS last FROM {table} WHERE {where} "
         "GROUP BY {keys} HAVING pg_catalog.count(*) > 1) "
-        "SELECT key, rows, (SELECT pg_catalog.count(*) FROM repeated) AS found FROM repeated "
+        "SELECT key, rows, first, last, (SELECT pg_catalog.count(*) FROM repeated) AS found FROM repeated "
         "ORDER BY rows DESC, key LIMIT {limit}"
     ).format(
-        texts=sql.SQL(", ").join(sql.SQL("({})::pg_catalog.text").format(key) for key in keys),
+        texts=sql.SQL(", ").join(texts),
+        own=own,
         table=sql.Identifier(table),
         where=sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"),
         keys=sql.SQL(", ").join(sql.SQL("({})").format(key) for key in keys),
@@ -54,15 +63,25 @@ def _repeated(cursor: Any, table: str, rule: dict[str, Any]) -> str:
     rows = _bounded(cursor, query)
     if not rows:
         return ""
-    shown = "; ".join(f"{_key(rule['keys'], row['key'])} {row['rows']} times" for row in rows)
+    shown = "; ".join(f"{_repetition(rule, row)}{_two_of_them(primary, row)}" for row in rows)
     return f"{_count(rows[0]['found'], 'key occurs', 'keys occur')} more than once: {shown}{_more(rows)}"
+
+
+def _repetition(rule: dict[str, Any], row: dict[str, Any]) -> str:
+    key = f"{_key(rule['keys'], row['key'])} " if words.values_allowed() else ""
+    return f"{key}{row['rows']} times"
+
+
+def _two_of_them(primary: list[str], row: dict[str, Any]) -> str:
+    """Two of the rows of a key; a column of its own may be a part of it."""
+    return f", as in {_key(primary, row['first'])} and {_key(primary, row['last'])}" if primary else ""
 
 
 def _violating(cursor: Any, table: str, rule: dict[str, Any]) -> str:
     """Rows that a check, a foreign key or NOT NULL refuses, by their primary key."""
     where = _refused(table, rule)
     primary = [row["name"] for row in cursor.execute(read("primary_key"), {"table": table})]
-    shown = primary if rule["kind"] != "f" else [*primary, *rule["columns"]]
+    shown = [*primary, *rule["columns"]] if rule["kind"] == "f" and words.values_allowed() else primary
     texts = [sql.SQL("one.{}::pg_catalog.text").format(sql.Identifier(name)) for name in shown]
     query = sql.SQL(
         "SELECT ARRAY[{texts}]::pg_catalog.text[] AS key, pg_catalog.count(*) OVER () AS found "
