@@ -41,7 +41,7 @@ class LockgateError(Exception):
             ("next", self.next_step),
         )
         lines = (f"  {label:<6} {indented(text)}" for label, text in parts if text)
-        return "\n".join([self.what, *lines])
+        return "\n".join([indented(self.what), *lines])
 
 
 def indented(text: str) -> str:

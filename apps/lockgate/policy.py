@@ -174,6 +174,8 @@ BLOCKERS_POLL = timedelta(milliseconds=25)
 STEP_ATTEMPTS = 3
 # An index that nobody builds any more, by the server's progress view, may become valid within this: by one commit.
 BUILD_ENDS_WITHIN = timedelta(milliseconds=500)
+# Characters of one text in a message that others wrote: more than any error of PostgreSQL's that a person reads.
+FOREIGN_TEXT_SHOWN = 4000
 # Characters of a statement in a message: enough to find it in its file.
 STATEMENT_SHOWN = 200
 # Of a long one, what is looked at to find those: past a licence at its head, short of a dump.

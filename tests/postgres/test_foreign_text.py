@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.postgres.test_ladder import CREATE
 from tests.support.databases import Database
 from tests.support.sites import Site, finish
 
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")  # what no output may have
 SECRET = "ada@example.org"  # a value of a row
 MAIL = 'migrations.AddField("Counter", "mail", models.CharField(max_length=40, null=True, unique=True))'
 TWICE = f"INSERT INTO shop_counter (value, mail) VALUES (1, '{SECRET}')"
@@ -191,3 +193,65 @@ def guest(database: Database) -> Iterator[tuple[str, str]]:
         yield name, database.url_as(user=name, password=password)
     finally:
         database.execute(f'DROP ROLE "{name}"')
+
+
+TITLE = "\x1b]0;owned\x07"
+HOSTILE = f"{TITLE}\nerror: all is well\r\x9b2J\u202e\x00{'x' * 10_000_000}end"
+RAISING = f"""
+def fail(apps, schema_editor):
+    raise ValueError({HOSTILE[:-10_000_003]!r} + "x" * 10_000_000 + "end")
+
+def exit(apps, schema_editor):
+    raise SystemExit({HOSTILE[:-10_000_003]!r} + "x" * 10_000_000 + "end")
+
+def answer(apps, schema_editor):
+    text = {HOSTILE[:-10_000_003]!r}.replace(chr(0), "") + "x" * 10_000_000 + "end"
+    schema_editor.execute("DO $body$ BEGIN RAISE EXCEPTION USING MESSAGE = convert_from(decode('" +
+        text.encode().hex() + "', 'hex'), 'UTF8'); END $body$")
+
+def relation(apps, schema_editor):
+    schema_editor.execute('SELECT * FROM "' + {TITLE!r} + '"')
+"""
+
+
+@pytest.mark.parametrize("form", [("--log-format", "text"), ("--log-format", "json"), ("--traceback",)])
+@pytest.mark.parametrize("code", ["fail", "exit", "answer", "relation"])
+def test_no_foreign_text_moves_a_terminal_or_fills_a_log(counter: Site, code: str, form: tuple[str, ...]) -> None:
+    counter.migration("0002_hostile", f"migrations.RunPython({code})", imports=RAISING, atomic="False")
+    result = counter.migrate(*form)
+    assert result.code == 1
+    assert "]0;owned" in result.err
+    assert not OBEYED.search(result.text)
+    assert len(result.text) < 60_000
+    assert "error: all is well" not in [line.strip()[:18] for line in result.err.splitlines() if line[:1] != " "]
+    ((state, error),) = counter.database.rows("SELECT state, error FROM lockgate_step WHERE app = 'shop'")
+    assert state == "failed"
+    assert "]0;owned" in error
+    listed = counter.run("showmigrations").text + counter.run("showmigrations", "--history").text
+    assert "]0;owned" in listed
+    assert not OBEYED.search(listed + counter.run("lockgate", "repair").text)
+
+
+def test_what_the_ledger_has_of_others_moves_no_terminal(counter: Site) -> None:
+    raw = f"E'{TITLE}\\n all is well'".replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+    counter.database.execute(
+        f"INSERT INTO django_migrations (app, name, applied) VALUES ('shop', {raw}, now())",
+        f"UPDATE lockgate_run SET error = {raw}, host = {raw}, release = {raw}",
+    )
+    counter.migration("0002_note", ADD_COLUMN)
+    for arguments in (["showmigrations"], ["showmigrations", "--history"], ["migrate", "--plan"], ["migrate"]):
+        result = counter.run(*arguments)
+        assert "]0;owned" in result.text or "--plan" in arguments
+        assert not OBEYED.search(result.text)
+        assert not any(line.startswith(" all is well") for line in result.text.splitlines())
+
+
+def test_names_of_roles_and_tables_move_no_terminal(counter: Site) -> None:
+    counter.migration("0002_note", ADD_COLUMN)
+    with counter.database.connect() as blocker:
+        blocker.execute(f"SET application_name = '{TITLE}'")
+        blocker.execute("BEGIN")
+        blocker.execute("SELECT count(*) FROM shop_counter")
+        result = counter.migrate(LOCKGATE_LOCK_ATTEMPTS_SECONDS="1")
+    assert "owned" in result.err
+    assert not OBEYED.search(result.text)

@@ -68,7 +68,8 @@ def answers(argv: list[str]) -> bool:
 
 def _explain(text: str) -> None:
     if os.environ.get(EXPLAIN) == "1":
-        sys.stderr.write(f"start: {text}\n")
+        plain = "".join(each if each.isprintable() else " " for each in text)  # the server's words may be in it
+        sys.stderr.write(f"start: {plain}\n")
 
 
 def _log_format(argv: list[str]) -> str:

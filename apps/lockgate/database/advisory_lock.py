@@ -161,7 +161,5 @@ def _ending(found: Holder) -> str:
         return "find it in pg_prepared_xacts, and end it where nobody needs it:  ROLLBACK PREPARED '…';"
     if found.able:
         return f"wait for that run and run again; if it is stuck, end it:  SELECT pg_terminate_backend({found.pid});"
-    return (
-        f"end it, as a superuser or a member of that role:  SELECT pg_terminate_backend({found.pid});\n"
-        "it can take the lock again: keep it from connecting to this database (REVOKE CONNECT ON DATABASE …)"
-    )
+    again = "it can take the lock again: keep it from connecting to this database (REVOKE CONNECT ON DATABASE …)"
+    return f"end it, as a superuser or a member of that role:  SELECT pg_terminate_backend({found.pid});\n{again}"

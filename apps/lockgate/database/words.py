@@ -1,4 +1,4 @@
-"""What an error of the server says, without values of rows and without text of statements.
+"""What an error of the server says, without values of rows and without text of statements; bounded and visible.
 
 DETAIL quotes the key that is there twice, or the whole row; CONTEXT and the excerpt that libpq adds quote statements
 with their literals; and errors about data quote the datum. Whoever reads a log, or the ledger, need not be one who may
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from lockgate import policy
+from lockgate import foreign, policy
 from lockgate.errors import LockgateError
 from lockgate.redaction import masked
 
@@ -33,20 +33,21 @@ def of(error: BaseException) -> str:
 
     Ours says nothing foreign that was not masked where it was taken over.
     """
-    said = without_values(str(error).strip(), error)
-    return said if isinstance(error, LockgateError) else masked(said)
+    said = retold(str(error).strip(), error)
+    return foreign.bounded(said if isinstance(error, LockgateError) else masked(said))
 
 
-def without_values(text: str, error: BaseException) -> str:
-    """A text that quotes an error, or those that it came of: each as it may be shown."""
-    if values_allowed():
-        return text
+def retold(text: str, error: BaseException, *, indent: str = "") -> str:
+    """A text of some lines that quotes an error, and those that it came of: each as it may be shown, and bounded.
+
+    indent: before each further line of an error.
+    """
     for each in _chain(error):
-        if isinstance(each, psycopg.Error) and each.sqlstate:
-            said, shown = str(each).strip(), _shown(each)
-            for quoted in {said, repr(said)[1:-1]} - {""}:
-                text = text.replace(quoted, shown)
-    return text
+        said = str(each).strip()
+        shown = foreign.bounded(_shown(each)).replace("\n", f"\n{indent}")
+        for quoted in {said, repr(said)[1:-1]} - {""}:
+            text = text.replace(quoted, shown)
+    return foreign.visible(text)
 
 
 def values_allowed() -> bool:
@@ -59,7 +60,14 @@ def values_allowed() -> bool:
         return False
 
 
-def _shown(error: psycopg.Error) -> str:
+def _shown(error: BaseException) -> str:
+    if isinstance(error, psycopg.Error) and error.sqlstate and not values_allowed():
+        return masked(_told(error))
+    said = str(error).strip()
+    return said if isinstance(error, LockgateError) else masked(said)
+
+
+def _told(error: psycopg.Error) -> str:
     diag, sqlstate = error.diag, error.sqlstate or ""
     message = diag.message_primary or str(error).strip()
     quotes = sqlstate.startswith("22") and sqlstate not in _NO_DATUM

@@ -15,6 +15,7 @@ import psycopg
 from django.db.utils import Error as DatabaseError
 
 import lockgate
+from lockgate import foreign
 from lockgate.database import words
 from lockgate.errors import NOTHING_CHANGED, LockgateError, MigrationFailed
 from lockgate.execution.progress import Progress
@@ -114,9 +115,9 @@ def why(error: BaseException, sqlstate: str | None) -> str:
     if isinstance(error, DatabaseError):
         return text
     if isinstance(error, SystemExit):
-        return f"its code called sys.exit({masked(repr(error.code))}){_place(error)}"
+        return f"its code called sys.exit({foreign.bounded(masked(repr(error.code)))}){_place(error)}"
     if isinstance(error, SyntaxError) and error.filename:
-        return f'{type(error).__name__}: {masked(error.msg)}\nin "{error.filename}", line {error.lineno}'
+        return f'{type(error).__name__}: {foreign.bounded(masked(error.msg))}\nin "{error.filename}", line {error.lineno}'
     return f"{type(error).__name__}: {text}{_place(error)}"
 
 

@@ -17,7 +17,7 @@ from django.core.management.base import ALL_CHECKS, BaseCommand, CommandError, C
 from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
 from django.db.utils import Error as DatabaseError
 
-from lockgate import neighbours, policy
+from lockgate import foreign, neighbours, policy
 from lockgate.database import words
 from lockgate.errors import ConfigurationError, Interrupted, LockgateError
 from lockgate.execution import django_seams, failures
@@ -51,7 +51,7 @@ class Boundary(BaseCommand):
         except CommandError as error:
             if not django_seams.called_from_command_line(self):
                 raise
-            error.args = tuple(masked(str(each)) for each in error.args)
+            error.args = tuple(foreign.bounded(masked(words.retold(str(each), error))) for each in error.args)
             if options.get("log_format") == "json":
                 raise LockgateError(str(error)) from error
             raise
@@ -63,7 +63,8 @@ class Boundary(BaseCommand):
 
     def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
         if "--traceback" in argv:
-            self.stderr.write(masked(words.without_values("".join(traceback.format_exception(error)), error)))
+            whole = "".join(traceback.format_exception(error))
+            self.stderr.write(masked(words.retold(whole, error, indent="  ")))
             sys.exit(1)
         console(self, _log_format(argv)).failure(error)
         sys.exit(1)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from lockgate import facts
+from lockgate import facts, foreign
 from lockgate.errors import Interrupted, LockgateError
 from lockgate.redaction import sifted
 from lockgate.reporting.lines import is_warning, text
@@ -37,6 +37,7 @@ class TextConsole:
     def __call__(self, event: facts.Event) -> None:
         if not self._quiet and (line := text(event)):
             warning = is_warning(event)
+            line = foreign.line(line)
             _write(self._err if warning else self._out, f"warning: {line}" if warning else line)
 
     def failure(self, error: LockgateError | Interrupted) -> None:
@@ -73,7 +74,7 @@ class JsonConsole:
     def _line(self, stream: Stream, level: str, event: str, fields: dict[str, Any]) -> None:
         head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
         plain = json.loads(json.dumps(fields, default=str))
-        _write(stream, json.dumps({**head, **_sifted(plain)}, ensure_ascii=False))
+        _write(stream, json.dumps({**head, **foreign.within(_sifted(plain))}, ensure_ascii=False))
 
 
 Console = TextConsole | JsonConsole
@@ -101,11 +102,10 @@ def _write(stream: Stream, line: str) -> None:
 
 
 def describe(error: LockgateError | Interrupted) -> str:
-    """An error as WHAT, WHY, STATE and NEXT, one under the other."""
-    if isinstance(error, LockgateError):
-        return str(error)
-    shown = LockgateError(**_parts_of_interruption(error))
-    shown.operation, shown.statement = error.operation, error.statement
+    """An error as WHAT, WHY, STATE and NEXT, one under the other, each as it may be shown."""
+    parts = {name: foreign.bounded(part) for name, part in _parts(error).items()}
+    shown = LockgateError(parts["what"], why=parts["why"], state=parts["state"], next_step=parts["next"])
+    shown.operation, shown.statement = parts["operation"], parts["statement"]
     return str(shown)
 
 

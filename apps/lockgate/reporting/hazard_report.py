@@ -96,7 +96,7 @@ def as_json(report: Report) -> str:
         "notes": list(report.notes),
         "hazards": [_document(each) for each in report.placed],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2)
 
 
 def _document(placed: Placed) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def sarif(report: Report) -> str:
             }
         ],
     }
-    return json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+    return json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
 def _sarif_rule(rule: Rule) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from lockgate import facts
+from lockgate import facts, foreign
 from lockgate.reporting import sentences
 
 
@@ -264,4 +264,5 @@ def open_step(found: Any) -> str:
         f"  run    {step.run_id}, release {step.run.release}, on {step.run.host}",
         f"  there  {found.catalog}",
     ]
-    return "\n".join([*lines, *([f"  error  {step.error}"] if step.error else [])])
+    lines += [f"  error  {step.error}"] if step.error else []
+    return "\n".join(map(foreign.line, lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lockgate import foreign
 from lockgate.models import Run
 from lockgate.reporting.status import MigrationStatus, Status, StepStatus
 
@@ -12,7 +13,8 @@ def by_app(found: Status, app_names: Sequence[str] | None, *, with_time: bool) -
     """App label and its lines; all apps that have migrations, or the named ones."""
     labels = app_names or sorted(found.apps | {each.key.app for each in found.migrations})
     for label in labels:
-        yield label, [_line(each, with_time=with_time) for each in found.migrations if each.key.app == label]
+        lines = [_line(each, with_time=with_time) for each in found.migrations if each.key.app == label]
+        yield foreign.line(label), lines
 
 
 def _line(each: MigrationStatus, *, with_time: bool) -> str:
@@ -20,7 +22,7 @@ def _line(each: MigrationStatus, *, with_time: bool) -> str:
     if each.between:
         plain = plain.replace("[X]", "[~]", 1).replace("[ ]", "[~]", 1) + f"   {_progress(each.between)}"
     waits = "; ".join(step.title for step in each.contract)
-    return f"{plain}   contract, when the release before is gone: {waits}" if waits else plain
+    return foreign.line(f"{plain}   contract, when the release before is gone: {waits}" if waits else plain)
 
 
 def _progress(steps: Sequence[StepStatus]) -> str:
@@ -50,6 +52,10 @@ def _plain(each: MigrationStatus, *, with_time: bool) -> str:
 
 def history(runs: Sequence[Run]) -> Iterator[str]:
     """Each run, and under it what it did."""
+    return map(foreign.line, _history(runs))
+
+
+def _history(runs: Sequence[Run]) -> Iterator[str]:
     if not runs:
         yield "(no runs)"
     for run in runs:

@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
-from lockgate import facts
+from lockgate import facts, foreign
 from lockgate.facts import Event, Listener
 from lockgate.reporting.console import Console, TextConsole
 from lockgate.reporting.lines import text
@@ -58,4 +58,4 @@ class _Live:
     def __call__(self, event: Event) -> None:
         self._listen(event)
         if isinstance(event, _TAKES_TIME):
-            self._progress.reset(self._task, description=text(event)[:LONGEST])
+            self._progress.reset(self._task, description=foreign.line(text(event))[:LONGEST])

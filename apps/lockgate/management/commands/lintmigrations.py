@@ -11,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
+from lockgate import foreign
 from lockgate.execution.outlook import history, linting, migration_files
 from lockgate.execution.outlook.linting import Linted
 from lockgate.management import boundary
@@ -53,7 +54,7 @@ class Command(boundary.Boundary, BaseCommand):
         if options["unapplied"]:
             options["database"] = options["database"] or DEFAULT_DB_ALIAS
         report = self._judge(options)
-        self.stdout.write(hazard_report.FORMATS[options["output"]](report))
+        self.stdout.write(foreign.visible(hazard_report.FORMATS[options["output"]](report)))
         if report.errors:
             sys.exit(1)
 

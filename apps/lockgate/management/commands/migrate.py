@@ -14,6 +14,7 @@ from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from lockgate import foreign
 from lockgate.execution import django_seams, gate, interruption, run
 from lockgate.execution.gate import Request, Snapshot
 from lockgate.execution.judging import survey
@@ -101,7 +102,7 @@ class Command(boundary.Boundary, DjangoMigrate):
                 self.stdout.write(json.dumps(plan_report.document(plans, facts), indent=2))
             elif options["plan"] and forwards:
                 for line in plan_report.text(plans, facts):
-                    self.stdout.write(line)
+                    self.stdout.write(foreign.visible(line))
 
     def request(self, options: dict[str, Any]) -> Request:
         special = ("app_label", "fake", "run_syncdb", "prune")

@@ -1,0 +1,43 @@
+"""Text that others wrote, as it may stand in a message of ours: no character that a terminal obeys, and not for ever.
+
+Escape sequences, line breaks in a line, and marks that turn the direction of writing are shown as Python writes them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lockgate import policy
+
+# C0 but for tab and newline, DEL and C1; separators of lines and paragraphs; marks of direction, what has no width,
+# and halves of characters, which no stream can write.
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: str) -> str:
+    """A text of some lines."""
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def bounded(text: str) -> str:
+    """A visible text that is not longer than one can read."""
+    over = len(text) - policy.FOREIGN_TEXT_SHOWN
+    return visible(text) if over <= 0 else f"{visible(text[: policy.FOREIGN_TEXT_SHOWN])}… ({over} characters more)"
+
+
+def line(text: str) -> str:
+    """A text that is one line: a break in it would make a line that we never wrote."""
+    return bounded(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def within(value: Any) -> Any:
+    """What JSON has, with every text in it bounded."""
+    if isinstance(value, str):
+        return bounded(value)
+    if isinstance(value, list):
+        return [within(each) for each in value]
+    return {key: within(each) for key, each in value.items()} if isinstance(value, dict) else value
