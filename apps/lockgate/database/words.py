@@ -42,12 +42,18 @@ def retold(text: str, error: BaseException, *, indent: str = "") -> str:
 
     indent: before each further line of an error.
     """
-    for each in _chain(error):
-        said = str(each).strip()
-        shown = foreign.bounded(_shown(each)).replace("\n", f"\n{indent}")
-        for quoted in {said, repr(said)[1:-1]} - {""}:
-            text = text.replace(quoted, shown)
-    return foreign.visible(text)
+    told: dict[str, str] = {}
+    for each in sorted(_chain(error), key=lambda one: not isinstance(one, psycopg.Error)):  # the others quote these
+        said = _replaced(str(each).strip(), told)
+        shown = foreign.bounded(_shown(each, said)).replace("\n", f"\n{indent}")
+        told |= {said: shown, repr(said)[1:-1]: shown}
+    return foreign.visible(_replaced(text, told))
+
+
+def _replaced(text: str, told: dict[str, str]) -> str:
+    for said, shown in told.items():
+        text = text.replace(said, shown) if said else text
+    return text
 
 
 def values_allowed() -> bool:
@@ -60,10 +66,9 @@ def values_allowed() -> bool:
         return False
 
 
-def _shown(error: BaseException) -> str:
+def _shown(error: BaseException, said: str) -> str:
     if isinstance(error, psycopg.Error) and error.sqlstate and not values_allowed():
         return masked(_told(error))
-    said = str(error).strip()
     return said if isinstance(error, LockgateError) else masked(said)
 
 

@@ -117,7 +117,9 @@ def why(error: BaseException, sqlstate: str | None) -> str:
     if isinstance(error, SystemExit):
         return f"its code called sys.exit({foreign.bounded(masked(repr(error.code)))}){_place(error)}"
     if isinstance(error, SyntaxError) and error.filename:
-        return f'{type(error).__name__}: {foreign.bounded(masked(error.msg))}\nin "{error.filename}", line {error.lineno}'
+        return (
+            f'{type(error).__name__}: {foreign.bounded(masked(error.msg))}\nin "{error.filename}", line {error.lineno}'
+        )
     return f"{type(error).__name__}: {text}{_place(error)}"
 
 

@@ -23,9 +23,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
 from lockgate import policy
-from lockgate.database import connect_failure, pauses, pg_tools, url
+from lockgate.database import connect_failure, pauses, pg_tools, url, words
 from lockgate.errors import LockgateError
-from lockgate.redaction import masked
 
 _PREFIX = "lockgate_scratch"
 _REMEMBERING = ("contenttypes.ContentType", "sites.Site")  # whose managers keep rows for as long as the process lives
@@ -120,7 +119,7 @@ def _require(alias: str, source: str) -> None:
     except psycopg.Error as error:
         raise NoServer(
             f"the server of {source} cannot be reached",
-            why=masked(str(error)).strip(),
+            why=words.of(error),
             next_step="give the URL of a server that runs, with a role that may create databases",
         ) from error
 
