@@ -71,6 +71,8 @@ class Policy:
     wait_for_others: timedelta = timedelta(seconds=1800)
     # Variables and files that are read while settings load, and that migrations do not depend on: the project's word.
     manifest_ignores: tuple[str, ...] = ()
+    # Variables that are read then and are no secrets, so that a digest of their value may be kept: the project's word.
+    manifest_variables: tuple[str, ...] = ()
     # Whether messages and the ledger quote values of rows and literals of statements: logs are read by more people.
     show_values: bool = False
     # The release's name, where the build gives one.
@@ -109,6 +111,7 @@ OPTIONS = (
     Option("LOCK_ATTEMPTS_SECONDS", "lock_attempts", "LOCKGATE_LOCK_ATTEMPTS_SECONDS"),
     Option("ONLINE_WAIT_SECONDS", "wait_for_others", "LOCKGATE_ONLINE_WAIT_SECONDS"),
     Option("MANIFEST_IGNORES", "manifest_ignores"),
+    Option("MANIFEST_VARIABLES", "manifest_variables"),
     Option("SHOW_VALUES", "show_values", "LOCKGATE_SHOW_VALUES"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
     Option("SNAPSHOT", "snapshot", "LOCKGATE_SNAPSHOT"),

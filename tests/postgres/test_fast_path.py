@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.boot import manifest
 from project import embedded
 from tests.support import databases, relays, servers
 from tests.support.processes import kill_at, running, until
@@ -556,7 +557,9 @@ def test_a_warning_of_the_servers_is_not_passed_on(shop: Quick) -> None:
         ("import os\nEVERYTHING = dict(os.environ)", "reads the whole environment"),
         ("import subprocess\nsubprocess.run(['true'])", "runs a program"),
         ("import socket\nsocket.getaddrinfo('127.0.0.1', 1)", "asks the network"),
-        ("import os\nKEY = os.environ.get('API_KEY')", "keeps nothing of a secret"),
+        ("import os\nKEY = os.environ.get('API_KEY')", "keeps nothing of what may be secret"),
+        ("import os\nSMTP = os.environ.get('SMTP_PWD')", "SMTP_PWD was set at build"),
+        ("import os\nDSN = os.environ.get('SHOP_DSN')", "SHOP_DSN was set at build"),
         (
             "from django.db.backends.signals import connection_created\n"
             "def hear(**kwargs): pass\nconnection_created.connect(hear)",
@@ -573,14 +576,51 @@ def test_a_project_that_no_manifest_can_stand_for(tmp_path: Path, site: Site, se
     site.extra_settings = settings
     site.write_settings()
     age(site.path)
-    built = site.run("buildmanifest", API_KEY="hemlock")
+    secrets = {"API_KEY": "hemlock", "SMTP_PWD": "hemlock", "SHOP_DSN": "hemlock"}
+    built = site.run("buildmanifest", **secrets)
     assert built.code == 0, built.text
     assert why in built.out
-    assert "hemlock" not in (site.path / "lockgate-manifest.json").read_text()
-    assert_ordinary(site.run("migrate", "--check", LOCKGATE_EXPLAIN_START="1", API_KEY="hemlock"), why)
-    checked = site.run("buildmanifest", "--check", API_KEY="hemlock")
+    assert_nothing_of(site, "hemlock")
+    assert_ordinary(site.run("migrate", "--check", LOCKGATE_EXPLAIN_START="1", **secrets), why)
+    checked = site.run("buildmanifest", "--check", **secrets)
     assert checked.code == 1
     assert why in checked.err
+
+
+def assert_nothing_of(site: Site, secret: str) -> None:
+    """The manifest has neither a secret nor a digest on which guesses could be tried, though it has the key."""
+    path = site.path / "lockgate-manifest.json"
+    text, salt = path.read_text(), manifest.read(str(path)).one("salt")
+    assert secret not in text
+    assert manifest.digest(salt, secret.encode()) not in text
+
+
+def test_of_a_file_that_is_no_code_no_digest_is_kept(tmp_path: Path, site: Site) -> None:
+    """A start compares its size and time of change."""
+    site.extra_settings = "from pathlib import Path\nSECRET = (Path(__file__).parent / '.env').read_text()"
+    site.write_settings()
+    (site.path / ".env").write_text("hemlock")
+    site.migration("0001_initial", CREATE_COUNTER)
+    age(site.path)
+    assert site.migrate().code == 0
+    assert site.run("buildmanifest").code == 0
+    assert_nothing_of(site, "hemlock")
+    assert_quick(site.run("migrate", LOCKGATE_EXPLAIN_START="1"))
+    (site.path / ".env").write_text("hamlets")
+    assert_ordinary(site.run("migrate", LOCKGATE_EXPLAIN_START="1"), ".env has changed")
+
+
+def test_a_variable_that_is_said_to_be_no_secret_is_compared(tmp_path: Path, site: Site) -> None:
+    site.lockgate = {"MANIFEST_VARIABLES": ["SHOP_REGION"]}
+    site.extra_settings = "import os\nREGION = os.environ.get('SHOP_REGION')"
+    site.write_settings()
+    site.migration("0001_initial", CREATE_COUNTER)
+    age(site.path)
+    assert site.migrate().code == 0
+    assert site.run("buildmanifest", SHOP_REGION="north").code == 0
+    assert_quick(site.run("migrate", LOCKGATE_EXPLAIN_START="1", SHOP_REGION="north"))
+    changed = site.run("migrate", LOCKGATE_EXPLAIN_START="1", SHOP_REGION="south")
+    assert_ordinary(changed, "the settings read SHOP_REGION, which is another one now")
 
 
 def test_a_router_that_would_keep_the_ledger_away_has_no_say(tmp_path: Path, site: Site) -> None:

@@ -20,7 +20,6 @@ from django.core.management import get_commands
 from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.migrations.loader import MigrationLoader
-from django.views.debug import SafeExceptionReporterFilter
 
 import lockgate
 from lockgate import neighbours, policy
@@ -42,6 +41,8 @@ _HARMLESS = frozenset(
         *("server_side_binding", "isolation_level", "prepare_threshold", "cursor_factory"),
     )
 )
+# Read by Django, or by very many settings modules, and secret in none.
+_NO_SECRETS = ("DEBUG", "DJANGO_ALLOW_ASYNC_UNSAFE", "DJANGO_COLORS", "DJANGO_DEBUG", "DJANGO_ENV", "ENVIRONMENT", "TZ")
 
 
 def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], started: int) -> dict[str, Any]:
@@ -101,18 +102,23 @@ def _options() -> Iterator[str]:
 
 
 def _variables(notes: Notes, limits: policy.Policy, salt: str) -> Iterator[str]:
-    """The variables that were read, with a keyed digest of their value; of what looks like a secret, not even that."""
+    """The variables that were read; with a keyed digest of their value where that is no secret by its name.
+
+    A name tells nothing of the others: whoever has the manifest has the key, and could try values on the digest.
+    """
+    digested = {*_NO_SECRETS, *(each.variable for each in policy.OPTIONS), *limits.manifest_variables}
     for name in sorted(notes.variables - set(limits.manifest_ignores)):
         value = notes.environment.get(name)
         if value is None:
             yield f"variable {manifest.encoded(name)} unset"
-        elif SafeExceptionReporterFilter.hidden_settings.search(name) or "@" in value:
-            notes.obstacles[
-                f"{name} was set at build, and a manifest keeps nothing of a secret; unset it, or put it into "
-                'LOCKGATE["MANIFEST_IGNORES"]'
-            ] = None
-        else:
+        elif name in digested:
             yield f"variable {manifest.encoded(name)} {manifest.digest(salt, os.fsencode(value))}"
+        else:
+            notes.obstacles[
+                f"{name} was set at build, and a manifest keeps nothing of what may be secret; unset it, or put it "
+                'into LOCKGATE["MANIFEST_VARIABLES"] if it is none, or into LOCKGATE["MANIFEST_IGNORES"] if nothing '
+                "depends on it"
+            ] = None
 
 
 def _of_migrations(loader: MigrationLoader) -> Iterator[str]:

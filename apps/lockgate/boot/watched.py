@@ -22,13 +22,14 @@ from lockgate.boot.witness import Notes, is_installed
 @dataclass
 class Watched:
     """racy_after: from when on a time of change proves nothing, in nanoseconds. newest: the last of them so far,
-    but for those that are still to come.
+    but for those that are still to come. code: folders in which everything is code.
     """
 
     racy_after: int
     ignored: Collection[str]
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
     newest: int = 0
+    code: set[str] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     obstacles: list[str] = field(default_factory=list)
 
@@ -42,7 +43,8 @@ class Watched:
             made.lines.append(
                 f"distributions {manifest.encoded(folder)} {manifest.encoded(manifest.distributions(folder))}"
             )
-        every = {*made.migration_folders(loader), *notes.folders}
+        made.code = set(made.migration_folders(loader))
+        every = made.code | notes.folders
         made.folders(EVERY, every)
         roots = {each for each in manifest.search_path(given["path"]) if not is_installed(each + "/")}
         modules = {*roots, *_module_folders()} - every
@@ -83,12 +85,25 @@ class Watched:
     def _add(self, kind: str, folder: str, names: list[str]) -> None:
         try:
             found = manifest.stamps(kind, folder, names)
-            contents = [manifest.content_digest(self.salt, f"{folder}/{name}", size) for name, size, _ in found]
+            contents = [self._digest(folder, name, size) for name, size, _ in found]
         except OSError as error:
             self.obstacles.append(f"{folder} cannot be watched: {error.strerror}")
             return
+        self.obstacles += [
+            f"{folder}/{name} was changed at a time that is still to come, and nothing else of it is kept"
+            for (name, size, at), content in zip(found, contents, strict=True)
+            if size >= 0 and not content and at > time.time_ns()
+        ]
         self.newest = max([self.newest, *(at for _, _, at in found if at <= time.time_ns())])
         self.lines.append(manifest.folder_line(kind, folder, found, self.racy_after, contents))
+
+    def _digest(self, folder: str, name: str, size: int) -> str:
+        """Of code alone. What else is read may be a secret (``.env``), of which its size and times are all that is
+        kept: whoever has the manifest could try guesses on a digest.
+        """
+        if folder not in self.code and not name.endswith(manifest.MODULE_ENDINGS):
+            return ""
+        return manifest.content_digest(self.salt, f"{folder}/{name}", size)
 
 
 def _is_in(path: Path, every: Collection[str], modules: Collection[str]) -> bool:
