@@ -111,6 +111,10 @@ class ReadRefused(LockgateError):
         super().__init__(what, why=why, next_step=f"as the owner of the tables:  {told}" if told else unknown)
 
 
+class LedgerDamaged(LockgateError):
+    """the tables of the ledger are not as its migrations have made them"""
+
+
 class ManifestStale(LockgateError):
     """the manifest is not that of this project as it is"""
 

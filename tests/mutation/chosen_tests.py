@@ -21,6 +21,7 @@ MODULES: dict[str, list[str]] = {
     "database/roles": [f"{P}roles.py"],
     "database/objects": [f"{P}one_by_one.py", f"{P}online.py"],
     "database/": [f"{P}catalog.py", f"{P}guarantees.py", f"{P}ladder.py", f"{P}migrate.py"],
+    "execution/accounts/condition": [f"{P}own_tables.py"],
     "execution/online/contract": [f"{P}plan_contract.py", f"{P}overlap.py", f"{P}online.py"],
     "execution/online/one_by_one": [f"{P}one_by_one.py", f"{P}recovery.py"],
     "execution/online/": [f"{P}online.py", f"{P}one_by_one.py", f"{P}overlap.py"],

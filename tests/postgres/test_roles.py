@@ -15,7 +15,14 @@ from tests.support.roles import PASSWORD, Roles
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Site
 
 CREATE_LABEL = CREATE_COUNTER.replace("Counter", "Label")
-OWN = ("django_migrations", "lockgate_run", "lockgate_level", "lockgate_migrationrecord", "lockgate_step")
+OWN = (
+    "django_migrations",
+    "lockgate_run",
+    "lockgate_level",
+    "lockgate_failure",
+    "lockgate_migrationrecord",
+    "lockgate_step",
+)
 
 
 @pytest.fixture
@@ -68,7 +75,7 @@ def assert_least(two: Roles, *tables: str) -> None:
         )
     refused = [
         *(f"DELETE FROM {table}" for table in OWN),
-        *(f"SELECT nextval('{table}_id_seq')" for table in OWN if table != "lockgate_level"),
+        *(f"SELECT nextval('{table}_id_seq')" for table in OWN if table not in ("lockgate_level", "lockgate_failure")),
         *(f"TRUNCATE {table}" for table in (*OWN, *tables)),
         *(f"ALTER TABLE {table} ADD extra integer" for table in (*OWN, *tables)),
         "CREATE TABLE mine (id integer)",

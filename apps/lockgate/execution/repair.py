@@ -14,6 +14,7 @@ from lockgate import journal, ledger
 from lockgate.database import advisory_lock, objects, pooler, session
 from lockgate.errors import LockgateError
 from lockgate.execution import failures
+from lockgate.execution.accounts import condition
 from lockgate.execution.duties import Duties
 from lockgate.execution.gate import Gate
 from lockgate.execution.online import online_step
@@ -43,6 +44,12 @@ class Found(NamedTuple):
     step: Step
     catalog: str
     proven: bool
+
+
+def damaged(gate: Gate) -> list[str]:
+    """What is wrong with Lockgate's own tables, a line each; what no run makes good has its SQL."""
+    found = condition.damages_as_recorded(gate.connection)
+    return [f"damaged: {each.what}" + (f"\n  next   {each.remedy}" if each.remedy else "") for each in found]
 
 
 def listed(gate: Gate, wanted: Sequence[int]) -> list[Found]:

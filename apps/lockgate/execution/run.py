@@ -23,6 +23,7 @@ from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
 from lockgate.execution import django_seams, failures, interruption
+from lockgate.execution.accounts import condition
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging import judgement, standing, survey
 from lockgate.execution.judging.survey import Survey
@@ -103,13 +104,14 @@ def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
 
 
 def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> None:
+    mended = condition.mend(gate, before.loader)
     standing.refuse(gate, request, before)  # the run that was waited for may have failed just there
     refused = _create_extensions(gate, before)
     found = survey.read(gate, request, before)
     found.outcomes.update(refused)
     if (found.ahead, found.edited, found.pending) != (before.ahead, before.edited, before.pending):
         judgement.judge(found, gate, request)  # another runner was here in between
-    if request.ordinary and found.current and not request.contract:
+    if request.ordinary and found.current and not request.contract and not mended:
         _nothing_pending(found, gate, behind=True)
         return
     judgement.report_held(found, gate)

@@ -79,6 +79,12 @@ class RightsFound(NamedTuple):
     remedy: str
 
 
+class LedgerMended(NamedTuple):
+    """Lockgate's own tables were not as they should be: what was missing is made again."""
+
+    what: tuple[str, ...]
+
+
 class Ahead(NamedTuple):
     migrations: tuple[Key, ...]
     pending: int
@@ -258,6 +264,7 @@ Event = (
     | Held
     | RunInterrupted
     | RightsFound
+    | LedgerMended
     | Ahead
     | Edited
     | HazardFound
@@ -294,6 +301,7 @@ NAMES: dict[type[Event], str] = {
     LockAcquired: "lock_acquired",
     RunInterrupted: "found_interrupted_run",
     RightsFound: "rights_found",
+    LedgerMended: "ledger_mended",
     Ahead: "ahead_of_code",
     Edited: "edited",
     HazardFound: "hazard",

@@ -24,6 +24,7 @@ def is_warning(event: facts.Event) -> bool:
         | facts.HazardsUnknown
         | facts.RunInterrupted
         | facts.RightsFound
+        | facts.LedgerMended
         | facts.Recovering
         | facts.StepRepeated
         | facts.InPlace,
@@ -100,6 +101,11 @@ def _(event: facts.RightsFound) -> str:
         f"take it back:  {event.remedy}" if event.remedy else "taken back; manage.py lockgate repair lists what is open"
     )
     return f"{roles} could write {tables}, which hold SQL that a run executes as its own role: {end}"
+
+
+@text.register
+def _(event: facts.LedgerMended) -> str:
+    return f"Lockgate's own tables are made again, without what they held: {', '.join(event.what)}"
 
 
 @text.register

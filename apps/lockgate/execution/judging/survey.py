@@ -21,6 +21,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from lockgate import journal, ledger, policy
 from lockgate.database import extensions
 from lockgate.execution import django_seams
+from lockgate.execution.accounts import condition
 from lockgate.execution.gate import Gate, Request
 from lockgate.facts import ExtensionOutcome, Fingerprints, Held, Key
 from lockgate.planning import fingerprint, plan, release
@@ -87,8 +88,9 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
     contents = before.contents if before else release.contents(disk, apps)
     build = release.digest(limits.release, contents)
     digest = release.less_held(build, held)
-    recorded = ledger.exists(connection)
-    unfinished = _unfinished(connection)
+    damaged = condition.applies(loader, loader.applied_migrations) and bool(condition.damages(connection))
+    recorded = not damaged and ledger.exists(connection)
+    unfinished = _unfinished(connection) if recorded else set()
     known = _applied_fingerprints(connection, loader) if recorded else {}
     return Survey(
         pending=tuple(key for key in map(plan.key_of, (each for each, _ in pairs)) if key not in held),

@@ -38,10 +38,15 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
         interruption.guarded(to_the_end=django_seams.called_from_command_line(command)),
         reached(connection, boundary.policy_in_force(), console) as gate,
     ):
-        found = repair.listed(gate, options["step"])
+        damaged = repair.damaged(gate)
+        for line in damaged:
+            command.stdout.write(line)
+        found = repair.listed(gate, options["step"]) if not damaged or options["step"] else []
         for each in found:
             command.stdout.write(open_step(each))
-        if not found:
+        if damaged and not found:
+            command.stdout.write("nothing was changed; the next run makes again what it can:  manage.py migrate")
+        elif not found:
             command.stdout.write("no step is open")
         elif options["apply"]:
             for line in repair.settle(gate, [each.step.pk for each in found], options["way"]):

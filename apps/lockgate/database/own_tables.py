@@ -1,0 +1,42 @@
+"""What there is of Lockgate's own tables: read as the catalog has it, whatever is recorded of their migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import sql
+
+from lockgate.database.session import raw
+from lockgate.database.sql import read
+
+
+class Column(NamedTuple):
+    """type: as the server names it, without a length. filled: whether a row that says nothing of it gets a value."""
+
+    type: str
+    not_null: bool
+    filled: bool
+
+
+class Table(NamedTuple):
+    """is_table: no view, nor anything else that bears the name."""
+
+    is_table: bool
+    columns: dict[str, Column]
+
+
+def shape(connection: BaseDatabaseWrapper, names: Iterable[str]) -> dict[str, Table]:
+    """Those of the tables that are there, by name. One query."""
+    found: dict[str, Table] = {}
+    for name, is_table, column, *described in raw(connection).execute(read("own_shape"), {"names": list(names)}):
+        table = found.setdefault(name, Table(is_table, {}))
+        if column is not None:
+            table.columns[column] = Column(*described)
+    return found
+
+
+def has_rows(connection: BaseDatabaseWrapper, name: str) -> bool:
+    row = raw(connection).execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(name))).fetchone()
+    return bool(row and row[0])
