@@ -159,6 +159,9 @@ def _explained(gate: Gate, progress: Progress) -> Iterator[None]:
             raise  # Django's refusal of what was asked for: it says all there is to say
         _settle(gate, progress)
         explained = failures.explain(error, progress)
+        from lockgate.execution import remedies  # noqa: PLC0415  as below: it reads SQL
+
+        remedies.add(gate.connection, error, explained, progress)
         if progress.stands:
             explained.next_step += f"\n{standing.RETRY}"
         if explained is error:

@@ -36,6 +36,14 @@ class SqlStatement(NamedTuple):
         """Whether these tokens stand anywhere in it, one after the other."""
         return any(self.tokens[at : at + len(words)] == words for at in range(len(self.tokens)))
 
+    def identifiers(self) -> list[str]:
+        """Every word and quoted name of it, as the catalog would have it; keywords among them."""
+        return [
+            each[1:-1].replace('""', '"') if each.startswith('"') else each.lower()
+            for each in self.tokens
+            if each.startswith('"') or each[0].isalpha() or each[0] == "_"
+        ]
+
 
 def ends_transaction(statement: SqlStatement) -> bool:
     """Whether it ends the transaction that it runs in. Not one that goes back to a savepoint, nor what concerns a

@@ -137,7 +137,7 @@ class Course:
     def _note_failed(self, step: Step, row: Row) -> None:
         operation = self.migration.operations[step.operation]
         self.duties.progress.operation = operations.described(step.operation + 1, self.migration, operation)
-        self.duties.progress.statement = operations.shortened(row.sql)
+        self.duties.progress.sql, self.duties.progress.statement = row.sql, operations.shortened(row.sql)
 
     def _undo(self) -> None:
         undo(self.duties, self.key, self.rows)

@@ -1,0 +1,44 @@
+"""42P07: what bears the name that something new was to get."""
+
+from __future__ import annotations
+
+from lockgate.database import relations
+from lockgate.database.relations import Relation
+from lockgate.execution.remedies.remedy import Refused, Remedy
+from lockgate.planning.steps import Kind
+
+
+def remedy(refused: Refused) -> Remedy | None:
+    if refused.progress.invalid:
+        return None  # said already
+    names = {each.table if each.kind is Kind.CREATE_TABLE else each.name for each in refused.changes} - {""}
+    found = relations.named(refused.connection, names)
+    if not names:
+        return None
+    if not found:
+        return Remedy(
+            "nothing of that name is there now: the migration makes it twice",
+            "let the migration make it once, and run again",
+        )
+    why = "; ".join(f"{each.quoted} is {_kind(each)}" for each in found)
+    broken = [each for each in found if each.kind == "index" and not each.valid]
+    if broken:
+        drops = "  ".join(f"DROP INDEX CONCURRENTLY {each.quoted};" for each in broken)
+        return Remedy(why, f"if nobody is building it now, drop it, and run again:  {drops}")
+    return Remedy(
+        why,
+        "if no recorded migration made it: rename or drop it, and run again; or, if it is just what the migration "
+        f"makes, and all of that, record it:  {_fake(refused)}",
+    )
+
+
+def _fake(refused: Refused) -> str:
+    key = refused.progress.current
+    return f"manage.py migrate {key.app} {key.name} --fake" if key else "manage.py migrate … --fake"
+
+
+def _kind(found: Relation) -> str:
+    if found.kind != "index":
+        return f'a {found.kind} of role "{found.owner}"'
+    state = "" if found.valid else ", invalid: a concurrent build was broken off"
+    return f'an index of "{found.table}"{state}'

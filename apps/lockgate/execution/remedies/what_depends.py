@@ -1,0 +1,66 @@
+"""0A000 and 2BP01: what depends on the column or table; 42804: the default that cannot take a new type."""
+
+from __future__ import annotations
+
+from lockgate.database import objects, relations
+from lockgate.execution.remedies.remedy import Refused, Remedy
+from lockgate.journal import CONTRACT
+from lockgate.models import Step
+from lockgate.planning.steps import Kind
+
+_CHANGED = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE)
+
+
+def remedy(refused: Refused) -> Remedy | None:
+    found = [
+        dependent
+        for each in refused.changes
+        if each.kind in _CHANGED
+        for dependent in relations.dependents(refused.connection, each.table, each.columns)
+    ]
+    if not found:
+        return None
+    removals = "  ".join(each.removal for each in found if each.removal)
+    rest = [each.description for each in found if not each.removal]
+    definitions = "  ".join(each.definition for each in found if each.definition)
+    steps = [
+        f"drop what depends before it, in the migration:  {removals}" if removals else "",
+        f"and what has no single statement: {', '.join(rest)}" if rest else "",
+        f"and make it again after it, as it was:  {definitions}" if definitions else "",
+        "then run again",
+    ]
+    return Remedy(
+        f"what depends on it: {'; '.join(each.description for each in found)}",
+        "\n".join(each for each in steps if each),
+    )
+
+
+def default_remedy(refused: Refused) -> Remedy | None:
+    for each in refused.changes:
+        if each.kind is not Kind.ALTER_TYPE:
+            continue
+        for column in each.columns:
+            found = objects.column_default(refused.connection, each.table, column)
+            if found is not None:
+                return _without_default(refused, found)
+    return None
+
+
+def _without_default(refused: Refused, found: objects.DefaultState) -> Remedy:
+    place, column = relations.quoted(found.schema, found.table), relations.quoted(found.column)
+    why = f"{column} of {place} has the default {found.expression}, which must fit the new type as well"
+    if _is_kept(refused, found):
+        return Remedy(
+            f"{why}; it is kept for the release before",
+            "once no older release serves, have it dropped, and run again:  manage.py migrate --contract",
+        )
+    return Remedy(
+        why,
+        "let the migration drop it before, and set it again after:  "
+        f"ALTER TABLE {place} ALTER COLUMN {column} DROP DEFAULT;  then run again",
+    )
+
+
+def _is_kept(refused: Refused, found: objects.DefaultState) -> bool:
+    kept = Step.objects.using(refused.connection.alias).filter(phase=CONTRACT, object_oid=found.oid)
+    return kept.exclude(state__in=[Step.State.DONE, Step.State.OBSOLETE, Step.State.UNDONE]).exists()
