@@ -85,6 +85,10 @@ class MigrationFailed(LockgateError):
     """a migration failed"""
 
 
+class TransactionEnded(MigrationFailed):
+    """a migration ended its own transaction"""
+
+
 class FailedBefore(LockgateError):
     """this release failed here before, and nothing has changed since"""
 

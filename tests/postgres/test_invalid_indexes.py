@@ -28,7 +28,7 @@ def shop(site: Site) -> Site:
 
 
 def failed(site: Site) -> dict[str, Any]:
-    result = site.migrate("--log-format", "json")
+    result = site.migrate("--retry", "--log-format", "json")
     assert result.code == 1, result.text
     (said,) = [json.loads(line) for line in result.err.splitlines() if '"event": "failed"' in line]
     return dict(said)
@@ -52,7 +52,7 @@ def test_the_index_that_is_left_is_named_and_the_next_step_typed_works(shop: Sit
     for statement in re.findall(r"DROP INDEX [^;]*", said["next"]):
         shop.database.execute(statement)
     assert invalid(shop) == [("another",)]
-    assert shop.migrate().code == 0
+    assert shop.migrate("--retry").code == 0
 
 
 def test_one_that_an_earlier_run_has_left_is_told_from_a_name_that_is_taken(shop: Site) -> None:
@@ -62,7 +62,9 @@ def test_one_that_an_earlier_run_has_left_is_told_from_a_name_that_is_taken(shop
     said = failed(shop)
     assert "SQLSTATE 42P07" in said["why"]
     assert 'an index is left invalid: "public"."one_value"' in said["state"]
-    assert said["next"] == 'drop what is left invalid:  DROP INDEX CONCURRENTLY "public"."one_value";\nthen run again'
+    first, then = said["next"].splitlines()[:2]
+    assert first == 'drop what is left invalid:  DROP INDEX CONCURRENTLY "public"."one_value";'
+    assert then == "then run again"
     shop.database.execute("DROP INDEX CONCURRENTLY one_value")
     shop.database.execute("CREATE INDEX one_value ON shop_counter (value)")
     said = failed(shop)

@@ -120,6 +120,13 @@ def test_what_was_rolled_back_is_called_so(shop: Site, lines: tuple[str, ...]) -
     assert not has(shop, "one")
 
 
+def test_what_was_committed_is_not_done_again_by_the_next_replica(shop: Site) -> None:
+    write(shop, "run('UPDATE shop_counter SET value = value + 1; COMMIT; BEGIN')")
+    assert failed(shop)["what"] == "shop.0002_code ended its own transaction"
+    assert failed(shop)["what"].startswith("this release failed")
+    assert shop.database.value("SELECT value FROM shop_counter") == 1
+
+
 def test_settings_may_be_reset_by_a_migration(shop: Site) -> None:
     write(shop, "run('RESET ALL')")
     result = shop.migrate()

@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.operations.base import Operation
 
 from lockgate.database import session
-from lockgate.errors import Interrupted, LockgateError, MigrationFailed, SessionLost
+from lockgate.errors import Interrupted, LockgateError, SessionLost, TransactionEnded
 from lockgate.execution import failures
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
@@ -67,10 +67,10 @@ class OneTransaction:
             return self._closed()
         return None if session.is_marked(self.connection, after_failure=True) else self._ended(error)
 
-    def _ended(self, error: BaseException | None = None) -> MigrationFailed:
+    def _ended(self, error: BaseException | None = None) -> TransactionEnded:
         self.progress.transaction_ended = True
         why = "its code sent a COMMIT or ROLLBACK, and all of it was to happen in that transaction, or nothing"
-        return MigrationFailed(
+        return TransactionEnded(
             f"{self.key} ended its own transaction{' and then failed' if error else ''}",
             why=f"{failures.why(error, failures.sqlstate_of(error))}\nbefore that, {why}" if error else why,
             state="",

@@ -21,7 +21,7 @@ from django.db.utils import Error as DatabaseError
 
 import lockgate
 from lockgate import journal, ledger, redaction
-from lockgate.errors import FailedBefore, LockgateError, NotFinished
+from lockgate.errors import FailedBefore, LockgateError, NotFinished, TransactionEnded
 from lockgate.execution import failures
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging.survey import Survey
@@ -68,6 +68,8 @@ def repeats(error: BaseException) -> bool:
 
     Whatever it came from counts, and one cause that may pass is enough to say no; so is one that is not known.
     """
+    if isinstance(error, TransactionEnded):
+        return True  # whatever it met after that: to do it again would commit a part of it again
     causes = [each for each in _chain(error) if not isinstance(each, LockgateError)]
     return bool(causes) and all(map(_is_by_nature, causes))
 
