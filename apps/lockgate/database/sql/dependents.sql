@@ -34,7 +34,7 @@ WITH RECURSIVE meant AS (
            pg_catalog.format('%%I.%%I', namespace.nspname, class.relname) AS name,
            CASE class.relkind WHEN 'v' THEN 'DROP VIEW ' WHEN 'm' THEN 'DROP MATERIALIZED VIEW ' END AS removal,
            class.relkind IN ('v', 'm') AS has_definition,
-           max(viewed.depth) AS depth
+           pg_catalog.max(viewed.depth) AS depth
     FROM viewed
     JOIN pg_catalog.pg_class AS class ON class.oid = viewed.oid
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
