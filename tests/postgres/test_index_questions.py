@@ -74,3 +74,26 @@ def test_nothing_is_built_online_where_a_backend_answers_otherwise_than_the_cata
     assert "in_place" in events
     assert "step_started" not in events
     assert site.database.value("SELECT count(*) FROM pg_indexes WHERE indexname = 'book_other'") == 1
+
+
+# What it sends where a server is asked is another index than where a plan is made.
+MOODY = """
+class Moody(models.Index):
+    def create_sql(self, model, schema_editor, using="", **kwargs):
+        if schema_editor.connection.connection is not None:
+            return models.Index(fields=["id"], name="by_other").create_sql(model, schema_editor, using, **kwargs)
+        return super().create_sql(model, schema_editor, using, **kwargs)
+"""
+
+
+def test_what_was_built_online_is_taken_back_where_django_then_sends_something_else(site: Site) -> None:
+    site.lockgate = {"LARGE_TABLE_BYTES": 0}
+    site.write_settings()
+    site.migration("0001_initial", CREATE)
+    assert site.migrate().code == 0
+    site.migration("0002_moody", 'migrations.AddIndex("Book", Moody(fields=["title"], name="by_title"))', imports=MOODY)
+    result = site.migrate()
+    assert result.code == 0, result.text
+    assert "Django did not send what was planned" in result.text
+    names = "SELECT indexname FROM pg_indexes WHERE indexname IN ('by_title', 'by_other')"
+    assert site.database.rows(names) == [("by_other",)]

@@ -165,3 +165,13 @@ def test_a_journal_of_before_oids_knows_a_kept_default_by_its_expression(library
     library.database.execute("UPDATE lockgate_step SET object_oid = NULL")
     assert library.migrate("--contract").code == 0
     assert library.database.value(DEFAULT) is None
+
+
+def test_nor_does_it_take_another_expression_for_what_was_kept(library: Site) -> None:
+    library.migration("0002_kept", KEPT)
+    assert library.migrate().code == 0
+    library.database.execute("UPDATE lockgate_step SET object_oid = NULL")
+    library.database.execute("ALTER TABLE shop_book ALTER extra SET DEFAULT 8")
+    assert library.migrate("--contract").code == 0
+    assert library.database.value(DEFAULT) == "8"
+    assert state(library) == "obsolete"

@@ -201,6 +201,39 @@ def test_a_swallowed_lock_timeout_is_tried_again_too(counter: Site) -> None:
     assert counter.database.value("SELECT count(*) FROM shop_counter WHERE value = 7") == 1
 
 
+# Once for each process, as if somebody had the table then.
+BUSY_ONCE = """
+from django.db import transaction
+
+attempts = []
+
+def busy_once(apps, schema_editor):
+    attempts.append(1)
+    if len(attempts) == 1:
+        {before}
+        schema_editor.execute("DO $$ BEGIN RAISE 'busy' USING ERRCODE = '55P03'; END $$")
+"""
+CALL = "migrations.RunPython(busy_once, migrations.RunPython.noop)"
+
+
+def test_each_attempt_begins_with_the_models_as_they_were(counter: Site) -> None:
+    rename = 'migrations.RenameField("Counter", "value", "number")'
+    counter.migration("0002_rename", rename, CALL, imports=BUSY_ONCE.format(before="pass"))
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert "trying again" in result.text
+    assert counter.database.value("SELECT count(number) FROM shop_counter") == 0
+
+
+def test_a_transaction_that_a_failed_attempt_has_left_open_is_ended_before_the_next(counter: Site) -> None:
+    opens = "transaction.atomic(schema_editor.connection.alias).__enter__()"
+    counter.migration("0002_opens", CALL, TAKE_NOTE, imports=BUSY_ONCE.format(before=opens))
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert "trying again" in result.text
+    assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
+
+
 def test_the_session_is_left_as_it_was(counter: Site) -> None:
     """No SET of an attempt outlives its transaction: a later migration sees the role's own timeouts."""
     counter.migration("0002_note", ADD_COLUMN.format("Counter"))

@@ -93,6 +93,15 @@ def test_the_release_before_can_insert_until_the_contract(library: Site) -> None
     assert library.database.value(default) is None
 
 
+def test_what_the_contract_run_itself_has_left_is_not_due_yet(library: Site) -> None:
+    library.migration("0002_default", ADD_DEFAULT)
+    assert library.migrate("--contract").code == 0
+    assert steps(library) == [("0002_default", "contract", "drop default", False)]
+    library.database.execute("INSERT INTO shop_book (title, isbn, pages) VALUES ('old release', 'x', 1)")
+    assert library.migrate("--contract").code == 0
+    assert steps(library) == [("0002_default", "contract", "drop default", True)]
+
+
 @pytest.mark.parametrize(
     ("operation", "spoil", "words"),
     [

@@ -80,6 +80,27 @@ def test_it_is_used_where_nothing_is_in_the_way(site: Site) -> None:
     assert "is not used" not in result.out
 
 
+def test_nothing_of_it_is_committed_where_the_lock_is_lost_meanwhile(site: Site) -> None:
+    (site.path / "shop" / "apps.py").write_text("""
+from django.apps import AppConfig
+from django.db import connection
+from django.db.models.signals import pre_migrate
+
+def release(**kwargs):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock_all()")
+
+class Shop(AppConfig):
+    name = "shop"
+    def ready(self):
+        pre_migrate.connect(release, sender=self)
+""")
+    result = site.migrate()
+    assert result.code == 1, result.text
+    assert "no longer holds the advisory lock" in result.err
+    assert site.database.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [

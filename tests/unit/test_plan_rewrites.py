@@ -435,6 +435,11 @@ def test_a_foreign_key_of_a_partitioned_table_is_not_valid_from_18_on(version: i
     assert any("NOT VALID" in sql for step in made.steps for sql in step.sql) is rewritten
 
 
+def test_a_foreign_key_of_a_small_table_to_a_large_one_is_validated_online_too() -> None:
+    made = plan(FOREIGN_KEY, book=BOOK._replace(size=MEGABYTE))
+    assert any("FOREIGN KEY" in sql and "NOT VALID" in sql for step in made.steps for sql in step.sql)
+
+
 def test_a_column_that_is_filled_in_the_same_migration_is_not_required_online() -> None:
     filled = alter("copies", models.IntegerField(default=1))
     assert kept(filled) == ["the column's rows are filled, or the column is made, in the same migration"]
