@@ -201,8 +201,9 @@ CLIENT_CHECK_INTERVAL = timedelta(milliseconds=500)
 # not see (then it is the kernel's quarter of an hour), and where the server waits for a client (then two hours).
 # libpq's names and units: seconds, and milliseconds.
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
-# The longest wait for a lock of a statement that is not about somebody's table: of the ledger, the journal,
-# django_migrations, the catalog. Nobody keeps those from others for long, unless a person forgot a session.
+# The longest wait for a lock of a statement that is not about somebody's table, but about the ledger, the journal or
+# django_migrations: nobody keeps those from others for long, unless a person forgot a session. At least a second, and
+# otherwise no longer than all attempts of the ladder.
 OWN_TABLES_LOCK_TIMEOUT = timedelta(seconds=30)
 # From a signal to the end of the process: an orchestrator's patience starts at 10 s, the promise is 2 s.
 STOP_DEADLINE = timedelta(seconds=1.7)

@@ -17,13 +17,29 @@ from psycopg.rows import dict_row
 from lockgate.database import parameters
 from lockgate.database.session import raw
 from lockgate.database.sql import read
-from lockgate.facts import LockHolder
+from lockgate.facts import Blocker, LockHolder
 
 
 def holders(connection: BaseDatabaseWrapper, tables: Collection[str]) -> list[LockHolder]:
     """Every lock that another session holds on one of the tables now, those of the oldest transaction first."""
     with raw(connection).cursor(row_factory=dict_row) as cursor:
         return [LockHolder(**row) for row in cursor.execute(read("lock_holders"), {"names": sorted(tables)})]
+
+
+def blocker(holder: LockHolder) -> Blocker:
+    """The session that holds a lock, as it is told."""
+    state = holder.state or holder.backend
+    return Blocker(
+        holder.pid,
+        holder.application,
+        state,
+        holder.transaction_seconds,
+        holder.table,
+        holder.mode,
+        holder.role,
+        holder.command,
+        holder.gid,
+    )
 
 
 def limit_waiting(connection: BaseDatabaseWrapper, timeout: timedelta) -> None:

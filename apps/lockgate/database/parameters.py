@@ -24,25 +24,27 @@ _NETWORK = {
     "tcp_keepalives_count": str(policy.KEEPALIVES["keepalives_count"]),
     "tcp_user_timeout": str(policy.KEEPALIVES["tcp_user_timeout"]),
 }
+_LEAST = timedelta(seconds=1)
 _LONGEST = 2**31 - 1  # milliseconds: 25 days
 _LASTING = {
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
-    "lock_timeout": str(round(policy.OWN_TABLES_LOCK_TIMEOUT.total_seconds() * 1000)),
     **_NETWORK,
 }
 
 
 @contextlib.contextmanager
-def lasting(opened: psycopg.Connection[Any], *, proven: bool) -> Iterator[None]:
+def lasting(opened: psycopg.Connection[Any], limits: policy.Policy, *, proven: bool) -> Iterator[None]:
     """Let the session outlast every limit for the length of the block, and notice a dead network.
 
+    What is not about somebody's table waits a bounded time for a lock: our own tables, the catalog.
     proven: that the backend is kept for us; otherwise nothing is set where a pooler is in between.
     """
     pid = None if proven else opened.info.backend_pid
-    with _held(opened, _LASTING, pid):
+    longest = min(policy.OWN_TABLES_LOCK_TIMEOUT, max(limits.lock_attempts, _LEAST))
+    with _held(opened, {**_LASTING, "lock_timeout": milliseconds(longest)}, pid):
         yield
 
 

@@ -49,7 +49,9 @@ def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:
 
 
 @contextlib.contextmanager
-def announced(connection: BaseDatabaseWrapper, server: ServerFacts, runner: Runner) -> Iterator[None]:
+def announced(
+    connection: BaseDatabaseWrapper, server: ServerFacts, limits: policy.Policy, runner: Runner
+) -> Iterator[None]:
     """Tell other sessions who this is, have the server end our statements with us, and outlast every limit, for the
     length of the block. Behind a pooler, only where the backend is kept for us.
 
@@ -58,7 +60,7 @@ def announced(connection: BaseDatabaseWrapper, server: ServerFacts, runner: Runn
     name(connection, runner)
     _end_with_client(connection, server)
     try:
-        with parameters.lasting(raw(connection), proven=True):
+        with parameters.lasting(raw(connection), limits, proven=True):
             yield
     finally:
         with contextlib.suppress(psycopg.Error, SessionLost):

@@ -20,7 +20,7 @@ from django.db.utils import Error as DatabaseError
 from lockgate import policy
 from lockgate.database import locks
 from lockgate.errors import LockgateError, LocksNotAcquired
-from lockgate.execution import django_seams, failures, interruption
+from lockgate.execution import django_seams, failures, interruption, own_tables
 from lockgate.facts import AttemptFailed, Blocker, Key, Listener, LockHolder, WaitingForBlockers
 from lockgate.planning.steps import LockMode
 
@@ -151,10 +151,11 @@ class _Climb:
     def blockers(self) -> tuple[Blocker, ...]:
         """Who is in the way, as far as can be seen; nobody where there is no asking now."""
         opened = self.ladder.connection.connection
-        if not self.wanted or opened is None or opened.closed:
+        if opened is None or opened.closed:
             return ()
         django_seams.leave_transaction(self.ladder.connection)
-        return tuple(map(_blocker, self._conflicting()))
+        ours = own_tables.holders(self.ladder.connection, LockMode.SHARE)  # its rows are written along with the rest
+        return (*map(locks.blocker, self._conflicting() if self.wanted else ()), *ours)
 
     def report_failure(self, attempt: int, sqlstate: str) -> None:
         self.ladder.listen(AttemptFailed(self.migration, attempt, sqlstate, self.waited, self.allowed))
@@ -183,7 +184,7 @@ class _Climb:
     def _report(self, attempt: int, old: list[LockHolder]) -> None:
         if not old or time.monotonic() < self.next_report:
             return
-        blockers = tuple(map(_blocker, old))
+        blockers = tuple(map(locks.blocker, old))
         self.ladder.listen(WaitingForBlockers(self.migration, blockers, attempt, self.waited, self.allowed))
         self.next_report = time.monotonic() + self.ladder.limits.report_lock_wait.total_seconds()
 
@@ -206,18 +207,3 @@ def _same(holder: LockHolder) -> tuple[str, str, str]:
 def _age(holder: LockHolder, seen_for: float) -> float:
     """Seconds that a lock has been held at least; another role's session hides when its transaction began."""
     return seen_for if holder.transaction_seconds is None else holder.transaction_seconds
-
-
-def _blocker(holder: LockHolder) -> Blocker:
-    state = holder.state or holder.backend
-    return Blocker(
-        holder.pid,
-        holder.application,
-        state,
-        holder.transaction_seconds,
-        holder.table,
-        holder.mode,
-        holder.role,
-        holder.command,
-        holder.gid,
-    )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lockgate import journal, ledger
 from lockgate.database import advisory_lock, objects, pooler, session
 from lockgate.errors import LockgateError
-from lockgate.execution import failures
+from lockgate.execution import failures, own_tables
 from lockgate.execution.accounts import condition
 from lockgate.execution.duties import Duties
 from lockgate.execution.gate import Gate
@@ -75,7 +75,8 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
     pooler.refuse(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
     waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen)
-    with advisory_lock.releasing(gate.connection):
+    settled = own_tables.named(gate.connection, "the steps that were reported as settled before it are")
+    with settled, advisory_lock.releasing(gate.connection):
         run = ledger.open_run(
             gate.connection.alias,
             release=gate.limits.release or "repair",

@@ -22,7 +22,7 @@ from django.db.utils import Error as DatabaseError
 from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
-from lockgate.execution import django_seams, failures, interruption
+from lockgate.execution import django_seams, failures, interruption, own_tables
 from lockgate.execution.accounts import condition
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging import judgement, standing, survey
@@ -48,7 +48,7 @@ def migrate(gate: Gate, request: Request) -> None:
     pooler.refuse(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
     progress = Progress(gate.listen)
-    with _explained(gate, progress):
+    with _explained(gate, progress), own_tables.named(gate.connection):
         _locked(gate, request, before, progress)
 
 
@@ -77,7 +77,7 @@ def _refuse_transaction(gate: Gate) -> None:
 def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) -> None:
     runner = Runner(before.release(gate.limits), socket.gethostname())
     needless = functools.partial(_done_by_another, gate, request, before.digest)
-    with session.announced(gate.connection, gate.server, runner):
+    with session.announced(gate.connection, gate.server, gate.limits, runner):
         waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen, needless)
         if waited is None:
             _nothing_pending(before, gate, behind=True)

@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
 
 from lockgate import policy
-from lockgate.database import pauses, wait
+from lockgate.database import parameters, pauses, session, wait
 from lockgate.errors import MigrationsMissing, ReadRefused
 from lockgate.execution import failures
 from lockgate.facts import Current, Key, Listener, WaitingForMigrations
@@ -50,7 +50,8 @@ def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen
     for _ in pauses.until(deadline):
         wait.until_ready(connection, policy.within(limits, deadline - time.monotonic()), listen)
         try:
-            found = watch.status()
+            with parameters.lasting(session.raw(connection), limits, proven=False):
+                found = watch.status()
         except (DatabaseError, ReadRefused) as error:
             connection.close()  # the server went away in between: the next turn waits for it
             refusal = None if _passes(error) else _Refusal(error, refusal.since if refusal else time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -11,7 +12,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate import ledger, policy
-from lockgate.database import wait
+from lockgate.database import parameters, session, wait
+from lockgate.execution import own_tables
 from lockgate.management import boundary
 from lockgate.reporting import documents, listing, status
 
@@ -42,10 +44,16 @@ class Command(boundary.Boundary, DjangoShowMigrations):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
-        if connection.vendor == "postgresql":  # hardly waiting: whoever looks wants to know now
-            limits = boundary.policy_in_force()
-            briefly = policy.within(limits, limits.connect_timeout.total_seconds())
-            wait.until_ready(connection, briefly, lambda event: None)
+        with contextlib.ExitStack() as bounded:
+            if connection.vendor == "postgresql":  # hardly waiting: whoever looks wants to know now
+                limits = boundary.policy_in_force()
+                briefly = policy.within(limits, limits.connect_timeout.total_seconds())
+                wait.until_ready(connection, briefly, lambda event: None)
+                bounded.enter_context(own_tables.named(connection))
+                bounded.enter_context(parameters.lasting(session.raw(connection), limits, proven=False))
+            self._show(connection, *args, **options)
+
+    def _show(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         if options.get("output") in DJANGOS_FORMATS:
             options["format"] = options["output"]
         as_json = options.get("output") == "json"
