@@ -144,6 +144,20 @@ def test_a_call_inside_a_transaction_is_refused_and_leaves_it_alone(shop: Site) 
     assert output.splitlines()[-1] == "1"
 
 
+@pytest.mark.parametrize(
+    ("atomic", "said"),
+    [("True", "migrate cannot run inside a transaction"), ("False", "this session has the migration lock already")],
+)
+def test_a_migration_that_calls_migrate_is_refused(shop: Site, atomic: str, said: str) -> None:
+    shop.migration("0003_other", ADD_COLUMN.format("other"), after="0002_python")
+    body = "from django.core.management import call_command; call_command('migrate', 'shop', '0001')"
+    result = run_python(shop, body, atomic=atomic)
+    assert result.code == 1
+    assert said in result.err
+    assert "operation 1 of 1, RunPython" in result.err
+    assert ("shop", "0002_python") not in shop.database.applied()
+
+
 def call(site: Site, *lines: str) -> str:
     """Python that calls commands, in a process of its own."""
     (site.path / "call.py").write_text(

@@ -210,6 +210,16 @@ def test_every_link_leads_to_a_file_and_a_heading() -> None:
     assert broken == []
 
 
+def test_what_is_refused_is_said_in_these_words() -> None:
+    """Each message of the list stands in a source, joined as Python joins the parts of a text."""
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "apps/lockgate").rglob("*.py"))
+    joined = re.sub(r'"\s*\n\s*f?"', "", sources)
+    rows = [line.split(" | ") for line in page("docs/refused.md").splitlines() if line.startswith("| ")]
+    said = [each for row in rows for each in re.findall(r"`([^`]+)`", row[1]) if "atomic" not in each]
+    assert len(said) > 15
+    assert [each for each in said if each not in joined] == []
+
+
 def test_every_page_is_in_the_index() -> None:
     listed = {(DOCS / target.partition("#")[0]).resolve() for source, target in links() if source == DOCS / "index.md"}
     assert [path.name for path in DOCS.glob("*.md") if path.name != "index.md" and path not in listed] == []
