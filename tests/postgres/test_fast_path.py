@@ -16,7 +16,7 @@ import pytest
 
 from lockgate.boot import manifest
 from project import embedded
-from tests.support import databases, relays, servers
+from tests.support import databases, relays, roles, servers
 from tests.support.processes import kill_at, running, until
 from tests.support.quick import TAKEN, Quick, age, assert_ordinary, assert_quick, quick
 from tests.support.relays import relay
@@ -284,8 +284,11 @@ def test_another_search_path_is_another_place(shop: Quick, where: str) -> None:
     if where == "url":
         url += "&options=-csearch_path%3Delsewhere"
     elif where == "role":
-        database.execute(f"CREATE ROLE {role} SUPERUSER LOGIN", f"ALTER ROLE {role} SET search_path = elsewhere")
-        url = database.url_as(user=role)
+        database.execute(
+            f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{roles.PASSWORD}'",
+            f"ALTER ROLE {role} SET search_path = elsewhere",
+        )
+        url = database.url_as(role, roles.PASSWORD)
     else:
         database.execute(f"ALTER DATABASE {database.name} SET search_path = elsewhere")
     try:

@@ -14,7 +14,7 @@ import pytest
 
 from lockgate.database import advisory_lock
 from project import embedded
-from tests.support import databases, schema, servers
+from tests.support import databases, roles, schema, servers
 from tests.support.databases import Database, another
 from tests.support.processes import lock_is_free, until
 from tests.support.quick import NAP, TAKEN, Quick, age, assert_ordinary, nap
@@ -471,9 +471,11 @@ def test_rows_that_migrations_made_of_what_post_migrate_makes(site: Site) -> Non
 
 def test_a_role_that_may_not_create_is_explained_by_the_ordinary_path(shop: Quick) -> None:
     role = f"reader_{shop.database.name}"
-    shop.database.execute(f"CREATE ROLE {role} LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    shop.database.execute(
+        f"CREATE ROLE {role} LOGIN PASSWORD '{roles.PASSWORD}'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    )
     try:
-        result = shop.start(DATABASE_URL=shop.database.url_as(role))
+        result = shop.start(DATABASE_URL=shop.database.url_as(role, roles.PASSWORD))
         assert_ordinary(result, "the server refuses a statement (42501)")
         assert (result.code, is_empty(shop.database)) == (1, True)
     finally:
