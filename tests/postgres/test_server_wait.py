@@ -20,7 +20,7 @@ import pytest
 from tests.support import relays, servers
 from tests.support.processes import until
 from tests.support.relays import Relay, relay
-from tests.support.servers import PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
+from tests.support.servers import PASSWORD, WRONG_PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
 from tests.support.sites import CREATE_COUNTER, Result, Site, finish
 
 LONG = "60"  # seconds: the deadline where a test expects that it is not needed
@@ -258,7 +258,10 @@ def test_a_standby_is_refused_while_something_is_pending(shop: Site) -> None:
         own.start()
         result = shop.migrate(DATABASE_URL=database.url)
     assert_refused(
-        result, "the database is read-only: it is a standby", why="takes none of its own", next_step="name the primary"
+        result,
+        "the database is read-only: it is a standby",
+        why="takes none of its own",
+        next_step="connect to the primary",
     )
 
 
@@ -354,6 +357,63 @@ def test_tls_is_wanted_and_the_server_has_none(shop: Site, sslmode: str, certifi
         next_step="check sslmode",
     )
     assert "waiting for the server" not in result.out
+
+
+def test_tls_that_the_environment_wants_is_no_less_permanent(shop: Site) -> None:
+    result = shop.migrate("--wait-seconds", LONG, PGSSLMODE="require")
+    next_step = "options in DATABASE_URL, and PGSSLMODE in the environment"
+    assert_refused(result, "cannot connect: TLS could not be agreed on", why="SSL", next_step=next_step)
+    assert "waiting for the server" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "what"),
+    [
+        ("PGCHANNELBINDING", "require", "demand"),
+        ("PGTARGETSESSIONATTRS", "standby", "demand"),
+        ("PGCHANNELBINDING", "bogus", "not valid"),
+        ("PGTARGETSESSIONATTRS", "bogus", "not valid"),
+        ("PGSSLMODE", "bogus", "not valid"),
+        ("PGHOSTADDR", "999.1.1.1", "not valid"),
+    ],
+)
+@pytest.mark.parametrize("given", ["environment", "url"])
+def test_what_the_server_will_never_be_is_not_waited_for(
+    shop: Site, given: str, variable: str, value: str, what: str
+) -> None:
+    option = {"PGCHANNELBINDING": "channel_binding", "PGTARGETSESSIONATTRS": "target_session_attrs"}.get(
+        variable, variable.removeprefix("PG").lower()
+    )
+    by = {variable: value} if given == "environment" else {"DATABASE_URL": shop.database.url_as(**{option: value})}
+    result = shop.migrate("--wait-seconds", LONG, **by)
+    next_step = f"{variable} in the environment" if given == "environment" else "options in DATABASE_URL"
+    assert_refused(result, what, state="nothing was changed", next_step=next_step)
+    assert "waiting for the server" not in result.out
+
+
+def test_a_standby_that_may_become_the_primary_of_several_is_waited_for(shop: Site, cluster: Cluster) -> None:
+    """With several hosts, which of them is the primary changes while they fail over."""
+    hosts = f"127.0.0.1:{cluster.port},127.0.0.1:{cluster.port}"
+    url = shop.database.url.replace(f"127.0.0.1:{cluster.port}", hosts)
+    result = shop.migrate("--wait-seconds", SHORT, DATABASE_URL=f"{url}?target_session_attrs=standby")
+    assert_gave_up(shop, result, "nothing answers there yet", why="standby")
+    assert shop.migrate(DATABASE_URL=url).code == 0
+
+
+def test_the_setting_that_is_wrong_is_named_as_the_project_has_it(shop: Site) -> None:
+    url = shop.database.url_as(password=WRONG_PASSWORD)
+    assert_refused(shop.migrate(DATABASE_URL=url), "password", next_step="check user and password in DATABASE_URL")
+    text = (shop.path / "site_settings.py").read_text()
+    (shop.path / "site_settings.py").write_text(text.replace("from_environment()", 'from_environment("MAIN_URL")'))
+    result = shop.migrate(DATABASE_URL=None, MAIN_URL=url)
+    assert_refused(result, "password", next_step="check user and password in MAIN_URL")
+    shop.write_settings()
+    with (shop.path / "site_settings.py").open("a") as file:
+        file.write(f'DATABASES["default"]["PASSWORD"] = {WRONG_PASSWORD!r}\n')
+    result = shop.migrate()
+    assert_refused(
+        result, "password", next_step='check DATABASES["default"]["USER"] and DATABASES["default"]["PASSWORD"]'
+    )
 
 
 @pytest.mark.parametrize("roots", ["system", "missing"])

@@ -50,6 +50,22 @@ def test_both_schemes_mean_postgresql(scheme: str) -> None:
             {"USER": "me", "PASSWORD": "word", "HOST": "fe80::1", "PORT": 5433, "NAME": "shop"},
             id="ipv6-with-everything",
         ),
+        pytest.param(
+            "postgresql://me:word@H1:5433,h2,[::1]:5435/shop?target_session_attrs=read-write",
+            {
+                "USER": "me",
+                "PASSWORD": "word",
+                "HOST": "h1,h2,::1",
+                "PORT": "5433,,5435",
+                "NAME": "shop",
+                "OPTIONS": {"target_session_attrs": "read-write"},
+            },
+            id="several-hosts-with-ports",
+        ),
+        pytest.param("postgresql://h1,h2/shop", {"HOST": "h1,h2", "NAME": "shop"}, id="several-hosts"),
+        pytest.param(
+            "postgresql://%2Frun%2Fa,%2Frun%2Fb/shop", {"HOST": "/run/a,/run/b", "NAME": "shop"}, id="several-sockets"
+        ),
         pytest.param("postgresql://db/sh%20op", {"HOST": "db", "NAME": "sh op"}, id="an-encoded-database"),
         pytest.param("postgresql://db/?dbname=shop", {"HOST": "db", "NAME": "shop"}, id="database-in-the-query"),
         pytest.param(
@@ -99,6 +115,9 @@ def test_connections_are_not_kept_between_requests_by_default() -> None:
         pytest.param("postgresql://me:quagga@db:five/shop", "cannot be read", "its port", id="port-not-a-number"),
         pytest.param("postgresql://me:quagga@db:99999/shop", "cannot be read", "1 to 65535", id="port-too-high"),
         pytest.param("postgresql://me:quagga@db:-1/shop", "cannot be read", "its port", id="port-negative"),
+        pytest.param("postgresql://me:quagga@h1:1,h2:five/shop", "cannot be read", "its port", id="port-of-a-second"),
+        pytest.param("postgresql://me:quagga%00@db/shop", "cannot be read", "a %00", id="nul-in-the-password"),
+        pytest.param("postgresql://me@db/shop?options=%00", "cannot be read", "a %00", id="nul-in-an-option"),
         pytest.param("postgresql://me:quagga@[::1/shop", "cannot be read", "host is malformed", id="bracket-open"),
         pytest.param("postgresql://me:quagga/axolotl@db/shop", "cannot be read", "percent-encode", id="slash"),
         pytest.param("postgresql://me:12/axolotl@db/shop", "cannot be read", "percent-encode", id="digits-and-slash"),

@@ -101,7 +101,7 @@ def confirm(
     if not held:
         raise SessionLost(
             why="this session no longer holds the advisory lock: a pooler gave its backend away, or code released it",
-            next_step="let DATABASE_URL name the server itself, keep code from releasing locks, and run again",
+            next_step="connect to the server itself, keep code from releasing locks, and run again",
         )
     return mark or None
 
@@ -131,7 +131,7 @@ def _try(connection: BaseDatabaseWrapper) -> bool:
             "this session has the migration lock already",
             why="a pooler gave the backend of another run to this one, or code of a run calls migrate, or a run that "
             "died behind a pooler left it there",
-            next_step="let DATABASE_URL of the migrating settings name the server itself, and run again; let no "
+            next_step="let the migrating settings name the server itself, and run again; let no "
             "migration and no receiver call migrate",
         )
     return bool(row[1])

@@ -11,6 +11,7 @@ https://www.psycopg.org/psycopg3/docs/api/pq.html (``PGconn.pgconn_ptr``).
 from __future__ import annotations
 
 import ctypes
+import ipaddress
 import re
 import select
 import time
@@ -24,6 +25,15 @@ from psycopg import conninfo, pq
 
 _PQERRORS_SQLSTATE = 3
 _NO_FILE = "/dev/null/none"  # a path that cannot exist: libpq warns of a password file that is not a plain one
+_PORTS = 1 << 16
+# What a server may not meet for good, and the values that demand nothing.
+_DEMANDS = {
+    "channel_binding": ("", "disable", "prefer"),
+    "gssencmode": ("", "disable", "prefer"),
+    "require_auth": ("",),
+    "requirepeer": ("",),
+    "target_session_attrs": ("", "any", "prefer-standby"),
+}
 _SQLSTATE = re.compile(r"([0-9A-Z]{5})\s*$")
 # The classes of "not now": connection exceptions, insufficient resources, operator intervention (starting up,
 # shutting down). Whatever else the server answers will be answered again.
@@ -42,6 +52,7 @@ class Cause(Enum):
     NO_DATABASE = "the server has no such database"
     NO_PRIVILEGE = "the role may not connect to this database"
     TLS = "TLS could not be agreed on"
+    DEMANDS = "the server is not, or does not do, what the connection parameters demand"
     BAD_PARAMETERS = "the connection parameters are not valid"
     UNKNOWN = "the server refused the connection"
 
@@ -69,17 +80,17 @@ def diagnose(connection: DjangoConnection, timeout: timedelta) -> Failure:
     parameters = libpq_parameters(connection.get_connection_params())
     target = conninfo.make_conninfo(**parameters).encode()
     ping = pq.Ping(pq.PGconn.ping(target))
-    if ping is pq.Ping.NO_ATTEMPT:
+    if ping is pq.Ping.NO_ATTEMPT or not _is_well_formed(_effective(parameters)):
         return Failure(Cause.BAD_PARAMETERS, None)
     if ping is pq.Ping.REJECT:
         return Failure(Cause.NOT_READY, "57P03")
     if ping is pq.Ping.NO_RESPONSE:
-        return Failure(Cause.TLS if _tls_is_at_fault(parameters) else Cause.NO_ANSWER, None)
+        return Failure(_unmet(parameters) or Cause.NO_ANSWER, None)
     sqlstate, wants_password = _attempt(target, timeout)
     if wants_password:
         return Failure(Cause.NO_PASSWORD, sqlstate)
-    if sqlstate is None and _tls_is_at_fault(parameters):
-        return Failure(Cause.TLS, None)
+    if sqlstate is None and (unmet := _unmet(parameters)):
+        return Failure(unmet, None)
     return Failure(classify(sqlstate), sqlstate)
 
 
@@ -108,24 +119,54 @@ def libpq_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in parameters.items() if key in known and value is not None}
 
 
-def _tls_is_at_fault(parameters: dict[str, Any]) -> bool:
-    """Whether the server answers once it need not prove who it is, or once TLS is left out. Sends no credentials."""
-    if str(parameters.get("sslmode", "prefer")) in ("disable", "allow", "prefer"):
+def _effective(parameters: dict[str, Any]) -> dict[str, str]:
+    """The parameters as libpq takes them: what is not given comes from its variables, then from its defaults."""
+    defaults = {each.keyword.decode(): each.val.decode() for each in pq.Conninfo.get_defaults() if each.val is not None}
+    return {**defaults, **{key: str(value) for key, value in parameters.items()}}
+
+
+def _is_well_formed(wanted: dict[str, str]) -> bool:
+    """Whether ports and addresses can be such: libpq calls a server that has none away."""
+    ports = (each.strip() for each in wanted.get("port", "").split(","))
+    addresses = (each.strip().partition("%")[0] for each in wanted.get("hostaddr", "").split(","))
+    try:
+        for each in filter(None, addresses):
+            ipaddress.ip_address(each)
+        return all(0 < int(each) < _PORTS for each in ports if each)
+    except ValueError:
         return False
-    probes = (conninfo.make_conninfo(**_anonymous(parameters, sslmode)).encode() for sslmode in ("require", "disable"))
-    return any(pq.Ping(pq.PGconn.ping(probe)) in (pq.Ping.OK, pq.Ping.REJECT) for probe in probes)
+
+
+def _unmet(parameters: dict[str, Any]) -> Cause | None:
+    """TLS or DEMANDS, where the server answers once it need not prove who it is, or once such demands are left out.
+
+    Sends no credentials. Which of several hosts is the primary changes while they fail over: that is waited for.
+    """
+    wanted = _effective(parameters)
+    strict = wanted.get("sslmode", "prefer") not in ("disable", "allow", "prefer")
+    several = "," in wanted.get("host", "") or "," in wanted.get("hostaddr", "")
+    demands = {key for key, idle in _DEMANDS.items() if wanted.get(key, "") not in idle}
+    if not strict and not (demands - {"target_session_attrs"} if several else demands):
+        return None
+    sslmodes = ("require", "disable") if strict else (wanted.get("sslmode", "prefer"),)
+    probes = (conninfo.make_conninfo(**_anonymous(parameters, sslmode)).encode() for sslmode in sslmodes)
+    if not any(pq.Ping(pq.PGconn.ping(probe)) in (pq.Ping.OK, pq.Ping.REJECT) for probe in probes):
+        return None
+    return Cause.TLS if strict else Cause.DEMANDS
 
 
 def _anonymous(parameters: dict[str, Any], sslmode: str) -> dict[str, Any]:
     """The same server, unproven, and nothing to tell it: whoever stands in for it may ask for a password.
 
-    Empty values keep libpq from PGPASSWORD and the password file. ``sslrootcert=system`` and ``sslnegotiation=direct``
-    go with verification only, so no option of TLS stays.
+    Empty values keep libpq from PGPASSWORD and the password file, and from its other variables. ``sslrootcert=system``
+    and ``sslnegotiation=direct`` go with verification only, so no option of TLS stays.
     """
-    kept = {key: value for key, value in parameters.items() if not key.startswith(("ssl", "channel_binding"))}
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
-    mute = {"require_auth": "none"} if "require_auth" in known else {}  # libpq 16
+    kept = {key: value for key, value in parameters.items() if not key.startswith("ssl") and key not in _DEMANDS}
+    idle = {"channel_binding": "disable", "gssencmode": "disable", "requirepeer": "", "target_session_attrs": "any"}
+    idle |= {"require_auth": "none", "sslnegotiation": "postgres"}  # of libpq 16 and 17
     files = dict.fromkeys(("passfile", "sslrootcert", "sslcert", "sslkey"), _NO_FILE)
+    mute = {key: value for key, value in idle.items() if key in known}
     return {**kept, **mute, **files, "sslmode": sslmode, "password": ""}
 
 

@@ -29,7 +29,7 @@ from lockgate.errors import PoolerRefused
 from lockgate.redaction import masked
 
 _OWN_SERVER = (
-    "let DATABASE_URL of the migrating settings name the server itself (PgBouncer: the port of PostgreSQL, or a "
+    "let the migrating settings name the server itself (PgBouncer: the port of PostgreSQL, or a "
     "database entry with pool_mode=session); the service may keep the pooler"
 )
 _ASSERT = "; or, where it is known to be in session mode, say so:  LOCKGATE_POOLER=session"

@@ -177,7 +177,7 @@ def refuse_read_only(server: ServerFacts) -> None:
         raise ServerRefused(
             "the database is read-only: it is a standby",
             why="it replays another server's changes and takes none of its own",
-            next_step="let DATABASE_URL name the primary (libpq: target_session_attrs=read-write)",
+            next_step="connect to the primary (libpq: target_session_attrs=read-write)",
         )
     if server.read_only:
         raise ServerRefused(

@@ -7,6 +7,7 @@ names the fault and never repeats the URL, because it holds the password.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -40,7 +41,8 @@ def from_environment(variable: str = "DATABASE_URL", environ: Mapping[str, str] 
 def parse(url: str, variable: str = "DATABASE_URL") -> dict[str, Any]:
     """One entry of ``DATABASES`` from a URL.
 
-    ``postgres://`` and ``postgresql://``; percent-encoded user, password and socket directory; libpq parameters
+    ``postgres://`` and ``postgresql://``; percent-encoded user, password and socket directory; several
+    hosts (``h1:5432,h2:5433``); libpq parameters
     (``sslmode``, ``connect_timeout``, ``host=/run/postgresql`` …) as query options.
     Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 
@@ -55,10 +57,14 @@ def parse(url: str, variable: str = "DATABASE_URL") -> dict[str, Any]:
             f"{variable} names a database that is not PostgreSQL",
             **_advice(variable, f"it must start with {known}"),
         )
+    if "%00" in url:
+        why = "it has a %00, which no name, password or option can have in it"
+        raise ConfigurationError(f"{variable} cannot be read", **_advice(variable, why))
     try:
+        url, hosts = _of_several_hosts(url)
         parts = urlsplit(url)
         parts.port  # noqa: B018  reading the property is what checks the port
-        database: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=0)}
+        database: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=0), **hosts}
     except ValueError:
         why = f"its port is not a number from 1 to 65535, or its host is malformed; {ENCODE}"
         raise ConfigurationError(f"{variable} cannot be read", **_advice(variable, why)) from None
@@ -70,6 +76,25 @@ def parse(url: str, variable: str = "DATABASE_URL") -> dict[str, Any]:
     if not (database.get("NAME") or database.get("OPTIONS", {}).get("service")):
         raise ConfigurationError(f"{variable} names no database", **_advice(variable, "its path is empty"))
     return database
+
+
+def _of_several_hosts(url: str) -> tuple[str, dict[str, str]]:
+    """A URL of the first of its hosts alone, and the HOST and PORT of all, as libpq has them in lists.
+
+    Raises ValueError where one of them is malformed.
+    """
+    scheme, _, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    login, at, hosts = authority.rpartition("@")
+    if "," not in hosts:
+        return url, {}
+    each = [f"{scheme}://{host}/" for host in hosts.split(",")]
+    if any(urlsplit(one).port == 0 for one in each):
+        raise ValueError("a port is from 1 to 65535")
+    found = [dj_database_url.parse(one) for one in each]
+    ports = [str(one["PORT"] or "") for one in found]
+    first = f"{scheme}://{login}{at}{hosts.partition(',')[0]}{rest[len(authority) :]}"
+    return first, {"HOST": ",".join(one["HOST"] for one in found), "PORT": ",".join(ports) if any(ports) else ""}
 
 
 def _move_options(database: dict[str, Any], parts: SplitResult) -> None:

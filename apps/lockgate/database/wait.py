@@ -15,22 +15,23 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
 
 from lockgate import policy
-from lockgate.database import connect_failure, pauses
+from lockgate.database import connect_failure, origin, pauses
 from lockgate.database.connect_failure import Cause, Failure
 from lockgate.errors import LockgateError, ServerRefused, ServerUnreachable
 from lockgate.facts import Listener, WaitingForServer
 from lockgate.redaction import masked
 
 _NEXT = {
-    Cause.NO_ANSWER: "check host and port in DATABASE_URL, and that the server runs and is reachable from here",
+    Cause.NO_ANSWER: "check {HOST PORT}, and that the server runs and is reachable from here",
     Cause.NOT_READY: "look at the server's log; run again when it accepts connections",
     Cause.BUSY: "end idle sessions or raise max_connections; run again",
-    Cause.PASSWORD: "check user and password in DATABASE_URL (percent-encoded), and pg_hba.conf on the server",
-    Cause.NO_PASSWORD: "put the password into DATABASE_URL (percent-encoded), or into PGPASSWORD",
-    Cause.NO_DATABASE: "create the database, or correct its name in DATABASE_URL",
+    Cause.PASSWORD: "check {USER PASSWORD} (percent-encoded in a URL), and pg_hba.conf on the server",
+    Cause.NO_PASSWORD: "set {PASSWORD} (percent-encoded in a URL), or PGPASSWORD",
+    Cause.NO_DATABASE: "create the database, or correct {NAME}",
     Cause.NO_PRIVILEGE: "GRANT CONNECT ON DATABASE … TO …;  as the database's owner",
-    Cause.TLS: "check sslmode, sslrootcert and host in DATABASE_URL, and that the server has TLS switched on",
-    Cause.BAD_PARAMETERS: "correct the options in DATABASE_URL",
+    Cause.TLS: "check sslmode, sslrootcert and {HOST OPTIONS}, and that the server has TLS switched on",
+    Cause.BAD_PARAMETERS: "correct {OPTIONS}",
+    Cause.DEMANDS: "check channel_binding, gssencmode, require_auth, requirepeer and target_session_attrs: {OPTIONS}",
     Cause.UNKNOWN: "look up the SQLSTATE; the server's log says more",
 }
 
@@ -57,11 +58,11 @@ def until_ready(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: 
             error = caught
             failure = _failure(connection, caught, attempt)
             if not failure.cause.transient:
-                raise _refused(failure, caught) from None
+                raise _refused(connection, failure, caught) from None
             said.waiting(failure, time.monotonic() - started)
         else:
             return time.monotonic() - started
-    raise _unreachable(failure, error, limits.wait_for_server)
+    raise _unreachable(connection, failure, error, limits.wait_for_server)
 
 
 def prepare_parameters(connection: BaseDatabaseWrapper, timeout: timedelta) -> None:
@@ -102,20 +103,29 @@ def _failure(connection: BaseDatabaseWrapper, error: Exception, timeout: timedel
     return connect_failure.diagnose(connection, timeout)
 
 
-def _refused(failure: Failure, error: Exception) -> LockgateError:
+def _refused(connection: BaseDatabaseWrapper, failure: Failure, error: Exception) -> LockgateError:
     return ServerRefused(
         f"cannot connect: {failure.cause.value}",
         why=_reason(failure, error),
-        next_step=_NEXT[failure.cause],
+        next_step=_next_step(connection, failure.cause),
     )
 
 
-def _unreachable(failure: Failure, error: Exception | None, waited: timedelta) -> LockgateError:
+def _unreachable(
+    connection: BaseDatabaseWrapper, failure: Failure, error: Exception | None, waited: timedelta
+) -> LockgateError:
     return ServerUnreachable(
         f"the database server did not become ready in {waited.total_seconds():.3g} s: {failure.cause.value}",
         why=_reason(failure, error) if error else "",
-        next_step=_NEXT[failure.cause],
+        next_step=_next_step(connection, failure.cause),
     )
+
+
+def _next_step(connection: BaseDatabaseWrapper, cause: Cause) -> str:
+    """The advice, with the keys in its braces by the names that the project gives them."""
+    before, brace, rest = _NEXT[cause].partition("{")
+    keys, _, after = rest.partition("}")
+    return f"{before}{origin.of(connection.alias, connection.settings_dict, *keys.split())}{after}" if brace else before
 
 
 def _reason(failure: Failure, error: Exception) -> str:

@@ -47,7 +47,7 @@ _NEXT = (
         "55006",
         "split the migration: what changes rows into one, what alters their table into the next; then run again",
     ),
-    ("25006", "let DATABASE_URL name a server that can be written to, and run again"),
+    ("25006", "connect to a server that can be written to, and run again"),
     ("25P02", "an earlier statement of the migration failed and its error was swallowed; let it raise"),
     ("40P01", "run again; if it recurs, split the migration so that it locks one table at a time"),
     ("53100", "free space on the server's disk, and run again"),
