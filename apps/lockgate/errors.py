@@ -119,6 +119,10 @@ class LedgerDamaged(LockgateError):
     """the tables of the ledger are not as its migrations have made them"""
 
 
+class LedgerRefused(LockgateError):
+    """this role may not make the tables of the ledger, and without them nothing is migrated"""
+
+
 class ManifestStale(LockgateError):
     """the manifest is not that of this project as it is"""
 

@@ -53,3 +53,12 @@ def lacking(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> list[str]
     """The GRANTs without which this role cannot read these tables; none for one that is not on its search path."""
     found = raw(connection).execute(read("unreadable"), {"names": sorted(tables)})
     return [grant for (grant,) in found.fetchall()]
+
+
+def to_create(connection: BaseDatabaseWrapper) -> str:
+    """What this role lacks to make tables where it would make them: a GRANT, or a schema. Empty for nothing."""
+    row = raw(connection).execute(read("to_create")).fetchone()
+    if row is None:
+        return "no schema of its search path is there, or open to it (GRANT USAGE, CREATE ON SCHEMA)"
+    schema, role, may = row
+    return "" if may else f"GRANT CREATE ON SCHEMA {schema} TO {role};"

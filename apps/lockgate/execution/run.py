@@ -21,7 +21,7 @@ from django.db.utils import Error as DatabaseError
 
 from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, pooler, session
-from lockgate.errors import ConfigurationError, HeldTarget, Interrupted
+from lockgate.errors import ConfigurationError, HeldTarget, Interrupted, LockgateError
 from lockgate.execution import django_seams, failures, interruption, own_tables
 from lockgate.execution.accounts import condition
 from lockgate.execution.gate import Gate, Request
@@ -46,10 +46,24 @@ def migrate(gate: Gate, request: Request) -> None:
     standing.refuse(gate, request, before)
     request.check()
     pooler.refuse(gate.connection, gate.limits)
-    session.refuse_read_only(gate.server)
+    _refuse_unwritable(gate)
     progress = Progress(gate.listen)
     with _explained(gate, progress), own_tables.named(gate.connection):
         _locked(gate, request, before, progress)
+
+
+def obstacle(gate: Gate) -> LockgateError | None:
+    """Why a run by this role on this database would end before anything, whatever there is to do."""
+    try:
+        _refuse_unwritable(gate)
+    except LockgateError as refused:
+        return refused
+    return None
+
+
+def _refuse_unwritable(gate: Gate) -> None:
+    session.refuse_read_only(gate.server)
+    condition.refuse_without_rights(gate.connection)
 
 
 def migrate_ungated(gate: Gate, request: Request) -> None:

@@ -20,7 +20,7 @@ from django.db.models import Field
 
 from lockgate.database import own_tables, rights
 from lockgate.database.own_tables import Column, Table
-from lockgate.errors import LedgerDamaged
+from lockgate.errors import LedgerDamaged, LedgerRefused
 from lockgate.execution.gate import Gate
 from lockgate.facts import LedgerMended
 from lockgate.models import OWN, Run
@@ -85,6 +85,16 @@ def mend(gate: Gate, loader: MigrationLoader) -> bool:
         rights.take_back(connection)
     gate.listen(LedgerMended(tuple(each.what for each in found)))
     return True
+
+
+def refuse_without_rights(connection: BaseDatabaseWrapper) -> None:
+    """Raise LedgerRefused where a table is to be made and this role may not. One query, where all are there."""
+    missing = any(each.field is None and not each.remedy for each in damages(connection))
+    if missing and (lack := rights.to_create(connection)):
+        raise LedgerRefused(
+            why="a killed run is carried on, and what would block is built online, by what is written there",
+            next_step=f"as who owns the schema, then run again:  {lack}",
+        )
 
 
 def refuse(found: Iterable[Damage]) -> None:

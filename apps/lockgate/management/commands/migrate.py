@@ -103,6 +103,8 @@ class Command(boundary.Boundary, DjangoMigrate):
             elif options["plan"] and forwards:
                 for line in plan_report.text(plans, facts):
                     self.stdout.write(foreign.visible(line))
+            if options["plan"] and planned and (refused := run.obstacle(gated)):
+                self.stderr.write(f"warning: no run by this role would carry this out: {refused.what}")
 
     def request(self, options: dict[str, Any]) -> Request:
         special = ("app_label", "fake", "run_syncdb", "prune")
