@@ -162,6 +162,35 @@ def test_a_table_of_another_role_is_no_matter_of_a_grant_on_it(shop: Site, role:
     assert shop.migrate("--retry", DATABASE_URL=as_role(shop, role)).code == 0
 
 
+def test_before_and_after_the_transaction_it_is_told_as_well(shop: Site, role: str) -> None:
+    """What runs online is another statement than the migration's."""
+    shop.migration("0002_index", 'migrations.AddIndex("counter", models.Index(fields=["value"], name="by_value"))')
+    said = failed(shop, DATABASE_URL=as_role(shop, role), LOCKGATE_LARGE_TABLE_BYTES="0")
+    assert said["statement"].startswith("CREATE INDEX CONCURRENTLY")
+    assert typed(said, "ALTER") == [f'ALTER TABLE "public"."shop_counter" OWNER TO "{role}";']
+
+
+def test_a_step_after_the_commit_that_is_not_allowed_says_whose_the_table_is(shop: Site, role: str) -> None:
+    """A migration that gives its table away, to a role whose rights this one does not inherit."""
+    other = f"other_{uuid.uuid4().hex[:12]}"
+    shop.database.execute(
+        f"CREATE ROLE {other}",
+        f"GRANT CREATE ON SCHEMA public TO {other}",
+        f"ALTER ROLE {role} NOINHERIT",
+        f"GRANT {other} TO {role}",
+        f"ALTER TABLE shop_counter OWNER TO {role}",
+    )
+    field = 'migrations.AddField("counter", "to", models.ForeignKey("counter", models.CASCADE, null=True))'
+    shop.migration("0002_to", field, f'migrations.RunSQL("ALTER TABLE shop_counter OWNER TO {other}")')
+    said = failed(shop, DATABASE_URL=as_role(shop, role), LOCKGATE_LARGE_TABLE_BYTES="0")
+    assert "is applied but not finished" in said["what"]
+    assert f'"public"."shop_counter" belongs to role "{other}"' in said["why"]
+    assert "lockgate repair" in said["next"]
+    shop.database.execute(typed(said, "ALTER", "GRANT")[1])  # the second: it has the owner's rights from then on
+    assert shop.migrate("--retry", DATABASE_URL=as_role(shop, role)).code == 0
+    shop.database.execute(f"DROP OWNED BY {other}", f"DROP ROLE {other}")
+
+
 @pytest.mark.parametrize(
     ("statement", "grant"),
     [

@@ -15,7 +15,8 @@ from lockgate.database.sql import read
 class Relation(NamedTuple):
     """A table, index, view … table: of an index.
 
-    lacking: the rights that this role has not. owned: it may act as its owner.
+    lacking: the rights that this role has not. owned: it may act as its owner. member: of its
+    owner, whose rights it may yet not inherit.
     """
 
     schema: str
@@ -25,6 +26,7 @@ class Relation(NamedTuple):
     valid: bool
     owner: str
     owned: bool
+    member: bool
     lacking: list[str]
 
     @property
@@ -42,12 +44,13 @@ class Schema(NamedTuple):
 
 
 class ThisRole(NamedTuple):
-    """creates: it may make schemas in the database, and trusted extensions."""
+    """creates: it may make schemas in the database, and trusted extensions. version: the server's, as a number."""
 
     role: str
     database: str
     owner: str
     creates: bool
+    version: int
 
 
 class Dependent(NamedTuple):

@@ -9,6 +9,7 @@ SELECT namespace.nspname::pg_catalog.text AS "schema",
        coalesce(index.indisvalid, true) AS valid,
        pg_catalog.pg_get_userbyid(class.relowner)::pg_catalog.text AS owner,
        pg_catalog.pg_has_role(class.relowner, 'USAGE') AS owned,
+       pg_catalog.pg_has_role(class.relowner, 'MEMBER') AS member,
        ARRAY(
            SELECT listed.name
            FROM pg_catalog.unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::pg_catalog.text[])

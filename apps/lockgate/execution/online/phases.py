@@ -244,7 +244,7 @@ def finish(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
         except SessionLost:
             raise
         except Exception as error:
-            duties.progress.statement = operations.shortened(row.sql)
+            duties.progress.sql, duties.progress.statement = row.sql, operations.shortened(row.sql)
             raise _not_finished(duties, key, row, error) from error
     duties.progress.remaining = ""
 

@@ -28,13 +28,14 @@ _BY_SQLSTATE = {
 def add(connection: BaseDatabaseWrapper, error: BaseException, explained: LockgateError, progress: Progress) -> None:
     """Put what the catalog says into what is said of an error, on a session that is in no transaction.
 
-    A session that is lost, or may not ask, leaves it as it is; so does an error that explains itself.
+    It takes the place of the general advice, where that was given. A session that is lost, or may not ask, leaves it.
     """
-    sought = _BY_SQLSTATE.get(failures.sqlstate_of(error) or "")
-    if sought is None or explained is error:
+    sqlstate = failures.sqlstate_of(error)
+    sought, general = _BY_SQLSTATE.get(sqlstate or ""), failures.next_step(sqlstate, lost=False)
+    if sought is None or general not in explained.next_step:
         return
     with contextlib.suppress(Exception):
         found = sought(Refused(connection, progress))
         if found is not None:
             explained.why = f"{explained.why}\n{found.why}" if found.why else explained.why
-            explained.next_step = found.next_step
+            explained.next_step = explained.next_step.replace(general, found.next_step, 1)

@@ -83,10 +83,18 @@ def _of_owner(statement: SqlStatement, found: list[Relation], me: ThisRole) -> I
                 f'{each.quoted} belongs to role "{each.owner}", whose rights "{me.role}" does not have: no GRANT on it '
                 "is enough",
                 f'"{each.owner}"',
-                f"ALTER {kind} {place} OWNER TO {relations.quoted(me.role)};  or have its rights:  "
-                f"GRANT {relations.quoted(each.owner)} TO {relations.quoted(me.role)};",
+                f"ALTER {kind} {place} OWNER TO {relations.quoted(me.role)};  "
+                f"or have its rights:  {_joining(each, me)}",
             )
     yield from _of_references(statement, found, me)
+
+
+def _joining(found: Relation, me: ThisRole) -> str:
+    """What gives this role the rights of an owner. A member has them once it inherits: since 16 by the grant."""
+    owner, role = relations.quoted(found.owner), relations.quoted(me.role)
+    if not found.member:
+        return f"GRANT {owner} TO {role};"
+    return f"GRANT {owner} TO {role} WITH INHERIT TRUE;" if me.version >= 160000 else f"ALTER ROLE {role} INHERIT;"
 
 
 def _of_references(statement: SqlStatement, found: list[Relation], me: ThisRole) -> Iterator[Lack]:
