@@ -21,6 +21,7 @@ import pytest
 
 from lockgate.database import driver
 from tests.support import servers
+from tests.support.libpqs import ANOTHER
 from tests.support.processes import lock_is_free, running, until
 from tests.support.servers import PASSWORD, WRONG_PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, ROOT, Result, Site, finish, sleep
@@ -130,6 +131,14 @@ def test_a_password_in_the_query_works_and_is_hidden_too(cluster: Cluster, shop:
 
 
 # --- refused by the server
+
+
+def test_a_second_libpq_does_not_hide_why_a_connection_failed(shop: Site) -> None:
+    """As GDAL brings one: which of them to ask for the SQLSTATE is known all the same."""
+    shop.extra_settings = f"import ctypes\nctypes.CDLL({ANOTHER!r})"
+    shop.write_settings()
+    result = shop.migrate(DATABASE_URL=shop.database.url_as(password=WRONG_PASSWORD), LOCKGATE_WAIT_SECONDS="3")
+    assert_refused(result, "cannot connect: the server refused the user or the password")
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from lockgate.boot import manifest
 from project import embedded
 from tests.support import databases, relays, roles, servers
+from tests.support.libpqs import ANOTHER
 from tests.support.processes import kill_at, running, until
 from tests.support.quick import TAKEN, Quick, age, assert_ordinary, assert_quick, quick
 from tests.support.relays import relay
@@ -559,6 +561,7 @@ def test_a_warning_of_the_servers_is_not_passed_on(shop: Quick) -> None:
         ('DATABASES["default"]["ENGINE"] = "quaint"', "the engine quaint may do more than connect"),
         ("import os\nEVERYTHING = dict(os.environ)", "reads the whole environment"),
         ("import subprocess\nsubprocess.run(['true'])", "runs a program"),
+        ("import subprocess\nsubprocess.run(['/sbin/ldconfig', '-v', '-N', '-X'])", "runs a program"),
         ("import socket\nsocket.getaddrinfo('127.0.0.1', 1)", "asks the network"),
         ("import os\nKEY = os.environ.get('API_KEY')", "keeps nothing of what may be secret"),
         ("import os\nSMTP = os.environ.get('SMTP_PWD')", "SMTP_PWD was set at build"),
@@ -661,6 +664,38 @@ def test_an_app_whose_migrations_are_a_module_has_none(site: Site, later: str, w
     (plain / later).parent.mkdir(exist_ok=True)
     (plain / later).write_text("HOW = 'by ourselves'\n")
     assert_ordinary(site.migrate(**explain), why)
+
+
+LOADED = f"import ctypes\nctypes.CDLL({ANOTHER!r})"
+LOOKED_FOR = "from ctypes.util import find_library\nPLACE = find_library('c')"
+needs_libpq = pytest.mark.skipif(not find_library("pq"), reason="the system has no libpq")
+
+
+@pytest.mark.parametrize(
+    ("settings", "implementation"),
+    [
+        (LOADED, ""),  # as GDAL, which is linked with the system's libpq
+        (LOOKED_FOR, ""),  # as GeoDjango looks for GDAL and GEOS
+        pytest.param("", "python", marks=needs_libpq),
+        pytest.param(LOADED, "python", marks=needs_libpq),
+    ],
+)
+def test_a_second_libpq_or_one_that_is_looked_for_is_no_reason(site: Site, settings: str, implementation: str) -> None:
+    site.extra_settings = settings
+    site.write_settings()
+    site.migration("0001_initial", CREATE_COUNTER)
+    age(site.path)
+    environment = {"LOCKGATE_EXPLAIN_START": "1", "PSYCOPG_IMPL": implementation or None}
+    built = site.run("buildmanifest", **environment)
+    assert (built.code, built.out.count("\n")) == (0, 1), built.text
+    assert_ordinary(site.migrate(**environment), "")
+    assert_quick(site.migrate(**environment))
+    # What the answer to such a question rests on is compared.
+    asked = "LOOKED" if settings == LOOKED_FOR else implementation
+    manifest = (site.path / "lockgate-manifest.json").read_text()
+    assert ('"folder named /etc ld.so.cache:' in manifest) == bool(asked)
+    if implementation:
+        assert_ordinary(site.migrate(LOCKGATE_EXPLAIN_START="1"), "PSYCOPG_IMPL")
 
 
 def test_what_a_project_says_does_not_matter_is_not_compared(tmp_path: Path, site: Site) -> None:

@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import django
@@ -27,6 +26,7 @@ from lockgate.boot import manifest
 from lockgate.boot.snapshot import stated
 from lockgate.boot.watched import Watched
 from lockgate.boot.witness import Notes
+from lockgate.database import loaded_libpq
 from lockgate.execution import django_seams
 from lockgate.facts import Fingerprint, Key
 from lockgate.planning import fingerprint, plan, release
@@ -51,13 +51,13 @@ def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], start
     said = {Key(*key): fingerprint.of(each) for key, each in loader.disk_migrations.items()}
     watched = Watched.of(notes, loader, given, started - manifest.RACY_NANOSECONDS, limits.manifest_ignores)
     variables = list(_variables(notes, limits, watched.salt))
-    library = _libpq()
+    library, unknown = _libpq()
     obstacles = [*notes.obstacles, *watched.obstacles, *_of_database(given["database"]), *_of_migrations(loader)]
     if (owner := get_commands().get("migrate")) != "lockgate":
         obstacles.append(f"manage.py migrate is {owner}'s, not Lockgate's")
     obstacles += [each.what for each in neighbours.hidden() if each.command in neighbours.OVERRIDING]
-    if not library:
-        obstacles.append("the libpq that psycopg has loaded cannot be found")
+    if unknown:
+        obstacles.append(unknown)
     wanted = sorted({*limits.extensions, *plan.required_extensions(loader.disk_migrations.values())})
     facts = [
         ("interpreter", manifest.interpreter()),
@@ -147,16 +147,12 @@ def _of_database(expected: dict[str, Any]) -> Iterator[str]:
             yield f"a receiver of connection_created in {module} may change what a session sees"
 
 
-def _libpq() -> str:
-    """The file of the libpq that psycopg uses, as the kernel has it mapped; empty where that cannot be told."""
-    importlib.import_module("psycopg")
+def _libpq() -> tuple[str, str]:
+    """The file of the libpq that psycopg uses; or why that cannot be told."""
     try:
-        mapped = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return ""
-    files = {line.partition("/")[2] for line in mapped if "/" in line}
-    found = sorted(each for each in files if each.rpartition("/")[2].startswith("libpq") and ".so" in each)
-    return f"/{found[0]}" if len(found) == 1 else ""
+        return loaded_libpq.file(), ""
+    except loaded_libpq.Unknown as unknown:
+        return "", str(unknown)
 
 
 def _document(loader: MigrationLoader, said: dict[Key, Fingerprint]) -> dict[str, Any]:

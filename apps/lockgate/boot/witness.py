@@ -26,6 +26,9 @@ _OF_THE_PROCESS = frozenset(
 )
 # Part of the system; of Python and of what is installed the manifest has the version.
 _OF_THE_SYSTEM = ("/proc/", "/sys/", "/dev/", "/lib/", "/usr/lib/", "/usr/share/", "/etc/ssl/", "/etc/ld.so")
+# What ``ctypes.util.find_library`` asks, and what that answers from: GeoDjango looks for its libraries so, and psycopg
+# without compiled parts for libpq. https://man7.org/linux/man-pages/man8/ldconfig.8.html
+_LIBRARIES, _LIBRARIES_KNOWN = ["/sbin/ldconfig", "-p"], "/etc/ld.so.cache"
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + "/"  # noqa: PTH120
 # What no manifest can stand for. https://docs.python.org/3/library/audit_events.html
 _BEYOND = {
@@ -72,6 +75,8 @@ class Notes:
             self._opened(*arguments)
         elif event in ("os.listdir", "os.scandir"):
             self._listed(arguments[0])
+        elif event == "subprocess.Popen" and list(arguments[1]) == _LIBRARIES:
+            self.files.add(_LIBRARIES_KNOWN)
         elif event in _BEYOND:
             self.obstacles[f"{self._who(sys._getframe(1))} {_BEYOND[event]} while it is loaded"] = None
 

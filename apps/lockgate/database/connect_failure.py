@@ -18,10 +18,11 @@ import time
 from datetime import timedelta
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from psycopg import conninfo, pq
+
+from lockgate.database import loaded_libpq
 
 _PQERRORS_SQLSTATE = 3
 _NO_FILE = "/dev/null/none"  # a path that cannot exist: libpq warns of a password file that is not a plain one
@@ -206,12 +207,11 @@ def _drive(attempt: Any, deadline: float) -> bool:
 
 @cache
 def _libpq() -> Any:
-    """The very libpq this process has loaded, or None where that cannot be told (outside Linux).
+    """The very libpq that psycopg calls, or None where that cannot be told (outside Linux).
 
     Never another copy of the library: its connection structure would differ.
     """
-    maps = Path("/proc/self/maps")
-    if not maps.exists():
+    try:
+        return ctypes.CDLL(loaded_libpq.file())
+    except (loaded_libpq.Unknown, OSError):
         return None
-    loaded = {line.split()[-1] for line in maps.read_text().splitlines() if "/libpq" in line}
-    return ctypes.CDLL(loaded.pop()) if len(loaded) == 1 else None
