@@ -41,8 +41,11 @@ _HARMLESS = frozenset(
         *("server_side_binding", "isolation_level", "prepare_threshold", "cursor_factory"),
     )
 )
-# Read by Django, or by very many settings modules, and secret in none.
-_NO_SECRETS = ("DEBUG", "DJANGO_ALLOW_ASYNC_UNSAFE", "DJANGO_COLORS", "DJANGO_DEBUG", "DJANGO_ENV", "ENVIRONMENT", "TZ")
+# Read by Django, by psycopg, or by very many settings modules, and secret in none.
+_NO_SECRETS = (
+    *("DEBUG", "DJANGO_ALLOW_ASYNC_UNSAFE", "DJANGO_COLORS", "DJANGO_DEBUG", "DJANGO_ENV", "ENVIRONMENT", "TZ"),
+    "PSYCOPG_IMPL",
+)
 
 
 def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], started: int) -> dict[str, Any]:
