@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from lockgate import foreign
 from lockgate.execution import django_seams, interruption, repair
 from lockgate.execution.gate import reached
 from lockgate.management import boundary
@@ -40,7 +41,7 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     ):
         damaged = repair.damaged(gate)
         for line in damaged:
-            command.stdout.write(line)
+            command.stdout.write(foreign.line(line))
         found = repair.listed(gate, options["step"]) if not damaged or options["step"] else []
         for each in found:
             command.stdout.write(open_step(each))
@@ -50,7 +51,7 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
             command.stdout.write("no step is open")
         elif options["apply"]:
             for line in repair.settle(gate, [each.step.pk for each in found], options["way"]):
-                command.stdout.write(line)
+                command.stdout.write(foreign.line(line))
         else:
             command.stdout.write(_next(options))
 
