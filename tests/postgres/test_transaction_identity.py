@@ -183,4 +183,11 @@ def test_a_session_that_the_server_ends_is_not_said_to_be_closed_by_code(shop: S
     write(shop, "run('SELECT pg_terminate_backend(pg_backend_pid())')")
     said = failed(shop)
     assert "closed the connection" not in said["what"]
-    assert "rolled back by the server, or committed whole" in said["state"]
+    assert "rolled back by the server, but for what its code had committed before" in said["state"]
+
+
+def test_a_session_that_is_lost_after_a_commit_is_not_called_rolled_back_whole(shop: Site) -> None:
+    write(shop, "run('COMMIT; BEGIN; SELECT pg_terminate_backend(pg_backend_pid())')")
+    said = failed(shop)
+    assert has(shop, "one")
+    assert "but for what its code had committed before" in said["state"]

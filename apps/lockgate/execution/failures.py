@@ -140,6 +140,8 @@ def state_of(progress: Progress, *, lost: bool = False) -> str:
             f"{progress.current} to {progress.along[-1]}: each was rolled back by the server, or committed whole if it "
             "got that far"
         )
+    elif progress.current and lost and progress.operation and progress.runs_code:
+        parts.append(f"{progress.current}: rolled back by the server, but for what its code had committed before")
     elif progress.current and (lost or progress.unknown):
         parts.append(f"{progress.current}: rolled back by the server, or committed whole if it got that far")
     elif progress.current:

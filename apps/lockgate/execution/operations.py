@@ -18,6 +18,7 @@ from lockgate import policy
 from lockgate.database import words
 from lockgate.execution.progress import Progress
 from lockgate.planning import sql_statements
+from lockgate.planning.operations import is_djangos_schema
 from lockgate.redaction import masked
 
 
@@ -91,7 +92,7 @@ def _noting(progress: Progress, where: str, operation: Operation, way: str, judg
     run = getattr(operation, way)
 
     def noted(*args: Any, **options: Any) -> None:
-        progress.operation = where
+        progress.operation, progress.runs_code = where, not is_djangos_schema(operation)
         run(*args, **options)
         if judge:
             judge.after_operation(operation)

@@ -24,6 +24,7 @@ class Progress:
     along: Sequence[Key] = ()  # migrations that the server may have committed after the current one
     unknown: bool = False  # what became of the current migration, and of those along with it
     operation: str = ""  # of the current migration, by place and class, while it is under way
+    runs_code: bool = False  # whether that operation may send anything, a COMMIT too
     statement: str = ""  # the one that failed last, shortened
     sql: str = ""  # the same, as it was sent; never shown
     invalid: Sequence[InvalidIndex] = ()  # that the current migration has left, or has met
