@@ -66,6 +66,24 @@ def test_the_last_commit_of_a_run_waits_for_the_disk(shop: Site) -> None:
     assert row[0] < 1024
 
 
+def test_the_end_of_such_a_block_waits_for_the_disk_by_itself(shop: Site) -> None:
+    """Where no row of a run is closed after it."""
+    working = (
+        "from django.db import connection\n"
+        "from lockgate.database import session\n"
+        "connection.ensure_connection()\n"
+        "with session.committing_ahead_of_the_disk(connection), connection.cursor() as cursor:\n"
+        "    cursor.execute('CREATE TABLE filled AS SELECT n FROM generate_series(1, 20000) n')\n"
+        "with connection.cursor() as cursor:\n"
+        "    cursor.execute('SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()')\n"
+        "    print(cursor.fetchone()[0])\n"
+    )
+    with servers.running(wal_writer_delay="10s") as own:
+        result = shop.run("shell", "-c", working, DATABASE_URL=own.database().url)
+    assert result.code == 0, result.text
+    assert int(result.out.split()[-1]) < 1024
+
+
 def test_a_failed_run_leaves_a_callers_session_as_it_was(shop: Site) -> None:
     shop.migration("0002_fails", "migrations.RunSQL('SELECT 1 / 0', migrations.RunSQL.noop)")
     calling = (

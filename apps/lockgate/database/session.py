@@ -102,10 +102,9 @@ def committing_ahead_of_the_disk(connection: BaseDatabaseWrapper) -> Iterator[No
         yield
     finally:
         with contextlib.suppress(psycopg.Error):
-            # A transaction with an id of its own, so that there is a commit to wait for.
-            opened.execute(
-                "SELECT pg_catalog.set_config('synchronous_commit', %s, false), pg_catalog.txid_current()", before
-            )
+            opened.execute("SELECT pg_catalog.set_config('synchronous_commit', %s, false)", before)
+            # A commit waits only where its transaction has written something to the log; an id alone is nothing.
+            opened.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'lockgate', ''::pg_catalog.text)")
 
 
 def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None) -> None:
