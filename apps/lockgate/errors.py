@@ -53,6 +53,14 @@ class ConfigurationError(LockgateError):
     """the configuration is wrong"""
 
 
+class OutputClosed(LockgateError):
+    """nobody reads the output any more, so the command ended"""
+
+
+class NobodyToAsk(LockgateError):
+    """a question is asked, and no terminal is there to answer it: run it in one, or with --noinput"""
+
+
 class ServerUnreachable(LockgateError):
     """the database server did not become ready in time"""
 

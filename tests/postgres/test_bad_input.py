@@ -447,6 +447,41 @@ def test_a_traceback_of_the_settings_is_masked(shop: Site) -> None:
     assert_no_secret(result.text)
 
 
+def piped(site: Site, command: str) -> Result:
+    """A command whose output nobody reads to its end."""
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} manage.py {command}"],
+        cwd=site.path, env=site.environment({}), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("command", ["migrate --noinput | head -1", "migrate | true", "showmigrations | true"])
+def test_an_output_that_nobody_reads_is_told_and_a_run_ends(shop: Site, command: str) -> None:
+    result = piped(shop, command)
+    assert result.code == 1
+    what, *rest = result.err.splitlines()
+    assert what == "error: nobody reads the output any more, so the command ended"
+    assert all(line.startswith(("  state ", "  in ")) for line in rest), result.err
+    assert_succeeded(shop.migrate())
+
+
+def test_an_output_and_errors_that_nobody_reads_end_a_run(shop: Site) -> None:
+    assert piped(shop, "migrate --noinput 2>&1 | true") == Result(1, "", "")
+
+
+def test_a_question_without_a_terminal_is_told_in_one_line(applied: Site) -> None:
+    (applied.path / "shop" / "models.py").write_text(
+        "from django.db import models\nclass Counter(models.Model):\n"
+        "    value = models.IntegerField(default=0)\n    name = models.TextField()\n"
+    )
+    result = applied.run("makemigrations", "shop")
+    assert result.code == 1
+    assert result.err == (
+        "error: a question is asked, and no terminal is there to answer it: run it in one, or with --noinput\n"
+    )
+
+
 # --- files
 
 

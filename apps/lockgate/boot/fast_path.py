@@ -188,8 +188,13 @@ def _say(event: str, text: str, fields: str, log_format: str) -> None:
     if log_format == "json":
         head = f'"time": "{_now()}", "level": "info", "event": "{event}"'
         text = f'{{{head}, "message": "{text}", {fields}}}'
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # as management.boundary has it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"error: {sentences.OUTPUT_CLOSED}\n")
+        sys.exit(1)
 
 
 def _now() -> str:

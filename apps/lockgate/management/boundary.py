@@ -6,12 +6,15 @@ A command called from Python (``call_command``) raises instead, as Django's do.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import django
 from django.conf import settings
 from django.core.management.base import ALL_CHECKS, BaseCommand, CommandError, CommandParser
 from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
@@ -19,24 +22,45 @@ from django.db.utils import Error as DatabaseError
 
 from lockgate import foreign, neighbours, policy
 from lockgate.database import words
-from lockgate.errors import ConfigurationError, Interrupted, LockgateError
+from lockgate.errors import ConfigurationError, Interrupted, LockgateError, NobodyToAsk, OutputClosed
 from lockgate.execution import django_seams, failures
 from lockgate.redaction import Sifting, masked
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
+
+
+class Output(Sifting):
+    """A stream of a command; raises OutputClosed once nobody reads it (``migrate | head -1``)."""
+
+    def write(self, text: str) -> Any:
+        with _heard():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _heard():
+            self._stream.flush()
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise OutputClosed(state="") from None
 
 
 class Boundary(BaseCommand):
     """Mixed in before Django's command class."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
-        out: Any = Sifting(stdout or sys.stdout)  # Any: a stream in what Django asks of one
-        err: Any = Sifting(stderr or sys.stderr)
+        out: Any = Output(stdout or sys.stdout)  # Any: a stream in what Django asks of one
+        err: Any = Output(stderr or sys.stderr)
         super().__init__(out, err, **options)
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run, and end with exit code 1 and one message where anything goes wrong."""
         try:
             super().run_from_argv(argv)
+            self.stdout.flush()
         except (LockgateError, Interrupted) as error:
             self._fail(error, argv)
         except Exception as error:
@@ -45,7 +69,7 @@ class Boundary(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """As Django does; but where lines are JSON, Django's own errors leave as ours do."""
         refuse_neighbour(self)
-        streams = {name: Sifting(options[name]) for name in ("stdout", "stderr") if options.get(name)}
+        streams = {name: Output(options[name]) for name in ("stdout", "stderr") if options.get(name)}
         try:
             return super().execute(*args, **{**options, **streams})
         except CommandError as error:
@@ -62,12 +86,22 @@ class Boundary(BaseCommand):
         return {**wanted, "tags": list(policy.SCHEMA_CHECKS)} if self.requires_system_checks == ALL_CHECKS else wanted
 
     def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
-        if "--traceback" in argv:
-            whole = "".join(traceback.format_exception(error))
-            self.stderr.write(masked(words.retold(whole, error, indent="  ")))
-            sys.exit(1)
-        console(self, _log_format(argv)).failure(error)
+        if isinstance(error, OutputClosed):
+            _drop(sys.stdout)
+        try:
+            if "--traceback" in argv:
+                whole = "".join(traceback.format_exception(error))
+                self.stderr.write(masked(words.retold(whole, error, indent="  ")))
+            else:
+                console(self, _log_format(argv)).failure(error)
+        except OutputClosed:  # nobody reads errors either
+            _drop(sys.stderr)
         sys.exit(1)
+
+
+def _drop(stream: Any) -> None:
+    """Let a stream lead nowhere: Python writes what is left when the process ends, and would complain of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def refuse_neighbour(command: BaseCommand) -> None:
@@ -90,6 +124,8 @@ _UNREADABLE = (SyntaxError, ImportError, BadMigrationError, CircularDependencyEr
 
 
 def _unexpected(error: Exception) -> LockgateError:
+    if isinstance(error, EOFError) and _was_asked(error):
+        return NobodyToAsk(state="")
     sqlstate = failures.sqlstate_of(error)
     return LockgateError(
         "cannot read the migrations" if isinstance(error, _UNREADABLE) else "the command failed",
@@ -97,6 +133,12 @@ def _unexpected(error: Exception) -> LockgateError:
         state="nothing was changed by this command, or it was rolled back",
         next_step=failures.next_step(sqlstate, lost=isinstance(error, DatabaseError) and sqlstate is None),
     )
+
+
+def _was_asked(error: EOFError) -> bool:
+    """Whether it was Django that read an answer: the innermost frame is its, for ``input`` itself has none."""
+    place = traceback.extract_tb(error.__traceback__)[-1].filename
+    return place.startswith(str(Path(django.__file__).parent)) and not sys.stdin.isatty()
 
 
 def add_log_format(parser: CommandParser) -> None:

@@ -2,3 +2,4 @@
 
 NOTHING_PENDING = "nothing to migrate"
 ALL_APPLIED = "every migration of this release is applied"
+OUTPUT_CLOSED = "nobody reads the output any more, so the command ended"
