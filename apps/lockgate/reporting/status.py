@@ -18,7 +18,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate import journal, ledger
-from lockgate.database import extensions, session
+from lockgate.database import extensions, session, words
 from lockgate.errors import ReadRefused
 from lockgate.facts import ExtensionOutcome, Held, Key
 from lockgate.models import Step
@@ -124,7 +124,7 @@ def _explained(connection: BaseDatabaseWrapper) -> Iterator[None]:
         if getattr(error.__cause__, "sqlstate", None) != NO_PRIVILEGE:
             raise
         grants = ledger.lacking(connection) if connection.get_autocommit() else ()
-        raise ReadRefused(grants=grants, why=" ".join(str(error).split())) from error
+        raise ReadRefused(grants=grants, why=" ".join(words.of(error).split())) from error
 
 
 def _status(key: Key, loader: MigrationLoader, recorded: Any, held: dict[Key, Held]) -> MigrationStatus:

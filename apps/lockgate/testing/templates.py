@@ -25,11 +25,10 @@ from psycopg import sql
 from lockgate import policy
 from lockgate.boot.snapshot import loading, scratch
 from lockgate.boot.snapshot.fit import Release
-from lockgate.database import pauses, session
+from lockgate.database import pauses, session, words
 from lockgate.execution import django_seams
 from lockgate.facts import Key
 from lockgate.management import boundary
-from lockgate.redaction import masked
 from lockgate.testing import contents
 
 Say = Callable[[str], None]
@@ -52,7 +51,7 @@ def find(connection: BaseDatabaseWrapper, say: Say, *, keepdb: bool) -> str | No
         except contents.Unknowable as error:
             why = str(error)
         except Exception as error:  # a migration may do anything; creating the database itself will show it whole
-            why = f"{type(error).__name__}: {masked(str(error))}"
+            why = f"{type(error).__name__}: {words.of(error)}"
     say(f"The test database for alias '{connection.alias}' is not copied from a template: {why}")
     return None
 
