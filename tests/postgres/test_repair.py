@@ -9,7 +9,7 @@ import pytest
 
 from tests.postgres.test_online import ADD_INDEX, CREATE_BOOK, FILL
 from tests.postgres.test_recovery import ADD_AND_INDEX, BUSY, RUNNERS, invalid, killed_while
-from tests.support.processes import until
+from tests.support.processes import running, says, until
 from tests.support.sites import Result, Site, finish
 
 DEFAULTS = (
@@ -73,6 +73,28 @@ def test_what_another_release_has_left_is_undone_by_a_person(library: Site) -> N
     assert result.code == 0, result.text
     assert invalid(library) == 0
     assert library.run("lockgate", "repair").out.splitlines()[-1] == "no step is open"
+
+
+def test_a_repair_that_waits_is_told_apart_and_lets_go_when_it_is_killed(library: Site) -> None:
+    """A run that waits for it says what it is; its statement ends with it, and the lock is free."""
+    path = library.migration("0002_index", ADD_INDEX)
+    killed_while(library, "CREATE INDEX CONCURRENTLY")
+    path.unlink()
+    library.lockgate |= {"LOCK_ATTEMPTS_SECONDS": 60, "LOCK_REPORT_SECONDS": 0.5}
+    library.write_settings()
+    library.migration("0003_other", ADD_INDEX)
+    with library.database.connect() as other:
+        other.execute("BEGIN")
+        other.execute("INSERT INTO shop_book (title, isbn) VALUES ('New', '1')")
+        repair = library.start("lockgate", "repair", "--undo", "--apply")
+        until(lambda: running(library.database, "DROP INDEX CONCURRENTLY"), "it waits for the other session")
+        runner = library.start("migrate", "--noinput")
+        assert "release repair on" in says(runner, "held by")
+        repair.kill()
+        finish(repair)
+        until(lambda: running(library.database, "DROP INDEX CONCURRENTLY") is None, "the server has ended it", 10)
+        runner.kill()
+        finish(runner)
 
 
 def test_what_is_there_by_definition_is_accepted(library: Site) -> None:

@@ -5,9 +5,11 @@ Whatever is settled is settled under the migration lock, and written down as a r
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from lockgate import journal, ledger
@@ -19,6 +21,7 @@ from lockgate.execution.duties import Duties
 from lockgate.execution.gate import Gate
 from lockgate.execution.online import online_step
 from lockgate.execution.progress import Progress
+from lockgate.facts import Runner
 from lockgate.journal import Journal
 from lockgate.models import Run, Step
 from lockgate.planning.steps import Kind
@@ -74,14 +77,17 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
     """
     pooler.refuse(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
-    waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen)
+    release, host = gate.limits.release or "repair", socket.gethostname()
+    announced = session.announced(gate.connection, gate.server, gate.limits, Runner(release, host, datetime.now(UTC)))
     settled = own_tables.named(gate.connection, "the steps that were reported as settled before it are")
-    with settled, advisory_lock.releasing(gate.connection):
+    with settled, announced, contextlib.ExitStack() as until_the_end:
+        waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen)
+        until_the_end.enter_context(advisory_lock.releasing(gate.connection))
         run = ledger.open_run(
             gate.connection.alias,
-            release=gate.limits.release or "repair",
+            release=release,
             digest="",
-            host=socket.gethostname(),
+            host=host,
             backend_pid=session.backend_pid(session.raw(gate.connection)),
             command=f"lockgate repair --{way} {' '.join(map(str, steps))}",
             lock_wait_seconds=waited or 0.0,
