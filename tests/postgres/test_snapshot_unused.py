@@ -304,10 +304,9 @@ def test_a_role_without_rights_fails_as_ever(site: Site) -> None:
             connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
             connection.execute("ALTER SCHEMA public OWNER TO postgres")
         result = site.migrate(DATABASE_URL=database.url)
-        assert f"{SNAPSHOT} is not used" in result.out
-        assert "(SQLSTATE 42501)" in result.out
+        assert SNAPSHOT not in result.out  # it is found out before either is tried
         assert result.code == 1
-        assert "next   grant the role what it lacks" in result.err
+        assert "GRANT CREATE ON SCHEMA public TO owner;" in result.err
         assert servers.tables(database) == []
 
 
