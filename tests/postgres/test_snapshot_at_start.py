@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.boot import manifest
 from lockgate.database import advisory_lock
 from project import embedded
 from tests.support import databases, roles, schema, servers
@@ -223,6 +224,15 @@ def test_a_file_that_is_not_the_manifests(shop: Quick, change: Callable[[Quick],
     assert result.code == 0
     assert "applied shop.0001_initial" in result.out
     assert_whole(shop)
+
+
+def test_what_is_not_all_of_the_release_is_not_committed(shop: Quick) -> None:
+    """The last look before the commit: this manifest wants an extension that the snapshot does not make."""
+    known, _, document = shop.manifest.read_text().partition(',\n"sum ')
+    lines = [line.strip('",') for line in known.split("\n") if line.startswith('"')][1:]  # its format comes by itself
+    rest = document.partition("\n],\n")[2].removesuffix("}\n")
+    shop.manifest.write_text(manifest.written([*lines, "extension spam"], rest))
+    assert_ordinary(shop.start(), "what was loaded is not all of this release")
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE spam ()", "CREATE SCHEMA spam", "CREATE TYPE spam AS ENUM ('a')"])
