@@ -9,7 +9,18 @@ import logging
 from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
+
+from lockgate.redaction import masked, sifted
+
+
+def without_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Tracebacks without the passwords of connections; their last line is what a server, or a library, said."""
+    if "exception" in event:
+        event["exception"] = masked(str(event["exception"]))
+        event["event"] = sifted(str(event["event"]))
+    return event
+
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -21,6 +32,7 @@ SHARED: list[Processor] = [
     structlog.processors.StackInfoRenderer(),
     # As text and without local variables, which may hold secrets.
     structlog.processors.format_exc_info,
+    without_secrets,
 ]
 
 
