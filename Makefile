@@ -74,7 +74,7 @@ sweep: $(VENV)/installed  ## races, and kills at every statement, whole (two hou
 	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_races.py -m sweep -n 0
 	python -m tests.support.sweep_report --outlook --workers $(WORKERS)
 	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_sweep.py -m sweep -n $(WORKERS)
-	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_two_release_sweep.py -m sweep -n $(WORKERS)
+	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_two_release_sweep.py tests/postgres/test_dba_sweep.py -m sweep -n $(WORKERS)
 	python -m tests.support.sweep_report --runner stock --whole --show 1
 
 bench: $(VENV)/installed  ## starts, histories and test databases beside stock Django and peers (20 minutes; BENCH=--quick)

@@ -158,6 +158,17 @@ def to_finish(alias: str) -> dict[Key, list[Step]]:
     return _by_migration(_unfinished(alias).filter(phase=FINISH).order_by("id"))
 
 
+def half_finished(alias: str) -> dict[Key, list[Step]]:
+    """The finish steps of migrations that have some which are not done; with those that are, as the same run has
+    written them: since it died, somebody may have dropped what they made.
+    """
+    unfinished = to_finish(alias)
+    runs = {(key, row.run_id) for key, rows in unfinished.items() for row in rows}
+    rows = Step.objects.using(alias).filter(phase=FINISH, committed=True, state__in=(*UNFINISHED, Step.State.DONE))
+    rows = rows.filter(run_id__in={run for _, run in runs}).order_by("id")
+    return _by_migration(row for row in rows if (Key(row.app, row.name), row.run_id) in runs)
+
+
 def open_contracts(alias: str):  # type: ignore[no-untyped-def]  # a QuerySet, generic in the stubs alone
     """Contract steps that are still to be done, oldest first."""
     return _unfinished(alias).filter(phase=CONTRACT).order_by("id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
@@ -146,3 +147,98 @@ def test_another_index_is_not_what_remove_index_concurrently_had_begun_to_drop(c
     result = counter.migrate()
     assert result.code == 1, result.text
     assert counter.database.value("SELECT to_regclass('counter_value') IS NOT NULL")
+
+
+FIELD = 'migrations.AddField("Counter", "one", models.IntegerField(null=True))'
+FAILS = 'migrations.RunSQL("SELECT 1/0")'
+PASSES = 'migrations.RunSQL("SELECT 1")'
+
+
+def test_an_index_that_an_earlier_run_has_built_is_built_again_where_somebody_has_dropped_it(counter: Site) -> None:
+    counter.migration("0002_build", BUILD, FAILS, atomic="False", imports=CONCURRENT)
+    assert counter.migrate().code == 1
+    counter.database.execute("DROP INDEX counter_value")
+    counter.migration("0002_build", BUILD, PASSES, atomic="False", imports=CONCURRENT)
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert counter.database.value("SELECT to_regclass('counter_value') IS NOT NULL")
+
+
+def test_a_column_that_an_earlier_run_has_made_and_is_gone_is_told_with_a_way_to_make_it_again(counter: Site) -> None:
+    counter.migration("0002_steps", FIELD, FAILS, atomic="False")
+    assert counter.migrate().code == 1
+    counter.database.execute("ALTER TABLE shop_counter DROP COLUMN one")
+    counter.migration("0002_steps", FIELD, PASSES, atomic="False")
+    result = counter.migrate()
+    assert result.code == 1, result.text
+    assert 'the column "one" of shop_counter is gone' in result.err
+    command = re.search(r"manage\.py (lockgate repair \d+ --forget --apply)", result.err)
+    assert command, result.err
+    assert counter.run(*command[1].split()).code == 0
+    result = counter.migrate("--retry")
+    assert result.code == 0, result.text
+    assert counter.database.value("SELECT count(*) FROM pg_attribute WHERE attname = 'one' AND NOT attisdropped") == 1
+
+
+def test_what_a_later_operation_has_removed_is_not_missed(counter: Site) -> None:
+    removed = 'migrations.RemoveField("Counter", "one")'
+    counter.migration("0002_steps", FIELD, removed, FAILS, atomic="False")
+    assert counter.migrate().code == 1
+    counter.migration("0002_steps", FIELD, removed, PASSES, atomic="False")
+    result = counter.migrate()
+    assert result.code == 0, result.text
+
+
+def test_a_finished_index_is_built_again_where_somebody_drops_it_before_the_rest_is_finished(library: Site) -> None:
+    field = 'migrations.AddField("Book", "{0}", models.IntegerField(null=True, db_index=True))'
+    library.migration("0002_fields", field.format("shelf"), field.format("room"))
+    index = "SELECT count(*) FROM pg_indexes WHERE tablename = 'shop_book' AND indexdef LIKE '%%(' || %s || ')'"
+    assert library.migrate().code == 0
+    # As a kill between the two leaves it; and then somebody drops the first one.
+    library.database.execute(
+        "UPDATE lockgate_step SET state = 'planned', attempts = 0, object_oid = NULL WHERE target LIKE '%_room_%'",
+        *(
+            f'DROP INDEX "{name}"'
+            for (name,) in library.database.rows(
+                "SELECT indexname FROM pg_indexes WHERE indexdef ~ 'ON public.shop_book .*(shelf|room)'"
+            )
+        ),
+    )
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert [library.database.value(index, [each]) for each in ("shelf", "room")] == [1, 1]
+
+
+def test_a_step_that_was_taken_back_as_its_run_was_refused_is_told_as_settled(library: Site) -> None:
+    library.migration("0002_unique", UNIQUE)
+    killed_while(library, "CREATE UNIQUE INDEX CONCURRENTLY")
+    library.database.execute("DROP INDEX book_partly_unique")
+    library.database.execute("CREATE INDEX book_partly_unique ON shop_book (title)")
+    result = library.migrate()
+    assert result.code == 1, result.text
+    command = re.search(r"manage\.py (lockgate repair \d+)", result.err)
+    assert command, result.err
+    typed = library.run(*command[1].split())
+    assert typed.code == 0, typed.text
+    assert "is settled: undone" in typed.out
+
+
+def test_an_index_that_is_to_be_dropped_and_was_renamed_does_not_count_as_dropped(library: Site) -> None:
+    library.migration("0002_index", ADD_INDEX)
+    assert library.migrate().code == 0
+    library.migration("0003_remove", 'migrations.RemoveIndex("Book", "book_title")')
+    with library.database.connect() as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM shop_book")
+        killed_in(library, "DROP INDEX CONCURRENTLY")
+        other.execute("ROLLBACK")
+    library.database.execute("ALTER TABLE shop_book RENAME TO shop_tome")
+    result = library.migrate()
+    assert result.code == 1, result.text
+    assert 'somebody has renamed it, or its table, since: it is "book_title"' in result.err
+    accepted = library.run("lockgate", "repair", "--accept", "--apply")
+    assert accepted.code == 1, accepted.text
+    library.database.execute("ALTER TABLE shop_tome RENAME TO shop_book")
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert not library.database.value("SELECT to_regclass('book_title') IS NOT NULL")

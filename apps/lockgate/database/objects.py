@@ -109,6 +109,13 @@ def taken(connection: BaseDatabaseWrapper, table: str, name: str) -> tuple[bool,
     return (bool(row[0]), bool(row[1])) if row else (False, False)
 
 
+def is_there(connection: BaseDatabaseWrapper, kind: str, table: str, name: str) -> bool:
+    """Whether a table has a column, an index or a constraint of this name; kind ``table``: whether it is there."""
+    wanted = {"kind": kind, "table": table, "name": name}
+    row = raw(connection).execute(read("thing_is_there"), wanted).fetchone()
+    return bool(row and row[0])
+
+
 def column_default(connection: BaseDatabaseWrapper, table: str, column: str) -> DefaultState | None:
     """A column's default; None where the column, or its default, is not there."""
     row = raw(connection).execute(read("default_of_column"), {"table": table, "column": column}).fetchone()

@@ -38,11 +38,11 @@ def recover(
             _prepared(duties, key, rows, disk[key], recorded=key in applied)
         else:
             duties.listen(Recovering(key, "leave", _done(rows), len(rows)))
-    for key, rows in journal.to_finish(duties.connection.alias).items():
+    for key, rows in journal.half_finished(duties.connection.alias).items():
         if key not in ours:
-            duties.listen(Recovering(key, "leave", 0, len(rows)))
+            duties.listen(Recovering(key, "leave", _done(rows), len(rows)))
             continue
-        duties.listen(Recovering(key, "finish", 0, len(rows)))
+        duties.listen(Recovering(key, "finish", _done(rows), len(rows)))
         try:
             phases.finish(duties, key, rows)
         except NotFinished:

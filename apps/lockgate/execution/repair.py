@@ -56,18 +56,30 @@ def damaged(gate: Gate) -> list[str]:
 
 
 def listed(gate: Gate, wanted: Sequence[int]) -> list[Found]:
-    """The open steps, oldest first. wanted: their numbers; all where there are none. Raises RepairRefused."""
+    """The open steps, oldest first. wanted: their numbers; all where there are none.
+
+    Raises RepairRefused where the journal knows no such step. One that is settled is left out: the run that named it
+    may have taken it back as it ended.
+    """
     if not journal.exists(gate.connection):
         if wanted:
             raise RepairRefused("there is no journal in this database", next_step="manage.py migrate")
         return []
     rows = journal.open_steps(gate.connection.alias)
-    missing = set(wanted) - {row.pk for row in rows}
+    missing = set(wanted) - {row.pk for row in (*rows, *settled(gate, wanted))}
     if missing:
         raise RepairRefused(
             f"no open step has the number {min(missing)}", next_step="list them:  manage.py lockgate repair"
         )
     return [_found(gate, row) for row in rows if not wanted or row.pk in wanted]
+
+
+def settled(gate: Gate, wanted: Sequence[int]) -> list[Step]:
+    """Those of these steps with which nothing is to be done any more."""
+    if not wanted or not journal.exists(gate.connection):
+        return []
+    open_ones = {row.pk for row in journal.open_steps(gate.connection.alias)}
+    return list(Step.objects.using(gate.connection.alias).filter(pk__in=set(wanted) - open_ones).order_by("id"))
 
 
 def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
@@ -177,6 +189,11 @@ def _of_index(gate: Gate, step: Step) -> Found:
 
 def _of_dropped(gate: Gate, step: Step) -> Found:
     found = objects.index(gate.connection, step.table, step.target)
+    elsewhere = objects.index_by_oid(gate.connection, step.object_oid) if found is None and step.object_oid else None
+    if elsewhere is not None:
+        return Found(
+            step, f'the index "{step.target}" is "{elsewhere[1]}" in schema "{elsewhere[0]}" now', proven=False
+        )
     if found is None:
         return Found(step, f'the index "{step.target}" is gone', proven=True)
     if found.oid == step.object_oid:

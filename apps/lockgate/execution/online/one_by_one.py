@@ -30,7 +30,7 @@ from lockgate.errors import LockgateError, MigrationFailed, SessionLost
 from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.one_transaction import OneTransaction
-from lockgate.execution.online import contract, identity, online_step, remains
+from lockgate.execution.online import contract, done_work, identity, online_step, remains
 from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.phases import wanted
 from lockgate.facts import Key, Recovering, StepRepeated
@@ -136,13 +136,47 @@ class Walk:
         if self.rows:
             self.duties.listen(Recovering(self.key, "carry on", done, len(self.migration.operations)))
         ordinal = 0
+        earlier: list[_Part] = []  # done by runs before this one, and not yet looked up
         for number, operation in enumerate(self.migration.operations):
             before = state.clone()
             operation.state_forwards(self.migration.app_label, state)
             for part in self._parts(ordinal, operation, before, state):
+                if self._is_done(part):
+                    earlier.append(part)
+                else:
+                    self._confirm_there(earlier, part.before)
+                    earlier = []
                 self._one(part, number)
                 ordinal = part.ordinal + 1
+        self._confirm_there(earlier, state)
         return state
+
+    def _is_done(self, part: _Part) -> bool:
+        row = self.rows.get(part.ordinal)
+        return row is not None and row.state == Row.State.DONE
+
+    def _confirm_there(self, earlier: Sequence[_Part], state: ProjectState) -> None:
+        """What earlier runs have done is there still; an index that is gone is built again. state: as of now.
+
+        Raises MigrationFailed where something else is gone, or an index of the name is another one.
+        """
+        for part in earlier:
+            row, asked = self.rows[part.ordinal], (self.duties.connection, part.operation, part.app_label, state)
+            if isinstance(part.operation, postgres_operations.AddIndexConcurrently):
+                if done_work.remains(*asked):
+                    self._concurrently(part, row)
+            elif (made := done_work.gone(*asked)) is not None:
+                raise self._gone(row, made)
+
+    def _gone(self, row: Row, made: done_work.Made) -> MigrationFailed:
+        return MigrationFailed(
+            f"{made} is gone",
+            why=f"operation {row.ordinal + 1} of {self.key} has made it, and is done: somebody has dropped or renamed "
+            "it, or its table, since",
+            state="",
+            next_step="bring it back by hand, or have the operation run again from its start:  "
+            f"manage.py lockgate repair {row.pk} --forget --apply",
+        )
 
     def back(self, state: ProjectState) -> None:
         """Take back every operation that is not taken back. state: before the first; not changed.

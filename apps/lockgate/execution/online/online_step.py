@@ -212,6 +212,8 @@ def _drop_index(duties: Duties, step: Step) -> None:
             duties.journal.begin(step)
             with patiently(duties, step):
                 session.raw(duties.connection).execute(step.sql)
+        elif step.object_oid and (elsewhere := objects.index_by_oid(duties.connection, step.object_oid)):
+            raise _renamed(step, *elsewhere)
         duties.journal.end(step, Step.State.DONE)
 
     _repeatedly(duties, attempt)
@@ -274,6 +276,17 @@ def in_the_way(step: Step, *, valid: bool) -> MigrationFailed:
         why = "it is invalid: a concurrent build that Lockgate did not run was broken off"
         advice = f"if nobody is building it now, drop it and run again:  DROP INDEX CONCURRENTLY {name};"
     return MigrationFailed(f"an index {name} is there already", why=why, state="", next_step=advice)
+
+
+def _renamed(step: Step, schema: str, name: str) -> MigrationFailed:
+    return MigrationFailed(
+        f'the index "{step.target}" of {step.table} is not where it was',
+        why=f'{step.app}.{step.name} is to drop it, and somebody has renamed it, or its table, since: it is "{name}" '
+        f'in schema "{schema}" now',
+        state="",
+        next_step=f'rename it back, or drop it if nobody needs it, and run again:  DROP INDEX CONCURRENTLY "{name}";\n'
+        + settling(step),
+    )
 
 
 def settling(step: Step) -> str:

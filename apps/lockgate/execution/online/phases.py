@@ -240,6 +240,8 @@ def finish(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
     for number, row in enumerate(rows, 1):
         duties.progress.remaining = _unfinished(key, number - 1, len(rows), row)
         try:
+            if _is_finished(duties, row):
+                continue
             online_step.run(duties, row, online_step.locks_of(row), number=number, total=len(rows))
         except SessionLost:
             raise
@@ -247,6 +249,12 @@ def finish(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
             duties.progress.sql, duties.progress.statement = row.sql, operations.shortened(row.sql)
             raise _not_finished(duties, key, row, error) from error
     duties.progress.remaining = ""
+
+
+def _is_finished(duties: Duties, row: Row) -> bool:
+    """Whether a step is done, and what it made is there."""
+    done = row.state == Row.State.DONE
+    return done and (row.kind == Kind.DROP_INDEX or online_step.still_there(duties, row))
 
 
 def undo(duties: Duties, key: Key, rows: Sequence[Row]) -> None:

@@ -45,6 +45,8 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
         found = repair.listed(gate, options["step"]) if not damaged or options["step"] else []
         for each in found:
             command.stdout.write(open_step(each))
+        for step in repair.settled(gate, options["step"]):
+            command.stdout.write(f"step {step.pk}: {step.app}.{step.name} is settled: {step.state}")
         if damaged and not found:
             command.stdout.write("nothing was changed; the next run makes again what it can:  manage.py migrate")
         elif not found:

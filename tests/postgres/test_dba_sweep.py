@@ -1,0 +1,39 @@
+"""Between a kill and the rerun somebody drops, renames, replaces or completes by hand what a step has made, or will.
+
+The rerun ends as stock Django does, or is refused with a way out that works when typed. It never exits 0 with a schema
+that lacks what the code expects. ``make test`` takes some points of one case by chance, ``make sweep`` all of all.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.postgres.test_sweep import SEED, WHOLE
+from tests.support import dba
+from tests.support.dba import ATTACKED, Attack
+from tests.support.sweep_cases import Case
+
+pytestmark = [pytest.mark.sweep, pytest.mark.timeout(3000)]
+
+POINTS = 0 if WHOLE else 3
+CHOSEN = ATTACKED if WHOLE else random.Random(f"{SEED} dba").sample(ATTACKED, 3)
+
+
+@pytest.fixture(scope="module")
+def attack() -> Iterator[Attack]:
+    with dba.attack() as made:
+        yield made
+
+
+@pytest.mark.parametrize("case", CHOSEN, ids=str)
+def test_what_somebody_does_by_hand_ends_rightly_or_is_refused_with_a_way_out(attack: Attack, case: Case) -> None:
+    known: set[object] = set()
+    found = [each for point in attack.points(case, SEED, POINTS) for each in attack.find(case, point, known)]
+    counts = Counter("refused" if outcome.refused else "ended" for _, outcome in found)
+    print(f"LOCKGATE_SEED={SEED}, {len(known)} states, {len(found)} deeds: {dict(counts)}")
+    bad = [f"{what}: {outcome.problem}" for what, outcome in found if outcome.problem]
+    assert not bad, "\n".join([f"{len(bad)} of {len(found)} failed", *bad[:5]])
