@@ -66,3 +66,33 @@ def test_what_the_server_refuses_in_this_transaction_has_a_remedy(sqlstate: str,
 def test_an_error_of_psycopgs_own_counts_as_a_lost_connection() -> None:
     assert failures.connection_lost(psycopg.OperationalError("the connection is closed"), None)
     assert not failures.connection_lost(psycopg.ProgrammingError("no"), None)
+
+
+def test_an_error_of_code_is_told_with_its_place_and_one_of_the_server_with_its_sqlstate() -> None:
+    try:
+        raise ValueError("no")
+    except ValueError as error:
+        told = failures.why(error, None)
+    assert told.startswith(f'ValueError: no\nin "{__file__}", line ')
+    assert told.endswith(", in test_an_error_of_code_is_told_with_its_place_and_one_of_the_server_with_its_sqlstate")
+    assert failures.why(ValueError(), None) == "ValueError: ValueError"
+    assert failures.why(OperationalError("gone"), None) == "gone"
+
+
+def test_what_was_done_before_is_listed_and_an_unknown_index_said_to_be_unknown() -> None:
+    progress = Progress(lambda event: None)
+    assert failures.state_of(progress) == "no migration was applied by this run"
+    progress.done = [(Key("shop", "0001"), "apply")]
+    assert failures.state_of(progress) == "done before it in this run: shop.0001"
+    progress.done += [(Key("shop", "0002"), "apply")]
+    assert failures.state_of(progress) == "done before it in this run: 2 migrations, the last of them shop.0002"
+    assert "is left invalid" not in failures.state_of(progress)
+    progress.invalid_unknown = True
+    assert "whether an index is left invalid is unknown: " in failures.state_of(progress)
+
+
+def test_outside_a_migration_its_code_is_blamed_and_inside_it_is_not() -> None:
+    progress = Progress(lambda event: None)
+    assert "receiver" in failures.explain(ValueError("no"), progress).next_step
+    progress.begin(Key("shop", "0001"), "apply", atomic=True)
+    assert "receiver" not in failures.explain(ValueError("no"), progress).next_step
