@@ -138,7 +138,7 @@ def test_what_code_of_a_migration_sees(counter: Site) -> None:
     for found in (shown, atomic):
         assert {found.get(name, "0") for name in STRICT if name != "lock_timeout"} == {"0"}
         assert found["client_connection_check_interval"] == "500"
-    assert shown["lock_timeout"] == "0"
+    assert shown["lock_timeout"] == "1800000"  # ONLINE_WAIT_SECONDS
     assert atomic["lock_timeout"] == "50"
 
 
