@@ -180,6 +180,58 @@ def test_a_column_that_an_earlier_run_has_made_and_is_gone_is_told_with_a_way_to
     assert counter.database.value("SELECT count(*) FROM pg_attribute WHERE attname = 'one' AND NOT attisdropped") == 1
 
 
+CHECK = """
+migrations.AddConstraint("Counter", models.CheckConstraint(condition=models.Q(value__gte=0), name="counter_positive"))
+"""
+TABLE = 'migrations.CreateModel("Other", [("id", models.AutoField(primary_key=True))])'
+
+
+@pytest.mark.parametrize(
+    ("operation", "deeds", "told"),
+    [
+        (FIELD, ("DROP COLUMN one", "ADD COLUMN one date"), 'the column "one" of shop_counter'),
+        (
+            CHECK,
+            ("DROP CONSTRAINT counter_positive", "ADD CONSTRAINT counter_positive CHECK (value < 99)"),
+            'the constraint "counter_positive" of shop_counter',
+        ),
+        (TABLE, (), 'the table "shop_other"'),
+    ],
+)
+def test_another_thing_of_the_name_is_not_taken_for_what_an_earlier_run_has_made(
+    counter: Site, operation: str, deeds: tuple[str, ...], told: str
+) -> None:
+    counter.migration("0002_steps", operation, FAILS, atomic="False")
+    assert counter.migrate().code == 1
+    if operation == TABLE:
+        counter.database.execute("ALTER TABLE shop_other RENAME TO mine", "CREATE TABLE shop_other (id text)")
+    else:
+        counter.database.execute(*(f"ALTER TABLE shop_counter {deed}" for deed in deeds))
+    counter.migration("0002_steps", operation, PASSES, atomic="False")
+    result = counter.migrate()
+    assert result.code == 1, result.text
+    assert f"{told} is another one" in result.err
+    assert re.search(r"manage\.py lockgate repair \d+ --forget --apply", result.err)
+
+
+def test_what_a_later_operation_has_had_made_anew_is_no_other(counter: Site) -> None:
+    wider = 'migrations.AlterField("Counter", "value", models.BigIntegerField())'
+    counter.migration("0002_steps", CHECK, FIELD, wider, FAILS, atomic="False")
+    assert counter.migrate().code == 1
+    counter.migration("0002_steps", CHECK, FIELD, wider, PASSES, atomic="False")
+    result = counter.migrate()
+    assert result.code == 0, result.text
+
+
+def test_of_several_of_a_name_the_last_one_counts(counter: Site) -> None:
+    removed = 'migrations.RemoveField("Counter", "one")'
+    counter.migration("0002_steps", FIELD, removed, FIELD, FAILS, atomic="False")
+    assert counter.migrate().code == 1
+    counter.migration("0002_steps", FIELD, removed, FIELD, PASSES, atomic="False")
+    result = counter.migrate()
+    assert result.code == 0, result.text
+
+
 def test_what_a_later_operation_has_removed_is_not_missed(counter: Site) -> None:
     removed = 'migrations.RemoveField("Counter", "one")'
     counter.migration("0002_steps", FIELD, removed, FAILS, atomic="False")

@@ -109,11 +109,14 @@ def taken(connection: BaseDatabaseWrapper, table: str, name: str) -> tuple[bool,
     return (bool(row[0]), bool(row[1])) if row else (False, False)
 
 
-def is_there(connection: BaseDatabaseWrapper, kind: str, table: str, name: str) -> bool:
-    """Whether a table has a column, an index or a constraint of this name; kind ``table``: whether it is there."""
+def identity(connection: BaseDatabaseWrapper, kind: str, table: str, name: str) -> int | None:
+    """What tells a table's column, index or constraint of this name from any other of that name, or the table itself.
+
+    None where there is none. kind: table, column, index or constraint.
+    """
     wanted = {"kind": kind, "table": table, "name": name}
-    row = raw(connection).execute(read("thing_is_there"), wanted).fetchone()
-    return bool(row and row[0])
+    row = raw(connection).execute(read("thing"), wanted).fetchone()
+    return row[0] if row else None
 
 
 def column_default(connection: BaseDatabaseWrapper, table: str, column: str) -> DefaultState | None:

@@ -1,7 +1,7 @@
 """What an operation that is done has made, and whether it is there: since its run died, somebody may have dropped it.
 
-Only what has a name is known here, and only while the migration's own later operations have left it; the name alone is
-compared, since an operation that is done has noted no more.
+Only what has a name is known here, and only while the migration's own later operations have left it. It is known again
+by its oid, or by its number in its table, which were noted in the transaction that made it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,25 @@ class Made(NamedTuple):
     def __str__(self) -> str:
         return f'the {self.kind} "{self.name}"' + ("" if self.kind == "table" else f" of {self.table}")
 
-
-def gone(connection: BaseDatabaseWrapper, operation: Operation, app_label: str, state: ProjectState) -> Made | None:
-    """What an operation has made and is gone, though the state still has it; None where nothing is."""
-    made = _made(connection, operation, app_label, state)
-    return None if made is None or objects.is_there(connection, *made) else made
-
-
-def remains(connection: BaseDatabaseWrapper, operation: Operation, app_label: str, state: ProjectState) -> bool:
-    """Whether the state still has what the operation made."""
-    return _made(connection, operation, app_label, state) is not None
+    @property
+    def lasts(self) -> bool:
+        """Whether it stays itself whatever is done to its table: PostgreSQL makes indexes and constraints anew."""
+        return self.kind in ("table", "column")
 
 
-def _made(connection: BaseDatabaseWrapper, operation: Any, app_label: str, state: ProjectState) -> Made | None:
+def identity(connection: BaseDatabaseWrapper, operation: Operation, app_label: str, state: ProjectState) -> int | None:
+    """What an operation that has just been applied has made is known by; None where it has made nothing of a name."""
+    found = made(connection, operation, app_label, state)
+    return objects.identity(connection, *found) if found else None
+
+
+def is_addition(operation: Operation) -> bool:
+    """Whether it leaves what is there as it is."""
+    return isinstance(operation, AddConstraint | AddField | AddIndex | CreateModel)
+
+
+def made(connection: BaseDatabaseWrapper, operation: Any, app_label: str, state: ProjectState) -> Made | None:
+    """What an operation has made, as far as the state still has it."""
     if not isinstance(operation, AddConstraint | AddField | AddIndex | CreateModel):
         return None
     name = operation.name_lower if isinstance(operation, CreateModel) else operation.model_name_lower

@@ -158,24 +158,38 @@ class Walk:
     def _confirm_there(self, earlier: Sequence[_Part], state: ProjectState) -> None:
         """What earlier runs have done is there still; an index that is gone is built again. state: as of now.
 
-        Raises MigrationFailed where something else is gone, or an index of the name is another one.
+        Raises MigrationFailed where something else is gone, or what has its name is another one.
         """
-        for part in earlier:
-            row, asked = self.rows[part.ordinal], (self.duties.connection, part.operation, part.app_label, state)
-            if isinstance(part.operation, postgres_operations.AddIndexConcurrently):
-                if done_work.remains(*asked):
-                    self._concurrently(part, row)
-            elif (made := done_work.gone(*asked)) is not None:
-                raise self._gone(row, made)
+        connection = self.duties.connection
+        known = {done_work.made(connection, part.operation, part.app_label, state): part for part in earlier}
+        for made, part in known.items():  # where several have made one of a name, the last one's is there
+            if made is not None and isinstance(part.operation, postgres_operations.AddIndexConcurrently):
+                self._concurrently(part, self.rows[part.ordinal])
+            elif made is not None:
+                altered = any(
+                    not done_work.is_addition(each.operation) for each in earlier if each.ordinal > part.ordinal
+                )
+                self._confirm_same(made, self.rows[part.ordinal], altered=altered)
 
-    def _gone(self, row: Row, made: done_work.Made) -> MigrationFailed:
-        return MigrationFailed(
-            f"{made} is gone",
-            why=f"operation {row.ordinal + 1} of {self.key} has made it, and is done: somebody has dropped or renamed "
-            "it, or its table, since",
+    def _confirm_same(self, made: done_work.Made, row: Row, *, altered: bool) -> None:
+        """altered: operations after its own may have had PostgreSQL make it anew. A row of before has no identity."""
+        found = objects.identity(self.duties.connection, *made)
+        if found is not None and (row.object_oid in (None, found) or (altered and not made.lasts)):
+            return
+        done = f"operation {row.ordinal + 1} of {self.key} has made it, and is done"
+        again = f"have the operation run again from its start:  manage.py lockgate repair {row.pk} --forget --apply"
+        if found is None:
+            raise MigrationFailed(
+                f"{made} is gone",
+                why=f"{done}: somebody has dropped or renamed it, or its table, since",
+                state="",
+                next_step=f"bring it back by hand, or {again}",
+            )
+        raise MigrationFailed(
+            f"{made} is another one",
+            why=f"{done}: somebody has dropped it since, or renamed it, and made one of that name",
             state="",
-            next_step="bring it back by hand, or have the operation run again from its start:  "
-            f"manage.py lockgate repair {row.pk} --forget --apply",
+            next_step=f"look at what is there; drop or rename it, and {again}",
         )
 
     def back(self, state: ProjectState) -> None:
@@ -321,6 +335,9 @@ class Walk:
                 locks.limit_waiting(connection, timeout)
             self._settle_contracts(number)
             self._send_whole(part, editor)
+            if not self.backwards:
+                asked = (connection, part.operation, part.app_label, part.after)
+                self.duties.journal.note(row, done_work.identity(*asked))
             self.duties.journal.end(row, end)
 
     def _send_whole(self, part: _Part, editor: Any) -> None:
