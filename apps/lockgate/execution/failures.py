@@ -40,9 +40,10 @@ _NEXT = (
         "25001",
         "set atomic = False in the migration, and leave nothing in it but what cannot run in a transaction; run again",
     ),
-    ("25P03", "raise or remove idle_in_transaction_session_timeout for this role, and run again"),
-    ("25P04", "raise or remove transaction_timeout for this role or database, and run again"),
-    ("57P05", "raise or remove idle_session_timeout for this role or database, and run again"),
+    # A run's session has none of these from a role, a database or the server (``database.parameters``).
+    ("25P03", "take out the idle_in_transaction_session_timeout that the migration's own code sets, and run again"),
+    ("25P04", "take out the transaction_timeout that the migration's own code sets, and run again"),
+    ("57P05", "take out the idle_session_timeout that the migration's own code sets, and run again"),
     (
         "55006",
         "split the migration: what changes rows into one, what alters their table into the next; then run again",
@@ -55,7 +56,8 @@ _NEXT = (
     ("55P03", "end the session that holds the lock, or run again at a quieter time"),
     (
         "57014",
-        "raise or remove statement_timeout for this role, or make the migration smaller; then run again",
+        "run again, if somebody cancelled it; if not, take out the statement_timeout that the migration's own code sets "
+        "(one of the role holds for commands that only read, and not for migrate)",
     ),
     ("57P", "the server was restarted, or ended this session; run again when it accepts connections"),
     ("08", "the connection was lost, or closed by the migration's own code; run again when the server is reachable"),
