@@ -56,7 +56,7 @@ _NEXT = (
     ("55P03", "end the session that holds the lock, or run again at a quieter time"),
     (
         "57014",
-        "run again, if somebody cancelled it; if not, take out the statement_timeout that the migration's own code sets "
+        "run again if somebody cancelled it; or take out the statement_timeout that the migration's own code sets "
         "(one of the role holds for commands that only read, and not for migrate)",
     ),
     ("57P", "the server was restarted, or ended this session; run again when it accepts connections"),
