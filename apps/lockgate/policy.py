@@ -73,6 +73,8 @@ class Policy:
     manifest_ignores: tuple[str, ...] = ()
     # Variables that are read then and are no secrets, so that a digest of their value may be kept: the project's word.
     manifest_variables: tuple[str, ...] = ()
+    # Settings that migrations read and that are no secrets, likewise: a snapshot, and a template's name, have a digest.
+    snapshot_settings: tuple[str, ...] = ()
     # Whether messages and the ledger quote values of rows and literals of statements: logs are read by more people.
     show_values: bool = False
     # The release's name, where the build gives one.
@@ -112,6 +114,7 @@ OPTIONS = (
     Option("ONLINE_WAIT_SECONDS", "wait_for_others", "LOCKGATE_ONLINE_WAIT_SECONDS"),
     Option("MANIFEST_IGNORES", "manifest_ignores"),
     Option("MANIFEST_VARIABLES", "manifest_variables"),
+    Option("SNAPSHOT_SETTINGS", "snapshot_settings"),
     Option("SHOW_VALUES", "show_values", "LOCKGATE_SHOW_VALUES"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
     Option("SNAPSHOT", "snapshot", "LOCKGATE_SNAPSHOT"),

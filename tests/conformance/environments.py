@@ -33,6 +33,8 @@ from lockgate.database import url
 INSTALLED_APPS = ["lockgate", *INSTALLED_APPS]
 DATABASES = {{"default": url.from_environment()}}
 LOGGING = {{"version": 1, "disable_existing_loggers": False}}
+from django.conf import global_settings
+LOCKGATE = {{"SNAPSHOT_SETTINGS": [each for each in {{*dir(global_settings), *globals()}} if each.isupper()]}}
 """
 
 

@@ -230,6 +230,45 @@ def test_other_settings(site: Site) -> None:
     replayed(site, site.migrate(), "one of the settings that migrations read has another value")
 
 
+PIN = "SHOP_PIN = '4711'"
+READS_PIN = "from django.conf import settings\nPIN = settings.SHOP_PIN"
+
+
+def test_none_is_built_that_would_keep_a_digest_of_what_may_be_secret(site: Site) -> None:
+    """Ten thousand guesses find four digits, whatever the setting is called."""
+    path = site.path / SNAPSHOT
+    path.unlink()
+    site.extra_settings = PIN
+    site.write_settings()
+    migration = site.migration("0003_pin", ADD_COLUMN.format("pin"), imports=READS_PIN)
+    built = site.run("buildsnapshot")
+    assert built.code == 1, built.text
+    assert "shop.0003_pin reads settings.SHOP_PIN" in built.err
+    assert 'LOCKGATE["SNAPSHOT_SETTINGS"]: SHOP_PIN;' in built.err
+    assert "4711" not in built.text
+    assert not path.exists()
+    migration.unlink()
+    site.migration("0003_pin", ADD_COLUMN.format("pin"), imports=READS_PIN, lockgate_snapshot="False")
+    assert site.run("buildsnapshot").code == 0
+    assert "SHOP_PIN" not in path.read_text()
+
+
+def test_a_setting_that_is_said_to_be_no_secret_is_compared(site: Site) -> None:
+    site.lockgate, site.extra_settings = {"SNAPSHOT_SETTINGS": ["SHOP_PIN"]}, PIN
+    site.write_settings()
+    site.migration("0003_pin", ADD_COLUMN.format("pin"), imports=READS_PIN)
+    with_snapshot(site)
+    assert site.run("buildsnapshot", "--check").code == 0
+    site.lockgate = {}
+    site.write_settings()
+    checked = site.run("buildsnapshot", "--check")
+    assert checked.code == 1, checked.text
+    assert "shop.0003_pin reads settings.SHOP_PIN" in checked.err
+    site.extra_settings = PIN.replace("7", "8")
+    site.write_settings()
+    replayed(site, site.migrate(), "one of the settings that migrations read has another value")
+
+
 def test_a_router_that_keeps_a_model_away(site: Site) -> None:
     (site.path / "routing.py").write_text(
         "class Router:\n"

@@ -170,6 +170,21 @@ def test_whatever_else_migrations_depend_on_makes_another_template(project: Site
     assert CREATED not in passed(project.run("test")).err
 
 
+def test_no_template_is_named_by_a_digest_of_what_may_be_secret(project: Site) -> None:
+    project.extra_settings += "SHOP_PIN = '4711'\n"
+    project.write_settings()
+    reads = "from django.conf import settings\nPIN = settings.SHOP_PIN"
+    project.migration("0002_pin", ADD_COLUMN.format("pin"), imports=reads)
+    refused = project.run("test", "shop.tests.Seeded")
+    assert "is not copied from a template: its name would hold a digest of what may be a secret" in refused.err
+    assert "SHOP_PIN" in refused.err
+    assert "4711" not in refused.text
+    assert templates(project) == []
+    project.lockgate = {"SNAPSHOT_SETTINGS": ["SHOP_PIN"]}
+    project.write_settings()
+    assert CREATED in project.run("test", "shop.tests.Seeded").err
+
+
 def test_only_the_last_few_templates_are_kept(project: Site) -> None:
     passed(project.run("test"))
     (first,) = templates(project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.db import models
@@ -72,6 +73,25 @@ def test_of_databases_whose_engine_alone_is_read_it_does_not_count_where_they_ar
     first, second, third = (settings_reading.digest(wanted, each.get) for each in (here, there, other))
     assert first != third
     assert (first != second) is where_counts
+
+
+@pytest.mark.parametrize("value", [None, True, False, "", [], (), {}, "auth.User", "auth.user"])
+def test_a_value_that_tells_nothing_may_be_digested(value: object) -> None:
+    assert settings_reading.unlisted(["SHOP_THING"], {"SHOP_THING": value}.get, ()) == []
+
+
+@pytest.mark.parametrize("value", ["4711", 4711, 0, b"x", ["a"], {"a": 1}, "no.Model", "a.b.c", object(), Path("/x")])
+def test_of_any_other_no_digest_may_be_kept_but_by_the_projects_word(value: object) -> None:
+    values = {"SHOP_THING": value, "TIME_ZONE": "UTC", "SITE_ID": 1}
+    assert settings_reading.unlisted(values, values.get, ()) == ["SHOP_THING"]
+    assert settings_reading.unlisted(values, values.get, ("SHOP_THING",)) == []
+
+
+def test_passwords_of_databases_are_not_digested_but_engines_are() -> None:
+    values = {"DATABASES": {"default": {"ENGINE": "postgresql", "PASSWORD": "x"}}}
+    for source, hidden in ((ENGINE, []), ("x = settings.DATABASES['default']['PASSWORD']", ["DATABASES"])):
+        wanted = settings_reading.names([source.encode()])
+        assert settings_reading.unlisted(wanted, values.get, ()) == hidden
 
 
 def test_another_value_is_another_digest() -> None:

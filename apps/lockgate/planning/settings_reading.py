@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
+
+from django.apps import apps
 
 from lockgate.planning import stable_text
 
@@ -21,6 +23,8 @@ ALWAYS = (
 )
 # Stands for DATABASES where nothing but engines is read of it: names and places differ from each build to each start.
 ENGINES = "DATABASES ENGINE"
+# Of these a digest may be kept: they are secret in no project.
+_NO_SECRETS = frozenset((*ALWAYS, ENGINES, "INSTALLED_APPS", "LANGUAGES", "SITE_ID"))
 
 
 def names(sources: Iterable[bytes]) -> tuple[str, ...]:
@@ -32,10 +36,26 @@ def names(sources: Iterable[bytes]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def unlisted(wanted: Iterable[str], value_of: Callable[[str], Any], listed: Collection[str]) -> list[str]:
+    """Those whose values may be secret: guesses could be tried on a digest of them. listed: the project's word."""
+    known = _NO_SECRETS.union(listed)
+    return [name for name in wanted if name not in known and not _tells_nothing(value_of(name))]
+
+
 def digest(wanted: Iterable[str], value_of: Callable[[str], Any]) -> str:
-    """sha256 over the settings' values: one for all, because a value may be a secret."""
+    """sha256 over the settings' values; to be kept only where none of them is ``unlisted``."""
     lines = [f"{name} {stable_text.of(_value(name, value_of))}" for name in wanted]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _tells_nothing(value: Any) -> bool:
+    """Nothing, a truth, or the name of an installed model: no secret, whatever the setting's name is."""
+    if value is None or isinstance(value, bool) or value in ("", [], (), {}):
+        return True
+    try:
+        return isinstance(value, str) and apps.get_model(value) is not None
+    except (LookupError, ValueError):
+        return False
 
 
 def _value(name: str, value_of: Callable[[str], Any]) -> Any:

@@ -52,6 +52,11 @@ def _lines(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> Iterator
             raise Unknowable(f"{app}.{name} has no source to compare")
         yield f"migration {app}.{name} {hashlib.sha256(source).hexdigest()}"
     names = settings_reading.names(source for source in sources.values() if source)
+    if unlisted := fit.unlisted_settings(names):
+        raise Unknowable(
+            f"its name would hold a digest of what may be a secret, and migrations read: {', '.join(unlisted)}; "
+            'name what is none in LOCKGATE["SNAPSHOT_SETTINGS"]'
+        )
     yield f"settings {fit.digest_of_settings((*names, 'INSTALLED_APPS'))}"
     for _, migration in migrations:
         yield from (f"sql {stable_text.of(each.sql)}" for each in migration.operations if isinstance(each, RunSQL))

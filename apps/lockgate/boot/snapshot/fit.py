@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import django
 from django.apps import apps
@@ -15,6 +16,7 @@ from django.db.migrations import Migration
 from django.db.migrations.graph import MigrationGraph
 
 import lockgate
+from lockgate import policy
 from lockgate.boot.snapshot.document import Header
 from lockgate.database import content, extensions
 from lockgate.facts import Key, ServerFacts
@@ -134,4 +136,14 @@ def models_kept_away(alias: str) -> list[str]:
 
 
 def digest_of_settings(names: Collection[str]) -> str:
-    return settings_reading.digest(names, lambda name: getattr(settings, name, None))
+    return settings_reading.digest(names, _value_of)
+
+
+def unlisted_settings(names: Collection[str]) -> list[str]:
+    """Those of which no digest may be kept, because they may be secret."""
+    listed = policy.resolve(getattr(settings, "LOCKGATE", {}), {}).snapshot_settings
+    return settings_reading.unlisted(names, _value_of, listed)
+
+
+def _value_of(name: str) -> Any:
+    return getattr(settings, name, None)

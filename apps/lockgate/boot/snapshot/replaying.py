@@ -45,6 +45,10 @@ class NotPortable(LockgateError):
     """a snapshot would lack something that migrations do"""
 
 
+class MaybeSecret(LockgateError):
+    """a snapshot would keep a digest of what may be a secret"""
+
+
 @dataclass(frozen=True)
 class End:
     """What is in a database. schema: its statements but for rows. digests: of the rows."""
@@ -157,8 +161,9 @@ def _header(connection: BaseDatabaseWrapper) -> tuple[Header, Collection[Key]]:
     rows = MigrationRecorder(connection).migration_qs.order_by("id").values_list("app", "name")
     recorded = [Key(*row) for row in rows]
     known = {key: fingerprint.of(disk[key]) for key in recorded if key in disk}
-    sources = [fingerprint.source(disk[key]) or b"" for key in known]
-    settings = settings_reading.names(sources)
+    sources = {key: fingerprint.source(disk[key]) or b"" for key in known}
+    settings = settings_reading.names(sources.values())
+    _require_no_secret(settings, sources)
     header = Header(
         recorded={key: known.get(key, Fingerprint("", "")) for key in recorded},
         server=raw(connection).info.server_version // 10000,
@@ -169,6 +174,17 @@ def _header(connection: BaseDatabaseWrapper) -> tuple[Header, Collection[Key]]:
         settings_digest=fit.digest_of_settings(settings),
     )
     return header, disk.keys()
+
+
+def _require_no_secret(settings: Collection[str], sources: Mapping[Key, bytes]) -> None:
+    """Whoever has the file could try guesses on the digest in it. sources: of the migrations that read them."""
+    if unlisted := set(fit.unlisted_settings(settings)):
+        read = {key: sorted(unlisted.intersection(settings_reading.names([each]))) for key, each in sources.items()}
+        raise MaybeSecret(
+            why="\n".join(some([f"{key} reads settings.{name}" for key, names in read.items() for name in names])),
+            next_step=f'name what is no secret in LOCKGATE["SNAPSHOT_SETTINGS"]: {", ".join(sorted(unlisted))};\n'
+            "for a secret, say lockgate_snapshot = False on the class of the migrations that read it",
+        )
 
 
 def _unkept(connection: BaseDatabaseWrapper, target: Path) -> list[str]:
