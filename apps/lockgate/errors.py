@@ -97,6 +97,10 @@ class TransactionEnded(MigrationFailed):
     """a migration ended its own transaction"""
 
 
+class HookFailed(MigrationFailed):
+    """what a migration's code asked for on commit failed"""
+
+
 class FailedBefore(LockgateError):
     """this release failed here before, and nothing has changed since"""
 

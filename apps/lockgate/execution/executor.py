@@ -25,7 +25,7 @@ from lockgate import journal
 from lockgate.database import rights, session
 from lockgate.execution import django_seams, interruption, operations, transaction_control
 from lockgate.execution.duties import Duties
-from lockgate.execution.one_transaction import OneTransaction
+from lockgate.execution.one_transaction import OneTransaction, committing
 from lockgate.execution.online.next_plan import Planner
 from lockgate.execution.online.one_by_one import Walk
 from lockgate.execution.online.phases import Course, Whole
@@ -192,7 +192,8 @@ class Executor(LazyExecutor):
                 self.duties.journal.supersede(key_of(migration))
 
         def attempt(timeout: timedelta) -> ProjectState:
-            with switch_editor(self.connection, absent=absent) as editor:
+            made = switch_editor(self.connection, absent=absent)
+            with committing(self.connection, key_of(migration), made) as editor:
                 return whole(editor, timeout, lambda: None, last)
 
         if not self.duties.gated:

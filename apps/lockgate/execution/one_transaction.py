@@ -10,16 +10,41 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.operations.base import Operation
 
 from lockgate.database import session
-from lockgate.errors import Interrupted, LockgateError, SessionLost, TransactionEnded
+from lockgate.errors import HookFailed, Interrupted, LockgateError, SessionLost, TransactionEnded
 from lockgate.execution import failures
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
 from lockgate.planning.operations import is_djangos_schema
+
+
+@contextlib.contextmanager
+def committing(connection: BaseDatabaseWrapper, key: Key, editor: Any) -> Iterator[Any]:
+    """The block within an atomic editor.
+
+    Raises HookFailed where an error comes after its commit: nothing of it is then to be done again, or undone.
+    """
+    committed: list[bool] = []
+    try:
+        with editor as opened:
+            transaction.on_commit(lambda: committed.append(True), using=connection.alias)  # before those of code
+            yield opened
+    except Exception as error:
+        if not committed:
+            raise
+        raise HookFailed(
+            f"what {key} wanted done on commit failed",
+            why=f"{failures.why(error, failures.sqlstate_of(error))}\nit came from transaction.on_commit(): what "
+            "asked for it is committed, and no run does that again",
+            state="",
+            next_step="do by hand what is left of it, and run again: that goes on after it",
+        ) from error
 
 
 class OneTransaction:

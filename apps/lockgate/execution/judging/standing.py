@@ -21,7 +21,7 @@ from django.db.utils import Error as DatabaseError
 
 import lockgate
 from lockgate import journal, ledger, redaction
-from lockgate.errors import FailedBefore, LockgateError, NotFinished, TransactionEnded
+from lockgate.errors import FailedBefore, HookFailed, LockgateError, NotFinished, TransactionEnded
 from lockgate.execution import failures
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging.survey import Survey
@@ -70,6 +70,8 @@ def repeats(error: BaseException) -> bool:
     """
     if isinstance(error, TransactionEnded):
         return True  # whatever it met after that: to do it again would commit a part of it again
+    if any(isinstance(each, HookFailed) for each in _chain(error)):
+        return False  # it is not tried again
     causes = [each for each in _chain(error) if not isinstance(each, LockgateError)]
     return bool(causes) and all(map(_is_by_nature, causes))
 

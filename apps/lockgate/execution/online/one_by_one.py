@@ -29,7 +29,7 @@ from lockgate.database import locks, objects
 from lockgate.errors import LockgateError, MigrationFailed, SessionLost
 from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
-from lockgate.execution.one_transaction import OneTransaction
+from lockgate.execution.one_transaction import OneTransaction, committing
 from lockgate.execution.online import contract, done_work, identity, online_step, remains
 from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.phases import wanted
@@ -330,7 +330,7 @@ class Walk:
         connection = self.duties.connection
         if row.state != Row.State.DONE:
             self.duties.journal.begin(row)
-        with connection.schema_editor(atomic=True) as editor:
+        with committing(connection, self.key, connection.schema_editor(atomic=True)) as editor:
             if timeout is not None:
                 locks.limit_waiting(connection, timeout)
             self._settle_contracts(number)

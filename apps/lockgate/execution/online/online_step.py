@@ -20,7 +20,7 @@ from psycopg import sql
 
 from lockgate import journal, policy
 from lockgate.database import locks, objects, session
-from lockgate.errors import MigrationFailed
+from lockgate.errors import HookFailed, MigrationFailed
 from lockgate.execution import django_seams, failures, interruption
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import Wanted
@@ -256,6 +256,8 @@ def failure_kept(duties: Duties, step: Step) -> Iterator[None]:
     """
     try:
         yield
+    except HookFailed:
+        raise  # it is done, and says so
     except (Exception, SystemExit) as error:
         with contextlib.suppress(Exception):
             django_seams.leave_transaction(duties.connection)

@@ -19,10 +19,11 @@ from django.db.utils import Error as DatabaseError
 
 from lockgate import journal
 from lockgate.database import locks, objects, offenders, words
-from lockgate.errors import Interrupted, LockgateError, MigrationFailed, NotFinished, SessionLost
+from lockgate.errors import HookFailed, Interrupted, LockgateError, MigrationFailed, NotFinished, SessionLost
 from lockgate.execution import django_seams, failures, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import Wanted
+from lockgate.execution.one_transaction import committing
 from lockgate.execution.online import contract, online_step
 from lockgate.execution.online.next_plan import Planner
 from lockgate.execution.online.switch_editor import switch_editor
@@ -71,8 +72,8 @@ class Course:
             self._undo()
             self._in_place(str(error))
             after = self._switch()
-        except (Interrupted, SessionLost):
-            raise  # no time, or no way, to undo anything: the next run carries on from here
+        except (Interrupted, SessionLost, HookFailed):
+            raise  # no time, no way, or no right to undo anything: the next run carries on from here
         except Exception as error:
             self._undo_after(error)
             raise
@@ -164,7 +165,8 @@ class Course:
         targets = self._wanted()
 
         def attempt(timeout: timedelta) -> ProjectState:
-            with switch_editor(self.duties.connection, plan.replaced if plan else (), hidden) as editor:
+            made = switch_editor(self.duties.connection, plan.replaced if plan else (), hidden)
+            with committing(self.duties.connection, self.key, made) as editor:
                 return self.whole(editor, timeout, self._first, lambda: self._last(editor))
 
         if not self.duties.gated:
