@@ -191,3 +191,30 @@ def test_a_session_that_is_lost_after_a_commit_is_not_called_rolled_back_whole(s
     said = failed(shop)
     assert has(shop, "one")
     assert "but for what its code had committed before" in said["state"]
+
+
+SAVEPOINTS = """
+def forwards(apps, schema_editor):
+    schema_editor.connection.cursor().execute("SAVEPOINT mine; UPDATE shop_counter SET value = 7")
+
+def copy(apps, schema_editor):
+    with schema_editor.connection.connection.cursor().copy("COPY shop_other FROM STDIN (FREEZE)") as rows:
+        rows.write("1\\n")
+"""
+
+
+def test_a_savepoint_of_one_operation_is_there_for_the_next(shop: Site) -> None:
+    back = "migrations.RunSQL('ROLLBACK TO SAVEPOINT mine')"
+    shop.migration("0002_code", "migrations.RunPython(forwards)", ADD_COLUMN.format("one"), back, imports=SAVEPOINTS)
+    assert shop.migrate().code == 0
+    assert shop.database.value("SELECT value FROM shop_counter") == 0
+    assert not has(shop, "one")
+
+
+def test_a_table_of_the_migration_is_one_of_its_transaction_to_copy(shop: Site) -> None:
+    table = 'migrations.CreateModel("Other", [("id", models.IntegerField(primary_key=True))])'
+    copy = "migrations.RunPython(copy)"
+    shop.migration("0002_code", table, "migrations.RunSQL('SELECT 1')", copy, imports=SAVEPOINTS)
+    result = shop.migrate()
+    assert result.code == 0, result.text
+    assert shop.database.value("SELECT count(*) FROM shop_other") == 1

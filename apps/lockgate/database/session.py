@@ -136,6 +136,17 @@ def mark_of_transaction(connection: BaseDatabaseWrapper) -> str | None:
     return str(row[0]) if row and row[0] else None
 
 
+def has_mark(connection: BaseDatabaseWrapper, mark: str) -> bool:
+    """Whether the open transaction says itself that it is the one that was marked: asked first, because to ask for the
+    savepoint ends those that code has set since. False where it cannot be asked, or code has reset all settings."""
+    opened: psycopg.Connection[Any] | None = connection.connection
+    if opened is None or opened.info.transaction_status != TransactionStatus.INTRANS:
+        return False
+    with contextlib.suppress(psycopg.Error):
+        return mark_of_transaction(connection) == mark
+    return False
+
+
 def is_marked(connection: BaseDatabaseWrapper, *, after_failure: bool = False) -> bool:
     """Whether the open transaction is the one that was marked: it has the savepoint. True too where nobody can tell.
 

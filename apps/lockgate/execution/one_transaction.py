@@ -83,7 +83,7 @@ class OneTransaction:
     def _require(self) -> None:
         if session.is_closed_by_code(self.connection):
             raise self._closed()
-        if not session.is_marked(self.connection):
+        if not (session.has_mark(self.connection, str(self.key)) or session.is_marked(self.connection)):
             raise self._ended()
 
     def _at_failure(self, error: BaseException) -> LockgateError | None:
