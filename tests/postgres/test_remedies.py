@@ -118,6 +118,33 @@ def test_an_invalid_index_of_the_name_is_told_in_an_atomic_migration(shop: Site)
     assert shop.migrate("--retry").code == 0
 
 
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("CREATE TABLE audit.log (id int)", '"audit"."log" is a table of role "postgres"'),
+        ("CREATE INDEX one ON audit.log (id)", '"audit"."one" is an index of "log"'),
+        ("CREATE TABLE a (id int, CONSTRAINT taken UNIQUE (id))", '"public"."taken" is an index of "shop_counter"'),
+        ("CREATE TABLE a (id int); CREATE VIEW ids AS SELECT 1", "already exists (SQLSTATE 42P07)"),
+    ],
+)
+def test_what_has_the_name_of_a_constraint_or_is_in_another_schema_is_told(
+    shop: Site, statement: str, told: str
+) -> None:
+    shop.database.execute(
+        "CREATE SCHEMA audit",
+        "CREATE TABLE audit.log (id int)",
+        "CREATE INDEX one ON audit.log (id)",
+        "CREATE TABLE log (id int)",
+        "CREATE INDEX taken ON shop_counter (value)",
+        "CREATE VIEW ids AS SELECT 1",
+    )
+    shop.migration("0002_more", f'migrations.RunSQL("{statement}")')
+    said = failed(shop)
+    assert told in said["why"]
+    assert '"public"."log"' not in said["why"]
+    assert "twice" not in said["why"]
+
+
 def test_a_migration_that_makes_a_thing_twice_is_told_so(shop: Site) -> None:
     shop.migration("0002_twice", 'migrations.RunSQL("CREATE TABLE a (b int); CREATE TABLE a (b int)")')
     assert "the migration makes it twice" in failed(shop)["why"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lockgate.database import relations
 from lockgate.database.relations import Relation
 from lockgate.execution.remedies.remedy import Refused, Remedy
+from lockgate.planning import sql_reading
+from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind
 
 
@@ -12,9 +16,14 @@ def remedy(refused: Refused) -> Remedy | None:
     if refused.progress.invalid:
         return None  # said already
     names = {each.table if each.kind is Kind.CREATE_TABLE else each.name for each in refused.changes} - {""}
-    found = relations.named(refused.connection, names)
+    names |= set(_beside("CONSTRAINT", 1, refused))  # its index has its name, also where a table is made with it
     if not names:
         return None
+    schemas = set(_beside(".", -1, refused))
+    found = [each for each in relations.named(refused.connection, names | schemas) if each.name in names]
+    found = [each for each in found if each.schema in schemas] or found
+    if not found and not all(any(sql_reading.changes(each)) for each in refused.statements):
+        return None  # what could not be read may have met it
     if not found:
         return Remedy(
             "nothing of that name is there now: the migration makes it twice",
@@ -30,6 +39,13 @@ def remedy(refused: Refused) -> Remedy | None:
         "if no recorded migration made it: rename or drop it, and run again; or, if it is just what the migration "
         f"makes, and all of that, record it:  {_fake(refused)}",
     )
+
+
+def _beside(token: str, step: int, refused: Refused) -> Iterator[str]:
+    """The names that stand so far from each such token."""
+    for each in refused.statements:
+        for place in (number + step for number, found in enumerate(each.tokens) if found == token):
+            yield from SqlStatement(each.tokens[place : place + 1]).identifiers()
 
 
 def _fake(refused: Refused) -> str:
