@@ -23,21 +23,27 @@ def visible(text: str) -> str:
     return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
-def bounded(text: str) -> str:
+def bounded(text: str, most: int = policy.FOREIGN_TEXT_SHOWN) -> str:
     """A visible text that is not longer than one can read."""
-    over = len(text) - policy.FOREIGN_TEXT_SHOWN
-    return visible(text) if over <= 0 else f"{visible(text[: policy.FOREIGN_TEXT_SHOWN])}… ({over} characters more)"
+    shown = visible(text[:most])
+    over = len(text[most:]) + len(shown[most:])
+    return f"{shown[:most]}… ({over} characters more)" if over else shown
+
+
+def part(text: str) -> str:
+    """A part of a message of ours as it leaves: with what stands behind a foreign text that was bounded before."""
+    return bounded(text, policy.PART_SHOWN)
 
 
 def line(text: str) -> str:
-    """A text that is one line: a break in it would make a line that we never wrote."""
-    return bounded(text).replace("\n", "\\n").replace("\t", "\\t")
+    """A part that is one line: a break in it would make a line that we never wrote."""
+    return part(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def within(value: Any) -> Any:
-    """What JSON has, with every text in it bounded."""
+    """What JSON has, with every text in it as a part."""
     if isinstance(value, str):
-        return bounded(value)
+        return part(value)
     if isinstance(value, list):
         return [within(each) for each in value]
     return {key: within(each) for key, each in value.items()} if isinstance(value, dict) else value

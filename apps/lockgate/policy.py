@@ -182,6 +182,8 @@ STEP_ATTEMPTS = 3
 BUILD_ENDS_WITHIN = timedelta(milliseconds=500)
 # Characters of one text in a message that others wrote: more than any error of PostgreSQL's that a person reads.
 FOREIGN_TEXT_SHOWN = 4000
+# Characters of one part of a message as it leaves: such a text, another that quotes it, and our own words behind them.
+PART_SHOWN = 10_000
 # Characters of a statement in a message: enough to find it in its file.
 STATEMENT_SHOWN = 200
 # Of a long one, what is looked at to find those: past a licence at its head, short of a dump.

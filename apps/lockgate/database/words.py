@@ -34,7 +34,7 @@ def of(error: BaseException) -> str:
     Ours says nothing foreign that was not masked where it was taken over.
     """
     said = retold(str(error).strip(), error)
-    return foreign.bounded(said if isinstance(error, LockgateError) else masked(said))
+    return foreign.part(said if isinstance(error, LockgateError) else masked(said))
 
 
 def retold(text: str, error: BaseException, *, indent: str = "") -> str:
@@ -44,8 +44,10 @@ def retold(text: str, error: BaseException, *, indent: str = "") -> str:
     """
     told: dict[str, str] = {}
     for each in sorted(_chain(error), key=lambda one: not isinstance(one, psycopg.Error)):  # the others quote these
-        said = _replaced(str(each).strip(), told)
-        shown = foreign.bounded(_shown(each, said)).replace("\n", f"\n{indent}")
+        own = str(each).strip()
+        said = _replaced(own, told)
+        bound = foreign.bounded if said == own else foreign.part  # what it quotes is bounded already
+        shown = bound(_shown(each, said)).replace("\n", f"\n{indent}")
         told |= {said: shown, repr(said)[1:-1]: shown}
     return foreign.visible(_replaced(text, told))
 

@@ -75,7 +75,7 @@ class Boundary(BaseCommand):
         except CommandError as error:
             if not django_seams.called_from_command_line(self):
                 raise
-            error.args = tuple(foreign.bounded(masked(words.retold(str(each), error))) for each in error.args)
+            error.args = tuple(foreign.part(masked(words.retold(str(each), error))) for each in error.args)
             if options.get("log_format") == "json":
                 raise LockgateError(str(error)) from error
             raise

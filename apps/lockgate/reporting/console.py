@@ -103,7 +103,7 @@ def _write(stream: Stream, line: str) -> None:
 
 def describe(error: LockgateError | Interrupted) -> str:
     """An error as WHAT, WHY, STATE and NEXT, one under the other, each as it may be shown."""
-    parts = {name: foreign.bounded(part) for name, part in _parts(error).items()}
+    parts = {name: foreign.part(each) for name, each in _parts(error).items()}
     shown = LockgateError(parts["what"], why=parts["why"], state=parts["state"], next_step=parts["next"])
     shown.operation, shown.statement = parts["operation"], parts["statement"]
     return str(shown)
