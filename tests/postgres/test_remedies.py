@@ -72,6 +72,19 @@ def test_what_keeps_a_column_or_a_table_from_being_dropped_is_named(shop: Site) 
     assert shop.migrate("--retry").code == 0
 
 
+def test_what_depends_on_a_table_of_that_name_in_another_schema_is_nothing_to_drop(shop: Site) -> None:
+    shop.database.execute(
+        "CREATE SCHEMA audit",
+        "CREATE TABLE audit.shop_counter (value int)",
+        "CREATE VIEW audit.seen AS SELECT value FROM audit.shop_counter",
+        "CREATE VIEW innocent AS SELECT value FROM shop_counter",
+    )
+    for change in ("ALTER COLUMN value TYPE bigint", "DROP COLUMN value"):
+        shop.migration("0002_change", f'migrations.RunSQL("ALTER TABLE audit.shop_counter {change}")')
+        said = failed(shop)
+        assert "innocent" not in said["why"] + said["next"]
+
+
 def test_another_dependent_is_described(shop: Site) -> None:
     shop.database.execute(
         "CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
@@ -187,6 +200,15 @@ def test_a_table_of_another_role_is_no_matter_of_a_grant_on_it(shop: Site, role:
     assert join.startswith("GRANT ")
     shop.database.execute(hand_over)
     assert shop.migrate("--retry", DATABASE_URL=as_role(shop, role)).code == 0
+
+
+def test_the_rights_on_a_table_of_that_name_in_another_schema_are_not_asked_for(shop: Site, role: str) -> None:
+    shop.database.execute(
+        "CREATE SCHEMA audit", f"GRANT USAGE ON SCHEMA audit TO {role}", "CREATE TABLE audit.shop_counter (value int)"
+    )
+    shop.migration("0002_more", 'migrations.RunSQL("ALTER TABLE audit.shop_counter ADD COLUMN more int")')
+    said = failed(shop, DATABASE_URL=as_role(shop, role))
+    assert typed(said, "ALTER") == [f'ALTER TABLE "audit"."shop_counter" OWNER TO "{role}";']
 
 
 def test_before_and_after_the_transaction_it_is_told_as_well(shop: Site, role: str) -> None:

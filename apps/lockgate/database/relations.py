@@ -62,8 +62,11 @@ class Dependent(NamedTuple):
 
 
 def named(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[Relation]:
-    rows = raw(connection).execute(read("relations"), {"names": sorted(set(names))})
-    return [Relation(*row) for row in rows]
+    """Those that a statement with these names means: where it names the schema, no other of the name."""
+    wanted = set(names)
+    found = [Relation(*row) for row in raw(connection).execute(read("relations"), {"names": sorted(wanted)})]
+    placed = {each.name for each in found if each.schema in wanted}
+    return [each for each in found if each.schema in wanted or each.name not in placed]
 
 
 def schemas(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[Schema]:

@@ -21,7 +21,6 @@ def remedy(refused: Refused) -> Remedy | None:
         return None
     schemas = set(_beside(".", -1, refused))
     found = [each for each in relations.named(refused.connection, names | schemas) if each.name in names]
-    found = [each for each in found if each.schema in schemas] or found
     if not found and not all(any(sql_reading.changes(each)) for each in refused.statements):
         return None  # what could not be read may have met it
     if not found:

@@ -14,7 +14,7 @@ _CHANGED = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE)
 def remedy(refused: Refused) -> Remedy | None:
     found = [
         dependent
-        for each in refused.changes
+        for each in refused.of_bare_names
         if each.kind in _CHANGED
         for dependent in relations.dependents(refused.connection, each.table, each.columns)
     ]
@@ -36,7 +36,7 @@ def remedy(refused: Refused) -> Remedy | None:
 
 
 def default_remedy(refused: Refused) -> Remedy | None:
-    for each in refused.changes:
+    for each in refused.of_bare_names:
         if each.kind is not Kind.ALTER_TYPE:
             continue
         for column in each.columns:
