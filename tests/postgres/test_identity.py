@@ -223,6 +223,21 @@ def test_what_a_later_operation_has_had_made_anew_is_no_other(counter: Site) -> 
     assert result.code == 0, result.text
 
 
+def test_what_is_in_another_schema_by_its_table_name_is_there(counter: Site) -> None:
+    """As projects write it, for want of a schema in Django: it goes into SQL between quotes."""
+    counter.database.execute("CREATE SCHEMA audit")
+    table = """migrations.CreateModel(
+        "Log", [("id", models.IntegerField(primary_key=True))], options={"db_table": 'audit"."log'}
+    )"""
+    for last in ("SELECT 1/0", "SELECT 1"):
+        field = 'migrations.AddField("log", "value", models.IntegerField(null=True))'
+        counter.migration("0002_log", table, field, f'migrations.RunSQL("{last}")', atomic="False")
+        result = counter.migrate()
+    assert result.code == 0, result.text
+    counter.migration("0003_more", 'migrations.AddField("log", "more", models.IntegerField(null=True))')
+    assert counter.migrate().code == 0
+
+
 def test_of_several_of_a_name_the_last_one_counts(counter: Site) -> None:
     removed = 'migrations.RemoveField("Counter", "one")'
     counter.migration("0002_steps", FIELD, removed, FIELD, FAILS, atomic="False")

@@ -114,7 +114,7 @@ def identity(connection: BaseDatabaseWrapper, kind: str, table: str, name: str) 
 
     None where there is none. kind: table, column, index or constraint.
     """
-    wanted = {"kind": kind, "table": table, "name": name}
+    wanted = {"kind": kind, "table": connection.ops.quote_name(table), "name": name}
     row = raw(connection).execute(read("thing"), wanted).fetchone()
     return row[0] if row else None
 

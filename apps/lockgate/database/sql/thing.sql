@@ -1,6 +1,7 @@
 -- What a table's thing of this name is known by, or the table itself: one number, which another one of the name does not
 -- have; NULL where there is none.
---   kind: table, column, index or constraint; table, name: unquoted
+--   kind: table, column, index or constraint   table: quoted as Django does, with its schema if it says one
+--   name: unquoted
 --   For a column, which has no oid: its table's, and its number in that, which is not given again.
 SELECT CASE %(kind)s::pg_catalog.text
        WHEN 'table' THEN owner.oid::bigint
@@ -19,4 +20,4 @@ SELECT CASE %(kind)s::pg_catalog.text
            WHERE ind.indrelid = owner.oid AND named.relname::pg_catalog.text = %(name)s::pg_catalog.text))
        END
 FROM pg_catalog.pg_class AS owner
-WHERE owner.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(%(table)s::pg_catalog.text))::pg_catalog.oid;
+WHERE owner.oid = pg_catalog.to_regclass(%(table)s::pg_catalog.text)::pg_catalog.oid;
