@@ -1,18 +1,20 @@
 """Between a kill and the rerun somebody drops, renames, replaces or completes by hand what a step has made, or will.
 
 The rerun ends as stock Django does, or is refused with a way out that works when typed. It never exits 0 with a schema
-that lacks what the code expects. ``make test`` takes some points of one case by chance, ``make sweep`` all of all.
+that lacks what the code expects. ``make test`` takes a few points of some, the same each time unless LOCKGATE_SEED
+says otherwise; ``make sweep`` takes all of all.
 """
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.postgres.test_sweep import SEED, WHOLE
+from tests.postgres.test_sweep import WHOLE
 from tests.support import dba
 from tests.support.dba import ATTACKED, Attack
 from tests.support.sweep_cases import Case
@@ -20,7 +22,12 @@ from tests.support.sweep_cases import Case
 pytestmark = [pytest.mark.sweep, pytest.mark.timeout(3000)]
 
 POINTS = 0 if WHOLE else 3
-CHOSEN = ATTACKED if WHOLE else random.Random(f"{SEED} dba").sample(ATTACKED, 3)
+SEED = os.environ.get("LOCKGATE_SEED", "a1")
+# Where a migration is not atomic, what a field brings beside its column (an index, a foreign key), and what AlterField
+# has changed, is not looked up by a rerun: docs/online.md says so.
+NOT_LOOKED_UP = ("Not atomic, counted: defaults", "Not atomic, counted: a foreign key and NOT NULL")
+HELD = [case for case in ATTACKED if str(case) not in NOT_LOOKED_UP]
+CHOSEN = HELD if WHOLE else random.Random(f"{SEED} dba").sample(HELD, 3)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ NUMBERS = {
     "age": 0.5,
     "pid": 1,
     "oid": 16500,
+    "known": 16500,
     "high": 1,
     "low": 1,
     "key": 1 << 40,

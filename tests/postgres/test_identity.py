@@ -238,6 +238,25 @@ def test_what_is_in_another_schema_by_its_table_name_is_there(counter: Site) -> 
     assert counter.migrate().code == 0
 
 
+@pytest.mark.parametrize(
+    ("operation", "renamed"),
+    [
+        (FIELD, "ALTER TABLE shop_counter RENAME COLUMN one TO uno"),
+        (CHECK, "ALTER TABLE shop_counter RENAME CONSTRAINT counter_positive TO counter_sound"),
+        (TABLE, "ALTER TABLE shop_other RENAME TO mine"),
+        (BUILD, "ALTER INDEX counter_value RENAME TO counter_values"),
+    ],
+)
+def test_what_the_migrations_own_sql_has_renamed_is_not_missed(counter: Site, operation: str, renamed: str) -> None:
+    sql = f'migrations.RunSQL("{renamed}")'
+    counter.migration("0002_steps", operation, sql, FAILS, atomic="False", imports=CONCURRENT)
+    assert counter.migrate().code == 1
+    counter.migration("0002_steps", operation, sql, PASSES, atomic="False", imports=CONCURRENT)
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert counter.database.value("SELECT to_regclass('counter_value') IS NULL")
+
+
 def test_of_several_of_a_name_the_last_one_counts(counter: Site) -> None:
     removed = 'migrations.RemoveField("Counter", "one")'
     counter.migration("0002_steps", FIELD, removed, FIELD, FAILS, atomic="False")

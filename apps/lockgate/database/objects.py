@@ -119,6 +119,12 @@ def identity(connection: BaseDatabaseWrapper, kind: str, table: str, name: str) 
     return row[0] if row else None
 
 
+def is_left(connection: BaseDatabaseWrapper, kind: str, known: int) -> bool:
+    """Whether what has this identity is there still, under whatever name."""
+    row = raw(connection).execute(read("thing_left"), {"kind": kind, "known": known}).fetchone()
+    return bool(row and row[0])
+
+
 def column_default(connection: BaseDatabaseWrapper, table: str, column: str) -> DefaultState | None:
     """A column's default; None where the column, or its default, is not there."""
     row = raw(connection).execute(read("default_of_column"), {"table": table, "column": column}).fetchone()

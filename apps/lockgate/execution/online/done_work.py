@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import AddConstraint, AddField, AddIndex, CreateModel
 from django.db.migrations.operations.base import Operation
@@ -15,6 +16,7 @@ from django.db.migrations.state import ProjectState
 
 from lockgate.database import objects
 from lockgate.planning import names
+from lockgate.planning.operations import is_djangos_schema
 
 
 class Made(NamedTuple):
@@ -37,6 +39,11 @@ def identity(connection: BaseDatabaseWrapper, operation: Operation, app_label: s
     """What an operation that has just been applied has made is known by; None where it has made nothing of a name."""
     found = made(connection, operation, app_label, state)
     return objects.identity(connection, *found) if found else None
+
+
+def may_have_renamed(operation: Operation) -> bool:
+    """Whether it has SQL or code of the project's or of others, which may do anything."""
+    return not (is_djangos_schema(operation) or isinstance(operation, AddIndexConcurrently | RemoveIndexConcurrently))
 
 
 def is_addition(operation: Operation) -> bool:

@@ -163,13 +163,21 @@ class Walk:
         connection = self.duties.connection
         known = {done_work.made(connection, part.operation, part.app_label, state): part for part in earlier}
         for made, part in known.items():  # where several have made one of a name, the last one's is there
-            if made is not None and isinstance(part.operation, postgres_operations.AddIndexConcurrently):
-                self._concurrently(part, self.rows[part.ordinal])
-            elif made is not None:
-                altered = any(
-                    not done_work.is_addition(each.operation) for each in earlier if each.ordinal > part.ordinal
-                )
-                self._confirm_same(made, self.rows[part.ordinal], altered=altered)
+            row, later = self.rows[part.ordinal], [each.operation for each in earlier if each.ordinal > part.ordinal]
+            if made is None or self._is_renamed(made, row, later):
+                continue
+            if isinstance(part.operation, postgres_operations.AddIndexConcurrently):
+                self._concurrently(part, row)
+            else:
+                self._confirm_same(made, row, altered=not all(map(done_work.is_addition, later)))
+
+    def _is_renamed(self, made: done_work.Made, row: Row, later: Sequence[Operation]) -> bool:
+        """Whether it has another name by now, as SQL or code of the migration itself may have given it."""
+        if row.object_oid is None or not any(map(done_work.may_have_renamed, later)):
+            return False
+        connection = self.duties.connection
+        there = objects.identity(connection, *made)
+        return there is None and objects.is_left(connection, made.kind, row.object_oid)
 
     def _confirm_same(self, made: done_work.Made, row: Row, *, altered: bool) -> None:
         """altered: operations after its own may have had PostgreSQL make it anew. A row of before has no identity."""
@@ -181,9 +189,11 @@ class Walk:
         if found is None:
             raise MigrationFailed(
                 f"{made} is gone",
-                why=f"{done}: somebody has dropped or renamed it, or its table, since",
+                why=f"{done}: somebody has dropped or renamed it, or its table, since, or the migration's own code has",
                 state="",
-                next_step=f"bring it back by hand, or {again}",
+                next_step=f"bring it back by hand, or {again}\n"
+                "where the migration has dropped it: do by hand what is left of the migration, and record it:  "
+                f"manage.py migrate {self.key.app} {self.key.name} --fake",
             )
         raise MigrationFailed(
             f"{made} is another one",
@@ -374,6 +384,9 @@ class Walk:
                 if number == policy.STEP_ATTEMPTS or failures.sqlstate_of(error) not in online_step.REPEATED:
                     raise
             time.sleep(policy.LADDER_FIRST_PAUSE.total_seconds() * number)
+        if part.builds(backwards=self.backwards):
+            built = objects.index(self.duties.connection, row.table, row.target)
+            self.duties.journal.note(row, built.oid if built else None, row.expected)
         self.duties.journal.end(row, end)
 
     def _note_target(self, part: _Part, row: Row) -> None:
@@ -386,6 +399,10 @@ class Walk:
         """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
         found = objects.index(self.duties.connection, row.table, row.target)
         adds = part.builds(backwards=self.backwards)
+        if found is None and not adds and row.object_oid:
+            elsewhere = objects.index_by_oid(self.duties.connection, row.object_oid)
+            if elsewhere is not None:
+                raise online_step.renamed(row, *elsewhere)
         if found is None:
             return not adds
         if not online_step.is_ours(self.duties.connection, row, found):

@@ -213,7 +213,7 @@ def _drop_index(duties: Duties, step: Step) -> None:
             with patiently(duties, step):
                 session.raw(duties.connection).execute(step.sql)
         elif step.object_oid and (elsewhere := objects.index_by_oid(duties.connection, step.object_oid)):
-            raise _renamed(step, *elsewhere)
+            raise renamed(step, *elsewhere)
         duties.journal.end(step, Step.State.DONE)
 
     _repeatedly(duties, attempt)
@@ -280,7 +280,7 @@ def in_the_way(step: Step, *, valid: bool) -> MigrationFailed:
     return MigrationFailed(f"an index {name} is there already", why=why, state="", next_step=advice)
 
 
-def _renamed(step: Step, schema: str, name: str) -> MigrationFailed:
+def renamed(step: Step, schema: str, name: str) -> MigrationFailed:
     return MigrationFailed(
         f'the index "{step.target}" of {step.table} is not where it was',
         why=f'{step.app}.{step.name} is to drop it, and somebody has renamed it, or its table, since: it is "{name}" '
