@@ -241,7 +241,7 @@ def test_our_backend_is_terminated_in_the_middle(applied: Site) -> None:
         finish(process),
         "shop.0002_long failed",
         why="SQLSTATE 57P01",
-        state="rolled back by the server, or committed whole",
+        state="rolled back by the server, but for what its code had committed before",
         next_step="run again",
     )
     assert_stopped_before(applied, "0002_long")
@@ -260,7 +260,7 @@ def test_the_server_is_restarted_in_the_middle(cluster: Cluster, applied: Site) 
     assert_refused(
         finish(process),
         "shop.0002_long failed",
-        state="rolled back by the server, or committed whole",
+        state="rolled back by the server, but for what its code had committed before",
         next_step="run again when",
     )
     assert_stopped_before(applied, "0002_long")
