@@ -131,6 +131,10 @@ class LedgerDamaged(LockgateError):
     """the tables of the ledger are not as its migrations have made them"""
 
 
+class JournalUntrusted(LockgateError):
+    """others than its owner could write the journal, and it has steps that this run would carry out"""
+
+
 class LedgerRefused(LockgateError):
     """this role may not make the tables of the ledger, and without them nothing is migrated"""
 

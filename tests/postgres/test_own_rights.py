@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import psycopg
@@ -107,6 +108,25 @@ def test_rights_that_were_given_are_taken_back_by_the_next_run_with_work_and_tol
     assert not site.database.value("SELECT has_table_privilege(%s, 'lockgate_step', 'INSERT')", [two.owner])
     site.migration("0003_more", ADD_COLUMN.format("again"))
     assert "could write" not in site.migrate().text
+
+
+def test_what_others_could_have_written_into_the_journal_is_not_run(site: Site, two: Roles) -> None:
+    """At no start, however often it is tried, until a person has taken the right away."""
+    site.migration("0001_counter", CREATE_COUNTER)
+    assert site.migrate().code == 0
+    site.database.execute(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {two.service}")
+    site.database.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {two.service}")
+    two.as_service(FORGED.format(two.service))
+    for command in ("migrate", "lockgate repair", "migrate"):
+        result = site.run(*command.split())
+        assert result.code == 1, result.text
+        assert f'"{two.service}" could write' in result.err
+        assert not site.database.value("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [two.service])
+    looked, *taken = re.findall(r"^ +(?:next +)?.*?:  ((?:SELECT|REVOKE) .*);$", result.err, re.MULTILINE)
+    assert "ALTER ROLE" in str(site.database.rows(looked))
+    site.database.execute("DELETE FROM lockgate_step", *"; ".join(taken).split("; "))
+    assert site.migrate().code == 0
+    assert_closed(two)
 
 
 def test_tables_of_another_role_are_told_with_what_takes_them_over(site: Site, two: Roles) -> None:

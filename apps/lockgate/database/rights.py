@@ -33,19 +33,25 @@ class Right(NamedTuple):
     statement: str
 
 
-def take_back(connection: BaseDatabaseWrapper, *, history: bool = False) -> list[Right]:
-    """Take from everybody but their owners what is more than reading; returns what was found, taken or not.
+def of_others(connection: BaseDatabaseWrapper, *, history: bool = False) -> list[Right]:
+    """What everybody but their owners may do with them, beyond reading. One query.
 
-    history: of ``django_migrations`` too, which is nobody else's while it is new.
-    In the transaction that is open, if any. One query, where nothing is found.
+    history: with ``django_migrations`` too, which is nobody else's while it is new.
     """
-    opened = raw(connection)
-    with psycopg.RawCursor(opened) as cursor:
+    with psycopg.RawCursor(raw(connection)) as cursor:
         cursor.execute(read("own_rights"), [[HISTORY] if history else []])
-        found = [Right(*row) for row in cursor.fetchall()]
+        return [Right(*row) for row in cursor.fetchall()]
+
+
+def take_back(connection: BaseDatabaseWrapper, *, history: bool = False) -> list[Right]:
+    """Take from others what is more than reading, as far as this role may; returns all that was found.
+
+    In the transaction that is open, if any.
+    """
+    found = of_others(connection, history=history)
     for each in found:
         if each.ours:
-            opened.execute(sql.SQL(each.statement))  # made, and quoted, by the server
+            raw(connection).execute(sql.SQL(each.statement))  # made, and quoted, by the server
     return found
 
 

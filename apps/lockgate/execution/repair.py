@@ -16,7 +16,7 @@ from lockgate import journal, ledger
 from lockgate.database import advisory_lock, objects, pooler, session
 from lockgate.errors import LockgateError
 from lockgate.execution import failures, own_tables
-from lockgate.execution.accounts import condition
+from lockgate.execution.accounts import condition, trust
 from lockgate.execution.duties import Duties
 from lockgate.execution.gate import Gate
 from lockgate.execution.online import online_step
@@ -65,6 +65,7 @@ def listed(gate: Gate, wanted: Sequence[int]) -> list[Found]:
         if wanted:
             raise RepairRefused("there is no journal in this database", next_step="manage.py migrate")
         return []
+    trust.refuse_written_by_others(gate.connection)
     rows = journal.open_steps(gate.connection.alias)
     missing = set(wanted) - {row.pk for row in (*rows, *settled(gate, wanted))}
     if missing:

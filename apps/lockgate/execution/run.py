@@ -23,7 +23,7 @@ from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted, LockgateError
 from lockgate.execution import django_seams, failures, interruption, own_tables
-from lockgate.execution.accounts import condition
+from lockgate.execution.accounts import condition, trust
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging import judgement, standing, survey
 from lockgate.execution.judging.survey import Survey
@@ -118,6 +118,7 @@ def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
 
 
 def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> None:
+    trust.refuse_written_by_others(gate.connection)
     mended = condition.mend(gate, before.loader)
     standing.refuse(gate, request, before)  # the run that was waited for may have failed just there
     refused = _create_extensions(gate, before)
