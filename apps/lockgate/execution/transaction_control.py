@@ -1,7 +1,7 @@
 """Refuses, before anything runs, an atomic migration whose SQL is sure to end the transaction that is to hold it all.
 
 Only what is certain: Django's own RunSQL, in whatever form it has its statements. What code does in a transaction is
-judged when it has done it (``session.same_transaction``).
+judged when it has done it (``one_transaction``).
 """
 
 from __future__ import annotations
