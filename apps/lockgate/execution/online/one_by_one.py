@@ -163,25 +163,28 @@ class Walk:
         connection = self.duties.connection
         known = {done_work.made(connection, part.operation, part.app_label, state): part for part in earlier}
         for made, part in known.items():  # where several have made one of a name, the last one's is there
+            if made is None:
+                continue
             row, later = self.rows[part.ordinal], [each.operation for each in earlier if each.ordinal > part.ordinal]
-            if made is None or self._is_renamed(made, row, later):
+            found = objects.identity(connection, *made)
+            if found is None and self._is_renamed(made, row, later):
                 continue
             if isinstance(part.operation, postgres_operations.AddIndexConcurrently):
                 self._concurrently(part, row)
             else:
-                self._confirm_same(made, row, altered=not all(map(done_work.is_addition, later)))
+                self._confirm_same(made, row, found, altered=not all(map(done_work.is_addition, later)))
 
     def _is_renamed(self, made: done_work.Made, row: Row, later: Sequence[Operation]) -> bool:
-        """Whether it has another name by now, as SQL or code of the migration itself may have given it."""
+        """Whether it is there under another name, which SQL or code of the migration itself may have given it."""
         if row.object_oid is None or not any(map(done_work.may_have_renamed, later)):
             return False
-        connection = self.duties.connection
-        there = objects.identity(connection, *made)
-        return there is None and objects.is_left(connection, made.kind, row.object_oid)
+        return objects.is_left(self.duties.connection, made.kind, row.object_oid)
 
-    def _confirm_same(self, made: done_work.Made, row: Row, *, altered: bool) -> None:
-        """altered: operations after its own may have had PostgreSQL make it anew. A row of before has no identity."""
-        found = objects.identity(self.duties.connection, *made)
+    def _confirm_same(self, made: done_work.Made, row: Row, found: int | None, *, altered: bool) -> None:
+        """found: what has the name now. altered: operations after its own may have had PostgreSQL make it anew.
+
+        A row of an earlier build has no identity.
+        """
         if found is not None and (row.object_oid in (None, found) or (altered and not made.lasts)):
             return
         done = f"operation {row.ordinal + 1} of {self.key} has made it, and is done"
