@@ -6,6 +6,7 @@ Escape sequences, line breaks in a line, and marks that turn the direction of wr
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from lockgate import policy
@@ -40,10 +41,10 @@ def line(text: str) -> str:
     return part(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def within(value: Any) -> Any:
-    """What JSON has, with every text in it as a part."""
+def within(value: Any, change: Callable[[str], str] = part) -> Any:
+    """What JSON has, with every text in it changed: to a part, if nothing else is said."""
     if isinstance(value, str):
-        return part(value)
+        return change(value)
     if isinstance(value, list):
-        return [within(each) for each in value]
-    return {key: within(each) for key, each in value.items()} if isinstance(value, dict) else value
+        return [within(each, change) for each in value]
+    return {key: within(each, change) for key, each in value.items()} if isinstance(value, dict) else value

@@ -26,6 +26,8 @@ _LIBRARIES = tuple(
     str(Path(module.__file__).parent) for module in (django, psycopg, lockgate, importlib) if module.__file__
 )
 
+LOCK_NOT_AVAILABLE = "55P03"
+
 # By SQLSTATE, most specific first. Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _NEXT = (
     (
@@ -53,7 +55,7 @@ _NEXT = (
     ("40P01", "run again; if it recurs, split the migration so that it locks one table at a time"),
     ("53100", "free space on the server's disk, and run again"),
     ("53", "relieve the server (its log says of what), and run again"),
-    ("55P03", "end the session that holds the lock, or run again at a quieter time"),
+    (LOCK_NOT_AVAILABLE, "end the session that holds the lock, or run again at a quieter time"),
     (
         "57014",
         "run again if somebody cancelled it; or take out the statement_timeout that the migration's own code sets "

@@ -25,7 +25,7 @@ from lockgate.facts import AttemptFailed, Blocker, Key, Listener, LockHolder, Wa
 from lockgate.planning.steps import LockMode
 
 # Lock not available, deadlock, serialization failure: the same attempt may succeed a moment later.
-RETRIED = ("55P03", "40P01", "40001")
+RETRIED = (failures.LOCK_NOT_AVAILABLE, "40P01", "40001")
 FAILED_TRANSACTION = "25P02"
 AUTOVACUUM = "autovacuum worker"
 

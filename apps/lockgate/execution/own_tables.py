@@ -20,7 +20,6 @@ from lockgate.execution import django_seams, failures
 from lockgate.facts import Blocker
 from lockgate.planning.steps import LockMode
 
-LOCK_NOT_AVAILABLE = "55P03"
 SHOWN = 3
 
 
@@ -30,7 +29,7 @@ def named(connection: BaseDatabaseWrapper, state: str = NOTHING_CHANGED) -> Iter
     try:
         yield
     except (DatabaseError, psycopg.Error) as error:
-        if failures.sqlstate_of(error) == LOCK_NOT_AVAILABLE and (found := _looked(connection)):
+        if failures.sqlstate_of(error) == failures.LOCK_NOT_AVAILABLE and (found := _looked(connection)):
             raise _held(found, state) from error
         raise
 

@@ -22,7 +22,6 @@ from lockgate.execution.online.watch import Watch, watching
 from lockgate.facts import Key
 from lockgate.models import Step
 
-LOCK_NOT_AVAILABLE = "55P03"
 SHOWN = 3  # of those who are waited for, in a message; the rest are counted
 
 
@@ -39,7 +38,7 @@ def patiently(duties: Duties, step: Step, longest: timedelta | None = None) -> I
             yield
         except (DatabaseError, psycopg.Error) as error:
             waited = timedelta(seconds=time.monotonic() - started)
-            if failures.sqlstate_of(error) == LOCK_NOT_AVAILABLE and waited >= allowed:
+            if failures.sqlstate_of(error) == failures.LOCK_NOT_AVAILABLE and waited >= allowed:
                 raise _waited_out(key, step, watch, allowed) from error
             raise
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lockgate.database import relations
 from lockgate.database.relations import Relation, Schema, ThisRole
+from lockgate.database.rights import HISTORY
 from lockgate.execution.remedies.remedy import Refused, Remedy
 from lockgate.planning import sql_reading
 from lockgate.planning.sql_statements import SqlStatement
@@ -24,7 +25,6 @@ _READS = ("SELECT", "WITH", "TABLE", "DECLARE", "LOCK")
 _OWNERS = ("ALTER", "DROP", "COMMENT", "REINDEX", "CLUSTER", "VACUUM", "ANALYZE", "REFRESH", "SECURITY")
 _OWNERS_TO_CREATE = ("INDEX", "UNIQUE", "RULE", "POLICY", "STATISTICS")
 _OF_THE_DATABASE = ("SCHEMA", "EXTENSION", "PUBLICATION")
-_HISTORY = "django_migrations"
 
 
 class Lack(NamedTuple):
@@ -37,7 +37,7 @@ class Lack(NamedTuple):
 
 def remedy(refused: Refused) -> Remedy:
     me = relations.this_role(refused.connection)
-    statements = refused.statements or [SqlStatement(("CREATE", "TABLE", f'"{_HISTORY}"'))]
+    statements = refused.statements or [SqlStatement(("CREATE", "TABLE", f'"{HISTORY}"'))]
     lacks = list(dict.fromkeys(lack for each in statements for lack in _lacks(refused, each, me)))
     if not lacks:
         return Remedy(
