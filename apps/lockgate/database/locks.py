@@ -56,7 +56,7 @@ def take(connection: BaseDatabaseWrapper, modes: Mapping[str, str]) -> None:
     Source: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-DEADLOCKS
     """
     opened = raw(connection)
-    mine = {row[0] for row in opened.execute(read("own_tables"), {"names": sorted(modes)})}
+    mine = {row[0] for row in opened.execute(read("tables_of_role"), {"names": sorted(modes)})}
     for table in sorted(mine):
         opened.execute(sql.SQL(f"LOCK TABLE {{}} IN {modes[table]} MODE").format(sql.Identifier(table)))
 
@@ -67,7 +67,7 @@ def ask_autovacuum_to_yield(connection: BaseDatabaseWrapper, table: str) -> None
     A table of another owner is left alone. Source: DeadLockCheck() in src/backend/storage/lmgr/deadlock.c
     """
     opened = raw(connection)
-    if not opened.execute(read("own_tables"), {"names": [table]}).fetchone():
+    if not opened.execute(read("tables_of_role"), {"names": [table]}).fetchone():
         return
     with contextlib.suppress(psycopg.errors.LockNotAvailable), opened.transaction():
         opened.execute(read("wait_for_deadlock_check"))

@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 import lockgate
 from lockgate import policy
 from lockgate.database import driver, parameters, session, wait
-from lockgate.execution import own_tables
+from lockgate.execution import ledger_locks
 from lockgate.facts import Fingerprint, Key, Listener, ServerFacts, ServerReady, Started
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def reached(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: List
     where = f"{target['NAME'] or 'its default'} on {target['HOST'] or 'a local socket'}"
     listen(Started(lockgate.__version__, limits.release, socket.gethostname(), where))
     waited = wait.until_ready(connection, limits, listen)
-    with own_tables.named(connection), parameters.lasting(session.raw(connection), limits, proven=False):
+    with ledger_locks.named(connection), parameters.lasting(session.raw(connection), limits, proven=False):
         server = session.server_facts(connection)
         listen(ServerReady(server, waited))
         yield Gate(connection, server, limits, listen)

@@ -20,7 +20,7 @@ from django.db.utils import Error as DatabaseError
 from lockgate import policy
 from lockgate.database import locks
 from lockgate.errors import LockgateError, LocksNotAcquired
-from lockgate.execution import django_seams, failures, interruption, own_tables
+from lockgate.execution import django_seams, failures, interruption, ledger_locks
 from lockgate.facts import AttemptFailed, Blocker, Key, Listener, LockHolder, WaitingForBlockers
 from lockgate.planning.steps import LockMode
 
@@ -154,7 +154,7 @@ class _Climb:
         if opened is None or opened.closed:
             return ()
         django_seams.leave_transaction(self.ladder.connection)
-        ours = own_tables.holders(self.ladder.connection, LockMode.SHARE)  # its rows are written along with the rest
+        ours = ledger_locks.holders(self.ladder.connection, LockMode.SHARE)  # its rows are written along with the rest
         return (*map(locks.blocker, self._conflicting() if self.wanted else ()), *ours)
 
     def report_failure(self, attempt: int, sqlstate: str) -> None:

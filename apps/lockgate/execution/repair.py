@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lockgate import journal, ledger
 from lockgate.database import advisory_lock, objects, pooler, session
 from lockgate.errors import LockgateError
-from lockgate.execution import failures, own_tables
+from lockgate.execution import failures, ledger_locks
 from lockgate.execution.accounts import condition, trust
 from lockgate.execution.duties import Duties
 from lockgate.execution.gate import Gate
@@ -92,7 +92,7 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
     session.refuse_read_only(gate.server)
     release, host = gate.limits.release or "repair", socket.gethostname()
     announced = session.announced(gate.connection, gate.server, gate.limits, Runner(release, host, datetime.now(UTC)))
-    settled = own_tables.named(gate.connection, "the steps that were reported as settled before it are")
+    settled = ledger_locks.named(gate.connection, "the steps that were reported as settled before it are")
     with settled, announced, contextlib.ExitStack() as until_the_end:
         waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen)
         until_the_end.enter_context(advisory_lock.releasing(gate.connection))

@@ -22,7 +22,7 @@ from django.db.utils import Error as DatabaseError
 from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted, LockgateError
-from lockgate.execution import django_seams, failures, interruption, own_tables
+from lockgate.execution import django_seams, failures, interruption, ledger_locks
 from lockgate.execution.accounts import condition, trust
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging import judgement, standing, survey
@@ -48,7 +48,7 @@ def migrate(gate: Gate, request: Request) -> None:
     pooler.refuse(gate.connection, gate.limits)
     _refuse_unwritable(gate)
     progress = Progress(gate.listen)
-    with _explained(gate, progress), own_tables.named(gate.connection):
+    with _explained(gate, progress), ledger_locks.named(gate.connection):
         _locked(gate, request, before, progress)
 
 

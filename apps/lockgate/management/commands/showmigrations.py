@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate import ledger, policy
 from lockgate.database import parameters, session, wait
-from lockgate.execution import own_tables
+from lockgate.execution import ledger_locks
 from lockgate.management import boundary
 from lockgate.reporting import documents, listing, status
 
@@ -49,7 +49,7 @@ class Command(boundary.Boundary, DjangoShowMigrations):
                 limits = boundary.policy_in_force()
                 briefly = policy.within(limits, limits.connect_timeout.total_seconds())
                 wait.until_ready(connection, briefly, lambda event: None)
-                bounded.enter_context(own_tables.named(connection))
+                bounded.enter_context(ledger_locks.named(connection))
                 bounded.enter_context(parameters.lasting(session.raw(connection), limits, proven=False))
             self._show(connection, *args, **options)
 
