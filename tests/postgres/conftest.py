@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.support import databases, plans
+from tests.support.library import large
 from tests.support.plans import Scratch
+from tests.support.sites import Site
 
 
 @pytest.fixture(scope="session", params=databases.several(), ids=lambda version: f"postgres{version}")
@@ -22,3 +24,9 @@ def scratch(scratch_of_session: Scratch, django_db_blocker: Any) -> Iterator[Scr
     """A database on each version of PostgreSQL that we test with, to be emptied and filled by ``prepare``."""
     with django_db_blocker.unblock():
         yield scratch_of_session
+
+
+@pytest.fixture
+def library(site: Site) -> Site:
+    """A project whose table of books counts as large, migrated and filled."""
+    return large(site)

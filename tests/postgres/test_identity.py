@@ -9,7 +9,7 @@ import pytest
 
 from tests.postgres.test_ladder import CREATE
 from tests.postgres.test_one_by_one import BUILD, CONCURRENT, DROP, killed_in
-from tests.postgres.test_online import ADD_CHECK, ADD_INDEX, CREATE_BOOK, FILL
+from tests.postgres.test_online import ADD_CHECK, ADD_INDEX
 from tests.postgres.test_recovery import BUSY, RUNNERS, invalid, killed_while
 from tests.support.processes import until
 from tests.support.sites import Site, finish
@@ -19,16 +19,6 @@ migrations.AddConstraint("Book", models.UniqueConstraint(
     fields=["isbn"], condition=models.Q(pages__gt=0), name="book_partly_unique"))
 """
 DEFINITION = "SELECT pg_get_indexdef(to_regclass(%s))"
-
-
-@pytest.fixture
-def library(site: Site) -> Site:
-    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
-    site.write_settings()
-    site.migration("0001_initial", CREATE_BOOK)
-    assert site.migrate().code == 0
-    site.database.execute(FILL)
-    return site
 
 
 @pytest.mark.parametrize(

@@ -7,23 +7,10 @@ import json
 import pytest
 
 from tests.support import databases
+from tests.support.library import CREATE_BOOK
 from tests.support.schema import dump
 from tests.support.sites import Result, Site
 
-CREATE_BOOK = """
-migrations.CreateModel(
-    name="Book",
-    fields=[
-        ("id", models.BigAutoField(primary_key=True)),
-        ("title", models.CharField(max_length=100)),
-        ("isbn", models.CharField(max_length=20)),
-        ("pages", models.IntegerField(null=True)),
-    ],
-)
-"""
-FILL = (
-    "INSERT INTO shop_book (title, isbn, pages) SELECT 'Title ' || n, 'isbn ' || n, n FROM generate_series(1, 3000) n"
-)
 ADD_INDEX = 'migrations.AddIndex("Book", models.Index(fields=["title"], name="book_title"))'
 ADD_UNIQUE = 'migrations.AddConstraint("Book", models.UniqueConstraint(fields=["isbn"], name="book_isbn"))'
 ADD_CHECK = """
@@ -32,17 +19,6 @@ migrations.AddConstraint("Book", models.CheckConstraint(condition=models.Q(pages
 NOT_NULL = 'migrations.AlterField("Book", "pages", models.IntegerField())'
 ADD_DEFAULT = 'migrations.AddField("Book", "copies", models.IntegerField(default=1))'
 DROP_INDEX = 'migrations.RemoveIndex("Book", "book_title")'
-
-
-@pytest.fixture
-def library(site: Site) -> Site:
-    """A table of 3,000 rows that counts as large."""
-    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
-    site.write_settings()
-    site.migration("0001_initial", CREATE_BOOK)
-    assert site.migrate().code == 0
-    site.database.execute(FILL)
-    return site
 
 
 def steps(site: Site) -> list[tuple[str, str, str, bool]]:

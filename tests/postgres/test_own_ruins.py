@@ -6,8 +6,9 @@ import pytest
 
 from tests.postgres.test_one_by_one import CONCURRENT
 from tests.postgres.test_one_by_one import killed_in as killed_in_nap
-from tests.postgres.test_online import ADD_CHECK, ADD_INDEX, ADD_UNIQUE, CREATE_BOOK, FILL
+from tests.postgres.test_online import ADD_CHECK, ADD_INDEX, ADD_UNIQUE
 from tests.postgres.test_recovery import invalid, killed_while
+from tests.support.library import FILL, large
 from tests.support.sites import Site
 
 REFUSE = {"LOCKGATE_ON_HAZARD": "refuse"}
@@ -30,12 +31,7 @@ CREATE EVENT TRIGGER nap ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUT
 
 @pytest.fixture
 def library(site: Site) -> Site:
-    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2, "ON_HAZARD": "refuse"}
-    site.write_settings()
-    site.migration("0001_initial", CREATE_BOOK)
-    assert site.migrate().code == 0
-    site.database.execute(FILL)
-    return site
+    return large(site, ON_HAZARD="refuse")
 
 
 def test_an_index_that_was_being_built_online(library: Site) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.postgres.test_online import ADD_INDEX, CREATE_BOOK, FILL
+from tests.postgres.test_online import ADD_INDEX
 from tests.support import schema
 from tests.support.processes import kill_at
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site, finish
@@ -19,17 +19,6 @@ COLUMNS = [
     ("lockgate_step", "run_id"),
     ("lockgate_step", "created_at"),
 ]
-
-
-@pytest.fixture
-def library(site: Site) -> Site:
-    """Migrated; what comes next on its large table runs online, where there is a journal."""
-    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
-    site.write_settings()
-    site.migration("0001_initial", CREATE_BOOK)
-    assert site.migrate().code == 0
-    site.database.execute(FILL)
-    return site
 
 
 def mended(result: Result) -> list[str]:

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.postgres.test_online import ADD_CHECK, ADD_INDEX, ADD_UNIQUE, CREATE_BOOK, FILL
+from tests.postgres.test_online import ADD_CHECK, ADD_INDEX, ADD_UNIQUE
 from tests.support.processes import until
 from tests.support.schema import dump
 from tests.support.sites import Site, finish
@@ -16,16 +16,6 @@ ADD_AND_INDEX = (
     'migrations.AddField("Book", "shelf", models.IntegerField(null=True, db_index=True))',
     'migrations.AddField("Book", "code", models.IntegerField(null=True, db_index=True))',
 )
-
-
-@pytest.fixture
-def library(site: Site) -> Site:
-    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
-    site.write_settings()
-    site.migration("0001_initial", CREATE_BOOK)
-    assert site.migrate().code == 0
-    site.database.execute(FILL)
-    return site
 
 
 BUSY = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE %s AND datname = current_database()"

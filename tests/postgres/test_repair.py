@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.postgres.test_online import ADD_INDEX, CREATE_BOOK, FILL
+from tests.postgres.test_online import ADD_INDEX
 from tests.postgres.test_recovery import ADD_AND_INDEX, BUSY, RUNNERS, invalid, killed_while
 from tests.support.processes import running, says, until
 from tests.support.sites import Result, Site, finish
@@ -15,16 +15,6 @@ from tests.support.sites import Result, Site, finish
 DEFAULTS = (
     "SELECT count(*) FROM pg_attrdef WHERE adrelid = 'shop_book'::regclass AND pg_get_expr(adbin, adrelid) = 'false'"
 )
-
-
-@pytest.fixture
-def library(site: Site) -> Site:
-    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
-    site.write_settings()
-    site.migration("0001_initial", CREATE_BOOK)
-    assert site.migrate().code == 0
-    site.database.execute(FILL)
-    return site
 
 
 def named_command(result: Result) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.postgres.test_ladder import CREATE
 from tests.postgres.test_one_by_one import BUSY, CONCURRENT, COUNTING, FIELD, RUNNERS
-from tests.postgres.test_online import ADD_INDEX, CREATE_BOOK, FILL
+from tests.postgres.test_online import ADD_INDEX
 from tests.postgres.test_recovery import invalid, killed_while
 from tests.support.processes import until
 from tests.support.sites import Site, finish
@@ -107,16 +107,6 @@ def test_an_old_image_that_waits_for_the_lock_at_the_kill_leaves_what_is_open(ne
     assert [row[2] for row in new.database.rows(OPEN)] == ["done", "running"]
     assert new.migrate().code == 0
     assert new.database.value("SELECT count(*) FROM shop_counter") == 1
-
-
-@pytest.fixture
-def library(site: Site) -> Site:
-    site.lockgate = {"LARGE_TABLE_BYTES": 65536, "LOCK_ATTEMPTS_SECONDS": 2}
-    site.write_settings()
-    site.migration("0001_initial", CREATE_BOOK)
-    assert site.migrate().code == 0
-    site.database.execute(FILL)
-    return site
 
 
 def test_an_old_image_starts_while_the_new_one_builds_an_index_and_after_its_kill(
