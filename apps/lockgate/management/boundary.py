@@ -17,6 +17,8 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.management.base import ALL_CHECKS, BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
 from django.db.utils import Error as DatabaseError
 
@@ -139,6 +141,20 @@ def _was_asked(error: EOFError) -> bool:
     """Whether it was Django that read an answer: the innermost frame is its, for ``input`` itself has none."""
     place = traceback.extract_tb(error.__traceback__)[-1].filename
     return place.startswith(str(Path(django.__file__).parent)) and not sys.stdin.isatty()
+
+
+def add_database(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias of the database."
+    )
+
+
+def postgres(alias: str) -> BaseDatabaseWrapper:
+    """The connection of an alias. Raises CommandError where that is another engine's."""
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        raise CommandError(f'database "{alias}" is {connection.vendor}, not PostgreSQL')
+    return connection
 
 
 def add_log_format(parser: CommandParser) -> None:

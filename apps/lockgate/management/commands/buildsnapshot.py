@@ -40,9 +40,7 @@ class Command(boundary.Boundary, BaseCommand):
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
-        alias = options["database"]
-        if connections[alias].vendor != "postgresql":
-            raise CommandError(f'database "{alias}" is {connections[alias].vendor}, not PostgreSQL')
+        alias = boundary.postgres(options["database"]).alias
         target = _target(options["output"])
         work = build.check if options["check"] else build.build
         quiet = options["verbosity"] == 0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.core.management.base import BaseCommand, CommandParser
 
 from lockgate.boot.glance import Glance
 from lockgate.execution import django_seams, interruption
@@ -18,9 +17,7 @@ class Command(boundary.Boundary, BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias of the database."
-        )
+        boundary.add_database(parser)
         parser.add_argument(
             "--timeout-seconds",
             type=float,
@@ -31,8 +28,6 @@ class Command(boundary.Boundary, BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         limits = boundary.policy_in_force(wait_for_migrations=options["timeout_seconds"])
         console = boundary.console(self, options["log_format"], quiet=options["verbosity"] == 0)
-        connection = connections[options["database"]]
-        if connection.vendor != "postgresql":
-            raise CommandError(f'database "{connection.alias}" is {connection.vendor}, not PostgreSQL')
+        connection = boundary.postgres(options["database"])
         with interruption.guarded(to_the_end=django_seams.called_from_command_line(self)):
             waiting.until_current(connection, limits, console, Glance(connection.alias))

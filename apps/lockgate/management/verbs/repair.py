@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, connections
 
 from lockgate import foreign
 from lockgate.execution import django_seams, interruption, repair
@@ -22,16 +21,12 @@ def add_arguments(parser: CommandParser) -> None:
     for name, text in repair.WAYS.items():
         ways.add_argument(f"--{name}", dest="way", action="store_const", const=name, help=text)
     parser.add_argument("--apply", action="store_true", help="Do it; without it, only what would be done is said.")
-    parser.add_argument(
-        "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias of the database."
-    )
+    boundary.add_database(parser)
     boundary.add_log_format(parser)
 
 
 def handle(command: BaseCommand, options: dict[str, Any]) -> None:
-    connection = connections[options["database"]]
-    if connection.vendor != "postgresql":
-        raise CommandError(f'database "{connection.alias}" is {connection.vendor}, not PostgreSQL')
+    connection = boundary.postgres(options["database"])
     if options["apply"] and not options["way"]:
         raise CommandError("--apply needs one of " + ", ".join(f"--{each}" for each in repair.WAYS))
     console = boundary.console(command, options["log_format"])

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib.postgres.operations import CreateExtension
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import ledger
@@ -24,16 +23,12 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--owner", required=True, metavar="NAME", help="The role that migrates, and owns the tables.")
     parser.add_argument("--service", required=True, metavar="NAME", help="The role that reads and writes their rows.")
     parser.add_argument("--schema", default="public", metavar="NAME", help="Where the tables are (default: public).")
-    parser.add_argument(
-        "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias of the database."
-    )
+    boundary.add_database(parser)
     boundary.add_log_format(parser)
 
 
 def handle(command: BaseCommand, options: dict[str, Any]) -> None:
-    connection = connections[options["database"]]
-    if connection.vendor != "postgresql":
-        raise CommandError(f'database "{connection.alias}" is {connection.vendor}, not PostgreSQL')
+    connection = boundary.postgres(options["database"])
     owner, service, schema = options["owner"], options["service"], options["schema"]
     database = str(connection.settings_dict["NAME"] or "")
     for what, name in (("owner", owner), ("service", service), ("schema", schema), ("database", database)):
