@@ -53,6 +53,12 @@ class ConfigurationError(LockgateError):
     """the configuration is wrong"""
 
 
+class WrongArgument(ConfigurationError):
+    """an argument names what does not exist, or leaves nothing to do"""
+
+    exit_code = 2
+
+
 class OutputClosed(LockgateError):
     """nobody reads the output any more, so the command ended"""
 

@@ -34,10 +34,10 @@ def test_a_hazard_is_reported_in_a_line_and_the_migration_applied(pending: Site)
     result = pending.migrate()
     assert result.code == 0
     assert result.err.splitlines() == [
-        'warning: LG801 error in shop.0002_drop: column "value" of "shop_counter" (8.0 kB, rows not counted yet) is '
-        "dropped. The release that still serves names all columns in its queries, so each of them on this table fails "
-        "until it is replaced",
-        "warning: hazards of what follows: 1 error, 0 warnings, 0 accepted; "
+        'warning: severe hazard LG801 in shop.0002_drop: column "value" of "shop_counter" (8.0 kB, rows not counted '
+        "yet) is dropped. The release that still serves names all columns in its queries, so each of them on this "
+        "table fails until it is replaced",
+        "warning: hazards of what follows: 1 severe, 0 to be looked at, 0 accepted; "
         "manage.py lintmigrations --explain ID says what to do about one",
     ]
     assert ("shop", "0002_drop") in pending.database.applied()
@@ -96,8 +96,8 @@ def test_a_warning_is_reported_and_not_refused(pending: Site) -> None:
     pending.migration("0002_drop", 'migrations.RunSQL("SELECT 1")')
     result = pending.migrate(**REFUSE)
     assert result.code == 0
-    assert "warning: LG708 warning in shop.0002_drop: " in result.err
-    assert "0 errors, 1 warning, 0 accepted" in result.err
+    assert "warning: hazard LG708 in shop.0002_drop: " in result.err
+    assert "0 severe, 1 to be looked at, 0 accepted" in result.err
 
 
 def test_sizes_are_those_of_now(pending: Site) -> None:

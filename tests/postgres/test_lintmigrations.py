@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.support.sites import CREATE_COUNTER, Site
+from tests.support.sites import CREATE_COUNTER, MANAGE, Site, finish
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 DROP = 'migrations.RemoveField("Counter", "value")'
@@ -85,7 +88,7 @@ def test_one_app_or_one_migration_is_judged(shop: Site) -> None:
 )
 def test_what_does_not_exist_is_named(shop: Site, arguments: list[str], said: str) -> None:
     result = shop.run("lintmigrations", *arguments, DATABASE_URL=NOWHERE)
-    assert result.code == 1
+    assert result.code == 2
     assert said in result.err
     assert "Traceback" not in result.err
 
@@ -117,8 +120,43 @@ def test_since_a_commit_only_what_changed_is_judged_as_one_release(shop: Site) -
 def test_an_unknown_commit_is_named(shop: Site) -> None:
     git(shop, "init", "--quiet")
     result = shop.run("lintmigrations", "--since", "nowhere", DATABASE_URL=NOWHERE)
-    assert result.code == 1
+    assert result.code == 2
     assert "error: git rev-parse failed" in result.err
+
+
+def test_a_run_that_judged_nothing_of_what_was_asked_for_ends_with_exit_code_2(site: Site) -> None:
+    result = site.run("lintmigrations", DATABASE_URL=NOWHERE)
+    assert (result.code, result.out) == (2, "")
+    assert "error: no migration was judged\n" in result.err
+    assert "are of installed packages" in result.err
+    assert "the apps are auth, contenttypes" in result.err
+    assert site.run("lintmigrations", "auth", DATABASE_URL=NOWHERE).code == 0
+
+
+def test_of_a_project_that_is_installed_no_changed_file_is_passed_over(shop: Site, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(shop.path / "shop", checkout / "shop")
+    subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "one", "--allow-empty"],
+        cwd=checkout,
+        check=True,
+    )
+    # As if the site's folder were where packages are installed.
+    patched = "import sysconfig; sysconfig.get_path = lambda name: " + repr(str(shop.path))
+    (shop.path / "manage.py").write_text(f"{patched}\n{MANAGE}")
+    result = finish(
+        subprocess.Popen(
+            [sys.executable, str(shop.path / "manage.py"), "lintmigrations", "--since", "HEAD"],
+            cwd=checkout,
+            env=shop.environment({"DATABASE_URL": NOWHERE}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    )
+    assert result.code == 2
+    assert "shop/migrations/0001_initial.py changed, and Python loads shop.0001_initial from" in result.err
 
 
 def test_what_is_unapplied_is_judged_by_the_real_sizes(site: Site) -> None:

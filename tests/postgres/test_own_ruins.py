@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.postgres.test_one_by_one import CONCURRENT
@@ -39,7 +41,7 @@ def test_an_index_that_was_being_built_online(library: Site) -> None:
     killed_while(library, "CREATE INDEX CONCURRENTLY")
     result = library.migrate()
     assert result.code == 0, result.text
-    assert " error in shop" not in result.text
+    assert not re.search(r"severe hazard LG\d+ in shop", result.text)
     assert invalid(library) == 0
 
 
@@ -48,7 +50,7 @@ def test_an_index_of_an_operation_of_its_own(library: Site) -> None:
     killed_while(library, "CREATE INDEX CONCURRENTLY")
     result = library.migrate()
     assert result.code == 0, result.text
-    assert " error in shop" not in result.text
+    assert not re.search(r"severe hazard LG\d+ in shop", result.text)
     assert invalid(library) == 0
 
 
@@ -74,7 +76,7 @@ def test_an_index_that_was_to_be_built_after_the_switch(library: Site) -> None:
     library.migration("0003_more", 'migrations.AddField("Book", "more", models.IntegerField(null=True))')
     result = library.migrate()
     assert result.code == 0, result.text
-    assert " error in shop" not in result.text
+    assert not re.search(r"severe hazard LG\d+ in shop", result.text)
     assert invalid(library) == 0
 
 
@@ -106,7 +108,7 @@ def test_what_is_done_of_a_migration_that_is_not_atomic_is_not_judged_again(libr
     library.migration("0003_check", ADD_CHECK)
     result = library.migrate()
     assert result.code == 0, result.text
-    assert " error in shop.0002_steps" not in result.text
+    assert not re.search(r"severe hazard LG\d+ in shop.0002_steps", result.text)
 
 
 def test_columns_of_operations_that_are_done(library: Site) -> None:
@@ -115,7 +117,7 @@ def test_columns_of_operations_that_are_done(library: Site) -> None:
     killed_while(library, "CREATE INDEX CONCURRENTLY")
     result = library.migrate()
     assert result.code == 0, result.text
-    assert " error in shop" not in result.text
+    assert not re.search(r"severe hazard LG\d+ in shop", result.text)
 
 
 @pytest.mark.parametrize("name", ["other", "book_title"], ids=["of another name", "of the same name, on other columns"])

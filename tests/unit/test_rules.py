@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lockgate.planning.rules import ALL, GROUPS, Rule
+from lockgate.planning.rules.rule import WARNING, rule
 from lockgate.reporting import hazard_report, rule_pages
 from lockgate.reporting.hazard_report import Placed, Report
 from tests.support.examples import hazards_of_example
@@ -80,6 +84,33 @@ def test_every_page_and_golden_file_belongs_to_a_rule() -> None:
     known = {rule.id for rule in ALL}
     assert {path.stem for path in PAGES.glob("*.md")} == known | {"index"}
     assert {path.stem for path in GOLDEN.glob("*")} == known
+
+
+@pytest.mark.parametrize(
+    ("identity", "name", "said"),
+    [
+        ("LG801", "of-its-own", r"LG801 \(of-its-own\): LG801 \(column-dropped\) is a rule already"),
+        ("LG899", "column-dropped", r"LG899 \(column-dropped\): LG801 \(column-dropped\) is a rule already"),
+    ],
+)
+def test_a_rule_that_has_the_id_or_the_name_of_another_fails_where_it_is_made(
+    identity: str, name: str, said: str
+) -> None:
+    texts = {"condition": "One.", "effect": "Two.", "remedy": "Three.", "unsafe": "a", "safe": "b"}
+    with pytest.raises(ValueError, match=said):
+        rule(identity, name, WARNING, **texts)(lambda case: iter(()))
+
+
+def test_a_rule_that_is_not_listed_fails_at_import(tmp_path: Path) -> None:
+    copy = tmp_path / "lockgate"
+    shutil.copytree(ROOT / "apps/lockgate", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    listed = copy / "planning/rules/acceptance.py"
+    listed.write_text(listed.read_text().replace("RULES = (without_reason, unknown, of_nothing)", "RULES = ()"))
+    command = [sys.executable, "-c", "import lockgate.planning.rules"]
+    ended = subprocess.run(
+        command, check=False, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)}
+    )
+    assert "ValueError: rules that are in no group's RULES: LG001, LG002, LG003" in ended.stderr
 
 
 def test_ids_and_names_are_used_once_and_in_their_group() -> None:

@@ -1,4 +1,4 @@
-"""What all our commands share at the edge: one clear message on stderr for whatever goes wrong, and exit code 1.
+"""What all our commands share at the edge: one clear message on stderr for whatever goes wrong, and its exit code.
 
 A command called from Python (``call_command``) raises instead, as Django's do.
 """
@@ -59,7 +59,7 @@ class Boundary(BaseCommand):
         super().__init__(out, err, **options)
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Run, and end with exit code 1 and one message where anything goes wrong."""
+        """Run; where anything goes wrong, end with one message and exit code 1, or 2 where the arguments are wrong."""
         try:
             super().run_from_argv(argv)
             self.stdout.flush()
@@ -98,7 +98,7 @@ class Boundary(BaseCommand):
                 console(self, _log_format(argv)).failure(error)
         except OutputClosed:  # nobody reads errors either
             _drop(sys.stderr)
-        sys.exit(1)
+        sys.exit(getattr(error, "exit_code", 1))
 
 
 def _drop(stream: Any) -> None:

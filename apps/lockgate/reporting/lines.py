@@ -125,14 +125,15 @@ def _(event: facts.Edited) -> str:
 def _(event: facts.HazardFound) -> str:
     if event.accepted:
         return ""
-    return f"{event.id} {event.severity} in {event.migration}: {event.what}. {event.effect}"
+    weight = "severe hazard" if event.severity == "error" else "hazard"  # on a line that is a warning, no error
+    return f"{weight} {event.id} in {event.migration}: {event.what}. {event.effect}"
 
 
 @text.register
 def _(event: facts.HazardsFound) -> str:
     if not event.errors and not event.warnings:
         return ""
-    counts = f"{counted(event.errors, 'error')}, {counted(event.warnings, 'warning')}, {event.accepted} accepted"
+    counts = f"{event.errors} severe, {event.warnings} to be looked at, {event.accepted} accepted"
     return f"hazards of what follows: {counts}; manage.py lintmigrations --explain ID says what to do about one"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from django.db.migrations import Migration
 
 import lockgate
-from lockgate.errors import ConfigurationError
+from lockgate.errors import ConfigurationError, WrongArgument
 
 TIMEOUT = 60  # seconds
 
@@ -36,7 +36,7 @@ def is_installed(migration: Migration) -> bool:
 def changed_since(reference: str) -> set[Path]:
     """Files added or changed since a commit, and those that git does not know yet, resolved.
 
-    Runs git in the working directory. Raises ConfigurationError where that is no repository, or for an unknown commit.
+    Runs git in the working directory. Raises WrongArgument where that is no repository, or for an unknown commit.
     """
     top = Path(_git("rev-parse", "--show-toplevel").strip())
     commit = _git("rev-parse", "--verify", "--end-of-options", f"{reference}^{{commit}}").strip()
@@ -48,6 +48,18 @@ def changed_since(reference: str) -> set[Path]:
 def among(migrations: Iterable[Migration], files: set[Path]) -> list[Migration]:
     """Those of the migrations whose file is one of these."""
     return [each for each in migrations if (path := path_of(each)) and path.resolve() in files]
+
+
+def installed_twin(path: Path, migrations: Iterable[Migration]) -> Migration | None:
+    """The migration of a package that has the app, folder and name of a file elsewhere: an installed copy of it."""
+    return next(
+        (
+            each
+            for each in migrations
+            if (loaded := path_of(each)) and loaded.parts[-3:] == path.parts[-3:] and is_installed(each)
+        ),
+        None,
+    )
 
 
 def _git(*arguments: str) -> str:
@@ -62,7 +74,7 @@ def _git(*arguments: str) -> str:
     except FileNotFoundError:
         raise ConfigurationError("git is not installed", why="--since asks it what changed") from None
     if ended.returncode:
-        raise ConfigurationError(
+        raise WrongArgument(
             f"git {arguments[0]} failed", why=ended.stderr, next_step="give a commit, branch or tag that git knows here"
         )
     return ended.stdout

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
+from django.core.management.base import BaseCommand, CommandParser, no_translations
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import foreign
+from lockgate.errors import WrongArgument
 from lockgate.execution.outlook import history, linting, migration_files
 from lockgate.execution.outlook.linting import Linted
 from lockgate.management import boundary
@@ -19,6 +20,8 @@ from lockgate.planning.plan import key_of
 from lockgate.planning.rules import BY_ID
 from lockgate.reporting import hazard_report, rule_pages
 from lockgate.reporting.hazard_report import Placed, Report
+
+OWN = "lockgate"  # our own app's label
 
 
 class Command(boundary.Boundary, BaseCommand):
@@ -50,7 +53,7 @@ class Command(boundary.Boundary, BaseCommand):
             self.stdout.write(self._explained(options["explain"]))
             return
         if options["unapplied"] and options["offline"]:
-            raise CommandError("--unapplied asks the database what is applied, so it cannot be --offline")
+            raise WrongArgument("--unapplied asks the database what is applied, so it cannot be --offline")
         if options["unapplied"]:
             options["database"] = options["database"] or DEFAULT_DB_ALIAS
         report = self._judge(options)
@@ -61,7 +64,7 @@ class Command(boundary.Boundary, BaseCommand):
     def _explained(self, identity: str) -> str:
         if rule := BY_ID.get(identity.upper()):
             return rule_pages.explain(rule)
-        raise CommandError(f'there is no rule "{identity}"; the rules are {", ".join(BY_ID)}')
+        raise WrongArgument(f'there is no rule "{identity}"', next_step=f"the rules are {', '.join(BY_ID)}")
 
     def _judge(self, options: dict[str, Any]) -> Report:
         alias = options["database"]
@@ -76,27 +79,64 @@ class Command(boundary.Boundary, BaseCommand):
             linted = linting.offline(loader, keys, DEFAULT_DB_ALIAS, limits, together=together)
         else:
             linted = linting.online(loader, keys, connection, limits)
-        left_out = 0 if options["app_label"] else sum(map(migration_files.is_installed, ordered))
-        return Report(_placed(linted), len(linted.migrations), tuple(_notes(linted, alias, left_out)))
+        left_out = _left_out(ordered, loader, options)
+        if not linted.migrations:
+            _refuse_nothing(ordered, left_out, options)
+        return Report(_placed(linted), len(linted.migrations), tuple(_notes(linted, alias, len(left_out))))
 
 
 def _wanted(ordered: list[Migration], loader: MigrationLoader, options: dict[str, Any]) -> list[Migration]:
-    """The migrations to judge. Raises CommandError for an app or a name that does not exist."""
+    """The migrations to judge. Raises WrongArgument for an app or a name that does not exist."""
     label, name = options["app_label"], options["migration_name"]
     if label and label not in loader.migrated_apps:
-        raise CommandError(f'there is no app "{label}" with migrations')
+        known = ", ".join(sorted({each.app_label for each in ordered}))
+        raise WrongArgument(f'there is no app "{label}" with migrations', next_step=f"those are {known}")
     found = [each for each in ordered if each.app_label == label] if label else ordered
     found = found if label else [each for each in found if not migration_files.is_installed(each)]
     if name:
         exact = [each for each in found if each.name == name]
         found = exact or [each for each in found if each.name.startswith(name)]
         if len(found) != 1:
-            raise CommandError(f'{len(found)} migrations of "{label}" begin with "{name}"')
+            raise WrongArgument(
+                f'{len(found)} migrations of "{label}" begin with "{name}"',
+                why=", ".join(each.name for each in found),
+                next_step="give the whole name, or more of it; showmigrations lists them",
+            )
     if options["since"]:
         found = migration_files.among(found, migration_files.changed_since(options["since"]))
     if options["unapplied"]:
         found = [each for each in found if (each.app_label, each.name) not in loader.applied_migrations]
     return found
+
+
+def _left_out(ordered: list[Migration], loader: MigrationLoader, options: dict[str, Any]) -> list[Migration]:
+    """Migrations of packages that would have been judged were they this project's."""
+    if options["app_label"] or options["since"]:
+        return []
+    found = [each for each in ordered if migration_files.is_installed(each)]
+    if options["unapplied"]:
+        found = [each for each in found if (each.app_label, each.name) not in loader.applied_migrations]
+    return found
+
+
+def _refuse_nothing(ordered: list[Migration], left_out: list[Migration], options: dict[str, Any]) -> None:
+    """Raise WrongArgument where something was asked for, and nothing judged: a build must not be content with that."""
+    apps = sorted({each.app_label for each in left_out} - {OWN})
+    if apps:
+        raise WrongArgument(
+            "no migration was judged",
+            why=f"all {len(left_out)} are of installed packages, which are judged only by their app's name",
+            next_step=f"name an app (lintmigrations {apps[0]}), or run it where the project is a checkout; "
+            f"the apps are {', '.join(apps)}",
+        )
+    changed = migration_files.changed_since(options["since"]) if options["since"] else set()
+    for path in sorted(changed):
+        if path.parent.name == "migrations" and (twin := migration_files.installed_twin(path, ordered)):
+            raise WrongArgument(
+                "no migration was judged",
+                why=f"{_shown(path)} changed, and Python loads {key_of(twin)} from {migration_files.path_of(twin)}",
+                next_step="put the checkout first on Python's path, or run it where no copy is installed",
+            )
 
 
 def _placed(linted: Linted) -> tuple[Placed, ...]:

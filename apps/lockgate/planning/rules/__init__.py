@@ -1,6 +1,12 @@
-"""Every rule there is, by group; ids never change their meaning and are never used again."""
+"""Every rule there is, by group; ids never change their meaning and are never used again.
+
+A rule that is decorated and not listed, or has the id or the name of another, fails when this is imported.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from lockgate.planning.rules import (
     acceptance,
@@ -14,7 +20,7 @@ from lockgate.planning.rules import (
     transactions,
     types,
 )
-from lockgate.planning.rules.rule import Example, Finding, Rule, Severity
+from lockgate.planning.rules.rule import DECORATED, Example, Finding, Rule, Severity
 
 GROUPS = {
     "LG0": ("Acceptance", acceptance.RULES),
@@ -30,5 +36,10 @@ GROUPS = {
 }
 ALL: tuple[Rule, ...] = tuple(each for _, rules in GROUPS.values() for each in rules)
 BY_ID = {each.id: each for each in ALL}
+
+for _each in iter_modules(__path__):  # also a module whose rules nobody has listed
+    import_module(f"{__name__}.{_each.name}")
+if _unlisted := [each.id for each in DECORATED if each.id not in BY_ID]:
+    raise ValueError(f"rules that are in no group's RULES: {', '.join(_unlisted)}")
 
 __all__ = ["ALL", "BY_ID", "GROUPS", "Example", "Finding", "Rule", "Severity"]

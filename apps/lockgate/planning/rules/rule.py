@@ -69,6 +69,9 @@ class Rule(NamedTuple):
     squawk: tuple[str, ...] = ()
 
 
+DECORATED: list[Rule] = []  # every rule that was made, listed or not
+
+
 def rule(  # noqa: PLR0913  a rule's fields, named at the call
     identity: str,
     name: str,
@@ -84,7 +87,14 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
     """Make a rule of the function below it."""
 
     def made(find: Find) -> Rule:
-        return Rule(identity, name, severity, condition, effect, remedy, _example(unsafe), _example(safe), find, squawk)
+        found = Rule(
+            identity, name, severity, condition, effect, remedy, _example(unsafe), _example(safe), find, squawk
+        )
+        for each in DECORATED:
+            if each.id == identity or each.name == name:
+                raise ValueError(f"{identity} ({name}): {each.id} ({each.name}) is a rule already")
+        DECORATED.append(found)
+        return found
 
     return made
 
