@@ -76,7 +76,10 @@ def test_every_pair_of_types(connection: psycopg.Connection[Any], indexed: bool)
     assert seen > 500
 
 
-def test_timestamps_change_their_zone_in_place_in_utc_alone(connection: psycopg.Connection[Any]) -> None:
-    assert observed(connection, "timestamp", "timestamptz", indexed=False) == {"timestamptz": Work.REWRITE}
-    connection.execute("SET TIME ZONE 'UTC'")
-    assert observed(connection, "timestamp", "timestamptz", indexed=False) == {"timestamptz": Work.MOMENT}
+@pytest.mark.parametrize("zone", ["Europe/Athens", "Europe/London", "UTC", "Etc/GMT", "Zulu"])
+def test_timestamps_change_their_zone_in_place_in_utc_alone(connection: psycopg.Connection[Any], zone: str) -> None:
+    connection.execute(f"SET TIME ZONE '{zone}'")  # type: ignore[arg-type]
+    times = ("timestamp", "timestamp(3)", "timestamptz", "timestamptz(3)", "timestamp[]", "timestamptz[]", "date")
+    did = {(old, new): work for old in times for new, work in observed(connection, old, *times, indexed=True).items()}
+    assert len(did) > 20
+    assert did == {(old, new): type_changes.work(old, new, zone=zone) for old, new in did}

@@ -105,7 +105,7 @@ def _relies(later: Change, mine: Change, *, put_off: bool) -> bool:  # noqa: PLR
 
 
 def _same_columns(later: Change, mine: Change) -> bool:
-    columns = {*mine.columns, *mine.included}
-    if not columns or (mine.partial and mine.kind is not Kind.DROP_INDEX):
+    columns = {*mine.columns, *mine.included, *mine.conditioned}
+    if not columns or not (mine.uses or mine.kind is Kind.DROP_INDEX):
         return True  # the column may be in an expression or a condition
     return bool({*later.columns, later.old_name} & columns)

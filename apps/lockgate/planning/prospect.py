@@ -154,9 +154,8 @@ class Prospect:
 
 
 def _made(change: Change) -> Named:
-    """What a change makes. The SQL of conditions is not looked into."""
-    known = change.columns and not change.partial
-    uses = frozenset((*change.columns, *change.included)) if known else None
+    """What a change makes."""
+    uses = frozenset(change.uses) or None
     computed = change.partial or change.expression or (change.kind is Kind.ADD_INDEX and not change.columns)
     columns = (None,) if change.expression else change.columns
     kind = _KINDS[change.kind]

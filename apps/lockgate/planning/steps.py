@@ -134,6 +134,8 @@ class Change(NamedTuple):
     expression that computes on the server what it would, where there is one.
     read: code that was read, and leaves the schema alone.
     special: an index of another method than btree, or with storage options.
+    conditioned: the columns that a partial index's condition is about; none where that is not known.
+    collated: a type change that brings another collation.
     """
 
     kind: Kind
@@ -164,6 +166,14 @@ class Change(NamedTuple):
     server_default: str = ""
     read: bool = False
     special: bool = False
+    conditioned: tuple[str, ...] = ()
+    collated: bool = False
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Every column that an index or constraint stands on; none where that is not known."""
+        known = self.columns and (self.conditioned or not self.partial)
+        return (*self.columns, *self.included, *self.conditioned) if known else ()
 
 
 class Statement(NamedTuple):

@@ -32,6 +32,8 @@ _SAME_BYTES = {
     ("varchar", "citext"): Work.BUILD,
     ("citext", "varchar"): Work.BUILD,
 }
+# Zones without an offset, at any time: PostgreSQL itself asks that (TimestampTimestampTzRequiresRewrite()).
+_UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "UCT", "Etc/UCT", "Zulu", "Etc/Zulu"})
 # Bare, these are of length 1; every other type without a modifier takes whatever there is.
 _ONE_BY_DEFAULT = ("char", "character", "bit")
 _WIDENED = ("varchar", "varbit", "timestamp", "timestamptz", "time", "timetz", "interval")
@@ -56,12 +58,12 @@ class _Type(NamedTuple):
     array: str
 
 
-def work(old: str, new: str, *, collation: bool = False) -> Work:
+def work(old: str, new: str, *, collation: bool = False, zone: str = "") -> Work:
     """What PostgreSQL does when a column's type changes from one to another, as Django writes types.
 
-    BUILD: the rows stay, and the indexes on the column are built again. A ``timestamp`` that becomes ``timestamptz``
-    is taken for a rewrite, which it is unless the session's time zone is UTC.
+    BUILD: the rows stay, and the indexes on the column are built again.
     collation: whether the collation changes with it; the rows stay, but not the indexes.
+    zone: of the session; where it is UTC, a timestamp is stored like one with a time zone. Unknown, it may be any.
     """
     before, after = _parse(old), _parse(new)
     if before is None or after is None or before.array != after.array:
@@ -71,7 +73,9 @@ def work(old: str, new: str, *, collation: bool = False) -> Work:
     elif after.modifiers or before.array:  # a new length is a check of every row, and PostgreSQL rewrites for it
         kept = Work.REWRITE
     else:
-        kept = _SAME_BYTES.get((before.name, after.name), Work.REWRITE)
+        pair = (before.name, after.name)
+        in_utc = Work.BUILD if zone in _UTC and {*pair} == {"timestamp", "timestamptz"} else Work.REWRITE
+        kept = _SAME_BYTES.get(pair, in_utc)
     return Work.BUILD if kept is Work.MOMENT and collation else kept
 
 

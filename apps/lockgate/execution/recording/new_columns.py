@@ -13,14 +13,12 @@ from typing import Any
 
 from django.db.backends.utils import strip_quotes
 from django.db.models import Model, Value
-from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from lockgate.execution.recording.conditions import writes_its_own_sql
 from lockgate.planning import callable_defaults, names
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
-
-_WRITING = frozenset({"as_sql", "as_postgresql", "template", "arg_joiner"})
 
 
 class NewColumns:
@@ -165,7 +163,7 @@ class NewColumns:
         return "" if self.effective_default(field) is None else "constant"
 
     def _calls_volatile(self, expression: Any) -> bool:
-        if isinstance(expression, RawSQL) or _writes_its_own_sql(expression):
+        if writes_its_own_sql(expression):
             return True  # it may call anything
         given = getattr(expression, "extra", {}).get("function") or getattr(expression, "function", None)
         name = given or getattr(expression, "template", "").partition("(")[0]  # RandomUUID has its name there
@@ -173,14 +171,6 @@ class NewColumns:
             return True
         inner: list[Any] = getattr(expression, "get_source_expressions", list)()
         return any(self._calls_volatile(each) for each in inner if each is not None)
-
-
-def _writes_its_own_sql(expression: Any) -> bool:
-    """Whether somebody else than Django says how an expression is written, beyond the name of one function."""
-    own = (
-        name for each in type(expression).__mro__ if not each.__module__.startswith("django.") for name in vars(each)
-    )
-    return "template" in getattr(expression, "extra", {}) or not _WRITING.isdisjoint(own)
 
 
 def _is_called(field: Any) -> bool:

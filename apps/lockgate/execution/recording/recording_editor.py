@@ -20,13 +20,14 @@ from django.db.backends.ddl_references import Expressions, Table
 from django.db.backends.ddl_references import Statement as DjangoStatement
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.backends.utils import strip_quotes
-from django.db.models import CheckConstraint, Index, Model, Q
+from django.db.models import CheckConstraint, Index, Model
 from psycopg import sql as psycopg_sql
 from psycopg.adapt import AdaptersMap
 from psycopg.types import TypeInfo
 from psycopg.types.hstore import register_hstore
 
 from lockgate.errors import LockgateError
+from lockgate.execution.recording import conditions
 from lockgate.execution.recording.new_columns import NewColumns
 from lockgate.execution.recording.questions import Question
 from lockgate.planning import names, type_changes
@@ -95,7 +96,7 @@ class _Recording(NewColumns):
         self._announced: list[Change] = []
         self._fragments: list[tuple[str, Change]] = []
         self._altered = ""  # the column whose field is being altered
-        self._conditioned: tuple[str, ...] = ()  # the columns of the check that is being added
+        self._conditions: dict[tuple[str, str], tuple[str, ...]] = {}  # by table and name, the columns they are about
         self._aside: list[str] | None = None  # what is only being made up, in place of being recorded
         self._column: tuple[type[Model], Any] | None = None  # the one that is being added
         self._without_identity: set[tuple[str, str]] = set()
@@ -113,7 +114,6 @@ class _Recording(NewColumns):
         """Forget what an operation that failed half-way had said so far. deferred: what was deferred before it."""
         self.recorded, self.deferred_sql = [], list(deferred)
         self._announced, self._fragments, self._altered, self._column = [], [], "", None
-        self._conditioned = ()
 
     # What is sent
 
@@ -182,6 +182,7 @@ class _Recording(NewColumns):
                 name,
                 unique=template == self._t("sql_create_unique_index"),
                 partial=bool(str(parts.get("condition", ""))),
+                conditioned=self._conditions.get((table, name), ()),
                 expression=isinstance(listed, Expressions),
                 included=_included(parts),
                 nulls_equal=_nulls_equal(parts),
@@ -211,7 +212,8 @@ class _Recording(NewColumns):
         }
         kind = made.get(template, Kind.OTHER)
         if kind is Kind.ADD_CHECK:
-            return found._replace(kind=kind, columns=(self._altered,) if self._altered else self._conditioned)
+            known = self._conditions.get((found.table, found.name), ())
+            return found._replace(kind=kind, columns=(self._altered,) if self._altered else known)
         return found._replace(kind=kind, unique=kind is Kind.ADD_UNIQUE, nulls_equal=_nulls_equal(parts))
 
     def _of_known(self, dropped: Change) -> Change:
@@ -313,6 +315,10 @@ class _Recording(NewColumns):
         self._announced.append(Change(Kind.CREATE_TABLE, table))
         for field in model._meta.local_concrete_fields:
             self._announced += self._inline_constraints(table, field)
+        for name, columns in conditions.of_model(model).items():
+            self._conditions[table, name] = columns
+        checks = (each.name for each in model._meta.constraints if isinstance(each, CheckConstraint))
+        self._announced += [Change(Kind.ADD_CHECK, table, self._conditions[table, name], name) for name in checks]
         super().create_model(model)  # type: ignore[misc]
 
     def delete_model(self, model: type[Model]) -> None:
@@ -344,9 +350,12 @@ class _Recording(NewColumns):
         super().alter_db_table_comment(model, old, new)  # type: ignore[misc]
 
     def add_constraint(self, model: type[Model], constraint: Any) -> None:
-        self._conditioned = _conditioned(model, constraint)
+        self._conditions[model._meta.db_table, constraint.name] = conditions.columns(model, constraint)
         super().add_constraint(model, constraint)  # type: ignore[misc]
-        self._conditioned = ()
+
+    def add_index(self, model: type[Model], index: Any, *args: Any, **kwargs: Any) -> None:
+        self._conditions[model._meta.db_table, index.name] = conditions.columns(model, index)
+        super().add_index(model, index, *args, **kwargs)  # type: ignore[misc]
 
     def remove_field(self, model: type[Model], field: Any) -> None:
         table_of_its_own = field.many_to_many and field.remote_field.through._meta.auto_created
@@ -375,12 +384,14 @@ class _Recording(NewColumns):
         made: tuple[Any, Any] = super()._alter_column_type_sql(model, old_field, new_field, new_type, *args)  # type: ignore[misc]
         old, new = old_field.db_parameters(self.connection), new_field.db_parameters(self.connection)
         table, columns = model._meta.db_table, (new_field.column,)
-        old_type, collation = str(old["type"]), old.get("collation") != new.get("collation")
-        needed = type_changes.work(old_type, str(new_type), collation=collation)
+        old_type, collated = str(old["type"]), old.get("collation") != new.get("collation")
+        zone = self.connection.timezone_name  # Django gives it to each session that it opens
+        needed = type_changes.work(old_type, str(new_type), collation=collated, zone=zone)
         work = type_changes.with_dependents(needed, new_field.column, self.prospect.named(table))
         if self.prospect.facts.offline and needed.grows:
             work = needed  # the indexes that there are cannot be seen
         change = Change(Kind.ALTER_TYPE, table, columns, type=str(new_type), old_type=old_type, work=work)
+        change = change._replace(collated=collated)
         self._fragments.append((made[0][0], change))
         beside = self._t("sql_add_identity") % self._quoted(table, new_field.column)
         if any(statement == beside for statement, _ in made[1]):
@@ -460,16 +471,6 @@ def _literals() -> AdaptersMap:
     known = AdaptersMap(psycopg.adapters)
     register_hstore(TypeInfo("hstore", HSTORE, HSTORE + 1), known)
     return known
-
-
-def _conditioned(model: type[Model], constraint: Any) -> tuple[str, ...]:
-    """The columns that a check's condition is about; none where that is not known."""
-    condition = getattr(constraint, "condition", None)
-    if not isinstance(constraint, CheckConstraint) or not isinstance(condition, Q):
-        return ()
-    names_of_fields = sorted(condition.referenced_base_fields)
-    fields: list[Any] = [model._meta.pk if name == "pk" else model._meta.get_field(name) for name in names_of_fields]
-    return tuple(field.column for field in fields if field.column)
 
 
 def _nulls_equal(parts: dict[str, Any]) -> bool:

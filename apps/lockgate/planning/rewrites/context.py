@@ -72,9 +72,9 @@ class Context(NamedTuple):
             return True
         if change.name in self.dropped:  # Django drops and makes again what an altered field had
             return True
-        if not change.columns or change.partial:  # whatever this migration made of the table may be in the expression
+        if not change.uses:  # whatever this migration made of the table may be in the expression
             return any(table == change.table for table, _ in self.made)
-        return any((change.table, column) in self.made for column in (*change.columns, *change.included))
+        return any((change.table, column) in self.made for column in change.uses)
 
     def prevented(self) -> Kept | None:
         """Data changed earlier in the migration may be what the change relies on, so the order must stay."""

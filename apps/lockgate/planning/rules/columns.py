@@ -116,7 +116,7 @@ def type_rewrites(case: Case) -> Iterator[Finding]:
     "LG305",
     "collation-change",
     ERROR,
-    condition="The collation of a column of a large table changes.",
+    condition="The collation of an indexed column of a large table changes.",
     effect="Every index on the column is built anew, and constraints are checked, while reads and writes wait under an "
     "ACCESS EXCLUSIVE lock.",
     remedy="Collate in the queries that need it, with an index of their own; or add a column as for a change of type.",
@@ -131,9 +131,12 @@ def type_rewrites(case: Case) -> Iterator[Finding]:
 )
 def collation_changed(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ALTER_TYPE):
-        if change.work in (Work.BUILD, Work.SCAN) and case.large(change.table):
+        if change.collated and change.work in _OF_DEPENDENTS and case.large(change.table):
             what = f'"{change.columns[0]}" of {case.described(change.table)} gets another collation'
             yield Finding(what, step.operation, change.table)
+
+
+_OF_DEPENDENTS = {Work.BUILD: "an index is built again", Work.SCAN: "a check constraint reads every row"}
 
 
 @rule(
@@ -182,6 +185,37 @@ def filled_in_place(case: Case) -> Iterator[Finding]:
             yield Finding(what, step.operation, change.table)
 
 
+@rule(
+    "LG308",
+    "type-change-with-dependents",
+    ERROR,
+    condition="The type of a column of a large table changes, or its db_comment, and a check constraint or an index "
+    "with a condition or an expression uses the column; or the new type compares otherwise than the old one.",
+    effect="The rows stay as they are, but such indexes are built anew and such constraints read every row, while "
+    "reads and writes wait under an ACCESS EXCLUSIVE lock.",
+    remedy="Change the type before the index or the constraint is there. Where it is there: take it away in one "
+    "migration, change the type in the next, and add it in a third, which Lockgate does online.",
+    unsafe="""
+        migrations.AddIndex(
+            "order", models.Index(fields=["placed"], condition=~models.Q(number=""), name="order_numbered")
+        ),
+        migrations.AlterField("order", "number", models.CharField(max_length=40)),
+    """,
+    safe="""
+        migrations.AlterField("order", "number", models.CharField(max_length=40)),
+        migrations.AddIndex(
+            "order", models.Index(fields=["placed"], condition=~models.Q(number=""), name="order_numbered")
+        ),
+    """,
+)
+def dependents_made_again(case: Case) -> Iterator[Finding]:
+    for step, change in case.changes(Kind.ALTER_TYPE):
+        if not change.collated and change.work in _OF_DEPENDENTS and case.large(change.table):
+            means = "keeps its type" if change.type == change.old_type else f"becomes {change.type}"
+            what = f'"{change.columns[0]}" of {case.described(change.table)} {means}: {_OF_DEPENDENTS[change.work]}'
+            yield Finding(what, step.operation, change.table)
+
+
 RULES = (
     volatile_default,
     stored_generated,
@@ -190,4 +224,5 @@ RULES = (
     collation_changed,
     required_without_default,
     filled_in_place,
+    dependents_made_again,
 )

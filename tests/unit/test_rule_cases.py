@@ -1,0 +1,116 @@
+"""What rules say, and do not say, of migrations that are none of their examples: inputs that once misled them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.planning.rules.rule import OFFLINE
+from tests.support.examples import hazards_of
+
+
+class Case(NamedTuple):
+    """migrations: of one release, as operations. found, quiet: ids of rules."""
+
+    what: str
+    migrations: tuple[str, ...]
+    found: str = ""
+    quiet: str = ""
+    facts: DatabaseFacts = OFFLINE
+
+
+WIDEN = 'migrations.AlterField("order", "number", models.CharField(max_length=40)),'
+PARTIAL = 'models.Index(fields=["placed"], condition=models.Q(total__gt=0), name="order_open")'
+CASES = [
+    Case(
+        "widened beside a partial index of other columns",
+        (f'migrations.AddIndex("order", {PARTIAL}),', WIDEN),
+        quiet="LG305 LG308",
+    ),
+    Case(
+        "widened beside a conditional unique constraint of other columns",
+        (
+            """
+            migrations.AddConstraint("order", models.UniqueConstraint(
+                fields=["placed"], condition=models.Q(total__gt=models.F("customer")), name="order_once")),
+            """,
+            WIDEN,
+        ),
+        quiet="LG305 LG308",
+    ),
+    Case(
+        "widened beside a check of other columns",
+        (
+            """
+            migrations.AddConstraint(
+                "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")),
+            """,
+            WIDEN,
+        ),
+        quiet="LG305 LG308",
+    ),
+    Case(
+        "a comment on a column beside a partial index of others",
+        (
+            f'migrations.AddIndex("order", {PARTIAL}),',
+            'migrations.AlterField("order", "number", models.CharField(max_length=20, db_comment="as printed")),',
+        ),
+        quiet="LG305 LG308",
+    ),
+    Case(
+        "widened in the condition of an index",
+        (
+            """
+            migrations.AddIndex("order", models.Index(
+                fields=["placed"], condition=~models.Q(number=""), name="order_numbered")),
+            """,
+            WIDEN,
+        ),
+        found="LG308",
+        quiet="LG305",
+    ),
+    Case(
+        "widened beside a condition that brings its own SQL",
+        (
+            """
+            migrations.AddIndex("order", models.Index(
+                fields=["placed"],
+                condition=models.Q(models.expressions.RawSQL("number > ''", (), models.BooleanField()), total__gt=0),
+                name="order_numbered")),
+            """,
+            WIDEN,
+        ),
+        found="LG308",
+    ),
+    Case(
+        "a comment on a column that a check uses",
+        (
+            """
+            migrations.AddConstraint(
+                "order", models.CheckConstraint(condition=~models.Q(number=""), name="order_has_number")),
+            """,
+            'migrations.AlterField("order", "number", models.CharField(max_length=20, db_comment="as printed")),',
+        ),
+        found="LG308",
+        quiet="LG305",
+    ),
+    Case(
+        "another collation",
+        (
+            """
+            migrations.AlterField("order", "number", models.CharField(max_length=20, db_collation="C")),
+            """,
+        ),
+        found="LG305",
+        quiet="LG308",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+def test_what_is_found(case: Case) -> None:
+    found = {each.rule.id for each in hazards_of(*case.migrations, facts=case.facts)}
+    assert set(case.found.split()) <= found
+    assert not found & set(case.quiet.split())
