@@ -64,7 +64,7 @@ def of_changes(changes: Iterable[Change]) -> tuple[Lock, ...]:
     for change in changes:
         for taken in of(change):
             lock = taken._replace(table=before.get(taken.table, taken.table))
-            held[lock.table] = _stronger(held[lock.table], lock) if lock.table in held else lock
+            held[lock.table] = stronger(held[lock.table], lock) if lock.table in held else lock
         if change.kind is Kind.RENAME_TABLE:
             before[change.name] = before.get(change.table, change.table)
     return tuple(held.values())
@@ -114,6 +114,7 @@ def _on_referenced(change: Change) -> tuple[Lock, ...]:
 _ORDER = (Work.MOMENT, Work.ROWS, Work.SCAN, Work.BUILD, Work.REWRITE, Work.UNKNOWN)
 
 
-def _stronger(one: Lock, other: Lock) -> Lock:
+def stronger(one: Lock, other: Lock) -> Lock:
+    """Two locks on one table as one: the stronger mode, and the longer work."""
     mode = max(one.mode, other.mode, key=lambda mode: mode.strength)
     return Lock(one.table, mode, max(one.work, other.work, key=_ORDER.index))

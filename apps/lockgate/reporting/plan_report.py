@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lockgate.facts.tables import DatabaseFacts, SessionFacts, TableFacts
+from lockgate.planning import transactions
 from lockgate.planning.rules.rule import OFFLINE
-from lockgate.planning.steps import Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
+from lockgate.planning.steps import Kind, Lock, LockMode, MigrationPlan, Phase, Statement, Step, Work
+from lockgate.planning.transactions import Held, Transaction
 
 VERSION = 1
 _WORDS = {
@@ -18,6 +20,14 @@ _WORDS = {
     Work.ROWS: "until the transaction ends, after changing rows",
     Work.UNKNOWN: "for an unknown time",
 }
+_DURING = {
+    Work.SCAN: "every row of {} is read",
+    Work.BUILD: "an index of {} is built",
+    Work.REWRITE: "every row of {} is written anew",
+    Work.ROWS: "rows of {} are changed",
+    Work.UNKNOWN: "{} takes an unknown time",
+}
+Entry = Mapping[str, Held]
 
 
 def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
@@ -25,8 +35,7 @@ def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
     yield "Steps:"
     for migration in plans:
         yield f"  {migration.migration}{'' if migration.atomic else '  (not atomic)'}"
-        for step in migration.steps:
-            yield from _step(step, facts)
+        yield from _steps(migration, facts)
     named = {lock.table for plan in plans for step in plan.steps for lock in step.locks}
     concerned = [table for table in facts.tables.values() if table.name in named]
     if concerned:
@@ -37,12 +46,23 @@ def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
         yield f"  a concurrent index build would wait for {_session(session)}"
 
 
-def _step(step: Step, facts: DatabaseFacts) -> Iterator[str]:
+def _steps(plan: MigrationPlan, facts: DatabaseFacts) -> Iterator[str]:
+    """In their order; after those of a transaction, what it holds until it commits."""
+    found = transactions.of(plan.steps, atomic=plan.atomic)
+    last = {id(each.steps[-1]): each for each in found}
+    for step in plan.steps:
+        yield from _step(step, facts, transactions.on_entry(found, step))
+        if id(step) in last and (lines := _total(last[id(step)], facts)):
+            yield "    commit  until then the transaction"
+            yield from (f"            {line}" for line in lines)
+
+
+def _step(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
     yield f"    {step.phase.value:<7} {step.title}"
     for line in lines_of(step.statements):
         yield f"              {line}"
-    for lock in step.locks:
-        yield f"            locks   {_lock(lock, facts)}"
+    for line in _locks(step, facts, entry):
+        yield f"            {line}"
     yield f"            why     {step.reason}"
     if step.kept_in_place:
         yield f"            in place, though there is an online way: {step.kept_in_place}"
@@ -52,10 +72,12 @@ def _step(step: Step, facts: DatabaseFacts) -> Iterator[str]:
 
 def is_harmless(plan: MigrationPlan) -> bool:
     """Whether it does nothing online, keeps nothing from it, and locks what is there for moments at most."""
-    return all(
+    alone = all(
         step.phase is Phase.SWITCH and not step.kept_in_place and not any(lock.work.grows for lock in step.locks)
         for step in plan.steps
     )
+    found = transactions.of(plan.steps, atomic=plan.atomic)
+    return alone and not any(held.mode.blocks_writes and held.over for each in found for held in each.total)
 
 
 def locks_in_short(plan: MigrationPlan) -> list[str]:
@@ -65,14 +87,16 @@ def locks_in_short(plan: MigrationPlan) -> list[str]:
 
 def steps_in_short(plan: MigrationPlan) -> Iterator[str]:
     """What stands beside Django's SQL: phases, locks and reasons; SQL only where it is not Django's."""
+    found = transactions.of(plan.steps, atomic=plan.atomic)
     for step in plan.steps:
-        if not (step.locks or step.rewrite or step.kept_in_place):
+        locks = list(_locks(step, OFFLINE, transactions.on_entry(found, step)))
+        if not (locks or step.rewrite or step.kept_in_place):
             continue
         yield f"{step.phase.value:<8} {step.title}"
         for line in lines_of(step.statements) if step.rewrite else ():
             yield f"           {line}"
-        for lock in step.locks:
-            yield f"         locks   {_lock(lock, OFFLINE)}"
+        for line in locks:
+            yield f"         {line}"
         if step.phase is not Phase.SWITCH:
             yield f"         why     {step.reason}"
         if step.kept_in_place:
@@ -92,12 +116,56 @@ def _without_sql(statement: Statement) -> str:
     return "(Python)"
 
 
-def _lock(lock: Lock, facts: DatabaseFacts) -> str:
-    blocks = "reads and writes" if lock.mode.blocks_reads else "writes" if lock.mode.blocks_writes else "neither"
-    table = facts.table(lock.table)
-    size = f" ({size_of(table.size)})" if table else ""
-    mode = lock.mode.name.replace("_", " ")
-    return f"{lock.table}{size}: {mode} {_WORDS[lock.work]}; blocks {blocks}"
+def _locks(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
+    """What a step locks; and where it takes longer than a moment, what its transaction has locked before."""
+    for lock in step.locks:
+        yield f"locks   {_lock(lock, facts, entry.get(lock.table))}"
+    mine = {lock.table for lock in step.locks}
+    if transactions.takes_long(step):
+        for table, held in entry.items():
+            if table not in mine and held.mode.blocks_writes:
+                yield f"holds   {_named(table, facts)}: {_mode(held.mode)} {_since(held)}; blocks {_blocks(held.mode)}"
+
+
+def _lock(lock: Lock, facts: DatabaseFacts, held: Held | None = None) -> str:
+    """held: what the transaction has on the table already."""
+    blocks = _blocks(lock.mode)
+    if held and held.mode.strength > lock.mode.strength and _blocks(held.mode) != blocks:
+        blocks = f"{_blocks(held.mode)}: {_mode(held.mode)} {_since(held)}"
+    return f"{_named(lock.table, facts)}: {_mode(lock.mode)} {_WORDS[lock.work]}; blocks {blocks}"
+
+
+def _total(found: Transaction, facts: DatabaseFacts) -> list[str]:
+    """What blocks others until it commits, where its steps do not say so one by one."""
+    holding = [held for held in found.total if held.mode.blocks_writes]
+    if len(found.steps) == 1 and all(during.table == held.table for held in holding for during in held.over):
+        return []
+    return [
+        f"holds   {_named(held.table, facts)}: {_mode(held.mode)} {_over(held)}; blocks {_blocks(held.mode)}"
+        for held in holding
+    ]
+
+
+def _over(held: Held) -> str:
+    works = [_DURING[each.work].format(each.table or "code or SQL that is not looked into") for each in held.over]
+    return f"while {', and '.join(works)}" if works else "for a moment"
+
+
+def _since(held: Held) -> str:
+    return f'since "{held.since.title}"'
+
+
+def _blocks(mode: LockMode) -> str:
+    return "reads and writes" if mode.blocks_reads else "writes" if mode.blocks_writes else "neither"
+
+
+def _mode(mode: LockMode) -> str:
+    return mode.name.replace("_", " ")
+
+
+def _named(name: str, facts: DatabaseFacts) -> str:
+    table = facts.table(name)
+    return f"{name} ({size_of(table.size)})" if table else name
 
 
 def _table(table: TableFacts) -> Iterator[str]:
@@ -132,20 +200,37 @@ def document(plans: Iterable[MigrationPlan], facts: DatabaseFacts) -> dict[str, 
     return {
         "version": VERSION,
         "server_version": facts.version,
-        "migrations": [
-            {
-                "app": plan.migration.app,
-                "name": plan.migration.name,
-                "atomic": plan.atomic,
-                "steps": [_step_document(step) for step in plan.steps],
-            }
-            for plan in plans
-        ],
+        "migrations": [_migration_document(plan) for plan in plans],
         "tables": [_table_document(table) for table in facts.tables.values()],
     }
 
 
-def _step_document(step: Step) -> dict[str, Any]:
+def _migration_document(plan: MigrationPlan) -> dict[str, Any]:
+    found = transactions.of(plan.steps, atomic=plan.atomic)
+    return {
+        "app": plan.migration.app,
+        "name": plan.migration.name,
+        "atomic": plan.atomic,
+        "steps": [_step_document(step, transactions.on_entry(found, step)) for step in plan.steps],
+        "transactions": [[_held_document(held, over=True) for held in each.total] for each in found],
+    }
+
+
+def _held_document(held: Held, *, over: bool = False) -> dict[str, Any]:
+    found = {"table": held.table, "mode": held.mode.value, "since": held.since.operation, **_blocked(held.mode)}
+    works = [{"work": each.work.value, "table": each.table or None} for each in held.over]
+    return {**found, "over": works} if over else found
+
+
+def _blocked(*modes: LockMode) -> dict[str, bool]:
+    return {
+        "blocks_reads": any(mode.blocks_reads for mode in modes),
+        "blocks_writes": any(mode.blocks_writes for mode in modes),
+    }
+
+
+def _step_document(step: Step, entry: Entry) -> dict[str, Any]:
+    """Whom a step's locks block is said with what its transaction has on the same table already."""
     return {
         "operation": step.operation,
         "title": step.title,
@@ -157,11 +242,11 @@ def _step_document(step: Step) -> dict[str, Any]:
                 "table": lock.table,
                 "mode": lock.mode.value,
                 "work": lock.work.value,
-                "blocks_reads": lock.mode.blocks_reads,
-                "blocks_writes": lock.mode.blocks_writes,
+                **_blocked(lock.mode, *(held.mode for table, held in entry.items() if table == lock.table)),
             }
             for lock in step.locks
         ],
+        "holds": [_held_document(held._replace(table=table)) for table, held in entry.items()],
         "changes": sorted({change.kind.value for change in step.changes}),
         "undo": list(step.undo),
         "reason": step.reason,

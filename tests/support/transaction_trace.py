@@ -1,0 +1,225 @@
+"""A migration's switch as one transaction, watched from beside it: what it holds, over which work, and who waits.
+
+Nothing here is shared with the planner: locks are read in ``pg_locks``, work in the files and counters of tables, and
+waiting is tried: a second session reads and writes every table after each step, while the transaction is open.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import psycopg
+from django.db.migrations.state import ProjectState
+from psycopg import sql
+
+from lockgate.planning import transactions
+from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Step, Work
+from lockgate.planning.transactions import Transaction
+from tests.support import plan_cases, plans
+from tests.support.plan_cases import Case
+from tests.support.plans import Scratch
+
+PATIENCE = "10ms"  # a lock that nobody holds is there at once
+Modes = dict[str, LockMode]
+Works = set[tuple[str, Work]]
+# Whether a SELECT and an UPDATE of each table wait.
+Waits = dict[str, tuple[bool, bool]]
+
+
+class Lasting(NamedTuple):
+    """A lock from when a table's mode is reached until COMMIT, and the work that is done meanwhile."""
+
+    table: str
+    mode: LockMode
+    over: frozenset[tuple[str, Work]]
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.mode.value} over {', '.join(sorted(map(' '.join, self.over))) or 'a moment'}"
+
+
+@dataclass
+class Trace:
+    """Of one transaction. entries: what is held as each step begins. waits: who waits after it. lasting: the total."""
+
+    entries: list[Modes] = field(default_factory=list)
+    waits: list[Waits] = field(default_factory=list)
+    lasting: set[Lasting] = field(default_factory=set)
+
+
+def claimed(found: Transaction, tables: Sequence[str]) -> Trace:
+    """What the plan says; of what is unknown to it there is nothing to see in these cases."""
+    trace = Trace()
+    held: Modes = {}
+    for step in found.steps:
+        trace.entries.append(dict(held))
+        for each in found.taken:
+            if each.since is step:
+                held[each.table] = each.mode
+        trace.waits.append({name: _waits(held.get(name)) for name in tables})
+    for each in found.taken:
+        over = frozenset((during.table, _counted(during.work)) for during in each.over if during.table)
+        trace.lasting.add(Lasting(each.table, each.mode, over))
+    for step, entry, before in zip(found.steps, found.entries, trace.entries, strict=True):
+        assert {each.table: each.mode for each in entry.values()} == before, step.title
+    return trace
+
+
+def _waits(mode: LockMode | None) -> tuple[bool, bool]:
+    return (bool(mode and mode.blocks_reads), bool(mode and mode.blocks_writes))
+
+
+def observed(scratch: Scratch, steps: Sequence[Step]) -> Trace:
+    """Run steps in one transaction, and say what it did to what was there before."""
+    names = scratch.relations()
+    oids, columns = list(names), _a_column_of_each(scratch)
+    (pid,) = scratch.query("SELECT pg_backend_pid()")[0]
+    trace, held, growing = Trace(), dict[str, LockMode](), dict[tuple[str, LockMode], Works]()
+    with scratch.database.connect() as beside:
+        beside.execute(f"SET lock_timeout = '{PATIENCE}'")
+        scratch.send("BEGIN")
+        try:
+            for step in steps:
+                trace.entries.append(dict(held))
+                for statement in step.statements:
+                    before = plans._Look(scratch, oids)
+                    scratch.send(statement.sql)
+                    works = _works(plans._Look(scratch, oids), before, names)
+                    held = _held(scratch, pid, oids, names)
+                    for table, mode in held.items():
+                        growing.setdefault((table, mode), set())
+                    for since in growing:
+                        growing[since] |= works
+                trace.waits.append({name: _tried(beside, name, columns[name]) for name in set(names.values())})
+            scratch.send("COMMIT")
+        except BaseException:
+            scratch.send("ROLLBACK")
+            raise
+    trace.lasting = {Lasting(table, mode, frozenset(works)) for (table, mode), works in growing.items()}
+    return trace
+
+
+def _works(after: Any, before: Any, names: dict[int, str]) -> Works:
+    works = {(name, _counted(after.work_since(before, oid))) for oid, name in names.items()}
+    return {(name, work) for name, work in works if work.grows}
+
+
+def _counted(work: Work) -> Work:
+    """Changing rows reads all of them, and here there are none of those that Django's statements look for."""
+    return Work.SCAN if work is Work.ROWS else work
+
+
+def _held(scratch: Scratch, pid: int, oids: list[int], names: dict[int, str]) -> Modes:
+    """The strongest mode on each table."""
+    held: Modes = {}
+    for oid, text in scratch.query(plans._LOCKS, [pid, oids]):
+        mode = LockMode(text)
+        held[names[oid]] = max(held.get(names[oid], mode), mode, key=lambda each: each.strength)
+    return held
+
+
+def _a_column_of_each(scratch: Scratch) -> dict[str, str]:
+    return dict(
+        scratch.query(
+            "SELECT relname, min(attname) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0"
+            " AND NOT attisdropped AND attgenerated = '' AND attidentity = '' GROUP BY relname"
+        )
+    )
+
+
+def _tried(beside: psycopg.Connection[Any], table: str, column: str) -> tuple[bool, bool]:
+    """Whether a SELECT, and an UPDATE, of a table waits for its lock."""
+    name, it = sql.Identifier(table), sql.Identifier(column)
+    read = sql.SQL("SELECT FROM {} LIMIT 0").format(name)
+    write = sql.SQL("UPDATE {} SET {} = {} WHERE false").format(name, it, it)
+    return _is_late(beside, read), _is_late(beside, write)
+
+
+def _is_late(beside: psycopg.Connection[Any], statement: sql.Composed) -> bool:
+    try:
+        beside.execute(statement)
+    except psycopg.errors.LockNotAvailable:
+        return True
+    return False
+
+
+# Migrations of several operations
+
+
+def composed(seed: int) -> Iterator[Case]:
+    """Pairs of cases as one migration, without end. Not all of them fit together (``prepared``)."""
+    chance = random.Random(seed)
+    cases = [each for each in plan_cases.CASES if each.atomic]
+    while True:
+        one, other = chance.sample(cases, 2)
+        yield Case(f"{one}; {other}", (*one.operations, *other.operations), (*one.before, *other.before), listed=False)
+
+
+def prepared(scratch: Scratch, case: Case) -> ProjectState | None:
+    """The state before a case, as the database has it then; None where stock Django cannot migrate it, or it has SQL
+    of its own."""
+    pending = plans.migration("0001_case", *case.operations)
+    try:
+        state = scratch.prepare(*plan_cases.BASE, *case.before)
+        scratch.send("BEGIN")
+        with scratch.connection.schema_editor(atomic=False) as editor:
+            pending.apply(state.clone(), editor)
+    except Exception:  # whatever does not fit together
+        return None
+    finally:
+        scratch.send("ROLLBACK")
+    (planned,) = scratch.plan([pending], state, online=False)
+    return None if any(change.kind is Kind.RUN_SQL for step in planned.steps for change in step.changes) else state
+
+
+def prove(scratch: Scratch, planned: MigrationPlan) -> tuple[list[str], list[str]]:
+    """Run a plan to its end. Says where its transaction did more than was claimed, and where less."""
+    for step in planned.phase(Phase.EXPAND):
+        for statement in step.sql:
+            scratch.send(statement)
+    worse, better = [], []
+    for found in transactions.of(planned.steps, atomic=planned.atomic):
+        tables = sorted(set(scratch.relations().values()))
+        said, seen = claimed(found, tables), observed(scratch, found.steps)
+        more, less = _compared(said, seen)
+        worse += more
+        better += less
+    for phase in (Phase.FINISH, Phase.CONTRACT):
+        for step in planned.phase(phase):
+            for statement in step.sql:
+                scratch.send(statement)
+    return worse, better
+
+
+def _compared(said: Trace, seen: Trace) -> tuple[list[str], list[str]]:
+    worse, better = [], []
+    for number, (mine, real) in enumerate(zip(said.entries, seen.entries, strict=True), 1):
+        for table in mine.keys() | real.keys():
+            if mine.get(table) != real.get(table):
+                text = f"on entry of step {number} {table}: claimed {mine.get(table)}, observed {real.get(table)}"
+                weaker = mine.get(table) is None or (
+                    real.get(table) is not None and mine[table].strength < real[table].strength
+                )
+                (worse if weaker else better).append(text)
+    for number, (waiting, really) in enumerate(zip(said.waits, seen.waits, strict=True), 1):
+        for table, real_waits in really.items():
+            if waiting[table] != real_waits:
+                text = f"after step {number} {table}: claimed to wait {waiting[table]}, observed {real_waits}"
+                (worse if any(b and not a for a, b in zip(waiting[table], real_waits, strict=True)) else better).append(
+                    text
+                )
+    unclaimed, unseen = seen.lasting - said.lasting, said.lasting - seen.lasting
+    worse += [f"observed {each}" for each in sorted(unclaimed, key=str) if not _is_covered(each, said.lasting)]
+    better += [f"claimed {each}" for each in sorted(unseen, key=str)]
+    return worse, better
+
+
+def _is_covered(seen: Lasting, said: set[Lasting]) -> bool:
+    """Whether as much was claimed, or more."""
+    return any(
+        each.table == seen.table and each.mode.strength >= seen.mode.strength and each.over >= seen.over
+        for each in said
+    )
