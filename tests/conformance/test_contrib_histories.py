@@ -26,16 +26,11 @@ OTHERS = ("django.contrib.messages", "pgvector.django", "watchstats")
 APPS = (*(f"django.contrib.{name}" for name in CONTRIB), *OTHERS)
 # By app and migration. That all of these are right is shown in docs/real-histories.md.
 HAZARDS = {
-    ("contenttypes", "0001_initial", "LG502"): 1,
     ("contenttypes", "0002_remove_content_type_name", "LG801"): 1,
     ("contenttypes", "0002_remove_content_type_name", "LG811"): 1,
-    ("auth", "0001_initial", "LG502"): 3,
     ("auth", "0005_alter_user_last_login_null", "LG811"): 1,
-    ("admin", "0001_initial", "LG502"): 1,
-    ("sites", "0001_initial", "LG502"): 1,
     ("sites", "0002_alter_domain_unique", "LG807"): 1,
     ("flatpages", "0001_initial", "LG502"): 1,
-    ("redirects", "0001_initial", "LG502"): 1,
 }
 
 

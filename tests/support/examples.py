@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import uuid
 from typing import Any
 
 import django.contrib.postgres.constraints
@@ -27,6 +28,7 @@ from lockgate.planning.steps import MigrationPlan
 THRESHOLD = 8 * 1024**2
 BUDGET = 10 * 1024**3
 NAMES: dict[str, Any] = {
+    "uuid": uuid,
     "migrations": migrations,
     "models": models,
     "functions": django.db.models.functions,

@@ -106,6 +106,50 @@ CASES = [
         found="LG305",
         quiet="LG308",
     ),
+    Case(
+        "text without a limit", ('migrations.AlterField("order", "note", models.CharField(null=True)),',), quiet="LG806"
+    ),
+    Case(
+        "text with a limit",
+        ('migrations.AlterField("order", "note", models.CharField(max_length=99, null=True)),',),
+        found="LG806",
+    ),
+    Case("one operation that locks two tables", ('migrations.RemoveField("order", "customer"),',), quiet="LG706"),
+    Case(
+        "two operations, of which one locks both tables",
+        (
+            """
+            migrations.RemoveField("order", "customer"),
+            migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+            """,
+        ),
+        quiet="LG706",
+    ),
+    Case(
+        "a default for all rows of a unique column",
+        ('migrations.AddField("order", "token", models.CharField(default="new", max_length=9, unique=True)),',),
+        found="LG309",
+    ),
+    Case(
+        "a default that the server computes for each row",
+        (
+            """
+            migrations.AddField("order", "token", models.UUIDField(
+                db_default=postgres_functions.RandomUUID(), unique=True)),
+            """,
+        ),
+        quiet="LG309",
+    ),
+    Case(
+        "a unique column of a table that is new",
+        (
+            """
+            migrations.CreateModel("Parcel", [("id", models.BigAutoField(primary_key=True))]),
+            migrations.AddField("parcel", "token", models.UUIDField(default=uuid.uuid4, unique=True)),
+            """,
+        ),
+        quiet="LG309",
+    ),
 ]
 
 

@@ -66,6 +66,30 @@ def test_the_table(old: str, new: str, expected: Work) -> None:
     assert type_changes.work(old, new) is expected
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("text", "varchar", False),
+        ("text", "character varying", False),
+        ("text", "varchar(10)", True),
+        ("varchar(20)", "char(10)", True),
+        ("varchar(20)", "varchar(10)", True),
+        ("varchar(10)", "text", False),
+        ("text", "char", True),
+        ("timestamp", "timestamp(6)", False),
+        ("timestamp", "timestamp(3)", True),
+        ("integer", "smallint", True),
+        ("smallint", "bigint", False),
+        ("numeric(8, 2)", "numeric(8, 4)", True),
+        ("numeric", "numeric(8, 2)", True),
+        ("numeric(8, 2)", "numeric(9, 2)", False),
+        ("integer", "text", False),
+    ],
+)
+def test_what_holds_less(old: str, new: str, expected: bool) -> None:
+    assert type_changes.narrows(old, new) is expected
+
+
 def test_another_collation_builds_indexes_again_and_leaves_the_rows() -> None:
     assert type_changes.work("varchar(10)", "varchar(10)", collation=True) is BUILD
     assert type_changes.work("varchar(10)", "varchar(5)", collation=True) is REWRITE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from django.db.migrations import Migration
@@ -41,16 +41,19 @@ class SqlFinding(NamedTuple):
     message: str
 
 
-def find(
+def find(  # noqa: PLR0913  what a judgement is made of
     plans: Sequence[MigrationPlan],
     facts: DatabaseFacts,
     migrations: Iterable[Migration],
     settings: HazardSettings,
     sql: Iterable[SqlFinding] = (),
+    *,
+    fixed: Container[tuple[str, str]] = (),
 ) -> list[Hazard]:
     """What is hazardous in plans that go out together, in their order; accepted hazards are marked, not left out.
 
-    migrations: those of the plans. sql: what squawk found in the statements of ``unread``.
+    migrations: those of the plans. sql: what squawk found in the statements of ``unread``. fixed: migrations that are
+    applied or built upon, so that nothing can be changed in them any more.
     """
     by_key = {key_of(migration): migration for migration in migrations}
     new = _new_tables(plans)
@@ -59,7 +62,7 @@ def find(
     for plan in plans:
         for change in (change for step in plan.steps for change in step.changes if change.kind is Kind.RENAME_TABLE):
             was[change.name] = was.pop(change.old_name, change.old_name)
-        case = Case(by_key[plan.migration], plan, facts, settings, new, dict(was))
+        case = Case(by_key[plan.migration], plan, facts, settings, new, dict(was), plan.migration in fixed)
         found += _judged(case, [each for each in sql if each.migration == plan.migration])
     return found
 

@@ -37,7 +37,10 @@ _UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "UCT", "Etc/UCT", "Zulu", 
 # Bare, these are of length 1; every other type without a modifier takes whatever there is.
 _ONE_BY_DEFAULT = ("char", "character", "bit")
 _WIDENED = ("varchar", "varbit", "timestamp", "timestamptz", "time", "timetz", "interval")
-_SECONDS = ("timestamp", "timestamptz", "time", "timetz", "interval")  # to six places, where nothing is said
+_SECONDS = ("timestamp", "timestamptz", "time", "timetz", "interval")
+_PLACES = 6  # of the fraction of a second, where nothing is said
+_BYTES = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8}
+_TEXTS = ("text", "varchar", "citext", "char", "character")
 
 _TYPE = re.compile(
     r"^(?P<name>[a-z0-9_ ]+?)\s*"
@@ -94,6 +97,29 @@ def with_dependents(work: Work, column: str, dependents: Iterable[Named]) -> Wor
     return Work.SCAN if any(each.kind == "c" for each in concerned) else Work.MOMENT
 
 
+def narrows(old: str, new: str) -> bool:
+    """Whether a type holds less than the one before it: a shorter text, a smaller number."""
+    before, after = _parse(old), _parse(new)
+    if before is None or after is None or before.array != after.array:
+        return False
+    if before.name in _BYTES and after.name in _BYTES:
+        return _BYTES[after.name] < _BYTES[before.name]
+    if before.name != after.name and not (before.name in _TEXTS and after.name in _TEXTS):
+        return False
+    most, allowed = _most(before), _most(after)
+    return bool(allowed) and (not most or any(b < a for a, b in zip(most, allowed, strict=False)))
+
+
+def _most(given: _Type) -> tuple[int, ...]:
+    """What a type with modifiers holds: characters, bits, places, or digits before and after the point."""
+    if given.name == "numeric" and given.modifiers:
+        precision, scale = _numeric(given)
+        return precision - scale, scale
+    if given.name in _SECONDS:
+        return given.modifiers or (_PLACES,)
+    return given.modifiers or ((1,) if given.name in _ONE_BY_DEFAULT else ())
+
+
 def _loosened(before: _Type, after: _Type) -> bool:
     """The same type with a modifier that no stored value can violate."""
     if before.modifiers == after.modifiers:
@@ -103,7 +129,7 @@ def _loosened(before: _Type, after: _Type) -> bool:
     if before.array:
         return False
     if not before.modifiers:
-        return before.name in _SECONDS and after.modifiers[0] >= 6
+        return before.name in _SECONDS and after.modifiers[0] >= _PLACES
     if before.name == "numeric":
         (precision, scale), (new_precision, new_scale) = _numeric(before), _numeric(after)
         return new_scale == scale and new_precision >= precision

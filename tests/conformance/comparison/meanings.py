@@ -119,6 +119,7 @@ _LOCKGATE: dict[str, set[Danger]] = {
     "LG209": {LOSS},
     "LG306": {FAILS, OLD},
     "LG307": {LOCK, DATA},
+    "LG309": {FAILS},
     "LG401": {LOCK, LOSS},
     **{rule: {LOSS} for rule in ("LG402", "LG403", "LG404", "LG410", "LG507")},
     "LG504": {FAILS},

@@ -6,7 +6,7 @@ ones made is there already. Pending ones, and those since a commit, go out toget
 
 from __future__ import annotations
 
-from collections.abc import Collection, Set
+from collections.abc import Collection, Container, Set
 from typing import NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -46,7 +46,7 @@ def offline(
     walk = Walk(state, recorder, OFFLINE, history.settings_of(limits))
     with unplugged():
         walk.through(history.in_order(loader), wanted, together=together)
-    return judged(walk, limits, together=together)
+    return judged(walk, limits, together=together, fixed=() if together else _built_upon(loader))
 
 
 def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWrapper, limits: policy.Policy) -> Linted:
@@ -66,14 +66,15 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
         if wanted & {key_of(each) for each in applied}:
             before.through(applied, wanted, together=False)
         now.through(pending, wanted, together=True)
-    past, coming = judged(before, limits, together=False), judged(now, limits, together=True)
+    past = judged(before, limits, together=False, fixed=loader.applied_migrations)
+    coming = judged(now, limits, together=True)
     return Linted(
         past.migrations + coming.migrations, past.hazards + coming.hazards, facts, past.unread + coming.unread
     )
 
 
-def judged(walk: Walk, limits: policy.Policy, *, together: bool) -> Linted:
-    """What is hazardous in the plans that a walk has kept. together: they go out as one release."""
+def judged(walk: Walk, limits: policy.Policy, *, together: bool, fixed: Container[tuple[str, str]] = ()) -> Linted:
+    """What is hazardous in the plans that a walk has kept. together: they go out as one release. fixed: see hazards."""
     unread = list(hazards.unread(walk.plans))
     program = squawk.program()
     sql = squawk.judge(program, unread, walk.facts.version) if program else []
@@ -83,10 +84,17 @@ def judged(walk: Walk, limits: policy.Policy, *, together: bool) -> Linted:
         hazard
         for group in groups
         for hazard in hazards.find(
-            [plan for _, plan in group], walk.facts, [migration for migration, _ in group], settings, sql
+            [plan for _, plan in group], walk.facts, [migration for migration, _ in group], settings, sql, fixed=fixed
         )
     ]
     return Linted(walk.migrations, tuple(found), walk.facts, 0 if program else len(unread))
+
+
+def _built_upon(loader: MigrationLoader) -> frozenset[tuple[str, str]]:
+    """Migrations that others of their app come after: a history that is no longer changed."""
+    return frozenset(
+        parent.key for node in loader.graph.node_map.values() for parent in node.parents if parent.key[0] == node.key[0]
+    )
 
 
 def settings_of(limits: policy.Policy) -> HazardSettings:

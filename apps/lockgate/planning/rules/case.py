@@ -29,7 +29,10 @@ class HazardSettings(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """One migration as rules see it. was: today's names of tables that this plan renames."""
+    """One migration as rules see it.
+
+    was: today's names of tables that this plan renames. fixed: it is applied or built upon, and can be changed no more.
+    """
 
     migration: Migration
     plan: MigrationPlan
@@ -37,6 +40,7 @@ class Case:
     settings: HazardSettings
     new_tables: frozenset[str] = frozenset()
     was: dict[str, str] = field(default_factory=dict)
+    fixed: bool = False
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

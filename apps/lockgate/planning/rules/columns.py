@@ -216,6 +216,31 @@ def dependents_made_again(case: Case) -> Iterator[Finding]:
             yield Finding(what, step.operation, change.table)
 
 
+@rule(
+    "LG309",
+    "one-default-for-a-unique-column",
+    ERROR,
+    condition="A unique column is added with a default to a table that is there already.",
+    effect="Django asks for the default once, also where it is a function, and every row gets that one value: the "
+    "migration fails with a duplicate (23505) as soon as the table has two rows.",
+    remedy="Add the field with null=True and without a default, which Lockgate makes unique online; fill it in "
+    "portions in the next migration, and set null=False in a third. Or give a db_default that is computed for each "
+    "row, where the table is small.",
+    unsafe="""
+        migrations.AddField("order", "token", models.UUIDField(default=uuid.uuid4, unique=True)),
+    """,
+    safe="""
+        migrations.AddField("order", "token", models.UUIDField(null=True, unique=True)),
+    """,
+)
+def one_default(case: Case) -> Iterator[Finding]:
+    unique = {(each.table, each.columns) for _, each in case.changes(Kind.ADD_UNIQUE) if not each.using_index}
+    for step, change in case.changes(Kind.ADD_COLUMN):
+        if change.default == "constant" and (change.table, change.columns) in unique:
+            what = f'every row of {case.described(change.table)} gets the same value of unique "{change.columns[0]}"'
+            yield Finding(what, step.operation, change.table)
+
+
 RULES = (
     volatile_default,
     stored_generated,
@@ -225,4 +250,5 @@ RULES = (
     required_without_default,
     filled_in_place,
     dependents_made_again,
+    one_default,
 )

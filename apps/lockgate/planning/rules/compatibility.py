@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from lockgate.planning import type_changes
 from lockgate.planning.rules.case import Case, column
 from lockgate.planning.rules.removals import (
     column_dropped,
@@ -67,27 +67,9 @@ def required_column(case: Case) -> Iterator[Finding]:
 )
 def narrowed(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ALTER_TYPE):
-        if _is_narrower(change.old_type, change.type):
+        if type_changes.narrows(change.old_type, change.type):
             what = f'"{column(change)}" of {case.described(change.table)} goes from {change.old_type} to {change.type}'
             yield Finding(what, step.operation, change.table)
-
-
-_SIZES = {"smallint": 2, "integer": 4, "bigint": 8, "real": 4, "double precision": 8}
-
-
-_LENGTH = re.compile(r"\((\d+)(?:\s*,\s*(-?\d+))?\)")
-
-
-def _is_narrower(old: str, new: str) -> bool:
-    if old in _SIZES and new in _SIZES:
-        return _SIZES[new] < _SIZES[old]
-    before, after = _LENGTH.search(old), _LENGTH.search(new)
-    if old.partition("(")[0] == new.partition("(")[0] and after:
-        if before is None:
-            return True
-        whole = [int(found[1]) - int(found[2] or 0) for found in (before, after)]
-        return whole[1] < whole[0] or int(after[2] or 0) < int(before[2] or 0)
-    return old == "text" and new.startswith(("varchar", "char"))
 
 
 @rule(

@@ -80,8 +80,9 @@ def check_in_place(case: Case) -> Iterator[Finding]:
     ERROR,
     condition="A foreign key is added to a column with data, and checked in the same statement.",
     effect="Writes to both tables wait while every row is looked up.",
-    remedy="Leave it to AlterField or AddField in an atomic migration: Lockgate adds the key NOT VALID and validates "
-    "it while writes go on.",
+    remedy="Add the field with null=True and no default, so that no row has to be looked up; or first with "
+    "db_constraint=False, and take that away with AlterField in a later atomic migration of its own: Lockgate adds the "
+    "key NOT VALID and validates it while writes go on.",
     unsafe="""
         migrations.RunSQL(
             "ALTER TABLE shop_order ADD CONSTRAINT order_payer FOREIGN KEY (total) REFERENCES shop_customer (id)",

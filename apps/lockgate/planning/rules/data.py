@@ -94,8 +94,9 @@ def data_under_locks(case: Case) -> Iterator[Finding]:
     "unbatched-update",
     ERROR,
     condition="A RunPython function calls update() or delete() on a whole queryset of a large table.",
-    effect="One statement locks and rewrites all those rows: writes to any of them wait until the transaction ends, "
-    "the table bloats, replicas fall behind.",
+    effect="All those rows are locked and written in one go: writes to any of them wait until the transaction ends, "
+    "the table bloats, replicas fall behind. Where other rows refer to them, delete() also loads every one of them "
+    "first.",
     remedy="Go through the keys in portions, and let each be committed by itself (atomic = False).",
     unsafe=_run('    apps.get_model("shop", "Order").objects.filter(note=None).update(note="")'),
     safe=_PORTIONS,
@@ -103,7 +104,7 @@ def data_under_locks(case: Case) -> Iterator[Finding]:
 def unbatched_update(case: Case) -> Iterator[Finding]:
     for number, code in case.code:
         for call in dict.fromkeys(code.unbatched("update", "delete", "_raw_delete")):
-            yield Finding(f"{call} of a whole queryset in one statement{_of(code.tables)}", number)
+            yield Finding(f"{call} of a whole queryset at once{_of(code.tables)}", number)
 
 
 @rule(

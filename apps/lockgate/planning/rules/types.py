@@ -38,7 +38,8 @@ def json_column(case: Case) -> Iterator[Finding]:
     "LG502",
     "small-primary-key",
     WARNING,
-    condition="A model is made with a key of 32 bits or fewer.",
+    condition="A model is made with a key of 32 bits or fewer, by a migration that can still be changed: it is not "
+    "applied, and no other of its app comes after it.",
     effect="After 2,147,483,647 rows, deleted ones and rolled-back inserts included, every INSERT fails; widening "
     "the key of a table that large rewrites it and all that refer to it.",
     remedy='Use BigAutoField, or DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField".',
@@ -51,7 +52,7 @@ def json_column(case: Case) -> Iterator[Finding]:
     squawk=("prefer-bigint-over-int", "prefer-bigint-over-smallint"),
 )
 def small_key(case: Case) -> Iterator[Finding]:
-    for number, operation in case.operations:
+    for number, operation in case.operations if not case.fixed else ():
         if isinstance(operation, CreateModel):
             for name, field in operation.fields:
                 if isinstance(field, models.AutoField) and not isinstance(field, models.BigAutoField):
