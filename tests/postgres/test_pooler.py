@@ -31,6 +31,7 @@ auth_file = {users}
 pool_mode = {mode}
 default_pool_size = {size}
 max_client_conn = {clients}
+server_round_robin = {in_turn}
 """
 
 
@@ -68,8 +69,11 @@ def shop(site: Site) -> Site:
 
 
 @contextlib.contextmanager
-def pooler(cluster: Cluster, mode: str, size: int = 5, clients: int = 100) -> Iterator[Pooler]:
-    """size: the backends it opens for one database and role, at most. clients: how many it takes in, at most."""
+def pooler(cluster: Cluster, mode: str, size: int = 5, clients: int = 100, in_turn: bool = False) -> Iterator[Pooler]:
+    """size: the backends it opens for one database and role, at most. clients: how many it takes in, at most.
+
+    in_turn: it gives out the backend that has been idle for longest, not the last one used.
+    """
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/bin:/usr/bin:/opt/homebrew/bin")
     if program is None:
         pytest.skip("NOT TESTED: migrating behind a pooler, because pgbouncer is not installed")
@@ -79,7 +83,13 @@ def pooler(cluster: Cluster, mode: str, size: int = 5, clients: int = 100) -> It
         users.write_text(f'"owner" "{PASSWORD}"\n')
         configuration.write_text(
             CONFIGURATION.format(
-                server_port=cluster.port, port=port, users=users, mode=mode, size=size, clients=clients
+                server_port=cluster.port,
+                port=port,
+                users=users,
+                mode=mode,
+                size=size,
+                clients=clients,
+                in_turn=int(in_turn),
             )
         )
         with (home / "log").open("wb") as log:
@@ -159,6 +169,19 @@ def test_transaction_mode_is_refused_while_other_clients_work(cluster: Cluster, 
         assert_refused(result, "the connection goes through a pooler in transaction mode")
         assert servers.tables(shop.database) == []
         assert lock_is_free(shop.database)
+
+
+def test_transaction_mode_is_known_by_our_own_next_backend(cluster: Cluster, shop: Site) -> None:
+    """So many are idle that no probe is given ours; the owner is not to be asked for a word that would be wrong."""
+    with pooler(cluster, "transaction", 40, in_turn=True) as pool:
+        url = pool.url(shop.database)
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                stack.enter_context(psycopg.connect(url, autocommit=False)).execute("SELECT 1")
+        result = shop.migrate(DATABASE_URL=url)
+    assert_refused(result, "the connection goes through a pooler in transaction mode")
+    assert "LOCKGATE_POOLER" not in result.text
+    assert servers.tables(shop.database) == []
 
 
 def test_statement_mode_is_refused(cluster: Cluster, shop: Site) -> None:

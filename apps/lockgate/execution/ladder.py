@@ -79,8 +79,8 @@ class Ladder:
                 sqlstate = _retried(error, noted)
                 if sqlstate is None:
                     raise
-                blockers = climb.blockers()
                 django_seams.leave_transaction(self.connection)
+                blockers = climb.blockers()
                 if climb.over:
                     raise climb.gave_up(self.attempts, blockers, sqlstate) from error
                 climb.report_failure(self.attempts, sqlstate)
@@ -149,11 +149,10 @@ class _Climb:
             time.sleep(policy.BLOCKERS_POLL.total_seconds())
 
     def blockers(self) -> tuple[Blocker, ...]:
-        """Who is in the way, as far as can be seen; nobody where there is no asking now."""
+        """Who is in the way, as far as can be seen, outside of a transaction; nobody where there is no asking now."""
         opened = self.ladder.connection.connection
         if opened is None or opened.closed:
             return ()
-        django_seams.leave_transaction(self.ladder.connection)
         ours = ledger_locks.holders(self.ladder.connection, LockMode.SHARE)  # its rows are written along with the rest
         return (*map(locks.blocker, self._conflicting() if self.wanted else ()), *ours)
 
