@@ -51,7 +51,7 @@ test-version: $(VENV)/installed  ## what asks the server, on one version: LOCKGA
 
 .PHONY: mutate
 mutate: $(VENV)/installed  ## change a line at a time in a copy, and see whether a test notices (hours; goes on where it was)
-	python -m tests.mutation --workers $(WORKERS) $(MUTATE)
+	python -m tests.mutation $(MUTATE)
 
 container: $(VENV)/installed  ## the tests of the real image; fails where no Docker Engine runs
 	LOCKGATE_REQUIRE_CONTAINERS=1 python -m pytest tests/container

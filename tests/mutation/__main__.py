@@ -1,50 +1,73 @@
-"""Change one line at a time, in a copy of the tree, and see whether its tests notice.
+"""Change one line at a time, in a copy of the tree, and see whether a test notices.
 
-``python -m tests.mutation --count 200`` tries that many, drawn by lot, the same each time; what was tried before is
-kept in ``.data/mutation`` and not tried again. Nothing is changed in the checkout. Before the first mutant of a module
-its tests must pass without one.
+``python -m tests.mutation --count 200`` tries that many, drawn by lot, the same each time. Which tests are asked is
+told by a map of what each test reaches, made before the first (``--map`` makes it anew). Both are kept in
+``.data/mutation``, and what was tried is not tried again. Nothing is changed in the checkout. A test's word counts
+only if it passes without the mutant.
 """
 
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
-import functools
 import json
 import os
-import queue
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from project import embedded
-from tests.mutation import chosen_tests, mutants
+from tests.mutation import mutants, trials
+from tests.mutation.choice import Choice
 from tests.mutation.mutants import Mutant
 from tests.support.sites import ROOT
 
-PRODUCT = "apps/lockgate/"
-MUTATED = ("execution", "database", "journal", "ledger")  # contract is execution/online/contract.py
-RESULTS = ROOT / ".data" / "mutation" / "results.jsonl"
-PATIENCE = 600.0  # seconds for one mutant's tests: the longest take two minutes without one
+KEPT = ROOT / ".data" / "mutation"
+RESULTS = KEPT / "results.jsonl"
+MAP = KEPT / "map"
+EQUIVALENT = Path(__file__).with_name("equivalent.txt")
+PATIENCE = 180.0  # seconds for one mutant's tests beyond what they take without one: it may wait for ever
+# What judges the product as it is used, without sweeps; the rest is about other things.
+TESTS = ["tests/unit", "tests/postgres", "--ignore=tests/postgres/watchstats", "-m", "not sweep"]
+LEFT_OUT = (
+    "embedded",
+    "races",
+    "speed_bench",
+    "stall_cell",
+    "stall_load",
+    "sweep",
+    "sweep_ends",
+    "sweep_wire",
+    "wheel",
+)
 
 
 def all_mutants(only: str) -> list[Mutant]:
     """Those whose key has this text in it, in the order of a lot."""
-    paths = [path for name in MUTATED for path in (ROOT / PRODUCT).glob(f"{name}*")]
-    files = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
-    names = sorted(file.relative_to(ROOT).as_posix() for file in files if file.suffix == ".py")
-    found = [mutant for name in names for mutant in mutants.of(ROOT, name)]
+    found = [mutant for name in mutants.modules(ROOT) for mutant in mutants.of(ROOT, name)]
     return sorted((mutant for mutant in found if only in mutant.key), key=lambda mutant: mutant.order)
 
 
-def results() -> dict[str, dict[str, object]]:
+def results() -> dict[str, dict[str, Any]]:
     """What was tried, by the mutant's key; the last word counts."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     return {said["key"]: said for said in map(json.loads, lines)}
+
+
+def equivalent() -> dict[str, str]:
+    """Why nobody could tell a mutant from the code, by the mutant's key: lines of a key and, indented, the reason."""
+    found: dict[str, str] = {}
+    for line in EQUIVALENT.read_text().splitlines():
+        if line.startswith(" "):
+            found[list(found)[-1]] += line.strip()
+        elif line and not line.startswith("#"):
+            found[line] = ""
+    return found
 
 
 def copy(target: Path) -> None:
@@ -56,85 +79,120 @@ def copy(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
 
 
-def test(tree: Path, tests: list[str], url: str) -> str:
-    """``passed``, ``failed`` or ``too long``; RuntimeError where pytest found nothing to run."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not sweep"]
-    environment = {**os.environ, "TEST_DATABASE_URL": url, "PYTHONPATH": f"{tree / 'apps'}{os.pathsep}{tree}"}
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([*command, *tests], cwd=tree, env=environment, start_new_session=True, **quiet)  # type: ignore[call-overload]
-    try:
-        code = process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        return "too long"
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if code not in (0, 1, 2):  # 2: a module could not be imported
-        raise RuntimeError(f"pytest exited {code} for {' '.join(tests)}")
-    return "failed" if code else "passed"
+class Pytest:
+    """A session of it in a copy of the tree, with the server of ``url``; what it writes is in ``said`` there."""
+
+    def __init__(self, tree: Path, url: str, plugin: str, *arguments: str, **environment: str) -> None:
+        left_out = [f"--ignore=tests/postgres/test_{name}.py" for name in LEFT_OUT]
+        options = ["-q", "--tb=short", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly", *left_out]
+        given = {"PYTHONPATH": f"{tree / 'apps'}{os.pathsep}{tree}", "TEST_DATABASE_URL": url, **environment}
+        self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with (tree / "said").open("wb") as said, theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", "-p", f"tests.mutation.{plugin}", *options, *arguments],
+                cwd=tree,
+                env={**os.environ, **given, "LOCKGATE_TRIALS": str(theirs.fileno())},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> Pytest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ours.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(60)
+
+    def hear(self) -> bytes:
+        """RuntimeError where it has ended."""
+        if heard := self.ours.recv(trials.LONGEST):
+            return heard
+        raise RuntimeError(f"pytest exited {self.process.wait(60)}")
+
+    def first_failure(self, tests: list[str], seconds: float, **mutant: str) -> str | None:
+        """The first of these tests that fails, ``too long``, or None where all pass."""
+        self.ours.send(json.dumps({"tests": tests, "seconds": seconds, **mutant}).encode())
+        failed: str | None = json.loads(self.hear())["failed"]
+        return failed
 
 
-def judge(trees: queue.Queue[Path], passes: object, url: str, mutant: Mutant) -> dict[str, object]:
-    """Killed, survived, or unknown where the tests do not pass without the mutant."""
-    tests = chosen_tests.for_module(mutant.path.removeprefix(PRODUCT))
+def make_map(arguments: list[str]) -> None:
+    """What each test reaches; goes on where it was."""
+    MAP.mkdir(parents=True, exist_ok=True)
+    with embedded.server() as url, tempfile.TemporaryDirectory() as folder:
+        copy(Path(folder))
+        with Pytest(Path(folder), url, "covering", *(arguments or TESTS), LOCKGATE_COVERING=str(MAP)) as session:
+            session.process.wait()
+        print((Path(folder) / "said").read_text()[-500:])
+
+
+def put(tree: Path, path: str, source: bytes) -> None:
+    """Write a module; what was compiled of it goes, since its time and its length may be the same."""
+    (tree / path).write_bytes(source)
+    for compiled in (tree / path).parent.glob(f"__pycache__/{Path(path).stem}.*"):
+        compiled.unlink()
+
+
+def judge(session: Pytest, tree: Path, choice: Choice, seconds: float, mutant: Mutant) -> dict[str, Any]:
+    """Killed, survived, or unknown where the test that fails does so without the mutant."""
     began = time.monotonic()
-    tree = trees.get()
-    try:
-        source = (tree / mutant.path).read_bytes()
-        if not passes(tree, tuple(tests)):  # type: ignore[operator]
-            said = "unknown"
-        else:
-            (tree / mutant.path).write_bytes(mutant.applied(source))
-            said = "survived" if test(tree, tests, url) == "passed" else "killed"
-            (tree / mutant.path).write_bytes(source)
-    finally:
-        trees.put(tree)
-    return {"key": mutant.key, "new": mutant.new, "said": said, "seconds": round(time.monotonic() - began)}
+    tests = choice.tests(mutant, seconds)
+    source = (tree / mutant.path).read_bytes()
+    changed = mutant.applied(source)
+    by: str | None = None
+    said = "survived"
+    if tests:
+        put(tree, mutant.path, changed)
+        try:
+            given = {"path": mutant.path, "function": mutant.function, "source": changed.decode()}
+            by = session.first_failure(tests, PATIENCE + seconds, **given)
+        finally:
+            put(tree, mutant.path, source)
+    if by:
+        alone = [by] if by in tests else tests[:1]
+        said = "killed" if by in choice.sound or session.first_failure(alone, PATIENCE) is None else "unknown"
+        if said == "killed":
+            choice.noticed(mutant, by)
+    took = round(time.monotonic() - began)
+    return {"key": mutant.key, "new": mutant.new, "said": said, "by": by, "asked": len(tests), "seconds": took}
 
 
-def run(todo: list[Mutant], workers: int, seconds: float) -> None:
+def run(todo: list[Mutant], patience: float, seconds: float) -> None:
     """Judge them all, or as many as begin within some seconds; each result is kept when it is known."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     ends = time.monotonic() + seconds
+    choice = Choice(MAP)
     with embedded.server() as url, tempfile.TemporaryDirectory() as folder, RESULTS.open("a") as kept:
-        trees: queue.Queue[Path] = queue.Queue()
-        for number in range(workers):
-            copy(Path(folder) / str(number))
-            trees.put(Path(folder) / str(number))
-
-        @functools.cache
-        def passes(tests: tuple[str, ...]) -> bool:
-            with tempfile.TemporaryDirectory() as clean:
-                copy(Path(clean))
-                return test(Path(clean), list(tests), url) == "passed"
-
-        def one(mutant: Mutant) -> dict[str, object] | None:
-            if time.monotonic() > ends:
-                return None
-            return judge(trees, lambda tree, tests: passes(tests), url, mutant)
-
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            for ended in concurrent.futures.as_completed([pool.submit(one, mutant) for mutant in todo]):
-                if result := ended.result():
-                    kept.write(json.dumps(result) + "\n")
-                    kept.flush()
-                    print(
-                        f"{result['said']:<9}{result['seconds']:>4} s  {result['key']}  ->  {result['new']}", flush=True
-                    )
+        tree = Path(folder)
+        copy(tree)
+        with Pytest(tree, url, "trials", *TESTS) as session:
+            session.hear()
+            for mutant in todo:
+                if time.monotonic() > ends:
+                    break
+                result = judge(session, tree, choice, patience, mutant)
+                kept.write(json.dumps(result) + "\n")
+                kept.flush()
+                print(f"{result['said']:<9}{result['seconds']:>4} s  {result['key']}  ->  {result['new']}", flush=True)
 
 
 def report(found: list[Mutant]) -> None:
     """Counts, and what survived; what was tried and is in the code no longer counts for nothing."""
     there = {mutant.key for mutant in found}
+    reasons = equivalent()
     tried = results()
-    said = [str(result["said"]) if key in there else "stale" for key, result in tried.items()]
+    said = []
     for key, result in sorted(tried.items()):
-        if key in there and result["said"] != "killed":
-            print(f"{result['said']}  {key}  ->  {result['new']}")
+        word = result["said"] if key in there else "stale"
+        said.append("equivalent" if word == "survived" and key in reasons else word)
+        if said[-1] in ("survived", "unknown"):
+            print(f"{said[-1]}  asked {result['asked']}  {key}  ->  {result['new']}")
     judged = said.count("killed") + said.count("survived")
     share = f"{100 * said.count('killed') / judged:.0f} % of {judged}" if judged else "none judged"
-    others = ", ".join(f"{said.count(word)} {word}" for word in ("survived", "unknown", "stale"))
+    others = ", ".join(f"{said.count(word)} {word}" for word in ("survived", "equivalent", "unknown", "stale"))
     print(f"killed {said.count('killed')} ({share}); {others}; {len(there)} could be tried")
 
 
@@ -143,14 +201,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="how many of them, all told (default: 200)")
     parser.add_argument("--only", default="", help="those whose file, function, line or kind has this text")
     parser.add_argument("--again", action="store_true", help="try again what has survived or is unknown")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=60, help="seconds of tests for one of them (default: 60)")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after so long")
     parser.add_argument("--report", action="store_true", help="say what is known, and try nothing")
+    parser.add_argument("--map", nargs="*", help="first add to the map: all that is not in it, or these tests")
     options = parser.parse_args()
     found = all_mutants(options.only)
+    if options.map is not None or not (options.report or MAP.exists()):
+        make_map(options.map or [])
     if not options.report:
         tried = {key for key, result in results().items() if not options.again or result["said"] == "killed"}
-        run([mutant for mutant in found[: options.count] if mutant.key not in tried], options.workers, options.seconds)
+        todo = [mutant for mutant in found[: options.count] if mutant.key not in {*tried, *equivalent()}]
+        run(todo, options.patience, options.seconds)
     report(all_mutants(""))
 
 

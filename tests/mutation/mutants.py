@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutation import places
+
+PRODUCT = "apps/lockgate"
+MUTATED = ("execution", "database", "journal", "ledger")  # contract is execution/online/contract.py
 SWAPPED: dict[type[ast.AST], str] = {
     ast.Eq: "!=",
     ast.NotEq: "==",
@@ -28,7 +32,10 @@ SWAPPED: dict[type[ast.AST], str] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change. start, end: offsets in the file's UTF-8; new: what takes the place of what is between them."""
+    """One change. start, end: offsets in the file's UTF-8; new: what takes the place of what is between them.
+
+    place: its statement, as ``places`` names it.
+    """
 
     path: str
     function: str
@@ -38,6 +45,7 @@ class Mutant:
     start: int
     end: int
     new: str
+    place: str = ""
 
     @property
     def key(self) -> str:
@@ -52,6 +60,13 @@ class Mutant:
         return source[: self.start] + self.new.encode() + source[self.end :]
 
 
+def modules(root: Path) -> list[str]:
+    """The modules whose lines are changed; paths from root, with slashes."""
+    paths = [path for name in MUTATED for path in (root / PRODUCT).glob(f"{name}*")]
+    files = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    return sorted(file.relative_to(root).as_posix() for file in files if file.suffix == ".py")
+
+
 def of(root: Path, path: str) -> list[Mutant]:
     """All mutants of one module; path: from root, with slashes."""
     source = (root / path).read_bytes()
@@ -61,7 +76,8 @@ def of(root: Path, path: str) -> list[Mutant]:
     for function, node, kind, first, last, new in _changes(ast.parse(source), source, starts):
         line = lines[node.lineno - 1].decode().strip()
         number = 0
-        while (made := Mutant(path, function, line, kind, number, first, last, new)).key in found:
+        place = places.of(source)[node.lineno]
+        while (made := Mutant(path, function, line, kind, number, first, last, new, place)).key in found:
             number += 1
         found[made.key] = made
     return list(found.values())
