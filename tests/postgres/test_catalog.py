@@ -93,10 +93,10 @@ def test_indexes_with_conditions_and_expressions_say_what_they_use(
     assert (index.partial, index.computed, index.method) == (True, True, "btree")
 
 
-def test_a_table_that_is_not_there_has_no_facts(connection: BaseDatabaseWrapper) -> None:
-    found = catalog.facts(connection, ["nowhere"])
-    assert found.table("nowhere") is None
-    assert not found.is_large("nowhere", 0)
+def test_a_table_that_nobody_knows_has_no_facts_and_counts_as_large(connection: BaseDatabaseWrapper) -> None:
+    found = catalog.facts(connection, ["nowhere", 'a"b', '"', "", 'x"."y"."z"."w'])
+    assert found.tables == {}
+    assert found.is_large("nowhere", 10**15)
     assert found.version == connection.connection.info.server_version
 
 
@@ -129,6 +129,47 @@ def test_a_partitioned_table_is_as_large_as_its_partitions(database: Database, c
     event = facts(connection, "event")
     assert event.partitioned
     assert event.size == database.value("SELECT pg_total_relation_size('event_1') + pg_total_relation_size('event_2')")
+
+
+def test_a_table_is_as_large_as_those_that_inherit_from_it_with_it(
+    database: Database, connection: BaseDatabaseWrapper
+) -> None:
+    database.execute("CREATE TABLE event (at int)", "CREATE TABLE old_event () INHERITS (event)")
+    database.execute("INSERT INTO old_event SELECT generate_series(0, 9999)")
+    assert facts(connection, "event").size == database.value("SELECT pg_total_relation_size('old_event')")
+
+
+def test_a_copy_with_statistics_and_no_rows_is_as_large_as_these_say(
+    database: Database, connection: BaseDatabaseWrapper
+) -> None:
+    database.execute(SHOP, "CREATE TABLE part (n int) PARTITION BY LIST (n)")
+    database.execute("CREATE TABLE part_1 PARTITION OF part DEFAULT", "TRUNCATE shop, item")
+    told = "UPDATE pg_class SET relpages = 1000, reltuples = 50000 WHERE relname IN ('shop', 'part_1')"
+    database.execute(told, "UPDATE pg_class SET relpages = 30 WHERE relname = 'shop_pkey'")
+    shop = facts(connection, "shop")
+    assert (shop.size, shop.rows, shop.indexes["shop_pkey"].size) == (1030 * 8192, 50000, 30 * 8192)
+    assert facts(connection, "part").size == 1000 * 8192
+    with database.connect(autocommit=False) as other:
+        other.execute("LOCK TABLE shop, part_1 IN ACCESS EXCLUSIVE MODE")
+        assert (facts(connection, "shop").size, facts(connection, "part").size) == (1030 * 8192, 1000 * 8192)
+
+
+def test_the_size_of_a_foreign_table_and_of_a_view_is_unknown(
+    database: Database, connection: BaseDatabaseWrapper
+) -> None:
+    database.execute("CREATE FOREIGN DATA WRAPPER elsewhere", "CREATE SERVER far FOREIGN DATA WRAPPER elsewhere")
+    database.execute("CREATE FOREIGN TABLE remote (n int) SERVER far", "CREATE VIEW seen AS SELECT 1 AS n")
+    found = catalog.facts(connection, ["remote", "seen"])
+    assert {name: table.size_known for name, table in found.tables.items()} == {"remote": False, "seen": False}
+    assert found.is_large("remote", 10**15)
+
+
+@pytest.mark.parametrize("name", ['other"."shop', '"other"."shop"'])
+def test_a_table_whose_name_carries_its_schema_is_found_there(
+    name: str, database: Database, connection: BaseDatabaseWrapper
+) -> None:
+    database.execute("CREATE SCHEMA other", "CREATE TABLE other.shop (n int)")
+    assert list(facts(connection, name).columns) == ["n"]
 
 
 def test_a_session_that_holds_a_lock_for_long_is_named(

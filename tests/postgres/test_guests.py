@@ -35,7 +35,16 @@ NUMBERS = {
     "attempts": 1,
 }
 TIMES = {"applied": "2026-01-01", "started_at": "2026-01-01"}
-VALUES = {**NUMBERS, **TIMES, "columns": ["a"], "names": ["a"], "wanted": ["a"], "yielding": ["a"], "measure": True}
+VALUES = {
+    **NUMBERS,
+    **TIMES,
+    "columns": ["a"],
+    "names": ["a"],
+    "places": ["a"],
+    "wanted": ["a"],
+    "yielding": ["a"],
+    "measure": True,
+}
 PROCESS = ("snapshot_loaded", "5")  # the only parameter of libpq's that is a number; "{}" is a text, a list and JSON
 COMMENT = re.compile(r"--.*")
 SQL = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE) ")

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import JsonbLoader
 
 from lockgate import policy
-from lockgate.database import locks
+from lockgate.database import locks, places
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.facts.tables import (
@@ -33,7 +33,7 @@ def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 
     age = policy.SESSION_OF_INTEREST.total_seconds()
     with raw(connection).cursor(row_factory=dict_row) as cursor:
         cursor.adapters.register_loader("jsonb", JsonbLoader)  # Django has its connections hand JSON out as text
-        tables = _tables(connection, cursor, {"names": sorted(names), "age": age}, large)
+        tables = _tables(connection, cursor, {**places.of(connection, names), "age": age}, large)
         snapshots = cursor.execute(read("old_snapshots"), {"age": age}).fetchall()
         collations = cursor.execute(read("collations")).fetchall()
         volatile = cursor.execute(read("volatile_functions")).fetchall()

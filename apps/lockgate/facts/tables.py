@@ -96,6 +96,11 @@ class TableFacts(NamedTuple):
     def partitioned(self) -> bool:
         return self.kind == "p"
 
+    @property
+    def size_known(self) -> bool:
+        """Whether the size is the rows'. A foreign table's are elsewhere, a view's are its tables'."""
+        return self.kind not in ("f", "v")
+
     def without(self, names: Collection[str]) -> TableFacts:
         """The same, less its indexes and constraints of these names."""
         return self._replace(
@@ -113,7 +118,8 @@ class TableFacts(NamedTuple):
 class DatabaseFacts(NamedTuple):
     """Everything that planning knows of the database.
 
-    offline: nothing was asked; tables are assumed to be there, and to be large. volatile_functions: names of
+    offline: nothing was asked; tables are assumed to be there, and to be large, as online is one that nobody has looked
+    at. volatile_functions: names of
     functions whose result changes from call to call, as the catalog has it. collations: by name, whether deterministic;
     of those that are both, in two schemas, nothing is known. old_snapshots: transactions that a
     concurrent index build would have to wait for.
@@ -140,8 +146,8 @@ class DatabaseFacts(NamedTuple):
         return self._replace(tables={**self.tables, **{name: self.tables[name].completed(names) for name in chosen}})
 
     def is_large(self, name: str, threshold: int) -> bool:
-        """Whether a table is worth care. Offline every table is; online an unknown one is not there yet."""
-        if self.offline:
-            return True
+        """Whether a table is worth care. One of unknown size is; whether a plan makes it first, the caller knows."""
         found = self.tables.get(name)
-        return found is not None and (found.partitioned or found.size >= threshold)
+        if self.offline or found is None or not found.size_known:
+            return True
+        return found.partitioned or found.size >= threshold

@@ -265,7 +265,7 @@ class _Builder:
             for rewrite in rewrites.ALL:
                 found = rewrite(statement, change, context)
                 if isinstance(found, Rewritten):
-                    return found
+                    return context.out_of_reach(change.table) or found
                 kept = found or kept
         return kept
 

@@ -38,6 +38,18 @@ def distinct(stem: str, label: str) -> str:
     return _clipped(stem, NAME_LIMIT - len(ending)) + ending
 
 
+def unquoted(table: str) -> str:
+    """A table's name as plans have it. Django sends one that has quotes of its own as it is, so it may name a schema:
+    ``"other"."table"`` is ``other"."table`` here, and quoted again by whoever sends it.
+    """
+    quoted = len(table) > 1 and table.startswith('"') and table.endswith('"')
+    return table[1:-1] if quoted else table
+
+
+def names_schema(table: str) -> bool:
+    return '"' in table
+
+
 def _clipped(text: str, size: int) -> str:
     """What fits into so many bytes; no character is cut in two."""
     return text.encode()[:size].decode(errors="ignore")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, IndexFacts, TableFacts
+from lockgate.planning.names import unquoted
 from lockgate.planning.steps import Change, Kind
 
 
@@ -68,17 +69,19 @@ class Prospect:
 
     def fact(self, table: str) -> TableFacts | None:
         """The facts of a table that exists now, under whatever name it will have; None for one that the plan makes."""
+        table = unquoted(table)
         return None if table in self.new_tables else self.facts.table(self._was.get(table, table))
 
     def knows(self, table: str) -> bool:
         """Whether what a table has is known: it was looked at, or the plan makes it. Offline a history says it."""
-        return self.facts.offline or table in self.new_tables or self.fact(table) is not None
+        return self.facts.offline or unquoted(table) in self.new_tables or self.fact(table) is not None
 
     def is_large(self, table: str, threshold: int) -> bool:
+        table = unquoted(table)
         return table not in self.new_tables and self.facts.is_large(self._was.get(table, table), threshold)
 
     def named(self, table: str) -> list[Named]:
-        return list(self._named.get(table, ()))
+        return list(self._named.get(unquoted(table), ()))
 
     def find(self, table: str, name: str) -> Named | None:
         return next((each for each in self.named(table) if each.name == name), None)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from django.db.backends.utils import truncate_name
 from django.db.migrations import Migration
 from django.db.migrations.state import ModelState, ProjectState
+
+from lockgate.planning.names import NAME_LIMIT, unquoted
 
 
 def concerned(state: ProjectState, migrations: Iterable[Migration]) -> set[str]:
@@ -29,8 +32,13 @@ def _targets(model: ModelState) -> Iterator[tuple[str, str]]:
 
 
 def _tables(model: ModelState) -> Iterator[str]:
-    table = str(model.options.get("db_table") or f"{model.app_label}_{model.name_lower}")
+    table = unquoted(str(model.options.get("db_table") or _shortened(f"{model.app_label}_{model.name_lower}")))
     yield table
     for name, field in model.fields.items():
         if getattr(field, "many_to_many", False):
-            yield str(getattr(field, "db_table", None) or f"{table}_{name}")
+            yield unquoted(str(getattr(field, "db_table", None) or _shortened(f"{table}_{name}")))
+
+
+def _shortened(name: str) -> str:
+    """A name that Django makes itself, which it shortens before PostgreSQL would."""
+    return truncate_name(name, NAME_LIMIT)

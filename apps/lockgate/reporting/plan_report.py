@@ -165,12 +165,14 @@ def _mode(mode: LockMode) -> str:
 
 def _named(name: str, facts: DatabaseFacts) -> str:
     table = facts.table(name)
-    return f"{name} ({size_of(table.size)})" if table else name
+    if table is None:
+        return name if facts.offline else f"{name} (size unknown)"
+    return f"{name} ({_size(table)})"
 
 
 def _table(table: TableFacts) -> Iterator[str]:
     kind = ", partitioned" if table.partitioned else ""
-    yield f"  {table.name}: {size_of(table.size)}, {table.rows_in_words}{kind}"
+    yield f"  {table.name}: {_size(table)}, {table.rows_in_words}{kind}"
     for index in table.indexes.values():
         if not index.valid:
             yield f'    index "{index.name}" is not valid'
@@ -179,6 +181,10 @@ def _table(table: TableFacts) -> Iterator[str]:
             yield f'    constraint "{constraint.name}" is not validated'
     for session in table.sessions:
         yield f"    {_session(session)} holds {', '.join(session.modes)}"
+
+
+def _size(table: TableFacts) -> str:
+    return size_of(table.size) if table.size_known else "size unknown"
 
 
 def _session(session: SessionFacts) -> str:
@@ -258,7 +264,7 @@ def _step_document(step: Step, entry: Entry) -> dict[str, Any]:
 def _table_document(table: TableFacts) -> dict[str, Any]:
     return {
         "name": table.name,
-        "size": table.size,
+        "size": table.size if table.size_known else None,
         "rows": table.rows,
         "partitioned": table.partitioned,
         "invalid_indexes": [index.name for index in table.indexes.values() if not index.valid],

@@ -2,8 +2,8 @@
 -- Another role's session shows only its role, pid and locks, unless this role has pg_read_all_stats; a prepared
 -- transaction has no session at all, and no pid, but a name.
 -- command: the first word of its statement, where that is a command's; no more of another session's text is asked for.
---   names: text[], unquoted table names
-SELECT class.relname                                                AS "table",
+--   names: text[], as Lockgate calls the tables;  places: text[], each as SQL names it
+SELECT wanted.name                                                  AS "table",
        locks.mode,
        locks.pid,
        locks.virtualtransaction                                     AS "transaction",
@@ -16,9 +16,9 @@ SELECT class.relname                                                AS "table",
            AS transaction_seconds,
        pg_catalog.upper(coalesce(pg_catalog.substring(activity.query,
            '(?i)^[[:space:](]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|COPY|LOCK|TRUNCATE|CREATE|ALTER|DROP|REINDEX|VACUUM|ANALYZE|CLUSTER|REFRESH|BEGIN|COMMIT|ROLLBACK|FETCH|CALL|DO)(?:[^a-z0-9_]|$)'), '')) AS command
-FROM pg_catalog.unnest(%(names)s::pg_catalog.text[]) AS wanted (name)
-JOIN pg_catalog.pg_class AS class
-  ON class.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(wanted.name))::pg_catalog.oid
+FROM ROWS FROM (pg_catalog.unnest(%(names)s::pg_catalog.text[]), pg_catalog.unnest(%(places)s::pg_catalog.text[]))
+     AS wanted (name, place)
+JOIN pg_catalog.pg_class AS class ON class.oid = pg_catalog.to_regclass(wanted.place)::pg_catalog.oid
 JOIN pg_catalog.pg_locks AS locks ON locks.relation = class.oid
 LEFT JOIN pg_catalog.pg_stat_activity AS activity USING (pid)
 LEFT JOIN (

@@ -1,21 +1,39 @@
--- Everything a plan needs to know of some tables, one row each, found as an unqualified name would find them.
---   names: text[], unquoted table names;  age: seconds from which on a session that holds a lock is of interest;
+-- Everything a plan needs to know of some tables, one row each, found as statements would find them.
+--   names: text[], as Django has them;  places: text[], each as SQL names it;
+--   age: seconds from which on a session that holds a lock is of interest;
 --   measure: whether sizes are measured, which takes ACCESS SHARE locks, or estimated, which takes none
+-- A table is as large as its partitions, or the tables that inherit from it, with it. A copy with statistics and no rows
+-- is as large as these say.
+WITH RECURSIVE wanted (name, oid) AS (
+    SELECT listed.name, pg_catalog.to_regclass(listed.place)::pg_catalog.oid
+    FROM ROWS FROM (pg_catalog.unnest(%(names)s::pg_catalog.text[]), pg_catalog.unnest(%(places)s::pg_catalog.text[]))
+         AS listed (name, place)
+), tree (root, oid) AS (
+    SELECT DISTINCT wanted.oid, wanted.oid FROM wanted
+    UNION
+    SELECT tree.root, inherits.inhrelid
+    FROM tree JOIN pg_catalog.pg_inherits AS inherits ON inherits.inhparent = tree.oid
+), sized (root, size) AS (
+    SELECT tree.root, pg_catalog.sum(greatest(
+               CASE WHEN %(measure)s::boolean THEN pg_catalog.pg_total_relation_size(tree.oid) END,
+               pg_catalog.current_setting('block_size')::int * (
+                   SELECT pg_catalog.sum(greatest(part.relpages, 0)) FROM pg_catalog.pg_class AS part
+                   WHERE part.oid IN (member.oid, member.reltoastrelid)
+                      OR part.oid IN (SELECT indexrelid FROM pg_catalog.pg_index
+                                      WHERE indrelid IN (member.oid, member.reltoastrelid)))))
+    FROM tree
+    JOIN pg_catalog.pg_class AS member ON member.oid = tree.oid
+    GROUP BY tree.root
+)
 SELECT wanted.name,
        class.relkind::pg_catalog.text AS kind,
-       CASE WHEN NOT %(measure)s::boolean THEN pg_catalog.current_setting('block_size')::int * (
-           SELECT coalesce(pg_catalog.sum(greatest(part.relpages, 0)), 0) FROM pg_catalog.pg_class AS part
-           WHERE part.oid IN (class.oid, class.reltoastrelid)
-              OR part.oid IN (SELECT indexrelid FROM pg_catalog.pg_index
-                              WHERE indrelid IN (class.oid, class.reltoastrelid)))
-       WHEN class.relkind = 'p' THEN coalesce((
-           SELECT pg_catalog.sum(pg_catalog.pg_total_relation_size(relid)) FROM pg_catalog.pg_partition_tree(class.oid)), 0)
-       ELSE pg_catalog.pg_total_relation_size(class.oid) END::bigint AS size,
+       coalesce(sized.size, 0)::bigint AS size,
        -- As the planner estimates: as dense as when it was analyzed last, in the pages there are now; NULL before that.
        CASE WHEN class.reltuples < 0::pg_catalog.float4 THEN NULL
             WHEN class.relkind = 'p' OR NOT %(measure)s::boolean THEN class.reltuples
             WHEN class.relpages > 0 THEN class.reltuples / class.relpages::pg_catalog.float8
-                 * (pg_catalog.pg_relation_size(class.oid) / pg_catalog.current_setting('block_size')::int)::pg_catalog.float8
+                 * greatest(pg_catalog.pg_relation_size(class.oid) / pg_catalog.current_setting('block_size')::int,
+                            class.relpages)::pg_catalog.float8
             WHEN pg_catalog.pg_relation_size(class.oid) = 0 THEN 0
        END::bigint AS rows,
        coalesce((
@@ -59,8 +77,8 @@ SELECT wanted.name,
                'primary', index.indisprimary,
                'partial', index.indpred IS NOT NULL,
                'method', method.amname,
-               'size', CASE WHEN %(measure)s::boolean THEN pg_catalog.pg_relation_size(index_class.oid)
-                            ELSE index_class.relpages * pg_catalog.current_setting('block_size')::bigint END,
+               'size', greatest(CASE WHEN %(measure)s::boolean THEN pg_catalog.pg_relation_size(index_class.oid) END,
+                                index_class.relpages * pg_catalog.current_setting('block_size')::bigint),
                'uses', coalesce((
                    SELECT pg_catalog.jsonb_agg(member.attname ORDER BY member.attnum)
                    FROM pg_catalog.pg_attribute AS member
@@ -113,7 +131,7 @@ SELECT wanted.name,
                GROUP BY activity.pid, activity.application_name, activity.state, activity.xact_start
            ) AS holders
        ), '[]') AS sessions
-FROM pg_catalog.unnest(%(names)s::pg_catalog.text[]) AS wanted (name)
-JOIN pg_catalog.pg_class AS class
-  ON class.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(wanted.name))::pg_catalog.oid
+FROM wanted
+JOIN pg_catalog.pg_class AS class ON class.oid = wanted.oid
+LEFT JOIN sized ON sized.root = class.oid
 ORDER BY wanted.name;

@@ -24,6 +24,7 @@ from lockgate.execution.outlook.planner import Pending
 from lockgate.facts import HazardFound, HazardsFound, HazardsUnknown, Key
 from lockgate.planning import hazards
 from lockgate.planning.hazards import Hazard
+from lockgate.planning.names import names_schema
 from lockgate.planning.operations import copy_of
 
 # Operations whose tables no state names: they may change one of an app that is not pending at all.
@@ -77,7 +78,7 @@ def _planned(pending: Sequence[Key], loader: MigrationLoader, there: Collection[
         if key not in loader.applied_migrations and key.app != "lockgate"
     ]
     found = planner.pending(loader, migrations, lazy=lazy)
-    if found.tables.intersection(there):
+    if found.tables.intersection(there) or any(map(names_schema, found.tables)):
         return found
     begun = any(app != "lockgate" for app, _ in loader.applied_migrations)
     blind = any(isinstance(each, _OF_UNKNOWN_TABLES) for migration in migrations for each in migration.operations)

@@ -22,6 +22,7 @@ from lockgate.execution.recording.questions import require_same_answers
 from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.planning import build, tables
+from lockgate.planning.names import names_schema
 from lockgate.planning.operations import copy_of
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase
@@ -35,6 +36,7 @@ class Planner:
     def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy) -> None:
         self.connection, self.limits = connection, limits
         self.earlier = objects.tables(connection) - OWN
+        self.made: set[str] = set()
 
     def plan(self, migration: Migration, state: ProjectState, hidden: Collection[str]) -> MigrationPlan | None:
         """The steps of a migration, or None where it concerns no table that others may use.
@@ -47,16 +49,19 @@ class Planner:
             return None
         before = planning_states.of_run(state, migration)
         names = tables.concerned(before, [migration]) | tables.concerned(_after(migration, before), [migration])
-        if not names & self.earlier:
+        if not names & self.earlier and not any(map(names_schema, names)):
             return None
         facts = catalog.facts(self.connection, names, self.limits.large_table_bytes).without(hidden)
+        earlier = self.earlier | set(filter(names_schema, facts.tables)) - self.made
+        if not names & earlier:
+            return None
         offline = offline_connection(self.connection.alias, facts.version)
         settings = build.Settings(threshold=self.limits.large_table_bytes, online=self.limits.online)
 
         editors: list[Any] = []
 
         def recorder(prospect: Prospect) -> Any:
-            prospect.new_tables |= names - self.earlier
+            prospect.new_tables |= names - earlier
             editors.append(recording(offline, prospect))
             return editors[-1]
 
@@ -73,6 +78,7 @@ class Planner:
                 self.earlier = self.earlier - {change.old_name} | {change.name}
             elif change.kind in (Kind.DROP_TABLE, Kind.CREATE_TABLE):
                 self.earlier = self.earlier - {change.table}
+                self.made.add(change.table)
 
 
 def _after(migration: Migration, state: LazyState) -> ProjectState:

@@ -123,7 +123,7 @@ class _Recording(NewColumns):
         if self._aside is not None:
             self._aside.append(text)
             return
-        changes = self._changes(sql)
+        changes = tuple(map(_unquoted, self._changes(sql)))
         online, attach = self._online(sql, text) if isinstance(sql, DjangoStatement) else ("", "")
         self.recorded.append(Statement(text, changes, online, attach, *self._split_column(changes)))
         for change in changes:
@@ -267,7 +267,7 @@ class _Recording(NewColumns):
             method="btree" if type_ == Index.suffix else None,
             exclude=exclude or (),
         )
-        if table not in self.prospect.changed | self.prospect.new_tables:
+        if names.unquoted(table) not in self.prospect.changed | self.prospect.new_tables:
             conditions: dict[str, Any] = {
                 "unique": unique,
                 "primary_key": primary_key,
@@ -286,7 +286,7 @@ class _Recording(NewColumns):
         self._require_known(table)
         found = self.prospect.fact(table)
         known = found.columns.get(column) if found else None
-        if (table, column) in self._without_identity and (known is None or known.identity):
+        if (names.unquoted(table), column) in self._without_identity and (known is None or known.identity):
             return None
         return known.sequence if known else names.given(table, column, "seq")
 
@@ -327,7 +327,7 @@ class _Recording(NewColumns):
                 self.delete_model(field.remote_field.through)  # type: ignore[arg-type]
         table = model._meta.db_table
         targets = {each.references for each in self.prospect.named(table) if each.references} or {""}
-        change = [Change(Kind.DROP_TABLE, table, references=target) for target in sorted(targets)]
+        change = [_unquoted(Change(Kind.DROP_TABLE, table, references=target)) for target in sorted(targets)]
         self.recorded.append(Statement(self._t("sql_delete_table") % {"table": self.quote_name(table)}, tuple(change)))
         self.prospect.apply(change[0])
         gone = [
@@ -435,6 +435,14 @@ class _Recording(NewColumns):
 
     def quote_name(self, name: str) -> str:
         return str(super().quote_name(name))  # type: ignore[misc]
+
+
+def _unquoted(change: Change) -> Change:
+    """A change with its tables named as plans name them."""
+    table, references = names.unquoted(change.table), names.unquoted(change.references)
+    if change.kind is not Kind.RENAME_TABLE:
+        return change._replace(table=table, references=references)
+    return change._replace(table=table, name=names.unquoted(change.name), old_name=names.unquoted(change.old_name))
 
 
 def as_text(sql: Any, params: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lockgate.planning import names
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.rows import KnownRows
 from lockgate.planning.steps import Change, Phase, Statement
@@ -87,6 +88,14 @@ class Context(NamedTuple):
         if self.rows.satisfy(change):
             return None
         return Kept("rows may violate it, which must fail before anything is committed")
+
+    def out_of_reach(self, table: str) -> Kept | None:
+        """What is built apart from the migration must be found again after a kill, by the name of its table."""
+        if not self.before.knows(table):
+            return Kept(f'nothing is known of "{table}"')
+        if names.names_schema(table):
+            return Kept(f'"{table}" names a schema, and what is built online is looked for by a table\'s bare name')
+        return None
 
     def partitioned(self, table: str) -> bool:
         found = self.before.fact(table)

@@ -82,13 +82,9 @@ class Case:
         for number, operation in self.operations:
             if isinstance(operation, RunPython) and (code := python_reading.read(operation.code)):
                 tables = [self.was.get(name, name) for name in code.tables]
-                if not code.names_all_tables or any(self._may_be_large(name) for name in tables):
+                if not code.names_all_tables or any(self.existed(name) and self.large(name) for name in tables):
                     found.append((number, code))
         return tuple(found)
-
-    def _may_be_large(self, table: str) -> bool:
-        known = self.facts.offline or table in self.facts.tables
-        return self.existed(table) and (not known or self.large(table))
 
     def changes(self, *kinds: Kind) -> Iterator[tuple[Step, Change]]:
         """Changes of these kinds to tables that are there before this plan."""
@@ -123,11 +119,14 @@ class Case:
         return self.facts.table(self.was.get(table, table)) if self.existed(table) else None
 
     def described(self, table: str) -> str:
-        """A table for people: its name, and its size where it is known."""
+        """A table for people: its name, and its size, or that this is unknown."""
         found = self.fact(table)
         if not table:
             return "its table"
-        return f'"{table}"' if found is None else f'"{table}" ({size(found.size)}, {found.rows_in_words})'
+        if found is not None and found.size_known:
+            return f'"{table}" ({size(found.size)}, {found.rows_in_words})'
+        unknown = self.existed(table) and not self.facts.offline
+        return f'"{table}" (its size is unknown, so it counts as large)' if unknown else f'"{table}"'
 
     def why_in_place(self, step: Step) -> str:
         """What keeps a step from its online way, to be appended to a message."""
