@@ -123,6 +123,12 @@ OPTIONS = (
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
 SESSION_OF_INTEREST = timedelta(seconds=5)
 
+# ``lintmigrations --cache``: what was changed so shortly before a run may have been changed again while it was loaded,
+# without a newer time stamp, and its digest would be of another content than was judged.
+JUDGED_TOO_SOON = timedelta(seconds=3)
+# Judgements in the folder of the cache: of a few branches, each with and without arguments.
+JUDGEMENTS_KEPT = 20
+
 # Reading a table's size takes a weak lock, and waits for it no longer than this: what stands in the way must not delay
 # a migration that need not wait for it. Then the size is estimated.
 FACTS_LOCK_TIMEOUT = timedelta(seconds=1)

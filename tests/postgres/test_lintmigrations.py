@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -229,6 +230,73 @@ def test_an_operation_that_asks_the_server_is_reported_not_run(site: Site) -> No
     code, text = lint(site)
     assert code == 0
     assert "LG709 warning  operation-unknown" in text
+
+
+READING = """
+from pathlib import Path
+from shop.words import WORD
+DROP = Path(__file__).with_name("drop.sql").read_text()
+"""
+
+
+def aged(site: Site) -> None:
+    """All files of the project, as if they had been there for a while."""
+    for path in site.path.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+def kept(site: Site, *arguments: str, **environment: str) -> bool:
+    """Whether a lint with a cache took its judgement from there: one that was tampered with shows itself."""
+    found = list((site.path / "kept").glob("*.json"))
+    for path in found:
+        path.write_text(path.read_text().replace('"judged": ', '"judged": 7'))
+    aged(site)
+    result = site.run("lintmigrations", "--cache", "kept", *arguments, DATABASE_URL=NOWHERE, **environment)
+    assert result.err == ""
+    assert "not kept" not in result.out
+    return " 7" in f" {result.out.splitlines()[-1]}"
+
+
+def test_a_kept_judgement_is_found_while_nothing_has_changed_that_it_rested_on(shop: Site) -> None:
+    sql, word = shop.path / "shop/migrations/drop.sql", shop.path / "shop/words.py"
+    sql.write_text("SELECT 1")
+    word.write_text("WORD = 1")
+    shop.migration("0003_sql", "migrations.RunSQL(DROP, migrations.RunSQL.noop)", imports=READING)
+    assert not kept(shop)
+    assert kept(shop)
+    assert not kept(shop, "shop")
+    assert kept(shop, "shop")
+    sql.write_text("TRUNCATE shop_counter")  # it is read by a migration
+    assert not kept(shop)
+    word.write_text("WORD = 2")  # it is imported by a migration
+    assert not kept(shop)
+    shop.migration("0004_more", ADD_INDEX)
+    assert not kept(shop)
+    assert not kept(shop, LOCKGATE_ONLINE="false")
+    assert kept(shop)
+
+
+def test_what_is_kept_is_the_whole_judgement(shop: Site) -> None:
+    aged(shop)
+    first, second = (lint(shop, "--cache", "kept", "--format", "json") for _ in range(2))
+    assert first == second
+    assert first[0] == 1
+    assert (shop.path / "kept/.gitignore").read_text() == "*\n"
+
+
+def test_what_cannot_be_compared_is_not_kept_and_that_is_said(shop: Site) -> None:
+    aged(shop)
+    shop.migration("0003_more", ADD_INDEX)
+    _, text = lint(shop, "--cache", "kept")
+    assert "not kept for the next run: " in text
+    assert "0003_more.py was changed less than 3 s before this run" in " ".join(text.split())
+    shop.migration("0003_more", ADD_INDEX, imports="import os; os.environ['PATH_OF_OURS']")
+    aged(shop)
+    result = shop.run("lintmigrations", "--cache", "kept", DATABASE_URL=NOWHERE, PATH_OF_OURS="x")
+    assert "not kept for the next run: the environment variable PATH_OF_OURS is read" in result.out
+    result = shop.run("lintmigrations", "--cache", "kept", "--database", "default", DATABASE_URL=NOWHERE)
+    assert result.code == 2
+    assert "--cache keeps no judgement by a database" in result.err
 
 
 def git(site: Site, *arguments: str) -> None:

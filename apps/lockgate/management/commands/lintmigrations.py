@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from lockgate.errors import WrongArgument
 from lockgate.execution.outlook import history, linting, migration_files
 from lockgate.execution.outlook.linting import Linted
 from lockgate.management import boundary
+from lockgate.management.kept_judgement import Kept
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import BY_ID
-from lockgate.reporting import hazard_report, rule_pages
+from lockgate.reporting import hazard_report, kept_report, rule_pages
 from lockgate.reporting.hazard_report import Placed, Report
 
 OWN = "lockgate"  # our own app's label
@@ -41,6 +43,11 @@ class Command(boundary.Boundary, BaseCommand):
             help="For people, for machines, for GitHub's annotations, or SARIF (default: text).",
         )
         parser.add_argument("--explain", metavar="ID", help="Explains a rule, with an unsafe and a safe example.")
+        parser.add_argument(
+            "--cache",
+            metavar="DIR",
+            help="Keeps the judgement there, and takes it from there while nothing has changed.",
+        )
         source = parser.add_mutually_exclusive_group()
         source.add_argument("--database", choices=tuple(connections), help="Ask this database for sizes and sessions.")
         source.add_argument(
@@ -56,7 +63,9 @@ class Command(boundary.Boundary, BaseCommand):
             raise WrongArgument("--unapplied asks the database what is applied, so it cannot be --offline")
         if options["unapplied"]:
             options["database"] = options["database"] or DEFAULT_DB_ALIAS
-        report = self._judge(options)
+        if options["cache"] and options["database"]:
+            raise WrongArgument("--cache keeps no judgement by a database, whose facts are of this moment")
+        report = self._judged(options)
         self.stdout.write(foreign.visible(hazard_report.FORMATS[options["output"]](report)))
         if report.errors:
             sys.exit(1)
@@ -66,11 +75,27 @@ class Command(boundary.Boundary, BaseCommand):
             return rule_pages.explain(rule)
         raise WrongArgument(f'there is no rule "{identity}"', next_step=f"the rules are {', '.join(BY_ID)}")
 
-    def _judge(self, options: dict[str, Any]) -> Report:
+    def _judged(self, options: dict[str, Any]) -> Report:
+        """What is found, or was found and is kept, where nothing has changed since."""
+        if not options["cache"]:
+            return self._judge(options, [])
+        asked = {name: options[name] for name in ("app_label", "migration_name")}
+        changed = sorted(migration_files.changed_since(options["since"])) if options["since"] else None
+        kept = Kept(Path(options["cache"]), {**asked, "since": changed, "policy": boundary.policy_in_force()})
+        if (found := kept.find()) is not None:
+            return kept_report.report(found)
+        kept.begin()
+        ordered: list[Migration] = []
+        report = self._judge(options, ordered)
+        why = kept.keep(kept_report.document(report), ordered)
+        return replace(report, notes=(*report.notes, f"not kept for the next run: {why}")) if why else report
+
+    def _judge(self, options: dict[str, Any], ordered: list[Migration]) -> Report:
+        """ordered: gets every migration there is."""
         alias = options["database"]
         connection = connections[alias] if alias else None
         loader = MigrationLoader(connection)
-        ordered = history.in_order(loader)
+        ordered += history.in_order(loader)
         wanted = _wanted(ordered, loader, options)
         keys = {key_of(each) for each in wanted}
         limits = boundary.policy_in_force()
