@@ -1,7 +1,7 @@
 """A migration's switch as one transaction, watched from beside it: what it holds, over which work, and who waits.
 
 Nothing here is shared with the planner: locks are read in ``pg_locks``, work in the files and counters of tables, and
-waiting is tried: a second session reads and writes every table after each step, while the transaction is open.
+waiting is tried: a second session reads and writes every table after each part, while the transaction is open.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from django.db.migrations.state import ProjectState
 from psycopg import sql
 
 from lockgate.planning import transactions
-from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Step, Work
-from lockgate.planning.transactions import Transaction
+from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Work
+from lockgate.planning.transactions import Part, Transaction
 from tests.support import plan_cases, plans
 from tests.support.plan_cases import Case
 from tests.support.plans import Scratch
@@ -42,7 +42,7 @@ class Lasting(NamedTuple):
 
 @dataclass
 class Trace:
-    """Of one transaction. entries: what is held as each step begins. waits: who waits after it. lasting: the total."""
+    """Of one transaction. entries: what is held as each part begins. waits: who waits after it. lasting: the total."""
 
     entries: list[Modes] = field(default_factory=list)
     waits: list[Waits] = field(default_factory=list)
@@ -51,19 +51,13 @@ class Trace:
 
 def claimed(found: Transaction, tables: Sequence[str]) -> Trace:
     """What the plan says; of what is unknown to it there is nothing to see in these cases."""
-    trace = Trace()
-    held: Modes = {}
-    for step in found.steps:
-        trace.entries.append(dict(held))
-        for each in found.taken:
-            if each.since is step:
-                held[each.table] = each.mode
+    trace = Trace([{held.table: held.mode for held in part.held.values()} for part in found.parts])
+    at_the_end = {held.table: held.mode for held in found.taken}
+    for held in (*trace.entries[1:], at_the_end):
         trace.waits.append({name: _waits(held.get(name)) for name in tables})
     for each in found.taken:
         over = frozenset((during.table, _counted(during.work)) for during in each.over if during.table)
         trace.lasting.add(Lasting(each.table, each.mode, over))
-    for step, entry, before in zip(found.steps, found.entries, trace.entries, strict=True):
-        assert {each.table: each.mode for each in entry.values()} == before, step.title
     return trace
 
 
@@ -71,8 +65,8 @@ def _waits(mode: LockMode | None) -> tuple[bool, bool]:
     return (bool(mode and mode.blocks_reads), bool(mode and mode.blocks_writes))
 
 
-def observed(scratch: Scratch, steps: Sequence[Step]) -> Trace:
-    """Run steps in one transaction, and say what it did to what was there before."""
+def observed(scratch: Scratch, parts: Sequence[Part]) -> Trace:
+    """Run a transaction in the order in which Django sends it, and say what it did to what was there before."""
     names = scratch.relations()
     oids, columns = list(names), _a_column_of_each(scratch)
     (pid,) = scratch.query("SELECT pg_backend_pid()")[0]
@@ -81,9 +75,9 @@ def observed(scratch: Scratch, steps: Sequence[Step]) -> Trace:
         beside.execute(f"SET lock_timeout = '{PATIENCE}'")
         scratch.send("BEGIN")
         try:
-            for step in steps:
+            for part in parts:
                 trace.entries.append(dict(held))
-                for statement in step.statements:
+                for statement in part.statements:
                     before = plans._Look(scratch, oids)
                     scratch.send(statement.sql)
                     works = _works(plans._Look(scratch, oids), before, names)
@@ -162,16 +156,25 @@ def prepared(scratch: Scratch, case: Case) -> ProjectState | None:
     """The state before a case, as the database has it then; None where stock Django cannot migrate it, or it has SQL
     of its own."""
     pending = plans.migration("0001_case", *case.operations)
+    sent: list[str] = []
+
+    def note(execute: Any, text: str, params: Any, many: Any, context: Any) -> Any:
+        sent.append(text)
+        return execute(text, params, many, context)
+
     try:
         state = scratch.prepare(*plan_cases.BASE, *case.before)
         scratch.send("BEGIN")
-        with scratch.connection.schema_editor(atomic=False) as editor:
+        with scratch.connection.execute_wrapper(note), scratch.connection.schema_editor(atomic=False) as editor:
             pending.apply(state.clone(), editor)
     except Exception:  # whatever does not fit together
         return None
     finally:
         scratch.send("ROLLBACK")
     (planned,) = scratch.plan([pending], state, online=False)
+    (found,) = transactions.of(planned.steps, atomic=True) or (None,)
+    planned_order = [each.sql for part in found.parts for each in part.statements] if found else []
+    assert [each for each in planned_order if each in sent] == [each for each in sent if each in planned_order], case
     return None if any(change.kind is Kind.RUN_SQL for step in planned.steps for change in step.changes) else state
 
 
@@ -183,7 +186,7 @@ def prove(scratch: Scratch, planned: MigrationPlan) -> tuple[list[str], list[str
     worse, better = [], []
     for found in transactions.of(planned.steps, atomic=planned.atomic):
         tables = sorted(set(scratch.relations().values()))
-        said, seen = claimed(found, tables), observed(scratch, found.steps)
+        said, seen = claimed(found, tables), observed(scratch, found.parts)
         more, less = _compared(said, seen)
         worse += more
         better += less
@@ -199,7 +202,7 @@ def _compared(said: Trace, seen: Trace) -> tuple[list[str], list[str]]:
     for number, (mine, real) in enumerate(zip(said.entries, seen.entries, strict=True), 1):
         for table in mine.keys() | real.keys():
             if mine.get(table) != real.get(table):
-                text = f"on entry of step {number} {table}: claimed {mine.get(table)}, observed {real.get(table)}"
+                text = f"on entry of part {number} {table}: claimed {mine.get(table)}, observed {real.get(table)}"
                 weaker = mine.get(table) is None or (
                     real.get(table) is not None and mine[table].strength < real[table].strength
                 )
@@ -207,7 +210,7 @@ def _compared(said: Trace, seen: Trace) -> tuple[list[str], list[str]]:
     for number, (waiting, really) in enumerate(zip(said.waits, seen.waits, strict=True), 1):
         for table, real_waits in really.items():
             if waiting[table] != real_waits:
-                text = f"after step {number} {table}: claimed to wait {waiting[table]}, observed {real_waits}"
+                text = f"after part {number} {table}: claimed to wait {waiting[table]}, observed {real_waits}"
                 (worse if any(b and not a for a, b in zip(waiting[table], real_waits, strict=True)) else better).append(
                     text
                 )

@@ -185,7 +185,7 @@ class _Builder:
         if not left:
             return
         of = self.operations[deferred.at]
-        choices = self._choices(self.editor.take(left))
+        choices = self._choices(each._replace(deferred=True) for each in self.editor.take(left))
         between = [each for later in self.operations[deferred.at + 1 :] for each in later.changes]
         if not order.meet(between, [change for choice in choices for change in choice.statement.changes]):
             of.choices.extend(choices)
@@ -210,7 +210,7 @@ class _Builder:
             found = choice.found
             if isinstance(found, Rewritten):
                 steps += [self._online_step(recorded, each, found.name) for each in found.online]
-                switch += found.switch
+                switch += [each._replace(deferred=choice.statement.deferred) for each in found.switch]
                 name = found.name
             else:
                 kept = found.reason if isinstance(found, Kept) else kept

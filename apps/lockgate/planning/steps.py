@@ -182,7 +182,7 @@ class Statement(NamedTuple):
     online: the same, in the form that lets reads and writes pass (CONCURRENTLY, NOT VALID), where there is one.
     attach: for a unique constraint, the statement that makes it of an index of its name.
     bare: for a new column, the same without the constraints that need a look at every row; constraints: those, each by
-    itself.
+    itself. deferred: Django sends it when all operations of the migration are done.
     """
 
     sql: str
@@ -191,6 +191,7 @@ class Statement(NamedTuple):
     attach: str = ""
     bare: str = ""
     constraints: tuple[Statement, ...] = ()
+    deferred: bool = False
 
 
 class Step(NamedTuple):

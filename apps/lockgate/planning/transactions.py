@@ -38,18 +38,32 @@ class Held(NamedTuple):
     over: tuple[During, ...] = ()
 
 
-class Transaction(NamedTuple):
-    """Steps that commit together.
+class Part(NamedTuple):
+    """Statements of a step that are sent together: all but those that Django defers to the migration's end, or those.
 
-    entries: for each step the strongest lock on each table as it begins, by the table's name of that moment.
+    held: the strongest lock on each table as they begin, by the table's name of that moment.
+    """
+
+    step: Step
+    statements: tuple[Statement, ...]
+    held: Mapping[str, Held]
+
+
+class Transaction(NamedTuple):
+    """Steps that commit together, in the order in which their parts are sent.
+
     taken: every lock in the order they are taken; a table comes again when its lock grows.
     dropped: tables that are gone when it commits; who waits for one of them waits in vain.
     """
 
-    steps: tuple[Step, ...]
-    entries: tuple[Mapping[str, Held], ...]
+    parts: tuple[Part, ...]
     taken: tuple[Held, ...]
     dropped: frozenset[str]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """In the order of the plan."""
+        return tuple({id(part.step): part.step for part in self.parts}.values())
 
     @property
     def total(self) -> tuple[Held, ...]:
@@ -66,11 +80,9 @@ def of(steps: Iterable[Step], *, atomic: bool) -> tuple[Transaction, ...]:
 
 
 def on_entry(found: Iterable[Transaction], step: Step) -> Mapping[str, Held]:
-    """What is held as a step begins, by the tables' names of then; nothing where it is in none of these."""
-    entries = (
-        entry for each in found for of_step, entry in zip(each.steps, each.entries, strict=True) if of_step is step
-    )
-    return next(entries, {})
+    """What is held as a step begins, or the part of it that is deferred; nothing where it is in none of these."""
+    parts = [part for each in found for part in each.parts if part.step is step]
+    return parts[-1].held if parts else {}
 
 
 def takes_long(step: Step) -> bool:
@@ -80,8 +92,10 @@ def takes_long(step: Step) -> bool:
 
 def _transaction(steps: Sequence[Step]) -> Transaction:
     taking = _Taking()
-    entries = tuple(taking.step(step) for step in steps)
-    return Transaction(tuple(steps), entries, tuple(taking.taken), frozenset(taking.dropped))
+    sent = [(step, tuple(each for each in step.statements if not each.deferred)) for step in steps]
+    sent += [(step, late) for step in steps if (late := tuple(each for each in step.statements if each.deferred))]
+    parts = tuple(taking.part(step, statements) for step, statements in sent)
+    return Transaction(parts, tuple(taking.taken), frozenset(taking.dropped))
 
 
 def _lasts(weaker: Held, worst: Held) -> bool:
@@ -96,23 +110,21 @@ class _Taking:
         self.dropped: set[str] = set()
         self._before: dict[str, str] = {}  # names of tables that it has renamed or made; "" for one that was not there
 
-    def step(self, step: Step) -> Mapping[str, Held]:
-        """Take what a step takes. What was held before it, by the tables' names of then."""
+    def part(self, step: Step, statements: tuple[Statement, ...]) -> Part:
+        """Take what some of a step's statements take."""
         now = {before: name for name, before in self._before.items()}
-        entry = {now.get(held.table, held.table): held for held in self.taken}
+        held = {now.get(each.table, each.table): each for each in self.taken}
         claimed = {self._name(lock.table): lock for lock in step.locks}
-        found = [self._statement(step, statement, claimed) for statement in step.statements]
-        for table in claimed.keys() - {table for tables in found for table in tables}:
-            self._take(step, [claimed[table]._replace(table=table)])
-        return entry
+        for statement in statements:
+            self._statement(step, statement, claimed)
+        return Part(step, statements, held)
 
-    def _statement(self, step: Step, statement: Statement, claimed: Mapping[str, Lock]) -> set[str]:
+    def _statement(self, step: Step, statement: Statement, claimed: Mapping[str, Lock]) -> None:
         found: dict[str, Lock] = {}
         for change in statement.changes:
             for lock in self._change(change, claimed):
                 found[lock.table] = locks.stronger(found.get(lock.table, lock), lock)
         self._take(step, found.values(), unread=_is_unread(statement))
-        return set(found)
 
     def _change(self, change: Change, claimed: Mapping[str, Lock]) -> Iterator[Lock]:
         """Locks on what was there before; where the step as a whole is a matter of a moment, so is its part."""

@@ -12,10 +12,11 @@ from django.db.migrations.operations import RunPython, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 
 from lockgate.facts.tables import DatabaseFacts, TableFacts
-from lockgate.planning import locks, python_reading, sql_reading, sql_statements
+from lockgate.planning import locks, python_reading, sql_reading, sql_statements, transactions
 from lockgate.planning.python_reading import Code
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase, Statement, Step
+from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Statement, Step
+from lockgate.planning.transactions import Transaction
 
 KILOBYTE = 1024
 
@@ -58,6 +59,19 @@ class Case:
         named = (change for statement in read for change in statement.changes if change.table)
         held = tuple(lock for lock in locks.of_changes(named) if self.existed(lock.table))
         return step._replace(statements=read, locks=held)
+
+    @cached_property
+    def transactions(self) -> tuple[Transaction, ...]:
+        """What its own operations hold until they commit."""
+        return transactions.of(self.steps, atomic=self.migration.atomic)
+
+    def held(self, step: Step) -> Iterator[tuple[str, LockMode]]:
+        """Tables, by their names of then, that a step finds locked by its transaction in a way that others wait for;
+        not those that the transaction makes or drops."""
+        for each in self.transactions:
+            for name, held in transactions.on_entry((each,), step).items():
+                if held.mode.blocks_writes and self.existed(name) and held.table not in each.dropped:
+                    yield name, held.mode
 
     @cached_property
     def operations(self) -> tuple[tuple[int, Operation], ...]:

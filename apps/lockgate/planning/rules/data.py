@@ -79,14 +79,13 @@ def _changed_rows(case: Case) -> Iterator[tuple[Step, SqlStatement, str]]:
     """,
 )
 def data_under_locks(case: Case) -> Iterator[Finding]:
-    held = ""
     changed = {number for number, code in case.code if code.changes_data()}
     changed |= {step.operation for step, each in case.sql if any(each.starts(*words) for words in _DATA)}
     for step in case.steps if case.migration.atomic else ():
-        if held and step.operation in changed and step.transactional:
-            yield Finding(f"data is changed while {case.described(held)} is locked exclusively", step.operation, held)
-        exclusive = [lock.table for lock in step.locks if lock.mode.blocks_reads and case.large(lock.table)]
-        held = held or (exclusive[0] if exclusive and step.phase == "switch" else "")
+        held = [table for table, mode in case.held(step) if mode.blocks_reads and case.large(table)]
+        if held and step.operation in changed:
+            what = f"data is changed while {case.described(held[0])} is locked exclusively"
+            yield Finding(what, step.operation, held[0])
 
 
 @rule(

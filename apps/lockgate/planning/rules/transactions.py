@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lockgate.planning import sql_statements
 from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.constraints import validated_where_added
 from lockgate.planning.rules.repetition import (
     adds_up,
     cannot_be_repeated,
@@ -16,12 +17,13 @@ from lockgate.planning.rules.repetition import (
 )
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Kind, LockMode, Phase, Work
+from lockgate.planning.steps import Kind, Lock, LockMode, Phase, Step, Work
 
 # What PostgreSQL refuses inside a transaction block, by the words it begins with.
 _ALONE = (("VACUUM",), ("CREATE", "DATABASE"), ("DROP", "DATABASE"), ("ALTER", "SYSTEM"), ("CREATE", "TABLESPACE"))
 
 
+_LONG = (Work.SCAN, Work.BUILD, Work.REWRITE)
 _TIMEOUTS = ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT", "TRANSACTION_TIMEOUT", "IDLE_IN_TRANSACTION_SESSION_TIMEOUT")
 
 
@@ -163,10 +165,9 @@ def setting_leaks(case: Case) -> Iterator[Finding]:
     "LG711",
     "lock-held-through-long-work",
     ERROR,
-    condition="A transaction takes a lock that blocks reads on one large table, and then scans, builds or rewrites "
-    "another.",
-    effect="The first table's readers and writers wait for the work on the second, although that does not concern "
-    "them.",
+    condition="A transaction takes a lock that blocks reads or writes, and then scans, builds, rewrites or fills a "
+    "large table: another one, or the same one by a statement that would block less.",
+    effect="Whoever reads or writes what was locked first waits for all of that work.",
     remedy="Two migrations; the long one first, or each by itself.",
     unsafe="""
         migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
@@ -178,18 +179,37 @@ def setting_leaks(case: Case) -> Iterator[Finding]:
     """,
 )
 def held_through_work(case: Case) -> Iterator[Finding]:
-    held: dict[str, None] = {}
-    for step in case.steps if case.migration.atomic else ():
-        if step.phase is not Phase.SWITCH:
-            continue
+    said = {(each.operation, each.table) for each in validated_where_added.find(case)}
+    for step in case.steps:
         for lock in step.locks:
-            others = [table for table in held if table != lock.table]
-            if others and lock.work in (Work.SCAN, Work.BUILD, Work.REWRITE) and case.large(lock.table):
-                what = f"{lock.work} of {case.described(lock.table)} while {case.described(others[0])} is locked"
-                yield Finding(what, step.operation, lock.table)
+            if (step.operation, lock.table) in said or not _takes_long(case, step, lock):
+                continue
+            if waiting := _waiting(case, step, lock):
+                yield Finding(f"{_what(case, lock)} while {waiting}", step.operation, lock.table)
                 break
-        exclusive = (lock.table for lock in step.locks if lock.mode.blocks_reads and case.large(lock.table))
-        held.update(dict.fromkeys(exclusive))
+
+
+def _takes_long(case: Case, step: Step, lock: Lock) -> bool:
+    """Of what SQL does to rows there are rules of its own."""
+    return case.large(lock.table) and (lock.work in _LONG or (lock.work is Work.ROWS and not case.is_sql(step)))
+
+
+def _what(case: Case, lock: Lock) -> str:
+    return f"{'change of ' if lock.work is Work.ROWS else f'{lock.work} of '}{case.described(lock.table)}"
+
+
+def _waiting(case: Case, step: Step, lock: Lock) -> str:
+    """What is locked before a step's long work, and would not be by that work alone."""
+    reads, writes = [], []
+    for table, mode in case.held(step):
+        alone = lock.mode if table == lock.table else LockMode.ACCESS_SHARE
+        if mode.blocks_reads > alone.blocks_reads:
+            reads.append(case.described(table))
+        elif mode.blocks_writes > alone.blocks_writes:
+            writes.append(case.described(table))
+    locked = [f"{' and '.join(reads)} {'is' if len(reads) == 1 else 'are'} locked"] if reads else []
+    locked += [f"writes to {' and '.join(writes)} wait"] if writes else []
+    return ", and ".join(locked)
 
 
 RULES = (
