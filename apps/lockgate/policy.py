@@ -77,6 +77,8 @@ class Policy:
     snapshot_settings: tuple[str, ...] = ()
     # Whether messages and the ledger quote values of rows and literals of statements: logs are read by more people.
     show_values: bool = False
+    # Up to which migration of an app nothing is linted that was not asked for by name: what a project began with.
+    lint_start_after: tuple[str, ...] = ()
     # The release's name, where the build gives one.
     release: str = ""
     # The snapshot that an empty database is filled from: a path; none is the usual place, "none" is no snapshot at all.
@@ -116,6 +118,7 @@ OPTIONS = (
     Option("MANIFEST_VARIABLES", "manifest_variables"),
     Option("SNAPSHOT_SETTINGS", "snapshot_settings"),
     Option("SHOW_VALUES", "show_values", "LOCKGATE_SHOW_VALUES"),
+    Option("LINT_START_AFTER", "lint_start_after"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
     Option("SNAPSHOT", "snapshot", "LOCKGATE_SNAPSHOT"),
 )

@@ -299,5 +299,68 @@ def test_what_cannot_be_compared_is_not_kept_and_that_is_said(shop: Site) -> Non
     assert "--cache keeps no judgement by a database" in result.err
 
 
+def test_a_baseline_tells_what_is_new_from_what_was_there(shop: Site) -> None:
+    drop = shop.path / "shop/migrations/0002_drop.py"
+    result = shop.run("lintmigrations", "--baseline", "known.json", DATABASE_URL=NOWHERE)
+    assert result.code == 2
+    assert "--baseline FILE --write-baseline" in result.err
+    code, text = lint(shop, "--baseline", "known.json", "--write-baseline")
+    assert code == 0
+    assert "known.json is written: 1 findings new in it, 0 gone from it" in text
+    drop.write_text("# another line\n" + drop.read_text())  # what the operation says is as it was
+    code, text = lint(shop, "--baseline", "known.json")
+    assert code == 0
+    assert "LG801" not in text
+    assert "0 errors, 0 warnings, 0 accepted, 1 in the baseline" in text
+    shop.migration("0003_more", 'migrations.DeleteModel("Counter")')
+    code, text = lint(shop, "--baseline", "known.json")
+    assert code == 1
+    assert "LG802" in text
+    assert "LG801" not in text
+    hazard, _ = json.loads(lint(shop, "--baseline", "known.json", "--format", "json")[1])["hazards"]
+    assert (hazard["id"], hazard["known"]) == ("LG801", True)
+
+
+def test_what_is_fixed_is_named_until_it_is_taken_out_of_the_baseline(shop: Site) -> None:
+    shop.migration("0003_more", 'migrations.DeleteModel("Counter")')
+    lint(shop, "--baseline", "known.json", "--write-baseline")
+    shop.migration("0002_drop", 'migrations.AlterField("Counter", "value", models.BigIntegerField(default=0))')
+    code, text = lint(shop, "--baseline", "known.json")
+    assert code == 1, "another operation is another finding"
+    assert "no more found, and to be taken out of known.json (--write-baseline): LG801 in shop.0002_drop" in text
+    _, text = lint(shop, "shop", "0003", "--baseline", "known.json")
+    assert "no more found" not in text, "that migration was not looked at"
+    (shop.path / "shop/migrations/0003_more.py").unlink()
+    shop.migration("0002_drop", ADD_INDEX)
+    code, text = lint(shop, "--baseline", "known.json", "--write-baseline")
+    assert "0 findings new in it, 2 gone from it" in text
+    assert json.loads((shop.path / "known.json").read_text())["known"] == []
+
+
+def test_a_file_that_is_no_baseline_is_refused(shop: Site) -> None:
+    (shop.path / "known.json").write_text("{}")
+    result = shop.run("lintmigrations", "--baseline", "known.json", DATABASE_URL=NOWHERE)
+    assert result.code == 2
+    assert "error: known.json is no baseline" in result.err
+
+
+def test_a_project_with_a_history_begins_after_a_migration(shop: Site) -> None:
+    shop.lockgate["LINT_START_AFTER"] = ["shop.0002_drop"]
+    shop.write_settings()
+    code, text = lint(shop)
+    assert code == 0
+    assert '2 migrations were left out: LOCKGATE["LINT_START_AFTER"] says that they are history' in text
+    assert lint(shop, "shop", "0002")[0] == 1, "it was asked for by name"
+    shop.migration("0003_more", 'migrations.DeleteModel("Counter")')
+    code, text = lint(shop)
+    assert code == 1
+    assert "1 migration judged: 1 error" in text
+    shop.lockgate["LINT_START_AFTER"] = ["shop.0009_gone"]
+    shop.write_settings()
+    result = shop.run("lintmigrations", DATABASE_URL=NOWHERE)
+    assert result.code == 1
+    assert 'LOCKGATE["LINT_START_AFTER"] names "shop.0009_gone", which is no migration' in result.err
+
+
 def git(site: Site, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=site.path, check=True, capture_output=True)

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from lockgate import __version__
+from lockgate.facts import Key
 from lockgate.planning.hazards import Hazard
 from lockgate.planning.rules import ALL, Rule
 from lockgate.planning.rules.acceptance import ATTRIBUTE
@@ -20,28 +21,46 @@ SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 @dataclass(frozen=True)
 class Placed:
-    """A hazard with its place. file: relative to the working directory; empty where unknown."""
+    """A hazard with its place. file: relative to the working directory; empty where unknown.
+
+    digest: of its operation; empty where it concerns the whole migration. known: a baseline has it.
+    """
 
     hazard: Hazard
     file: str
     line: int
+    digest: str = ""
+    known: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether neither the migration nor a baseline accounts for it."""
+        return not self.hazard.accepted and not self.known
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that was found. judged: how many migrations. notes: what was assumed or left out, in sentences."""
+    """All that was found. judged: how many migrations. notes: what was assumed or left out, in sentences.
+
+    keys: of the judged migrations.
+    """
 
     placed: tuple[Placed, ...]
     judged: int
     notes: tuple[str, ...] = ()
+    keys: frozenset[Key] = frozenset()
 
     @property
     def errors(self) -> int:
-        return sum(each.hazard.blocking for each in self.placed)
+        return sum(each.open and each.hazard.blocking for each in self.placed)
 
     @property
     def warnings(self) -> int:
-        return sum(not each.hazard.accepted for each in self.placed) - self.errors
+        return sum(each.open for each in self.placed) - self.errors
+
+    @property
+    def known(self) -> int:
+        return sum(each.known for each in self.placed)
 
     @property
     def accepted(self) -> int:
@@ -49,9 +68,10 @@ class Report:
 
 
 def text(report: Report) -> str:
-    """By migration: what, where, why, and what to do; accepted ones in a line."""
+    """By migration: what, where, why, and what to do; accepted ones in a line, those of a baseline in none."""
     lines = list(report.notes)
-    for migration, group in groupby(report.placed, key=lambda each: each.hazard.migration):
+    shown = [each for each in report.placed if not each.known]
+    for migration, group in groupby(shown, key=lambda each: each.hazard.migration):
         lines += ["", str(migration)]
         for each in group:
             lines += _lines(each)
@@ -60,6 +80,7 @@ def text(report: Report) -> str:
 
 def summary(report: Report) -> str:
     counts = f"{_count(report.errors, 'error')}, {_count(report.warnings, 'warning')}, {report.accepted} accepted"
+    counts += f", {report.known} in the baseline" if report.known else ""
     return f"{_count(report.judged, 'migration')} judged: {counts}"
 
 
@@ -93,6 +114,7 @@ def as_json(report: Report) -> str:
         "errors": report.errors,
         "warnings": report.warnings,
         "accepted": report.accepted,
+        "known": report.known,
         "notes": list(report.notes),
         "hazards": [_document(each) for each in report.placed],
     }
@@ -113,6 +135,7 @@ def _document(placed: Placed) -> dict[str, Any]:
         "why": rule.effect,
         "next": rule.remedy,
         "accepted": hazard.accepted or None,
+        "known": placed.known,
         "file": placed.file or None,
         "line": placed.line,
     }
@@ -125,7 +148,7 @@ def github(report: Report) -> str:
     """
     lines = [f"::notice::{_data(note)}" for note in report.notes]
     for each in report.placed:
-        if not each.hazard.accepted:
+        if each.open:
             rule = each.hazard.rule
             title = _property(f"{rule.id} {rule.name}")
             place = f"file={_property(each.file)},line={each.line}," if each.file else ""
@@ -183,6 +206,8 @@ def _sarif_result(placed: Placed, numbers: dict[str, int]) -> dict[str, Any]:
         found["locations"] = [{"physicalLocation": place}]
     if hazard.accepted:
         found["suppressions"] = [{"kind": "inSource", "justification": hazard.accepted}]
+    elif placed.known:
+        found["suppressions"] = [{"kind": "external", "justification": "it is in the baseline"}]
     return found
 
 

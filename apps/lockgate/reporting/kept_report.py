@@ -14,17 +14,20 @@ def document(report: Report) -> dict[str, Any]:
     """As JSON has it."""
     return {
         "placed": [
-            [each.hazard._replace(rule=each.hazard.rule.id), each.file, each.line]  # type: ignore[arg-type]
+            [each.hazard._replace(rule=each.hazard.rule.id), each.file, each.line, each.digest]  # type: ignore[arg-type]
             for each in report.placed
         ],
         "judged": report.judged,
         "notes": report.notes,
+        "keys": sorted(report.keys),
     }
 
 
 def report(found: dict[str, Any]) -> Report:
     """The same report. Raises KeyError for one of a rule that is no more."""
     placed = []
-    for (identity, migration, *rest), file, line in found["placed"]:
-        placed.append(Placed(Hazard(BY_ID[identity], Key(*migration), *rest), file, line))
-    return Report(tuple(placed), found["judged"], tuple(found["notes"]))
+    for (identity, migration, *rest), file, line, digest in found["placed"]:
+        placed.append(Placed(Hazard(BY_ID[identity], Key(*migration), *rest), file, line, digest))
+    return Report(
+        tuple(placed), found["judged"], tuple(found["notes"]), frozenset(Key(*each) for each in found["keys"])
+    )

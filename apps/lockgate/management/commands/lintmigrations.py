@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,19 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
-from lockgate import foreign
+from lockgate import foreign, policy
 from lockgate.errors import WrongArgument
-from lockgate.execution.outlook import history, linting, migration_files
+from lockgate.execution.outlook import history, linting, migration_files, selection
 from lockgate.execution.outlook.linting import Linted
+from lockgate.execution.outlook.selection import Asked, Selection
 from lockgate.management import boundary
 from lockgate.management.kept_judgement import Kept
+from lockgate.planning import operation_digest
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import BY_ID
-from lockgate.reporting import hazard_report, kept_report, rule_pages
+from lockgate.reporting import baseline, hazard_report, kept_report, rule_pages
+from lockgate.reporting.baseline import Known
 from lockgate.reporting.hazard_report import Placed, Report
-
-OWN = "lockgate"  # our own app's label
 
 
 class Command(boundary.Boundary, BaseCommand):
@@ -43,6 +45,10 @@ class Command(boundary.Boundary, BaseCommand):
             help="For people, for machines, for GitHub's annotations, or SARIF (default: text).",
         )
         parser.add_argument("--explain", metavar="ID", help="Explains a rule, with an unsafe and a safe example.")
+        parser.add_argument("--baseline", metavar="FILE", help="Findings that are known, and fail nothing.")
+        parser.add_argument(
+            "--write-baseline", action="store_true", help="Writes what is found now to the file of --baseline."
+        )
         parser.add_argument(
             "--cache",
             metavar="DIR",
@@ -59,13 +65,17 @@ class Command(boundary.Boundary, BaseCommand):
         if options["explain"]:
             self.stdout.write(self._explained(options["explain"]))
             return
-        if options["unapplied"] and options["offline"]:
-            raise WrongArgument("--unapplied asks the database what is applied, so it cannot be --offline")
-        if options["unapplied"]:
-            options["database"] = options["database"] or DEFAULT_DB_ALIAS
-        if options["cache"] and options["database"]:
-            raise WrongArgument("--cache keeps no judgement by a database, whose facts are of this moment")
-        report = self._judged(options)
+        _refuse_combinations(options)
+        limits = boundary.policy_in_force()
+        changed = frozenset(migration_files.changed_since(options["since"])) if options["since"] else None
+        asked = Asked(
+            options["app_label"], options["migration_name"], changed, options["unapplied"], limits.lint_start_after
+        )
+        alias = options["database"] or (DEFAULT_DB_ALIAS if asked.unapplied else None)
+        folder = options["cache"]
+        report = _kept(Path(folder), asked, limits) if folder else _judge(asked, alias, limits, [])
+        if options["baseline"]:
+            report = _by_baseline(Path(options["baseline"]), report, asked, write=options["write_baseline"])
         self.stdout.write(foreign.visible(hazard_report.FORMATS[options["output"]](report)))
         if report.errors:
             sys.exit(1)
@@ -75,102 +85,56 @@ class Command(boundary.Boundary, BaseCommand):
             return rule_pages.explain(rule)
         raise WrongArgument(f'there is no rule "{identity}"', next_step=f"the rules are {', '.join(BY_ID)}")
 
-    def _judged(self, options: dict[str, Any]) -> Report:
-        """What is found, or was found and is kept, where nothing has changed since."""
-        if not options["cache"]:
-            return self._judge(options, [])
-        asked = {name: options[name] for name in ("app_label", "migration_name")}
-        changed = sorted(migration_files.changed_since(options["since"])) if options["since"] else None
-        kept = Kept(Path(options["cache"]), {**asked, "since": changed, "policy": boundary.policy_in_force()})
-        if (found := kept.find()) is not None:
-            return kept_report.report(found)
-        kept.begin()
-        ordered: list[Migration] = []
-        report = self._judge(options, ordered)
-        why = kept.keep(kept_report.document(report), ordered)
-        return replace(report, notes=(*report.notes, f"not kept for the next run: {why}")) if why else report
 
-    def _judge(self, options: dict[str, Any], ordered: list[Migration]) -> Report:
-        """ordered: gets every migration there is."""
-        alias = options["database"]
-        connection = connections[alias] if alias else None
-        loader = MigrationLoader(connection)
-        ordered += history.in_order(loader)
-        wanted = _wanted(ordered, loader, options)
-        keys = {key_of(each) for each in wanted}
-        limits = boundary.policy_in_force()
-        if connection is None:
-            together = bool(options["since"])
-            linted = linting.offline(loader, keys, DEFAULT_DB_ALIAS, limits, together=together)
-        else:
-            linted = linting.online(loader, keys, connection, limits)
-        left_out = _left_out(ordered, loader, options)
-        if not linted.migrations:
-            _refuse_nothing(ordered, left_out, options)
-        return Report(_placed(linted), len(linted.migrations), tuple(_notes(linted, alias, len(left_out))))
+def _refuse_combinations(options: dict[str, Any]) -> None:
+    """Raise WrongArgument for arguments that contradict each other."""
+    if options["unapplied"] and options["offline"]:
+        raise WrongArgument("--unapplied asks the database what is applied, so it cannot be --offline")
+    if options["cache"] and (options["database"] or options["unapplied"]):
+        raise WrongArgument("--cache keeps no judgement by a database, whose facts are of this moment")
+    if options["write_baseline"] and not options["baseline"]:
+        raise WrongArgument("--write-baseline wants --baseline FILE, the file to write")
 
 
-def _wanted(ordered: list[Migration], loader: MigrationLoader, options: dict[str, Any]) -> list[Migration]:
-    """The migrations to judge. Raises WrongArgument for an app or a name that does not exist."""
-    label, name = options["app_label"], options["migration_name"]
-    if label and label not in loader.migrated_apps:
-        known = ", ".join(sorted({each.app_label for each in ordered}))
-        raise WrongArgument(f'there is no app "{label}" with migrations', next_step=f"those are {known}")
-    found = [each for each in ordered if each.app_label == label] if label else ordered
-    found = found if label else [each for each in found if not migration_files.is_installed(each)]
-    if name:
-        exact = [each for each in found if each.name == name]
-        found = exact or [each for each in found if each.name.startswith(name)]
-        if len(found) != 1:
-            raise WrongArgument(
-                f'{len(found)} migrations of "{label}" begin with "{name}"',
-                why=", ".join(each.name for each in found),
-                next_step="give the whole name, or more of it; showmigrations lists them",
-            )
-    if options["since"]:
-        found = migration_files.among(found, migration_files.changed_since(options["since"]))
-    if options["unapplied"]:
-        found = [each for each in found if (each.app_label, each.name) not in loader.applied_migrations]
-    return found
+def _kept(folder: Path, asked: Asked, limits: policy.Policy) -> Report:
+    """What is found, or was found and is kept, where nothing has changed since."""
+    kept = Kept(folder, {"asked": repr(asked), "changed": sorted(asked.changed or ()), "policy": limits})
+    if (found := kept.find()) is not None:
+        return kept_report.report(found)
+    kept.begin()
+    ordered: list[Migration] = []
+    report = _judge(asked, None, limits, ordered)
+    why = kept.keep(kept_report.document(report), ordered)
+    return replace(report, notes=(*report.notes, f"not kept for the next run: {why}")) if why else report
 
 
-def _left_out(ordered: list[Migration], loader: MigrationLoader, options: dict[str, Any]) -> list[Migration]:
-    """Migrations of packages that would have been judged were they this project's."""
-    if options["app_label"] or options["since"]:
-        return []
-    found = [each for each in ordered if migration_files.is_installed(each)]
-    if options["unapplied"]:
-        found = [each for each in found if (each.app_label, each.name) not in loader.applied_migrations]
-    return found
-
-
-def _refuse_nothing(ordered: list[Migration], left_out: list[Migration], options: dict[str, Any]) -> None:
-    """Raise WrongArgument where something was asked for, and nothing judged: a build must not be content with that."""
-    apps = sorted({each.app_label for each in left_out} - {OWN})
-    if apps:
-        raise WrongArgument(
-            "no migration was judged",
-            why=f"all {len(left_out)} are of installed packages, which are judged only by their app's name",
-            next_step=f"name an app (lintmigrations {apps[0]}), or run it where the project is a checkout; "
-            f"the apps are {', '.join(apps)}",
-        )
-    changed = migration_files.changed_since(options["since"]) if options["since"] else set()
-    for path in sorted(changed):
-        if path.parent.name == "migrations" and (twin := migration_files.installed_twin(path, ordered)):
-            raise WrongArgument(
-                "no migration was judged",
-                why=f"{_shown(path)} changed, and Python loads {key_of(twin)} from {migration_files.path_of(twin)}",
-                next_step="put the checkout first on Python's path, or run it where no copy is installed",
-            )
+def _judge(asked: Asked, alias: str | None, limits: policy.Policy, ordered: list[Migration]) -> Report:
+    """alias: of the database to ask. ordered: gets every migration there is."""
+    connection = connections[alias] if alias else None
+    loader = MigrationLoader(connection)
+    ordered += history.in_order(loader)
+    selected = selection.select(asked, ordered, loader)
+    keys = {key_of(each) for each in selected.wanted}
+    if connection is None:
+        linted = linting.offline(loader, keys, DEFAULT_DB_ALIAS, limits, together=asked.changed is not None)
+    else:
+        linted = linting.online(loader, keys, connection, limits)
+    return Report(_placed(linted), len(linted.migrations), tuple(_notes(linted, alias, selected)), frozenset(keys))
 
 
 def _placed(linted: Linted) -> tuple[Placed, ...]:
-    files = {key_of(each): migration_files.path_of(each) for each in linted.migrations}
+    migrations = {key_of(each): each for each in linted.migrations}
+    files = {key: migration_files.path_of(each) for key, each in migrations.items()}
     found = []
     for hazard in linted.hazards:
         path = files[hazard.migration]
         line = migration_files.line_of(path, hazard.operation) if path else 1
-        found.append(Placed(hazard, _shown(path) if path else "", line))
+        digest = (
+            ""
+            if hazard.operation is None
+            else operation_digest.of(migrations[hazard.migration].operations[hazard.operation])
+        )
+        found.append(Placed(hazard, _shown(path) if path else "", line, digest))
     return tuple(found)
 
 
@@ -179,7 +143,7 @@ def _shown(path: Path) -> str:
     return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_posix()
 
 
-def _notes(linted: Linted, alias: str | None, left_out: int) -> list[str]:
+def _notes(linted: Linted, alias: str | None, selected: Selection) -> list[str]:
     notes = []
     if alias is None:
         notes.append(
@@ -191,6 +155,27 @@ def _notes(linted: Linted, alias: str | None, left_out: int) -> list[str]:
             f"squawk is not installed, so {linted.unread} SQL statement{'s were' if linted.unread > 1 else ' was'} not "
             "looked into: pip install django-lockgate[lint]"
         )
-    if left_out:
-        notes.append(f"{left_out} migrations of installed packages were left out; name an app to judge its own")
+    if selected.installed:
+        notes.append(
+            f"{len(selected.installed)} migrations of installed packages were left out; name an app to judge its own"
+        )
+    if selected.early:
+        notes.append(f"{len(selected.early)} migrations were left out: {selection.SETTING} says that they are history")
     return notes
+
+
+def _by_baseline(path: Path, report: Report, asked: Asked, *, write: bool) -> Report:
+    """The report, with what the file knows marked. write: it then knows what is there now, and no more."""
+    there = path.exists()
+    if not there and not write:
+        raise WrongArgument(f"there is no {path}", next_step="write it:  --baseline FILE --write-baseline")
+    known: Counter[Known] = baseline.read(path.read_text(encoding="utf-8"), str(path)) if there else Counter()
+    gone = baseline.gone(known, report, whole=asked.whole)
+    if write:
+        now = baseline.of(report)
+        path.write_text(baseline.written(now + baseline.apart(known, report, whole=asked.whole)), encoding="utf-8")
+        notes = [f"{path} is written: {sum((now - known).values())} findings new in it, {len(gone)} gone from it"]
+        known = now
+    else:
+        notes = [f"no more found, and to be taken out of {path} (--write-baseline): {each}" for each in gone]
+    return replace(baseline.marked(known, report), notes=(*report.notes, *notes))
