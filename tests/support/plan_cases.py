@@ -218,6 +218,16 @@ CONSTRAINTS = (
         postgres_operations.ValidateConstraint("Book", "c"),
         before=(postgres_operations.AddConstraintNotValid("Book", check("c", LONG)),),
     ),
+    case(
+        "AlterField, null=False, proven by a check",
+        ops.AlterField("Book", "proven", models.IntegerField()),
+        before=(
+            add("proven", models.IntegerField(null=True, default=1)),
+            postgres_operations.AddConstraintNotValid("Book", check("c", models.Q(proven__isnull=False))),
+            postgres_operations.ValidateConstraint("Book", "c"),
+        ),
+        listed=False,
+    ),
 )
 
 

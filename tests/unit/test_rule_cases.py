@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
-from lockgate.facts.tables import DatabaseFacts
+from lockgate.facts.tables import ConstraintFacts, DatabaseFacts
+from lockgate.planning.prospect import Prospect
 from lockgate.planning.rules.rule import OFFLINE
+from lockgate.planning.rules.shop import given, table
 from tests.support.examples import hazards_of
 
 
@@ -23,6 +25,12 @@ class Case(NamedTuple):
 
 WIDEN = 'migrations.AlterField("order", "number", models.CharField(max_length=40)),'
 PARTIAL = 'models.Index(fields=["placed"], condition=models.Q(total__gt=0), name="order_open")'
+HAS_NOTE = 'models.CheckConstraint(condition=models.Q(note__isnull=False), name="order_has_note")'
+CHECKED = f'migrations.AddConstraint("order", {HAS_NOTE}),\n'
+FILLED = 'migrations.RunSQL("UPDATE shop_order SET note = number WHERE note IS NULL", migrations.RunSQL.noop),\n'
+REQUIRED = 'migrations.AlterField("order", "note", models.TextField()),\n'
+
+
 CASES = [
     Case(
         "widened beside a partial index of other columns",
@@ -106,6 +114,51 @@ CASES = [
         found="LG305",
         quiet="LG308",
     ),
+    Case("NOT NULL after a check of an earlier migration", (CHECKED, FILLED + REQUIRED), quiet="LG206"),
+    Case(
+        "NOT NULL after a check that was added NOT VALID and validated",
+        (
+            f'postgres_operations.AddConstraintNotValid("order", {HAS_NOTE}),',
+            'postgres_operations.ValidateConstraint("order", "order_has_note"),',
+            FILLED + REQUIRED,
+        ),
+        quiet="LG206",
+    ),
+    Case(
+        "NOT NULL after a check that is not validated",
+        (f'postgres_operations.AddConstraintNotValid("order", {HAS_NOTE}),', FILLED + REQUIRED),
+        found="LG206",
+    ),
+    Case(
+        "a check that the next migration of the release validates",
+        (
+            f'postgres_operations.AddConstraintNotValid("order", {HAS_NOTE}),',
+            'postgres_operations.ValidateConstraint("order", "order_has_note"),',
+        ),
+        quiet="LG207",
+    ),
+    Case(
+        "a foreign key that the next migration of the release validates in SQL",
+        (
+            """
+            migrations.RunSQL("ALTER TABLE shop_order ADD CONSTRAINT payer FOREIGN KEY (total) "
+                "REFERENCES shop_customer (id) NOT VALID", migrations.RunSQL.noop),
+            """,
+            'migrations.RunSQL("ALTER TABLE shop_order VALIDATE CONSTRAINT payer", migrations.RunSQL.noop),',
+        ),
+        quiet="LG207",
+    ),
+    Case("NOT NULL after a check of the same migration", (FILLED + CHECKED + REQUIRED,), quiet="LG206"),
+    Case(
+        "NOT NULL after a check that was removed again",
+        (CHECKED, 'migrations.RemoveConstraint("order", "order_has_note"),', FILLED + REQUIRED),
+        found="LG206",
+    ),
+    Case(
+        "NOT NULL after a check that only one of two parts says",
+        (CHECKED.replace("note__isnull=False", "models.Q(note__isnull=False) | models.Q(total=0)"), FILLED + REQUIRED),
+        found="LG206",
+    ),
     Case(
         "text without a limit", ('migrations.AlterField("order", "note", models.CharField(null=True)),',), quiet="LG806"
     ),
@@ -151,6 +204,23 @@ CASES = [
         quiet="LG309",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("definition", "validated", "proven"),
+    [
+        ("CHECK ((note IS NOT NULL))", True, True),
+        ("CHECK ((NOT (note IS NULL)))", True, True),
+        ("CHECK ((note IS NOT NULL))", False, False),
+        ("CHECK (((note IS NOT NULL) OR (total > 0)))", True, False),
+        ("CHECK ((note <> ''::text))", True, False),
+    ],
+)
+def test_a_check_in_the_database_proves_what_it_says(definition: str, *, validated: bool, proven: bool) -> None:
+    check = ConstraintFacts("has_note", "c", ("note",), definition, validated)
+    prospect = Prospect(given(table("shop_order", constraints={"has_note": check})))
+    assert bool(prospect.proofs("shop_order", "note")) is proven
+    assert not prospect.proofs("shop_order", "total")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)

@@ -124,6 +124,7 @@ class _Builder:
         self.operations: list[_Recorded] = []
         self.made: set[tuple[str, str]] = set()
         self.dropped: set[str] = set()
+        self.put_off: set[str] = set()  # constraints that are complete only after the switch
         self.data = ""
         self.rows = KnownRows()
         self.deferred: list[_Deferred] = []
@@ -196,11 +197,21 @@ class _Builder:
     def _choices(self, statements: Iterable[Statement]) -> list[Choice]:
         choices = []
         previous: tuple[Change, ...] = ()
-        for statement in statements:
-            choices.append(Choice(statement, self._rewrite(statement, previous)))
+        for each in statements:
+            statement = each._replace(changes=tuple(map(self._proven, each.changes)))
+            choices.append(Choice(statement, found := self._rewrite(statement, previous)))
             self._remember(statement)
+            if isinstance(found, Rewritten) and any(online.phase is Phase.FINISH for online in found.online):
+                self.put_off.update(change.name for change in statement.changes)
             previous = statement.changes
         return choices
+
+    def _proven(self, change: Change) -> Change:
+        """A NOT NULL with a check that says the same and was validated by then is proven."""
+        if change.kind is not Kind.SET_NOT_NULL:
+            return change
+        proofs = self.prospect.proofs(change.table, change.columns[0]) - self.put_off
+        return change._replace(proven=change.proven or bool(proofs))
 
     def _steps(self, recorded: _Recorded) -> list[Step]:
         steps: list[Step] = []
@@ -243,8 +254,12 @@ class _Builder:
         except Exception as error:  # it may ask the server, or need what the history does not have
             self.editor.discard(deferred)
             return (Unplanned(operation, error).statement,)
-        made = (adjusted(statement, operation, before, self.migration) for statement in self.editor.take())
-        return tuple(made) if is_djangos(operation) else tuple(map(_as_sql, made))
+        recorded = self.editor.take()
+        made = tuple(adjusted(statement, operation, before, self.migration) for statement in recorded)
+        for was, statement in zip(recorded, made, strict=True):
+            for change in statement.changes if statement is not was else ():
+                self.prospect.apply(change)
+        return made if is_djangos(operation) else tuple(map(_as_sql, made))
 
     def _rewrite(self, statement: Statement, previous: tuple[Change, ...]) -> Rewritten | Kept | None:
         if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):

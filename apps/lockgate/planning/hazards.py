@@ -13,7 +13,7 @@ from lockgate.planning import sql_reading, sql_statements
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import ALL, BY_ID, Finding, Rule, Severity, acceptance
 from lockgate.planning.rules.case import Case, HazardSettings
-from lockgate.planning.steps import Kind, MigrationPlan
+from lockgate.planning.steps import Change, Kind, MigrationPlan
 
 
 class Hazard(NamedTuple):
@@ -59,10 +59,10 @@ def find(  # noqa: PLR0913  what a judgement is made of
     new = _new_tables(plans)
     was: dict[str, str] = {}
     found: list[Hazard] = []
-    for plan in plans:
+    for plan, validated in zip(plans, _validated_later(plans), strict=True):
         for change in (change for step in plan.steps for change in step.changes if change.kind is Kind.RENAME_TABLE):
             was[change.name] = was.pop(change.old_name, change.old_name)
-        case = Case(by_key[plan.migration], plan, facts, settings, new, dict(was), plan.migration in fixed)
+        case = Case(by_key[plan.migration], plan, facts, settings, new, dict(was), plan.migration in fixed, validated)
         found += _judged(case, [each for each in sql if each.migration == plan.migration])
     return found
 
@@ -109,11 +109,25 @@ def _new_tables(plans: Iterable[MigrationPlan]) -> frozenset[str]:
     found: set[str] = set()
     for plan in plans:
         found |= plan.new_tables
-        for step in plan.steps:
-            for statement in step.statements:
-                changes = list(statement.changes)
-                if any(change.kind is Kind.RUN_SQL for change in changes):
-                    read = sql_statements.statements(statement.sql)
-                    changes += [change for each in read for change in sql_reading.changes(each)]
-                found.update(change.table for change in changes if change.kind is Kind.CREATE_TABLE)
+        found.update(change.table for change in _changes(plan) if change.kind is Kind.CREATE_TABLE)
     return frozenset(found)
+
+
+def _validated_later(plans: Sequence[MigrationPlan]) -> list[frozenset[str]]:
+    """For each plan, the constraints that a later one of them validates, by name."""
+    found: list[frozenset[str]] = []
+    names: frozenset[str] = frozenset()
+    for plan in reversed(plans):
+        found.append(names)
+        names |= {change.name for change in _changes(plan) if change.kind is Kind.VALIDATE_CONSTRAINT}
+    return found[::-1]
+
+
+def _changes(plan: MigrationPlan) -> Iterator[Change]:
+    """What a plan changes, that of RunSQL as far as it was read."""
+    for step in plan.steps:
+        for statement in step.statements:
+            yield from statement.changes
+            if any(change.kind is Kind.RUN_SQL for change in statement.changes):
+                for each in sql_statements.statements(statement.sql):
+                    yield from sql_reading.changes(each)

@@ -13,6 +13,7 @@ from django.db.migrations.operations import RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+from lockgate.planning import conditions
 from lockgate.planning.steps import Change, Kind, Statement
 
 # What a function of ``pass`` alone is made of.
@@ -106,9 +107,12 @@ def texts_of(given: Any) -> list[str]:
 def adjusted(statement: Statement, operation: Operation, before: ProjectState, migration: Migration) -> Statement:
     """What two operations of django.contrib.postgres write as plain text, said in changes."""
     if isinstance(operation, postgres_operations.AddConstraintNotValid):
-        table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
-        name = operation.constraint.name
-        return statement._replace(changes=(Change(Kind.ADD_CHECK, table, name=name, not_valid=True),))
+        model = before.apps.get_model(migration.app_label, operation.model_name)
+        table = model._meta.db_table
+        constraint = operation.constraint
+        condition = conditions.read(model, constraint)
+        added = Change(Kind.ADD_CHECK, table, condition.columns, constraint.name, not_valid=True)
+        return statement._replace(changes=(added._replace(requires=condition.required),))
     if isinstance(operation, postgres_operations.ValidateConstraint):
         table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
         return statement._replace(changes=(Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name),))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, IndexFacts, TableFacts
+from lockgate.planning import conditions
 from lockgate.planning.names import unquoted
 from lockgate.planning.steps import Change, Kind
 
@@ -20,6 +21,7 @@ class Named(NamedTuple):
     uses: every column that it stands on, by key, inclusion, expression or condition; None where that is not known.
     computed: an index with an expression or a condition. listed: its columns as Django's introspection has them, with
     those of INCLUDE. special: an index that Django does not take for a plain one: another method, storage options.
+    requires: columns that a check says are not NULL. validated: every row satisfies it.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Named(NamedTuple):
     computed: bool = False
     included: tuple[str, ...] = ()
     special: bool = False
+    requires: frozenset[str] = frozenset()
+    validated: bool = True
 
     @property
     def listed(self) -> tuple[str | None, ...]:
@@ -86,6 +90,10 @@ class Prospect:
     def find(self, table: str, name: str) -> Named | None:
         return next((each for each in self.named(table) if each.name == name), None)
 
+    def proofs(self, table: str, column: str) -> set[str]:
+        """Validated checks of a table that say that a column is not NULL: then SET NOT NULL reads no row."""
+        return {each.name for each in self.named(table) if each.validated and column in each.requires}
+
     def constraint_names(  # noqa: PLR0913  Django's own parameters
         self,
         table: str,
@@ -131,6 +139,8 @@ class Prospect:
             self._rename_table(change.old_name, change.name)
         elif change.kind in _KINDS:
             self._named.setdefault(table, []).append(_made(change))
+        elif change.kind is Kind.VALIDATE_CONSTRAINT:
+            self._map(table, lambda each: each._replace(validated=True) if each.name == change.name else each)
         elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
             self._named[table] = [each for each in self.named(table) if each.name != change.name]
         elif change.kind is Kind.RENAME_INDEX:
@@ -164,12 +174,14 @@ def _made(change: Change) -> Named:
     kind = _KINDS[change.kind]
     included, special = change.included if kind == "i" else (), change.special
     made = Named(change.name, kind, columns, change.unique, change.references, uses=uses, computed=computed)
-    return made._replace(included=included, special=special)
+    requires, validated = frozenset(change.requires), not change.not_valid
+    return made._replace(included=included, special=special, requires=requires, validated=validated)
 
 
 def _renamed(each: Named, old: str, new: str) -> Named:
     columns = tuple(new if name == old else name for name in each.columns)
     uses = each.uses and frozenset(new if name == old else name for name in each.uses)
+    each = each._replace(requires=frozenset(new if name == old else name for name in each.requires))
     return each._replace(columns=columns, uses=uses, included=tuple(new if n == old else n for n in each.included))
 
 
@@ -183,7 +195,9 @@ def _constraint(found: ConstraintFacts, index: IndexFacts | None) -> Named:
     uses = frozenset((*found.columns, *(index.uses if index else ())))
     computed = index is not None and index.computed
     references = found.references or ""
-    return Named(found.name, found.kind, found.columns, found.kind in "up", references, uses=uses, computed=computed)
+    made = Named(found.name, found.kind, found.columns, found.kind in "up", references, uses=uses, computed=computed)
+    required = frozenset(column for column in found.columns if conditions.requires(column, found.definition))
+    return made._replace(requires=required, validated=found.validated)
 
 
 def _index(index: IndexFacts) -> Named:

@@ -135,7 +135,7 @@ class Change(NamedTuple):
     read: code that was read, and leaves the schema alone.
     special: an index of another method than btree, or with storage options.
     conditioned: the columns that a partial index's condition is about; none where that is not known.
-    collated: a type change that brings another collation.
+    collated: a type change that brings another collation. requires: columns that a check says are not NULL.
     """
 
     kind: Kind
@@ -168,6 +168,7 @@ class Change(NamedTuple):
     special: bool = False
     conditioned: tuple[str, ...] = ()
     collated: bool = False
+    requires: tuple[str, ...] = ()
 
     @property
     def uses(self) -> tuple[str, ...]:

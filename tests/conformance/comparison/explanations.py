@@ -10,16 +10,11 @@ OF: dict[str, str] = {
         "can know."
     ),
     "AddConstraintNotValid, then ValidateConstraint": (
-        "LG207 looks for the validation in the same migration, and does not see it in the next one of the release. "
-        "LG807 asks about the serving release."
+        "LG807 asks whether the serving release may write what the constraint forbids, which no tool can know."
     ),
-    "FOREIGN KEY NOT VALID by hand, then VALIDATE": "As the case before it in this list: LG207 and LG807.",
+    "FOREIGN KEY NOT VALID by hand, then VALIDATE": "As the case before it in this list: LG807.",
     "RemoveConstraint, check": "No rule. Dropped NOT NULL is reported (LG811), a dropped check is not.",
-    "null=False, proven by a validated check": (
-        "In place, LG206 does not see that an earlier migration of the release has validated the proof: it knows "
-        "validated constraints from the database alone. LG207 and LG807 as above. Online, a second check is added and "
-        "validated."
-    ),
+    "null=False, proven by a validated check": ("LG807 as above, of the check; NOT NULL itself is known to be proven."),
     "lock_timeout beside an AddField": (
         "LG705 is about Lockgate's own timeouts, which a SET of the migration's own gets in the way of. As stock "
         "Django runs it, the statement is good advice."

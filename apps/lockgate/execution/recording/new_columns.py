@@ -15,8 +15,8 @@ from django.db.backends.utils import strip_quotes
 from django.db.models import Model, Value
 from django.utils import timezone
 
-from lockgate.execution.recording.conditions import writes_its_own_sql
 from lockgate.planning import callable_defaults, names
+from lockgate.planning.conditions import writes_its_own_sql
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 

@@ -27,10 +27,10 @@ from psycopg.types import TypeInfo
 from psycopg.types.hstore import register_hstore
 
 from lockgate.errors import LockgateError
-from lockgate.execution.recording import conditions
 from lockgate.execution.recording.new_columns import NewColumns
 from lockgate.execution.recording.questions import Question
-from lockgate.planning import names, type_changes
+from lockgate.planning import conditions, names, type_changes
+from lockgate.planning.conditions import UNKNOWN, Condition
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
@@ -96,7 +96,7 @@ class _Recording(NewColumns):
         self._announced: list[Change] = []
         self._fragments: list[tuple[str, Change]] = []
         self._altered = ""  # the column whose field is being altered
-        self._conditions: dict[tuple[str, str], tuple[str, ...]] = {}  # by table and name, the columns they are about
+        self._conditions: dict[tuple[str, str], Condition] = {}  # by table and name of what has them
         self._aside: list[str] | None = None  # what is only being made up, in place of being recorded
         self._column: tuple[type[Model], Any] | None = None  # the one that is being added
         self._without_identity: set[tuple[str, str]] = set()
@@ -182,7 +182,7 @@ class _Recording(NewColumns):
                 name,
                 unique=template == self._t("sql_create_unique_index"),
                 partial=bool(str(parts.get("condition", ""))),
-                conditioned=self._conditions.get((table, name), ()),
+                conditioned=self._conditions.get((table, name), UNKNOWN).columns,
                 expression=isinstance(listed, Expressions),
                 included=_included(parts),
                 nulls_equal=_nulls_equal(parts),
@@ -212,8 +212,10 @@ class _Recording(NewColumns):
         }
         kind = made.get(template, Kind.OTHER)
         if kind is Kind.ADD_CHECK:
-            known = self._conditions.get((found.table, found.name), ())
-            return found._replace(kind=kind, columns=(self._altered,) if self._altered else known)
+            known = self._conditions.get((found.table, found.name), UNKNOWN)
+            return found._replace(
+                kind=kind, columns=(self._altered,) if self._altered else known.columns, requires=known.required
+            )
         return found._replace(kind=kind, unique=kind is Kind.ADD_UNIQUE, nulls_equal=_nulls_equal(parts))
 
     def _of_known(self, dropped: Change) -> Change:
@@ -315,10 +317,11 @@ class _Recording(NewColumns):
         self._announced.append(Change(Kind.CREATE_TABLE, table))
         for field in model._meta.local_concrete_fields:
             self._announced += self._inline_constraints(table, field)
-        for name, columns in conditions.of_model(model).items():
-            self._conditions[table, name] = columns
-        checks = (each.name for each in model._meta.constraints if isinstance(each, CheckConstraint))
-        self._announced += [Change(Kind.ADD_CHECK, table, self._conditions[table, name], name) for name in checks]
+        for each in (*model._meta.indexes, *model._meta.constraints):
+            self._conditions[table, each.name] = found = conditions.read(model, each)
+            if isinstance(each, CheckConstraint):
+                check = Change(Kind.ADD_CHECK, table, found.columns, each.name, requires=found.required)
+                self._announced.append(check)
         super().create_model(model)  # type: ignore[misc]
 
     def delete_model(self, model: type[Model]) -> None:
@@ -350,11 +353,11 @@ class _Recording(NewColumns):
         super().alter_db_table_comment(model, old, new)  # type: ignore[misc]
 
     def add_constraint(self, model: type[Model], constraint: Any) -> None:
-        self._conditions[model._meta.db_table, constraint.name] = conditions.columns(model, constraint)
+        self._conditions[model._meta.db_table, constraint.name] = conditions.read(model, constraint)
         super().add_constraint(model, constraint)  # type: ignore[misc]
 
     def add_index(self, model: type[Model], index: Any, *args: Any, **kwargs: Any) -> None:
-        self._conditions[model._meta.db_table, index.name] = conditions.columns(model, index)
+        self._conditions[model._meta.db_table, index.name] = conditions.read(model, index)
         super().add_index(model, index, *args, **kwargs)  # type: ignore[misc]
 
     def remove_field(self, model: type[Model], field: Any) -> None:

@@ -33,6 +33,7 @@ class Case:
     """One migration as rules see it.
 
     was: today's names of tables that this plan renames. fixed: it is applied or built upon, and can be changed no more.
+    validated: constraints that a later migration of the same release validates.
     """
 
     migration: Migration
@@ -42,6 +43,7 @@ class Case:
     new_tables: frozenset[str] = frozenset()
     was: dict[str, str] = field(default_factory=dict)
     fixed: bool = False
+    validated: frozenset[str] = frozenset()
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

@@ -95,6 +95,8 @@ def new_rule(case: Case) -> Iterator[Finding]:
     kinds = (Kind.ADD_CHECK, Kind.ADD_UNIQUE, Kind.ADD_FOREIGN_KEY, Kind.ADD_EXCLUSION, Kind.SET_NOT_NULL)
     seen = set()
     for step, change in case.changes(*kinds):
+        if change.kind is Kind.SET_NOT_NULL and change.proven and step.rewrite != "set not null":
+            continue  # a check has said so before
         old = not change.columns or not all((change.table, column) in added for column in change.columns)
         if old and (step.operation, change.table) not in seen and (change.name not in _made_again(case)):
             seen.add((step.operation, change.table))

@@ -197,7 +197,8 @@ def not_null_in_place(case: Case) -> Iterator[Finding]:
     "LG207",
     "constraint-never-validated",
     WARNING,
-    condition="A constraint is added NOT VALID by hand, and nothing in the migration validates it.",
+    condition="A constraint is added NOT VALID by hand, and nothing in the migration, or in a later one of the "
+    "release, validates it.",
     effect="Rows from before may violate it for ever: the planner does not use it, and code that trusts it is wrong.",
     remedy="Add the constraint with AddConstraint, which Lockgate validates; or validate it in the next migration, and "
     "accept this hazard by naming that.",
@@ -213,7 +214,7 @@ def not_null_in_place(case: Case) -> Iterator[Finding]:
     """,
 )
 def never_validated(case: Case) -> Iterator[Finding]:
-    validated = {change.name for _, change in case.changes(Kind.VALIDATE_CONSTRAINT)}
+    validated = {change.name for _, change in case.changes(Kind.VALIDATE_CONSTRAINT)} | case.validated
     for step, change in case.changes(Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY):
         if change.not_valid and change.name not in validated and not step.rewrite:
             what = f"constraint {_named(change)}of {case.described(change.table)} is added NOT VALID and stays so"
