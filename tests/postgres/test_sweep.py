@@ -1,7 +1,7 @@
 """A runner is killed, its session ended, or the server restarted, at a statement; the next run finishes the work.
 
-``make test`` takes some points of every case by chance and prints the seed; ``make sweep`` (LOCKGATE_SWEEP=whole) takes
-all, and keeps what it found, so that it can be ended and taken up again.
+``make test`` takes some points of every case by chance and prints the seed; ``make sweep`` takes those that leave
+something else (LOCKGATE_SWEEP=states) or all (whole), and keeps what it found: ended half-way, it is taken up again.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import sweep, sweep_record, sweep_report
-from tests.support.sweep import Action, Point, Sweep
+from tests.support.sweep import Action, Sweep
 from tests.support.sweep_cases import CASES, Case
 from tests.support.sweep_record import Record
+from tests.support.sweep_states import EXTENT, Extent, Point
 from tests.support.sweep_wire import Moment
 
 pytestmark = [pytest.mark.sweep, pytest.mark.timeout(3000)]
 
-WHOLE = os.environ.get("LOCKGATE_SWEEP") == "whole"
+SAMPLED = EXTENT is Extent.SAMPLE
 # Parallel workers must choose alike, so where there are some their run's name is the seed.
 BY_CHANCE = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")[:8] or str(random.SystemRandom().randrange(10**6))
-SEED = os.environ.get("LOCKGATE_SEED") or (sweep_report.WHOLE if WHOLE else BY_CHANCE)
+SEED = os.environ.get("LOCKGATE_SEED") or (BY_CHANCE if SAMPLED else sweep_report.WHOLE)
 # In a sample every case is killed once, and each of the other things is done to a few. A restart takes longest.
 CASES_OF = {Action.KILL: len(CASES), Action.TWICE: 8, Action.TERMINATE: 8, Action.RESTART: 3}
 CHOSEN = [
     (action, case)
     for action in Action
-    for case in (CASES if WHOLE else random.Random(f"{SEED} {action}").sample(CASES, CASES_OF[action]))
+    for case in (random.Random(f"{SEED} {action}").sample(CASES, CASES_OF[action]) if SAMPLED else CASES)
 ]
 
 
@@ -41,13 +42,13 @@ def swept() -> Iterator[Sweep]:
 
 @pytest.fixture(scope="module")
 def record() -> Record:
-    return sweep_record.of_these_sources() if WHOLE else Record(None)
+    return Record(None) if SAMPLED else sweep_record.of_these_sources()
 
 
 @pytest.mark.parametrize(("action", "case"), CHOSEN, ids=str)
 def test_the_next_run_ends_as_an_undisturbed_one(swept: Sweep, record: Record, action: Action, case: Case) -> None:
     print(f"LOCKGATE_SEED={SEED}")
-    points = swept.points(action, case, SEED, 0 if WHOLE else 1)
+    points = swept.points(action, case, SEED, int(SAMPLED), states=EXTENT is Extent.STATES)
     findings = sweep_report.sweep(swept, action, case, points, record)
     bad = [str(each) for each in findings if each.problem]
     assert not bad, "\n".join([f"{len(bad)} of {len(findings)} failed", *bad[:5]])

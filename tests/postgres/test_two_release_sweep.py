@@ -1,7 +1,7 @@
 """A new release is killed at every statement; an old one starts in between, or was waiting; the new one runs again.
 
-``make test`` takes one point of every turn by chance and prints the seed; ``make sweep`` (LOCKGATE_SWEEP=whole) takes
-all, in each of the old release's three ways.
+``make test`` takes one point of every turn by chance and prints the seed; ``make sweep`` takes those that leave
+something else (LOCKGATE_SWEEP=states) or all (whole), in each of the old release's three ways.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.postgres.test_sweep import SEED, WHOLE
+from tests.postgres.test_sweep import SAMPLED, SEED
 from tests.support import two_releases
+from tests.support.sweep_states import EXTENT, Extent
 from tests.support.two_releases import TURNS, Old, Releases, Turn
 
 pytestmark = [pytest.mark.sweep, pytest.mark.timeout(3000)]
 
 # Points of each turn where not all are taken; more of them between a sample and the whole.
-POINTS = int(os.environ.get("LOCKGATE_SWEEP_POINTS", "0" if WHOLE else "1"))
+POINTS = int(os.environ.get("LOCKGATE_SWEEP_POINTS", "1" if SAMPLED else "0"))
 # In a sample, the old release does one of its things to each turn.
 CHOSEN = [
     (turn, old)
@@ -38,7 +39,7 @@ def between() -> Iterator[Releases]:
 def test_an_old_release_starts_and_touches_nothing_and_the_new_one_ends_rightly(
     between: Releases, turn: Turn, old: Old
 ) -> None:
-    points = between.points(turn, SEED, POINTS)
+    points = between.points(turn, old, SEED, POINTS, states=EXTENT is Extent.STATES)
     print(f"LOCKGATE_SEED={SEED}, {len(points)} points")
     found = {point: between.disturb(turn, old, point) for point in points}
     statements = between.account(turn).statements

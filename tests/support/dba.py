@@ -18,12 +18,13 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tests.support import sweep
+from tests.support import sweep, sweep_states
 from tests.support.processes import until
 from tests.support.sites import Result
-from tests.support.sweep import Point, Sweep
+from tests.support.sweep import Sweep
 from tests.support.sweep_bench import Bench
 from tests.support.sweep_cases import CASES, COUNTED, Case
+from tests.support.sweep_states import Point
 from tests.support.sweep_wire import Moment, Watch
 
 MINE = "_of_the_dba"
@@ -148,10 +149,16 @@ class Attack:
     def bench(self) -> Bench:
         return self.swept.bench
 
-    def points(self, case: Case, seed: object, sample: int = 0) -> list[Point]:
-        """Before each statement of the run, and during what builds or drops; or so many of them by chance."""
-        statements = self.swept.undisturbed(case).statements
+    def points(self, case: Case, seed: object, sample: int = 0, *, states: bool = False) -> list[Point]:
+        """Before each statement of the run, and during what builds or drops; or so many of them by chance. states: one
+        of those that leave the same.
+        """
+        undisturbed = self.swept.undisturbed(case)
+        statements = undisturbed.statements
         found = [Point(at, Moment.BEFORE) for at in range(len(statements))]
+        if states:
+            same = [[each for each in points if each in found] for points in sweep_states.classes(undisturbed.seen)]
+            found = [points[0] for points in same if points]
         slow = [at for at, text in enumerate(statements) if "CONCURRENTLY" in text]
         found += [Point(at, Moment.DURING) for at in slow]
         return random.Random(f"{seed} {case}").sample(found, min(sample, len(found))) if sample else found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import os
 import random
 import shutil
@@ -16,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
-from tests.support import servers, sweep_bench
+from tests.support import servers, sweep_bench, sweep_states
 from tests.support.sites import Result
 from tests.support.sweep_bench import HUNG, Bench
-from tests.support.sweep_cases import Case
+from tests.support.sweep_cases import CASES, Case
 from tests.support.sweep_ends import End
+from tests.support.sweep_states import Point
 from tests.support.sweep_wire import Moment, Watch
 
 # A cluster of some databases takes 80 MB, and its log as much as it may: enough for several workers' of both.
@@ -48,17 +50,6 @@ MOMENTS = {
 
 
 @dataclass(frozen=True)
-class Point:
-    """An instant of a run: its statement ``at`` (from 0), before, during or after."""
-
-    at: int
-    moment: Moment
-
-    def __str__(self) -> str:
-        return f"{self.moment} statement {self.at}"
-
-
-@dataclass(frozen=True)
 class Finding:
     """What came of one disturbance, or of two in turn. statements: that were under way, none where none was reached.
 
@@ -78,12 +69,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """contracted: it differs from stock Django's end until contract steps have run. adjoining: see ``Watch``."""
+    """contracted: it differs from stock Django's end until contract steps have run. The others: see ``Watch``."""
 
     statements: tuple[str, ...]
     adjoining: tuple[bool, ...]
+    seen: tuple[tuple[str, ...], ...]
     end: End
     contracted: bool
+
+    @functools.cached_property
+    def shapes(self) -> list[tuple[str, str]]:
+        return sweep_states.shapes(self.statements)
 
     def repeats(self, point: Point) -> bool:
         """Whether a kill there is the next statement's kill before it: nothing happens in between that outlives it."""
@@ -103,31 +99,52 @@ class Sweep:
     def undisturbed(self, case: Case) -> Undisturbed:
         """What a run does that nobody disturbs, which must be a good one."""
         if case not in self._undisturbed:
-            watch = Watch()
             with self.start(case) as database:
-                result = self.bench.run(self.runner, database, case, watch=watch)
+                result, watch = self.bench.watched(self.runner, database, case)
                 assert result.code == 0, f"{case}\n{result.text}"
                 end = self.bench.end(database).without_sequences()
                 contracted = bool(end.differences(self.bench.expected(case).without_sequences()))
                 problem = self.contract(case, database) if contracted else ""
                 assert not problem, f"{case}: {problem}"
-            self._undisturbed[case] = Undisturbed(tuple(watch.statements), tuple(watch.adjoining), end, contracted)
+            told = map(tuple, (watch.statements, watch.adjoining, watch.seen))
+            self._undisturbed[case] = Undisturbed(*told, end, contracted)
         return self._undisturbed[case]
 
-    def points(self, action: Action, case: Case, seed: object, sample: int = 0) -> list[tuple[Point, ...]]:
+    def points(
+        self, action: Action, case: Case, seed: object, sample: int = 0, *, states: bool = False
+    ) -> list[tuple[Point, ...]]:
         """Every point of a case's run, or so many by chance; for two kills, each statement of the first with one of the
-        second. Two names of one kill are one point.
+        second. Two names of one kill are one point. states: only those that leave something else.
         """
         chance = random.Random(f"{seed} {action} {case}")
-        undisturbed = self.undisturbed(case)
-        count = len(undisturbed.statements)
-        found = [(Point(at, moment),) for at in range(count) for moment in MOMENTS[action]]
-        if action is Action.KILL:
-            found = [(point,) for (point,) in found if not undisturbed.repeats(point)]
+        count = len(self.undisturbed(case).statements)
+        every = [Point(at, moment) for at in range(count) for moment in MOMENTS[action]]
         if action is Action.TWICE:
-            firsts = [(Point(at, chance.choice(MOMENTS[action])),) for at in range(count)]
-            found = [(*first, *then) for first, then in zip(firsts, chance.sample(found, count), strict=True)]
+            one_each = [Point(at, chance.choice(MOMENTS[action])) for at in range(count)]
+            firsts = self._states(action, case) if states else one_each
+            found = [(first, then) for first, then in zip(firsts, chance.sample(every, len(firsts)), strict=True)]
+        else:
+            chosen = self._states(action, case) if states else every
+            repeats = self.undisturbed(case).repeats
+            found = [(each,) for each in chosen if action is not Action.KILL or not repeats(each)]
         return chance.sample(found, min(sample, len(found))) if sample else found
+
+    def _states(self, action: Action, case: Case) -> list[Point]:
+        """The first and the last of the points that leave the same. A runner that lives on is not the same at each of
+        them: then also those where no case before this one has brought it.
+        """
+        undisturbed = self.undisturbed(case)
+        lives = action in (Action.TERMINATE, Action.RESTART)
+        found = [
+            [each for each in points if each.moment in MOMENTS[action] and (lives or not undisturbed.repeats(each))]
+            for points in sweep_states.classes(undisturbed.seen)
+        ]
+        chosen = sweep_states.ends(found)
+        if lives:
+            met = {shape for each in CASES[: CASES.index(case)] for shape in self.undisturbed(each).shapes}
+            new = [at for at, shape in enumerate(undisturbed.shapes) if shape not in met]
+            chosen += [Point(at, moment) for at in new for moment in MOMENTS[action]]
+        return list(dict.fromkeys(chosen))
 
     def disturb(self, action: Action, case: Case, points: Sequence[Point]) -> Finding:
         """One run disturbed at each point, and then one that nobody disturbs."""

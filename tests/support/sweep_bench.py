@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.support import databases, sweep_ends, sweep_forks, sweep_project, sweep_wire
+from tests.support import databases, sweep_ends, sweep_forks, sweep_project, sweep_states, sweep_wire
 from tests.support.processes import until
 from tests.support.servers import Cluster
 from tests.support.sites import Result
@@ -111,6 +111,15 @@ class Bench:
             ended.set()
         hung = result.code == -signal.SIGKILL and time.monotonic() - began >= PATIENCE
         return Result(HUNG, result.out, f"{result.err}\nhung for {PATIENCE:g} s") if hung else result
+
+    def watched(self, runner: str, database: str, case: Case | None, *arguments: str) -> tuple[Result, Watch]:
+        """A run that nobody disturbs, and at each of its statements, and in the end, what is committed then."""
+        with self.admin() as admin:
+            watch = Watch(look=sweep_states.looking(admin))
+            result = self.run(runner, database, case, *arguments, watch=watch)
+            assert watch.look
+            watch.seen.append((*watch.look(), ""))
+        return result, watch
 
     def terminate(self, backend: int) -> None:
         """End a backend, and wait until it is gone."""

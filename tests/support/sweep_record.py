@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.support import sweep_sources
 from tests.support.sites import ROOT
-from tests.support.sweep import Action, Finding, Point
+from tests.support.sweep import Action, Finding
+from tests.support.sweep_states import Point
 from tests.support.sweep_wire import Moment
 
 Key = tuple[str, str, str, tuple[Point, ...]]

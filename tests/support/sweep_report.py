@@ -17,9 +17,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tests.support import sweep_record
-from tests.support.sweep import Action, Finding, Point, Sweep, own_bench
+from tests.support.sweep import Action, Finding, Sweep, own_bench
 from tests.support.sweep_cases import CASES, Case
 from tests.support.sweep_record import Record
+from tests.support.sweep_states import Point
 
 WHOLE = "whole"  # the seed of a whole sweep, so that one that is taken up again has the same points
 WIDTH = 240  # characters of a finding: statements can be long

@@ -48,6 +48,9 @@ class Watch:
 
     adjoining: of each statement, whether it was the very next thing that the client sent, on any connection, once the
     one before it was answered. The server cannot tell a client that is killed before it from one killed after that.
+
+    look: asked as each statement comes, before the server has it. seen: its answers, each with a last part that is
+    empty, or tells it from all others: then something was under way, and a moment later the answer might be another.
     """
 
     at: int | None = None
@@ -55,19 +58,31 @@ class Watch:
     strike: Callable[[int], object] | None = None
     statements: list[str] = field(default_factory=list)
     adjoining: list[bool] = field(default_factory=list)
+    look: Callable[[], tuple[str, ...]] | None = None
+    seen: list[tuple[str, ...]] = field(default_factory=list)
     struck: bool = False  # the statement came
     _latest: object = None  # the connection that sent the latest message, where that was a statement
+    _busy: set[object] = field(default_factory=set)  # the connections whose statements are not answered
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def passes(self, statement: str, connection: object, *, answered: bool) -> bool:
         """Count a statement; whether it is not the one. answered: all that this connection sent before it."""
         with self._lock:
+            if self.look:
+                alone = answered and not self._busy
+                self.seen.append((*self.look(), "" if alone else str(len(self.statements))))
+            self._busy.add(connection)
             self.statements.append(statement)
             self.adjoining.append(answered and self._latest is connection)
             self._latest = connection
             found = not self.struck and self.at == len(self.statements) - 1
             self.struck |= found
             return not found
+
+    def answered(self, connection: object) -> None:
+        """All that a connection sent is answered, or it has ended."""
+        with self._lock:
+            self._busy.discard(connection)
 
     def started(self, start: Callable[[], Process], strike: Callable[[Process, int], object]) -> Process:
         """Start a process to be struck, with its backend's pid: that may be before ``start`` is over."""
@@ -175,6 +190,7 @@ class _Session:
         try:
             self._pass_on()
         finally:
+            self.watch.answered(self)
             self.watch.interrupted()
 
     def _pass_on(self) -> None:
@@ -186,6 +202,8 @@ class _Session:
                     if kind == KEY_DATA:
                         self.backend = struct.unpack("!i", message[5:9])[0]
                     self._answered = kind == READY
+                    if self._answered:
+                        self.watch.answered(self)
                 self.client.sendall(data)
                 if not data:
                     return

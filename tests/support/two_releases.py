@@ -17,14 +17,15 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.support import sweep, sweep_forks, sweep_functions, sweep_project
+from tests.support import sweep, sweep_forks, sweep_functions, sweep_project, sweep_states
 from tests.support.processes import until
 from tests.support.sites import Result
-from tests.support.sweep import Point, Sweep
+from tests.support.sweep import Sweep
 from tests.support.sweep_bench import OWNER, Bench
 from tests.support.sweep_cases import CASES, COUNTED, Case
 from tests.support.sweep_ends import End
 from tests.support.sweep_forks import Forks
+from tests.support.sweep_states import Point
 from tests.support.sweep_wire import Moment, Watch
 
 FORWARDS, BACKWARDS = ("migrate", "--noinput"), ("migrate", "library", "0001", "--noinput")
@@ -118,9 +119,10 @@ PHASES = {FORWARDS: "switch", BACKWARDS: "backwards"}
 
 @dataclass(frozen=True)
 class Account:
-    """What a turn's runs do that nobody disturbs. statements: of the one that is killed otherwise."""
+    """What a turn's runs do that nobody disturbs. statements, seen: of the one that is killed otherwise."""
 
     statements: tuple[str, ...]
+    seen: tuple[tuple[str, ...], ...]
     end: End
     contracted: End
 
@@ -139,17 +141,22 @@ class Releases:
     def bench(self) -> Bench:
         return self.swept.bench
 
-    def points(self, turn: Turn, seed: object, sample: int = 0) -> list[Point]:
-        """Every point of the run that is killed, or so many by chance."""
-        found = [Point(at, moment) for at in range(len(self.account(turn).statements)) for moment in Moment]
+    def points(self, turn: Turn, old: Old, seed: object, sample: int = 0, *, states: bool = False) -> list[Point]:
+        """Every point of the run that is killed, or so many by chance. states: the first and the last of those that
+        leave the same; whoever waits at the kill has also met what the killed run held.
+        """
+        account = self.account(turn)
+        found = [Point(at, moment) for at in range(len(account.statements)) for moment in Moment]
+        if states:
+            found = sweep_states.ends(sweep_states.classes(account.seen, held=old is Old.WAITS))
         return random.Random(f"{seed} {turn}").sample(found, min(sample, len(found))) if sample else found
 
     def account(self, turn: Turn) -> Account:
         """What is found out once of a turn, and that it ends as stock Django does."""
         if turn not in self._accounts:
-            watch = Watch()
             with self.start(turn) as database:
-                self._succeeds(turn, database, turn.killed, watch)
+                result, watch = self.bench.watched("lockgate", database, turn.case, *turn.killed)
+                assert result.code == 0, f"{turn}\n{result.text}"
                 if turn.then != turn.killed:
                     self._succeeds(turn, database, turn.then)
                 end = self._end(database)
@@ -158,7 +165,7 @@ class Releases:
                 contracted = self._end(database)
             problem = contracted.differences(self._stock(turn))
             assert not problem, f"{turn}, undisturbed, ends elsewhere than stock Django: {'; '.join(problem[:6])}"
-            self._accounts[turn] = Account(tuple(watch.statements), end, contracted)
+            self._accounts[turn] = Account(tuple(watch.statements), tuple(watch.seen), end, contracted)
         return self._accounts[turn]
 
     def disturb(self, turn: Turn, old: Old, point: Point) -> str:
@@ -226,8 +233,8 @@ class Releases:
                 tally += count - (done if turn.killed == FORWARDS else 0)
         return tally
 
-    def _succeeds(self, turn: Turn, database: str, arguments: Sequence[str], watch: Watch | None = None) -> None:
-        result = self.bench.run("lockgate", database, turn.case, *arguments, watch=watch)
+    def _succeeds(self, turn: Turn, database: str, arguments: Sequence[str]) -> None:
+        result = self.bench.run("lockgate", database, turn.case, *arguments)
         assert result.code == 0, f"{turn}: {' '.join(arguments)}\n{result.text}"
 
     # Where it ends
