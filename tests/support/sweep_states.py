@@ -68,18 +68,28 @@ def looking(connection: psycopg.Connection[Any]) -> Callable[[], tuple[str, ...]
 
 
 def classes(seen: Sequence[tuple[str, ...]], *, held: bool = False) -> list[list[Point]]:
-    """All points of a run, those together that leave the same, in the order of the run.
+    """The points of a run, those together that leave the same, in the order of the run.
 
     seen: what ``Watch`` has seen before each statement, and in the end. held: what is held must be the same too. During
-    a statement that changes it, it is the one or the other, or something between: a class of its own.
+    a statement that changes it, it is the one or the other: a point of no class. Only where several transactions end
+    within one statement, as in what is CONCURRENTLY, may something between them be left: a class of its own.
     """
     told = [(committed, holds if held else "", busy) for committed, holds, busy in seen]
     found: dict[Hashable, list[Point]] = {}
     for at, (before, after) in enumerate(itertools.pairwise(told)):
-        during = before if before == after else at
-        for moment, state in ((Moment.BEFORE, before), (Moment.DURING, during), (Moment.AFTER, after)):
-            found.setdefault(state, []).append(Point(at, moment))
+        found.setdefault(before, []).append(Point(at, Moment.BEFORE))
+        if before == after:
+            found[before].append(Point(at, Moment.DURING))
+        elif before[2] or after[2] or _ended(before[0], after[0]) > 1:
+            found[at] = [Point(at, Moment.DURING)]
+        found.setdefault(after, []).append(Point(at, Moment.AFTER))
     return list(found.values())
+
+
+def _ended(before: str, after: str) -> int:
+    """How many transactions have come to their end between two snapshots, subtransactions among them."""
+    began, ran = (len(each.split(":")[2].split(",")) if each.split(":")[2] else 0 for each in (before, after))
+    return int(after.split(":")[1]) - int(before.split(":")[1]) - ran + began
 
 
 def ends(found: Iterable[Sequence[Point]]) -> list[Point]:
