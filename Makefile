@@ -70,11 +70,15 @@ conformance: $(VENV)/installed  ## Django's own tests and real projects' histori
 	    python -m tests.conformance.$$part || failed=1; \
 	done; exit $$failed
 
-sweep: $(VENV)/installed  ## races, and kills at every statement, whole (two hours; goes on where it was ended)
+# states: of all kills that leave the same the first and the last; whole: every one.
+SWEEP ?= states
+
+sweep: export LOCKGATE_SWEEP := $(SWEEP)
+sweep: $(VENV)/installed  ## races, and kills wherever they leave something else (an hour; SWEEP=whole: at every statement, hours)
 	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_races.py -m sweep -n 0
 	python -m tests.support.sweep_report --outlook --workers $(WORKERS)
-	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_sweep.py -m sweep -n $(WORKERS)
-	LOCKGATE_SWEEP=whole python -m pytest tests/postgres/test_two_release_sweep.py tests/postgres/test_dba_sweep.py -m sweep -n $(WORKERS)
+	python -m pytest tests/postgres/test_sweep.py tests/postgres/test_sweep_states.py -m sweep -n $(WORKERS)
+	python -m pytest tests/postgres/test_two_release_sweep.py tests/postgres/test_dba_sweep.py -m sweep -n $(WORKERS)
 	python -m tests.support.sweep_report --runner stock --whole --show 1
 
 bench: $(VENV)/installed  ## starts, histories and test databases beside stock Django and peers (20 minutes; BENCH=--quick)

@@ -94,6 +94,7 @@ THINGS = """
 """
 APPLIED = "SELECT name FROM django_migrations WHERE app = 'library' ORDER BY 1"
 OPEN = "SELECT phase FROM lockgate_step WHERE state NOT IN ('done', 'undone', 'obsolete')"  # contract steps too
+FINISHED = "SELECT target FROM lockgate_step WHERE phase = 'finish'"
 # Another thing, of a name and on a table that are given; the columns are the start's.
 ANOTHER = {
     "index": 'CREATE INDEX "{name}" ON {table} (id DESC, id)',
@@ -178,7 +179,7 @@ class Attack:
                 return
             known.add(state)
             for act in acts(self._starts[case], self._things(killed), self._ends[case]):
-                if act.thing.kind != "default" and self._only_contract_is_left(case, killed):
+                if not self._is_at_work(case, killed, act):
                     continue  # as on any later day
                 if act.deed is Deed.RENAME_TABLE and not state[0]:
                     continue  # no run has begun anything: what Django says of such a table is all there is to say
@@ -192,11 +193,22 @@ class Attack:
             unfinished = connection.execute(OPEN).fetchone()
         return applied == 1 + len(case.pending) and unfinished is None
 
-    def _only_contract_is_left(self, case: Case, database: str) -> bool:
+    def _is_at_work(self, case: Case, database: str, act: Act) -> bool:
+        """Whether a run has still to do with a thing: once every migration counts, that is what their steps finish, and
+        until it is there, the columns that it is for; and where only contract steps are left, defaults.
+        """
         with self._connect(database) as connection:
             applied = len(connection.execute(APPLIED).fetchall())
             phases = {phase for (phase,) in connection.execute(OPEN).fetchall()}
-        return applied == 1 + len(case.pending) and phases <= {"contract"}
+            finished = {name for (name,) in connection.execute(FINISHED).fetchall()}
+        if act.thing.kind == "default" or applied < 1 + len(case.pending):
+            return True
+        if phases <= {"contract"} or act.deed is Deed.RENAME_TABLE:
+            return not phases <= {"contract"}
+        if act.thing.kind == "column":
+            now, end = self._things(database), self._ends[case]
+            return any(place[2] in finished and now.get(place) != end.get(place) for place in now | end)
+        return act.thing.name in finished
 
     def _one(self, case: Case, database: str, act: Act) -> Outcome:
         try:
@@ -317,7 +329,7 @@ def acts(start: Things, now: Things, end: Things) -> Iterator[Act]:
     to_come = [each for place, each in end.items() if place not in now]
     to_go = [each for place, each in now.items() if place not in end and place in start]
     for thing in [each for each in made if each.kind != "column" or each.place not in start] + to_go:
-        yield _drop(thing)
+        yield _drop(thing, now)
         if thing.kind in RENAMES:
             yield _rename(thing)
         if thing.kind != "column":
@@ -335,8 +347,15 @@ def acts(start: Things, now: Things, end: Things) -> Iterator[Act]:
         yield Act(Deed.RENAME_TABLE, there, (f"ALTER TABLE {table} RENAME TO {to}",), (back,))
 
 
-def _drop(thing: Thing) -> Act:
-    return Act(Deed.DROP, thing, (_sql(DROPS, thing),), (_making(thing),))
+def _drop(thing: Thing, now: Things) -> Act:
+    """With a column go its constraints, and are to be brought back."""
+    lost = [
+        each
+        for each in now.values()
+        if (thing.kind, each.kind, each.table) == ("column", "constraint", thing.table)
+        and re.search(rf"\b{re.escape(thing.name)}\b", each.definition)
+    ]
+    return Act(Deed.DROP, thing, (_sql(DROPS, thing),), (_making(thing), *map(_making, lost)))
 
 
 def _rename(thing: Thing) -> Act:

@@ -1,9 +1,9 @@
 """The sweep as tables.
 
 ``python -m tests.support.sweep_report`` sweeps, by default a sample of kills, and prints what came of each case;
-``--runner stock`` shows what stock Django makes of it. ``--whole`` goes on with the record of ``make sweep``,
-``--summary`` only prints what is in it, and ``--outlook`` how many points there are, and how long the rest will take.
-The server is one of its own, and ends with it.
+``--runner stock`` shows what stock Django makes of it. ``--whole`` goes on with the record of ``make sweep`` (with
+LOCKGATE_SWEEP=states, only with the points that leave something else), ``--summary`` only prints what is in it, and
+``--outlook`` how many points there are, and how long the rest will take. The server is its own, and ends with it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from tests.support import sweep_record
 from tests.support.sweep import Action, Finding, Sweep, own_bench
 from tests.support.sweep_cases import CASES, Case
 from tests.support.sweep_record import Record
-from tests.support.sweep_states import Point
+from tests.support.sweep_states import EXTENT, Extent, Point
 
 WHOLE = "whole"  # the seed of a whole sweep, so that one that is taken up again has the same points
 WIDTH = 240  # characters of a finding: statements can be long
 # What `make sweep` does, and how many points of each are tried to tell how long it will take.
 WHOLE_SWEEP = (*(("lockgate", action) for action in Action), ("stock", Action.KILL))
 TRIED = 16
+STATES = EXTENT is Extent.STATES
 
 
 def sweep(
@@ -64,14 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _sweep(options: argparse.Namespace, record: Record) -> None:
     sample, seed = (0, WHOLE) if options.whole else (options.sample, options.seed)
-    print(f"{options.runner}, {options.action}, {sample or 'all'} points a case, seed {seed}")
+    every = "all that leave something else" if STATES else "all"
+    print(f"{options.runner}, {options.action}, {sample or every} points a case, seed {seed}")
     print(f"{'statements':>10} {'points':>7} {'failed':>7}  case")
     with own_bench() as bench:
         swept = Sweep(bench, options.runner)
         for case in CASES:
             if options.case.lower() in str(case).lower():
                 action = Action(options.action)
-                findings = sweep(swept, action, case, swept.points(action, case, seed, sample), record)
+                findings = sweep(swept, action, case, swept.points(action, case, seed, sample, states=STATES), record)
                 bad = [each for each in findings if each.problem]
                 count = len(swept.undisturbed(case).statements)
                 print(f"{count:>10} {len(findings):>7} {len(bad):>7}  {case}", flush=True)
@@ -90,7 +92,7 @@ def outlook(record: Record, workers: int) -> Iterator[str]:
         sweeps = {runner: Sweep(bench, runner) for runner, _ in WHOLE_SWEEP}
         for runner, action in WHOLE_SWEEP:
             swept = sweeps[runner]
-            points = [(case, each) for case in CASES for each in swept.points(action, case, WHOLE)]
+            points = [(case, each) for case in CASES for each in swept.points(action, case, WHOLE, states=STATES)]
             left = [(case, each) for case, each in points if not record.get(runner, action, case, each)]
             seconds = _seconds(swept, action, left, record)
             took = seconds * len(left) / (workers if runner == "lockgate" else 1) / 60
