@@ -364,3 +364,17 @@ def test_a_project_with_a_history_begins_after_a_migration(shop: Site) -> None:
 
 def git(site: Site, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=site.path, check=True, capture_output=True)
+
+
+def test_the_safe_migrations_are_printed_with_the_projects_own_names(shop: Site) -> None:
+    _, text = lint(shop)
+    assert "write shop/migrations/0002_drop.py\n\nfrom django.db import migrations, models\n" in text
+    assert "write shop/migrations/0003_drop_counter_value.py\n" in text
+    [hazard] = json.loads(lint(shop, "--format", "json")[1])["hazards"]
+    for each in hazard["safe"]["files"]:
+        (shop.path / each["title"]).write_text(each["source"])
+    code, text = lint(shop)
+    assert code == 0
+    assert "LG801 accepted column-dropped" in text
+    assert shop.migrate().code == 0
+    assert shop.run("migrate", "--noinput", "shop", "0001").code == 0, "and back"

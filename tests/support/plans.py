@@ -37,8 +37,8 @@ ROWS = 200  # enough that reading all of them shows, few enough to be made hundr
 ORDER = (Work.MOMENT, Work.ROWS, Work.SCAN, Work.BUILD, Work.REWRITE)
 
 
-def migration(name: str, *operations: Operation, **attributes: Any) -> Migration:
-    made = Migration(name, APP)
+def migration(name: str, *operations: Operation, app: str = APP, **attributes: Any) -> Migration:
+    made = Migration(name, app)
     made.operations = list(operations)
     for key, value in attributes.items():
         setattr(made, key, value)
@@ -116,14 +116,14 @@ class Scratch:
             with self.connection.cursor() as cursor:
                 cursor.execute(statement)
 
-    def prepare(self, *operations: Operation) -> ProjectState:
+    def prepare(self, *operations: Operation, app: str = APP) -> ProjectState:
         """An empty schema, then these operations as stock Django runs them, and rows in every table."""
         self.connection.ensure_connection()
         self.send("ROLLBACK")  # of what a failed test left
         self.send("SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         state = ProjectState()
         for number, operation in enumerate(operations):
-            self.migrate(migration(f"{number:04}_before", operation), state)
+            self.migrate(migration(f"{number:04}_before", operation, app=app), state)
         self.populate()
         return state
 

@@ -14,6 +14,7 @@ from lockgate.facts import Key
 from lockgate.planning.hazards import Hazard
 from lockgate.planning.rules import ALL, Rule
 from lockgate.planning.rules.acceptance import ATTRIBUTE
+from lockgate.reporting.migration_code import Code
 
 WIDTH = 110  # characters
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -24,6 +25,7 @@ class Placed:
     """A hazard with its place. file: relative to the working directory; empty where unknown.
 
     digest: of its operation; empty where it concerns the whole migration. known: a baseline has it.
+    code: what to write instead, where that can be made from the operation; note: what comes of it.
     """
 
     hazard: Hazard
@@ -31,6 +33,8 @@ class Placed:
     line: int
     digest: str = ""
     known: bool = False
+    code: tuple[Code, ...] = ()
+    note: str = ""
 
     @property
     def open(self) -> bool:
@@ -98,7 +102,14 @@ def _lines(placed: Placed) -> list[str]:
         *_part("what", hazard.what),
         *_part("why", rule.effect),
         *_part("next", rule.remedy),
+        *_part("safe", placed.note),
+        *(line for each in placed.code for line in _code(each)),
     ]
+
+
+def _code(code: Code) -> list[str]:
+    """As it is to be copied: nothing stands before its lines."""
+    return ["", f"    write {code.title}", "", *code.source.rstrip().splitlines(), ""]
 
 
 def _part(label: str, content: str) -> list[str]:
@@ -134,6 +145,7 @@ def _document(placed: Placed) -> dict[str, Any]:
         "what": hazard.what,
         "why": rule.effect,
         "next": rule.remedy,
+        "safe": {"note": placed.note, "files": [each._asdict() for each in placed.code]} if placed.code else None,
         "accepted": hazard.accepted or None,
         "known": placed.known,
         "file": placed.file or None,

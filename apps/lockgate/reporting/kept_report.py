@@ -8,15 +8,17 @@ from lockgate.facts import Key
 from lockgate.planning.hazards import Hazard
 from lockgate.planning.rules import BY_ID
 from lockgate.reporting.hazard_report import Placed, Report
+from lockgate.reporting.migration_code import Code
 
 
 def document(report: Report) -> dict[str, Any]:
     """As JSON has it."""
+    placed = []
+    for each in report.placed:
+        hazard = [each.hazard.rule.id, *each.hazard[1:]]
+        placed.append([hazard, each.file, each.line, each.digest, each.code, each.note])
     return {
-        "placed": [
-            [each.hazard._replace(rule=each.hazard.rule.id), each.file, each.line, each.digest]  # type: ignore[arg-type]
-            for each in report.placed
-        ],
+        "placed": placed,
         "judged": report.judged,
         "notes": report.notes,
         "keys": sorted(report.keys),
@@ -26,8 +28,11 @@ def document(report: Report) -> dict[str, Any]:
 def report(found: dict[str, Any]) -> Report:
     """The same report. Raises KeyError for one of a rule that is no more."""
     placed = []
-    for (identity, migration, *rest), file, line, digest in found["placed"]:
-        placed.append(Placed(Hazard(BY_ID[identity], Key(*migration), *rest), file, line, digest))
+    for (identity, migration, *rest), file, line, digest, code, note in found["placed"]:
+        written = tuple(Code(*each) for each in code)
+        placed.append(
+            Placed(Hazard(BY_ID[identity], Key(*migration), *rest), file, line, digest, code=written, note=note)
+        )
     return Report(
         tuple(placed), found["judged"], tuple(found["notes"]), frozenset(Key(*each) for each in found["keys"])
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from lockgate import foreign, policy
 from lockgate.errors import WrongArgument
-from lockgate.execution.outlook import history, linting, migration_files, selection
+from lockgate.execution.outlook import history, linting, migration_files, offering, selection
 from lockgate.execution.outlook.linting import Linted
 from lockgate.execution.outlook.selection import Asked, Selection
 from lockgate.management import boundary
@@ -23,7 +24,8 @@ from lockgate.management.kept_judgement import Kept
 from lockgate.planning import operation_digest
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import BY_ID
-from lockgate.reporting import baseline, hazard_report, kept_report, rule_pages
+from lockgate.planning.rules.offer import Offer
+from lockgate.reporting import baseline, hazard_report, kept_report, migration_code, rule_pages
 from lockgate.reporting.baseline import Known
 from lockgate.reporting.hazard_report import Placed, Report
 
@@ -119,22 +121,25 @@ def _judge(asked: Asked, alias: str | None, limits: policy.Policy, ordered: list
         linted = linting.offline(loader, keys, DEFAULT_DB_ALIAS, limits, together=asked.changed is not None)
     else:
         linted = linting.online(loader, keys, connection, limits)
-    return Report(_placed(linted), len(linted.migrations), tuple(_notes(linted, alias, selected)), frozenset(keys))
+    offers = offering.offers(linted.hazards, ordered, loader.unmigrated_apps, online=limits.online)
+    return Report(
+        _placed(linted, offers), len(linted.migrations), tuple(_notes(linted, alias, selected)), frozenset(keys)
+    )
 
 
-def _placed(linted: Linted) -> tuple[Placed, ...]:
+def _placed(linted: Linted, offers: Mapping[offering.Place, Offer]) -> tuple[Placed, ...]:
     migrations = {key_of(each): each for each in linted.migrations}
     files = {key: migration_files.path_of(each) for key, each in migrations.items()}
     found = []
     for hazard in linted.hazards:
+        migration = migrations[hazard.migration]
         path = files[hazard.migration]
         line = migration_files.line_of(path, hazard.operation) if path else 1
-        digest = (
-            ""
-            if hazard.operation is None
-            else operation_digest.of(migrations[hazard.migration].operations[hazard.operation])
-        )
-        found.append(Placed(hazard, _shown(path) if path else "", line, digest))
+        digest = "" if hazard.operation is None else operation_digest.of(migration.operations[hazard.operation])
+        offer = offers.get(offering.place(hazard))
+        code = migration_code.of(offer, migration) if offer else ()
+        note = offer.note if offer and code else ""
+        found.append(Placed(hazard, _shown(path) if path else "", line, digest, code=code, note=note))
     return tuple(found)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lockgate.planning import locks
 from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.fields import computed_default, filled_by_django
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.steps import Kind, Work
 
@@ -25,6 +26,7 @@ from lockgate.planning.steps import Kind, Work
         migrations.AddField("order", "token", models.UUIDField(null=True)),
     """,
     squawk=("adding-field-with-default",),
+    instead=computed_default,
 )
 def volatile_default(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_COLUMN):
@@ -177,6 +179,7 @@ def required_without_default(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.AlterField("order", "note", models.TextField()),
     """,
+    instead=filled_by_django,
 )
 def filled_in_place(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.UPDATE_ROWS):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lockgate.planning import type_changes
 from lockgate.planning.rules.case import Case, column
+from lockgate.planning.rules.fields import altered_later
 from lockgate.planning.rules.removals import (
     column_dropped,
     column_renamed,
@@ -34,6 +35,7 @@ from lockgate.planning.steps import Kind, Phase, Work
     safe="""
         migrations.AddField("order", "source", models.CharField(max_length=40, default="web")),
     """,
+    instead=altered_later,
 )
 def required_column(case: Case) -> Iterator[Finding]:
     kept = {

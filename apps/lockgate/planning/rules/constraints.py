@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.offer import alone, apart
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Step
@@ -39,6 +40,7 @@ def _named(change: Change) -> str:
         migrations.AddField("order", "barcode", models.CharField(max_length=20, null=True, unique=True)),
     """,
     squawk=("disallowed-unique-constraint",),
+    instead=alone,
 )
 def unique_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_UNIQUE):
@@ -67,6 +69,7 @@ def unique_in_place(case: Case) -> Iterator[Finding]:
         ),
     """,
     squawk=("constraint-missing-not-valid",),
+    instead=alone,
 )
 def check_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_CHECK):
@@ -185,6 +188,7 @@ def primary_key_changed(case: Case) -> Iterator[Finding]:
         migrations.AlterField("order", "note", models.TextField()),
     """,
     squawk=("adding-not-nullable-field",),
+    instead=alone,
 )
 def not_null_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.SET_NOT_NULL):
@@ -239,6 +243,7 @@ def never_validated(case: Case) -> Iterator[Finding]:
     safe="""
         postgres_operations.ValidateConstraint("order", "order_total_positive"),
     """,
+    instead=apart("its scan then holds no lock that others wait for"),
 )
 def validated_where_added(case: Case) -> Iterator[Finding]:
     added = {change.name for step, change in case.switch(Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY) if change.not_valid}

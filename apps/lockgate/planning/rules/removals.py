@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.planning.rules.case import Case, column
+from lockgate.planning.rules.fields import deleted_model, removed_field, renamed_field, renamed_model
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, Phase
@@ -26,6 +27,7 @@ from lockgate.planning.steps import Kind, Phase
         migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("order", "note")]),
     """,
     squawk=("ban-drop-column",),
+    instead=removed_field,
 )
 def column_dropped(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.DROP_COLUMN):
@@ -49,6 +51,7 @@ def column_dropped(case: Case) -> Iterator[Finding]:
         migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel("Order")]),
     """,
     squawk=("ban-drop-table",),
+    instead=deleted_model,
 )
 def table_dropped(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.DROP_TABLE):
@@ -71,6 +74,7 @@ def table_dropped(case: Case) -> Iterator[Finding]:
         migrations.RenameField("order", "note", "remark"),
     """,
     squawk=("renaming-column",),
+    instead=renamed_field,
 )
 def column_renamed(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.RENAME_COLUMN):
@@ -93,6 +97,7 @@ def column_renamed(case: Case) -> Iterator[Finding]:
         migrations.RenameModel("Order", "Purchase"),
     """,
     squawk=("renaming-table",),
+    instead=renamed_model,
 )
 def table_renamed(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.RENAME_TABLE):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import sql_reading
 from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.offer import Instead
 
 # The version that examples and offline planning assume: the oldest that has everything rewrites know of but NOT NULL
 # … NOT VALID, so that what is said holds for later ones too.
@@ -54,7 +55,7 @@ Find = Callable[[Case], Iterator[Finding]]
 class Rule(NamedTuple):
     """condition: when it is reported. effect: what happens to a live database. remedy: what to do instead.
 
-    squawk: names of squawk's rules that find the same in SQL.
+    squawk: names of squawk's rules that find the same in SQL. instead: makes the migrations to write in its place.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Rule(NamedTuple):
     safe: Example
     find: Find
     squawk: tuple[str, ...] = ()
+    instead: Instead | None = None
 
 
 DECORATED: list[Rule] = []  # every rule that was made, listed or not
@@ -83,12 +85,23 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
     unsafe: str | Example,
     safe: str | Example,
     squawk: tuple[str, ...] = (),
+    instead: Instead | None = None,
 ) -> Callable[[Find], Rule]:
     """Make a rule of the function below it."""
 
     def made(find: Find) -> Rule:
         found = Rule(
-            identity, name, severity, condition, effect, remedy, _example(unsafe), _example(safe), find, squawk
+            identity,
+            name,
+            severity,
+            condition,
+            effect,
+            remedy,
+            _example(unsafe),
+            _example(safe),
+            find,
+            squawk,
+            instead,
         )
         for each in DECORATED:
             if each.id == identity or each.name == name:

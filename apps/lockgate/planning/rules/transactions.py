@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lockgate.planning import sql_statements
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.constraints import validated_where_added
+from lockgate.planning.rules.offer import apart
 from lockgate.planning.rules.repetition import (
     adds_up,
     cannot_be_repeated,
@@ -177,6 +178,7 @@ def setting_leaks(case: Case) -> Iterator[Finding]:
         migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
         migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
     """,
+    instead=apart("each transaction then holds its own locks alone"),
 )
 def held_through_work(case: Case) -> Iterator[Finding]:
     said = {(each.operation, each.table) for each in validated_where_added.find(case)}

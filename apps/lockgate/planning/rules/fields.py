@@ -1,0 +1,163 @@
+"""Offers for operations on fields and models: state first, names that stay, rows filled in portions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.migrations.operations import (
+    AddField,
+    AlterField,
+    AlterModelTable,
+    CreateModel,
+    DeleteModel,
+    RemoveField,
+    RenameField,
+    RenameModel,
+    SeparateDatabaseAndState,
+)
+from django.db.migrations.writer import MigrationWriter
+from django.db.models import NOT_PROVIDED, Field
+
+from lockgate.planning.rules.offer import Function, Offer, Situation, Written, taken_out
+
+_DROPPED = "the release that still serves goes on; what follows is deployed when it is gone"
+PORTION = 1000  # rows: a statement of some 10 ms, and a lock on each of them for as long
+_FILL = '''
+def {name}(apps, schema_editor):
+    """In portions, each committed by itself; stopped and run again, it goes on with rows that are still empty."""
+    rows = apps.get_model("{app}", "{model}").objects.using(schema_editor.connection.alias)
+    last = None
+    while True:
+        empty = rows.filter({field}__isnull=True).order_by("pk")
+        if last is not None:
+            empty = empty.filter(pk__gt=last)
+        keys = list(empty.values_list("pk", flat=True)[:{portion}])
+        if not keys:
+            break
+        rows.filter(pk__in=keys).update({field}={value})
+        last = keys[-1]
+'''
+
+
+def removed_field(found: Situation) -> Offer | None:
+    """RemoveField: in state now, in the database when no release that serves names the column."""
+    operation = found.operation
+    if not isinstance(operation, RemoveField):
+        return None
+    field = found.before.models[found.app, operation.model_name_lower].fields[operation.name]
+    if field.primary_key:
+        return None
+    nullable = field if field.null or field.many_to_many or field.has_db_default() else _like(field, null=True)
+    in_database = [] if nullable is field else [AlterField(operation.model_name, operation.name, nullable)]
+    instead = SeparateDatabaseAndState(database_operations=in_database, state_operations=[operation])
+    again = SeparateDatabaseAndState(state_operations=[AddField(operation.model_name, operation.name, nullable)])
+    name = f"drop_{operation.model_name_lower}_{operation.name}"
+    later = Written(name, (again, operation), accepts={"LG801": "no release that serves names the column"})
+    return Offer(found.number, _DROPPED, (instead,), (later,), atomic=bool(found.migration.atomic))
+
+
+def deleted_model(found: Situation) -> Offer | None:
+    """DeleteModel: in state now, in the database when no release that serves uses the table."""
+    operation = found.operation
+    if not isinstance(operation, DeleteModel):
+        return None
+    model = found.before.models[found.app, operation.name_lower]
+    made = CreateModel(model.name, list(model.fields.items()), model.options, model.bases, model.managers)
+    instead = SeparateDatabaseAndState(state_operations=[operation])
+    again = SeparateDatabaseAndState(state_operations=[made])
+    accepts = {"LG802": "no release that serves uses the table"}
+    later = Written(f"drop_{operation.name_lower}", (again, operation), accepts=accepts)
+    return Offer(found.number, _DROPPED, (instead,), (later,), atomic=bool(found.migration.atomic))
+
+
+def renamed_field(found: Situation) -> Offer | None:
+    """RenameField: the column keeps its name."""
+    operation = found.operation
+    if not isinstance(operation, RenameField):
+        return None
+    field = found.before.models[found.app, operation.model_name_lower].fields[operation.old_name]
+    model = found.before.apps.get_model(found.app, operation.model_name)
+    column = model._meta.get_field(operation.old_name).column
+    if not column:
+        return None
+    kept = AlterField(operation.model_name, operation.old_name, _like(field, db_column=column))
+    note = f"the field gets its new name, and the column stays {column}: in the model, db_column={column!r}"
+    return Offer(found.number, note, (kept, operation), atomic=bool(found.migration.atomic))
+
+
+def renamed_model(found: Situation) -> Offer | None:
+    """RenameModel: the table keeps its name. Not where tables of its many-to-many fields have names made of it."""
+    operation = found.operation
+    if not isinstance(operation, RenameModel):
+        return None
+    model = found.before.models[found.app, operation.old_name_lower]
+    if any(field.many_to_many for field in model.fields.values()):
+        return None
+    table = found.before.apps.get_model(found.app, operation.old_name)._meta.db_table
+    note = f"the model gets its new name, and the table stays {table}: in its Meta, db_table = {table!r}"
+    kept = AlterModelTable(operation.old_name, table)
+    return Offer(found.number, note, (kept, operation), atomic=bool(found.migration.atomic))
+
+
+def computed_default(found: Situation) -> Offer | None:
+    """AddField with a default that is computed for each row: for new rows at once, for old ones in portions."""
+    operation = found.operation
+    if not isinstance(operation, AddField) or not operation.field.has_db_default() or not found.migration.atomic:
+        return None
+    model, name, field = operation.model_name, operation.name, operation.field
+    if field.unique or len(found.migration.operations) > 1:
+        return None
+    bare = _like(field, null=True, db_default=NOT_PROVIDED)
+    default = _like(field, null=True)
+    instead = (AddField(model, name, bare), AlterField(model, name, default))
+    fill = _fill(found, model, name, MigrationWriter.serialize(field.db_default))
+    later = [Written(fill.name, (fill,), atomic=False)]
+    if not field.null:
+        later.append(Written(f"alter_{operation.model_name_lower}_{name}", (AlterField(model, name, field),)))
+    note = "new rows get the default at once, old ones in portions; then it is required, which Lockgate does online"
+    return Offer(found.number, note, instead, tuple(later))
+
+
+def filled_by_django(found: Situation) -> Offer | None:
+    """AlterField to null=False with a default: rows are filled in portions before, and Django has none to fill."""
+    operation = found.operation
+    if not isinstance(operation, AlterField) or len(found.migration.operations) > 1:
+        return None
+    model, name, field = operation.model_name, operation.name, operation.field
+    given = field.default
+    if given is NOT_PROVIDED:
+        return None
+    value, imports = MigrationWriter.serialize(given)
+    fill = _fill(found, model, name, (f"{value}()" if callable(given) else value, imports))
+    required = AlterField(model, name, _like(field, default=NOT_PROVIDED))
+    kept = (AlterField(model, name, field),) if operation.preserve_default else ()
+    later = Written(f"alter_{operation.model_name_lower}_{name}", (required, *kept))
+    note = "no UPDATE of all rows; Lockgate proves that none is NULL online, before it is required"
+    return Offer(found.number, note, (fill,), (later,), atomic=False)
+
+
+def altered_later(found: Situation) -> Offer | None:
+    """AddField that the same migration alters: the change comes a migration later, and the default stays till then."""
+    added = found.operation
+    if not isinstance(added, AddField):
+        return None
+    for number, each in enumerate(found.migration.operations[found.number + 1 :], found.number + 1):
+        same = isinstance(each, AlterField) and each.is_same_field_operation(added)
+        if same:
+            return taken_out(found, number, "Lockgate leaves the default in the database until that release is gone")
+    return None
+
+
+def _fill(found: Situation, model: str, field: str, value: tuple[str, set[str]]) -> Function:
+    name = found.before.models[found.app, model.lower()].name
+    text, imports = value
+    function = f"fill_{model.lower()}_{field}"
+    source = _FILL.format(name=function, app=found.app, model=name, field=field, value=text, portion=PORTION)
+    return Function(function, source.strip(), frozenset(imports))
+
+
+def _like(field: Field[Any, Any], **changed: Any) -> Field[Any, Any]:
+    """The same field, but for these arguments; without those that are NOT_PROVIDED."""
+    _, _, positional, named = field.deconstruct()
+    given = {key: value for key, value in {**named, **changed}.items() if value is not NOT_PROVIDED}
+    return type(field)(*positional, **given)

@@ -1,0 +1,124 @@
+"""Offers as Python, to be copied: whole migration files where the rest of the migration can be written down too."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from django.db.migrations import Migration
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.writer import OperationWriter
+
+from lockgate.planning.operations import is_djangos_schema
+from lockgate.planning.rules.offer import Function, Offer, Written, is_djangos_schema_or_sql
+
+_FILE = """{imports}
+
+{functions}
+class Migration(migrations.Migration):
+{attributes}    dependencies = [
+{dependencies}    ]
+
+    operations = [
+{operations}    ]
+"""
+# A function or class of a migration's own file, which no other file can import: its name begins with a number.
+_OWN_MODULE = re.compile(r"^import \S*\.\d", re.MULTILINE)
+_OF_A_PART = "in {name}, {what}"
+
+
+class Code(NamedTuple):
+    """title: the file, or where in it. source: Python."""
+
+    title: str
+    source: str
+
+
+def of(offer: Offer, migration: Migration) -> tuple[Code, ...]:
+    """The migration with the operation replaced, and those after it. Nothing where Django cannot write them down."""
+    app, name = migration.app_label, migration.name
+    try:
+        found = [_first(offer, migration)]
+        for number, each in enumerate(offer.later, 1):
+            before, name = name, f"{_following(migration.name, number)}_{each.name}"
+            found.append(Code(f"{app}/migrations/{name}.py", _file(each, [(app, before)])))
+    except ValueError:  # Django's serializer does not know a value
+        return ()
+    return () if any(_OWN_MODULE.search(each.source) for each in found) else tuple(found)
+
+
+def _first(offer: Offer, migration: Migration) -> Code:
+    name = f"{migration.app_label}/migrations/{migration.name}.py"
+    rest = [each for number, each in enumerate(migration.operations) if number != offer.number]
+    plain = all(is_djangos_schema(each) or is_djangos_schema_or_sql(each) for each in rest)
+    if plain and not migration.replaces and not migration.run_before:
+        operations: list[Operation | Function] = list(migration.operations)
+        operations[offer.number : offer.number + 1] = offer.instead
+        return Code(name, _file(Written("", tuple(operations), offer.atomic), migration.dependencies))
+    if not offer.instead:
+        return Code(_OF_A_PART.format(name=name, what=f"operation {offer.number} goes"), "")
+    lines, imports = _operations(offer.instead)
+    source = "\n".join([*_merged(imports), "", textwrap.dedent(lines)])
+    return Code(_OF_A_PART.format(name=name, what=f"in place of operation {offer.number}"), source)
+
+
+def _file(written: Written, dependencies: Sequence[Any]) -> str:
+    operations, imports = _operations(written.operations)
+    named = [_dependency(each) for each in dependencies]
+    if any("settings." in each for each in named):
+        imports.add("from django.conf import settings")
+    functions = [each for each in written.operations if isinstance(each, Function)]
+    return _FILE.format(
+        imports="\n".join(_merged(imports)),
+        functions="".join(f"\n{each.source}\n\n" for each in functions),
+        attributes="".join(_attributes(written)),
+        dependencies="".join(f"        {each},\n" for each in named),
+        operations=operations,
+    )
+
+
+def _operations(operations: Sequence[Operation | Function]) -> tuple[str, set[str]]:
+    lines, imports = [], {"from django.db import migrations"}
+    for each in operations:
+        if isinstance(each, Function):
+            imports |= each.imports
+            lines.append(f"        migrations.RunPython({each.name}, migrations.RunPython.noop, elidable=True),\n")
+        else:
+            text, needed = OperationWriter(each, indentation=2).serialize()
+            lines.append(f"{text}\n")
+            imports |= needed
+    return "".join(lines), imports
+
+
+def _merged(imports: set[str]) -> list[str]:
+    """As Django writes them."""
+    models = "from django.db import models"
+    rest = imports - {models, "from django.db import migrations"}
+    both = "from django.db import migrations, models" if models in imports else "from django.db import migrations"
+    return sorted({*rest, both}, key=lambda each: each.split()[1])
+
+
+def _attributes(written: Written) -> Iterator[str]:
+    if written.accepts:
+        yield f"    lockgate_accept = {_quoted(dict(written.accepts))}\n\n"
+    if not written.atomic:
+        yield "    atomic = False\n\n"
+
+
+def _quoted(accepts: dict[str, str]) -> str:
+    return "{" + ", ".join(f'"{key}": "{reason}"' for key, reason in accepts.items()) + "}"
+
+
+def _dependency(dependency: Any) -> str:
+    setting = getattr(dependency, "setting", None)
+    return (
+        f"migrations.swappable_dependency(settings.{setting})" if setting else f'("{dependency[0]}", "{dependency[1]}")'
+    )
+
+
+def _following(name: str, number: int) -> str:
+    """The number of a later file: of four digits, as Django counts, where the name begins with one."""
+    found = re.match(r"\d+", name)
+    return f"{int(found[0]) + number:0{len(found[0])}}" if found else f"{name}_{number + 1}"

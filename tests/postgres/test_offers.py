@@ -1,0 +1,164 @@
+"""The code that a rule offers runs, reaches the end that was wanted, and the rule has nothing to say of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from django.db import connections
+from django.db.migrations import Migration
+
+from lockgate.execution.recording.recording_editor import offline_connection, recording
+from lockgate.execution.rendering.lazy_states import LazyState
+from lockgate.planning import build, hazards
+from lockgate.planning.hazards import Hazard
+from lockgate.planning.rules import ALL, BY_ID
+from lockgate.planning.rules.case import HazardSettings
+from lockgate.planning.rules.offer import Offer, Situation
+from lockgate.planning.rules.rule import OFFLINE, source
+from lockgate.planning.rules.shop import MODELS
+from lockgate.reporting import migration_code
+from tests.support import databases, plans
+from tests.support.examples import BUDGET, THRESHOLD, hazards_of, migration
+from tests.support.plans import Scratch
+from tests.support.schema import dump
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Scratch]:
+    """A database on one version of PostgreSQL: the ends are compared with each other."""
+    with plans.scratch(databases.chosen()) as made:
+        yield made
+
+
+@pytest.fixture
+def scratch(server: Scratch, django_db_blocker: Any) -> Iterator[Scratch]:
+    with django_db_blocker.unblock():
+        yield server
+
+
+class Case(NamedTuple):
+    """A migration and the rule that finds something in it. ends: what differs in the end on purpose, in the schema."""
+
+    id: str
+    unsafe: str
+    ends: str = ""
+
+
+KEPT = "a name stays as it was"
+TOKEN = """
+    migrations.AddField("order", "token", models.UUIDField(null=True, db_default=postgres_functions.RandomUUID())),
+"""
+INDEX = """
+    migrations.RunSQL("SELECT 1"),
+    migrations.AddIndex("order", models.Index(fields=["number"], name="n")),
+"""
+DELETE = """
+    migrations.AddField("order", "source", models.TextField(null=True)),
+    migrations.RunSQL("DELETE FROM shop_order WHERE id = 0", "SELECT 1"),
+"""
+WITH_CODE = """
+    migrations.RemoveField("order", "customer"),
+    migrations.RunPython(print, migrations.RunPython.noop),
+"""
+MORE = (
+    Case("LG101", INDEX),
+    Case("LG102", 'atomic = False\nmigrations.RemoveIndex("order", "order_total"),'),
+    Case("LG301", TOKEN),
+    Case("LG307", 'migrations.AlterField("order", "note", models.TextField(default=str)),'),
+    Case("LG602", DELETE),
+    Case("LG801", 'migrations.RemoveField("order", "number"),'),
+    Case("LG801", WITH_CODE),
+    Case("LG802", 'migrations.DeleteModel("Order"),\nmigrations.DeleteModel("Customer"),'),
+    Case("LG803", 'migrations.RenameField("order", "customer", "payer"),', KEPT),
+)
+CASES = (
+    *(
+        Case(rule.id, rule.unsafe.source, KEPT if rule.id in ("LG803", "LG804") else "")
+        for rule in ALL
+        if rule.instead and rule.id != "LG102"  # its example is SQL
+    ),
+    *MORE,
+)
+
+
+def offered(case: Case) -> tuple[Migration, Offer]:
+    made = migration(source(case.unsafe))
+    [first, *_] = [each for each in hazards_of(made) if each.rule.id == case.id]
+    assert first.operation is not None
+    state = LazyState()
+    for each in migration(MODELS).operations:
+        each.state_forwards("shop", state)
+    for each in made.operations[: first.operation]:
+        each.state_forwards("shop", state)
+    instead = BY_ID[case.id].instead
+    assert instead
+    offer = instead(Situation(made, first.operation, state))
+    assert offer, f"nothing is offered for {case.unsafe}"
+    return made, offer
+
+
+def written(made: Migration, offer: Offer) -> list[Migration]:
+    """The migrations as they are read back from the code that is shown."""
+    found = []
+    for code in migration_code.of(offer, made):
+        if code.title.startswith("in "):
+            imports, _, operations = code.source.partition("\n\n")
+            text = f"{imports}\n\n{source(operations)}"
+            rest = [each for number, each in enumerate(made.operations) if number != offer.number]
+            first = migration(text, made.name)
+            first.operations = [*first.operations, *rest]
+            found.append(first)
+        else:
+            name = code.title.rpartition("/")[2].removesuffix(".py")
+            found.append(migration(code.source, name))
+    return found
+
+
+def judged(given: list[Migration]) -> list[Hazard]:
+    """Each as if it were deployed alone, after those before."""
+    state, connection = LazyState(), offline_connection("default", OFFLINE.version)
+    planner = build.Planner(OFFLINE, lambda prospect: recording(connection, prospect), build.Settings(THRESHOLD))
+    planner.plan(migration(MODELS, "0001_initial"), state, deployed=True)
+    found = []
+    for each in given:
+        plan = planner.plan(each, state, deployed=True)
+        found += hazards.find([plan], OFFLINE, [each], HazardSettings(THRESHOLD, BUDGET))
+    return found
+
+
+@contextlib.contextmanager
+def as_default(scratch: Scratch) -> Iterator[None]:
+    """What code asks by the alias of its editor is this database."""
+    kept = connections["default"]
+    connections["default"] = scratch.connection
+    try:
+        yield
+    finally:
+        connections["default"] = kept
+
+
+def end_of(scratch: Scratch, given: list[Migration]) -> tuple[list[str], Any]:
+    """The schema that these end in, line by line in any order of columns, and the fields of the models."""
+    state = scratch.prepare(*migration(MODELS, "0001_initial").operations, app="shop")
+    scratch.send("UPDATE shop_order SET note = NULL WHERE id % 2 = 0")
+    with as_default(scratch):
+        for each in given:
+            scratch.migrate(each, state)
+    fields = {key: sorted(model.fields) for key, model in state.models.items()}
+    return sorted(line.strip().rstrip(",") for line in dump(scratch.database).splitlines()), fields
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_code_that_is_offered_runs_and_reaches_the_same_end(scratch: Scratch, case: Case) -> None:
+    made, offer = offered(case)
+    instead = written(made, offer)
+    assert instead
+    [first, *_] = [each for each in hazards_of(made) if each.rule.id == case.id]
+    again = [each for each in judged(instead) if (each.rule.id, each.table) == (case.id, first.table)]
+    assert [each for each in again if not each.accepted] == []
+    wanted, got = end_of(scratch, [made]), end_of(scratch, instead)
+    assert got[1] == wanted[1]
+    assert (got[0] == wanted[0]) is not bool(case.ends)
