@@ -31,7 +31,7 @@ KEPT = ROOT / ".data" / "mutation"
 RESULTS = KEPT / "results.jsonl"
 MAP = KEPT / "map"
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
-PATIENCE = 180.0  # seconds for one mutant's tests beyond what they take without one: it may wait for ever
+PATIENCE = 240.0  # seconds for one mutant's tests: it may wait for ever
 # What judges the product as it is used, without sweeps; the rest is about other things.
 TESTS = ["tests/unit", "tests/postgres", "--ignore=tests/postgres/watchstats", "-m", "not sweep"]
 LEFT_OUT = (
@@ -47,9 +47,9 @@ LEFT_OUT = (
 )
 
 
-def all_mutants(only: str) -> list[Mutant]:
-    """Those whose key has this text in it, in the order of a lot."""
-    found = [mutant for name in mutants.modules(ROOT) for mutant in mutants.of(ROOT, name)]
+def all_mutants(only: str, root: Path = ROOT) -> list[Mutant]:
+    """Those of a tree whose key has this text in it, in the order of a lot."""
+    found = [mutant for name in mutants.modules(root) for mutant in mutants.of(root, name)]
     return sorted((mutant for mutant in found if only in mutant.key), key=lambda mutant: mutant.order)
 
 
@@ -137,10 +137,9 @@ def put(tree: Path, path: str, source: bytes) -> None:
         compiled.unlink()
 
 
-def judge(session: Pytest, tree: Path, choice: Choice, seconds: float, mutant: Mutant) -> dict[str, Any]:
+def judge(session: Pytest, tree: Path, choice: Choice, tests: list[str], mutant: Mutant) -> dict[str, Any]:
     """Killed, survived, or unknown where the test that fails does so without the mutant."""
     began = time.monotonic()
-    tests = choice.tests(mutant, seconds)
     source = (tree / mutant.path).read_bytes()
     changed = mutant.applied(source)
     by: str | None = None
@@ -149,7 +148,7 @@ def judge(session: Pytest, tree: Path, choice: Choice, seconds: float, mutant: M
         put(tree, mutant.path, changed)
         try:
             given = {"path": mutant.path, "function": mutant.function, "source": changed.decode()}
-            by = session.first_failure(tests, PATIENCE + seconds, **given)
+            by = session.first_failure(tests, PATIENCE, **given)
         finally:
             put(tree, mutant.path, source)
     if by:
@@ -158,22 +157,30 @@ def judge(session: Pytest, tree: Path, choice: Choice, seconds: float, mutant: M
         if said == "killed":
             choice.noticed(mutant, by)
     took = round(time.monotonic() - began)
-    return {"key": mutant.key, "new": mutant.new, "said": said, "by": by, "asked": len(tests), "seconds": took}
+    return {"key": mutant.key, "new": mutant.new, "said": said, "by": by, "asked": tests, "seconds": took}
 
 
-def run(todo: list[Mutant], patience: float, seconds: float) -> None:
-    """Judge them all, or as many as begin within some seconds; each result is kept when it is known."""
-    ends = time.monotonic() + seconds
-    choice = Choice(MAP)
+def run(options: argparse.Namespace) -> None:
+    """Judge those that are not known, or as many as begin within some seconds; each result is kept at once."""
+    ends = time.monotonic() + options.seconds
+    choice, before, known = Choice(MAP), results(), equivalent()
     with embedded.server() as url, tempfile.TemporaryDirectory() as folder, RESULTS.open("a") as kept:
         tree = Path(folder)
         copy(tree)
         with Pytest(tree, url, "trials", *TESTS) as session:
             session.hear()
-            for mutant in todo:
+            for mutant in all_mutants(options.only, tree)[: options.count]:
+                tried = before.get(mutant.key, {})
+                asked = tried.get("asked", [])
+                if mutant.key in known or tried.get("said") == "killed" or (tried and not options.again):
+                    continue
+                tests = choice.tests(mutant, options.patience, without=asked)
+                if tried and not tests:
+                    continue
                 if time.monotonic() > ends:
                     break
-                result = judge(session, tree, choice, patience, mutant)
+                result = judge(session, tree, choice, tests, mutant)
+                result["asked"] += asked
                 kept.write(json.dumps(result) + "\n")
                 kept.flush()
                 print(f"{result['said']:<9}{result['seconds']:>4} s  {result['key']}  ->  {result['new']}", flush=True)
@@ -189,7 +196,7 @@ def report(found: list[Mutant]) -> None:
         word = result["said"] if key in there else "stale"
         said.append("equivalent" if word == "survived" and key in reasons else word)
         if said[-1] in ("survived", "unknown"):
-            print(f"{said[-1]}  asked {result['asked']}  {key}  ->  {result['new']}")
+            print(f"{said[-1]}  asked {len(result['asked'])}  {key}  ->  {result['new']}")
     judged = said.count("killed") + said.count("survived")
     share = f"{100 * said.count('killed') / judged:.0f} % of {judged}" if judged else "none judged"
     others = ", ".join(f"{said.count(word)} {word}" for word in ("survived", "equivalent", "unknown", "stale"))
@@ -200,19 +207,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="how many of them, all told (default: 200)")
     parser.add_argument("--only", default="", help="those whose file, function, line or kind has this text")
-    parser.add_argument("--again", action="store_true", help="try again what has survived or is unknown")
+    parser.add_argument("--again", action="store_true", help="ask more tests about what has survived or is unknown")
     parser.add_argument("--patience", type=float, default=60, help="seconds of tests for one of them (default: 60)")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after so long")
     parser.add_argument("--report", action="store_true", help="say what is known, and try nothing")
     parser.add_argument("--map", nargs="*", help="first add to the map: all that is not in it, or these tests")
     options = parser.parse_args()
-    found = all_mutants(options.only)
     if options.map is not None or not (options.report or MAP.exists()):
         make_map(options.map or [])
     if not options.report:
-        tried = {key for key, result in results().items() if not options.again or result["said"] == "killed"}
-        todo = [mutant for mutant in found[: options.count] if mutant.key not in {*tried, *equivalent()}]
-        run(todo, options.patience, options.seconds)
+        run(options)
     report(all_mutants(""))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,9 +47,10 @@ class Choice:
         self.kills[mutant.path][test] += 1
         self.kills[f"{mutant.path} | {mutant.function}"][test] += 1
 
-    def tests(self, mutant: Mutant, seconds: float) -> list[str]:
+    def tests(self, mutant: Mutant, seconds: float, without: Collection[str] = ()) -> list[str]:
         """What takes about so long, or one test: unit tests, then by turns the best of each file."""
-        found = self.reaching.get(places.short(mutant.path, mutant.place), [])
+        reaching = self.reaching.get(places.short(mutant.path, mutant.place), [])
+        found = [test for test in reaching if test.name not in without]
         near, far = self.kills[f"{mutant.path} | {mutant.function}"], self.kills[mutant.path]
 
         def likeliest(test: Test) -> tuple[object, ...]:

@@ -25,7 +25,7 @@ from tests.mutation.mutants import modules
 from tests.support.sites import ROOT
 
 FOLDER = Path(os.environ.get("LOCKGATE_COVERING", os.devnull))
-CASES = 6
+CASES = 3
 # In a child a warning of coverage's own would be an error of the program under test.
 SETTINGS = """
 [run]

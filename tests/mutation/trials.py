@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import types
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,14 +26,17 @@ from tests.support.sites import ROOT
 
 LONGEST = 1_000_000  # bytes of a request
 MERCY = 20.0  # seconds for tests to stop what they have started
+_functions: dict[str, list[types.FunctionType]] = defaultdict(list)  # by their file: those imported as tests were found
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
     items = {item.nodeid: item for item in session.items}
     requests = socket.socket(fileno=int(os.environ["LOCKGATE_TRIALS"]))
-    requests.send(b"ready")
-    gc.collect()
+    for each in gc.get_objects():
+        if isinstance(each, types.FunctionType):
+            _functions[each.__code__.co_filename].append(each)
     gc.freeze()
+    requests.send(b"ready")
     with forks.in_place():
         while message := requests.recv(LONGEST):
             asked = json.loads(message)
@@ -86,11 +90,10 @@ def _change(path: str, function: str, source: str) -> None:
     """Give the functions that are imported already the code that the mutant's source has for them."""
     file = str(ROOT / path)
     codes = {code.co_qualname: code for code in _codes(compile(source, file, "exec"))}
-    for each in gc.get_objects():
-        if isinstance(each, types.FunctionType) and each.__code__.co_filename == file:
-            name = each.__code__.co_qualname
-            if (function == name or function.startswith(f"{name}.")) and name in codes:
-                each.__code__ = codes[name]
+    for each in _functions[file]:
+        name = each.__code__.co_qualname
+        if (function == name or function.startswith(f"{name}.")) and name in codes:
+            each.__code__ = codes[name]
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
