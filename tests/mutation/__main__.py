@@ -174,7 +174,7 @@ def run(options: argparse.Namespace) -> None:
                 asked = tried.get("asked", [])
                 if mutant.key in known or tried.get("said") == "killed" or (tried and not options.again):
                     continue
-                tests = choice.tests(mutant, options.patience, without=asked)
+                tests = options.tests or choice.tests(mutant, options.patience, without=asked)
                 if tried and not tests:
                     continue
                 if time.monotonic() > ends:
@@ -209,6 +209,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="those whose file, function, line or kind has this text")
     parser.add_argument("--again", action="store_true", help="ask more tests about what has survived or is unknown")
     parser.add_argument("--patience", type=float, default=60, help="seconds of tests for one of them (default: 60)")
+    parser.add_argument("--tests", nargs="*", help="ask these, whatever they reach: files, functions or cases")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after so long")
     parser.add_argument("--report", action="store_true", help="say what is known, and try nothing")
     parser.add_argument("--map", nargs="*", help="first add to the map: all that is not in it, or these tests")

@@ -1,8 +1,9 @@
 """A plugin of pytest that collects once, and then tries mutants: for each it forks, changes the code, and runs tests.
 
 ``pytest -p tests.mutation.trials`` with LOCKGATE_TRIALS, the descriptor of a socket: a JSON request a message, with
-``tests``, ``seconds``, and a mutant's ``path`` and ``source``; the answer has ``failed``, the first that did, or
-``too long``. The file in the tree is the caller's to write: processes that tests start read it.
+``tests`` (ids, functions or files), ``seconds``, and a mutant's ``path``, ``function`` and ``source``; the answer has
+``failed``, the first that did, or ``too long``. The file in the tree is the caller's to write: processes that tests
+start read it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ _functions: dict[str, list[types.FunctionType]] = defaultdict(list)  # by their 
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
-    items = {item.nodeid: item for item in session.items}
+    items: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in session.items:
+        for name in {item.nodeid, item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]}:
+            items[name].append(item)
     requests = socket.socket(fileno=int(os.environ["LOCKGATE_TRIALS"]))
     for each in gc.get_objects():
         if isinstance(each, types.FunctionType):
@@ -40,7 +44,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     with forks.in_place():
         while message := requests.recv(LONGEST):
             asked = json.loads(message)
-            chosen = [items[name] for name in asked["tests"] if name in items]
+            chosen = [item for name in asked["tests"] for item in items[name]]
             requests.send(json.dumps({"failed": _forked(session, chosen, asked), "ran": len(chosen)}).encode())
     return True
 
