@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from lockgate import policy
-from lockgate.database import catalog, url
+from lockgate.database import catalog, objects, url
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from tests.support.databases import Database
 from tests.support.processes import until
@@ -54,6 +54,19 @@ def test_a_table_that_somebody_has_locked_is_estimated_and_never_too_small(
     assert (estimated.rows, floored.size) == (measured.rows, 10**9)
     assert (estimated.columns.keys(), estimated.constraints) == (measured.columns.keys(), measured.constraints)
     assert connection.connection.info.transaction_status == TransactionStatus.IDLE
+
+
+def test_the_definition_that_a_build_would_have_is_known_of_a_concurrent_one_on_its_table_alone(
+    database: Database, connection: BaseDatabaseWrapper
+) -> None:
+    database.execute("CREATE TABLE shop (n integer)")
+    wanted = 'CREATE INDEX CONCURRENTLY "shop_n" ON "shop" ("n")'
+    said = objects.defined(connection, "shop", "shop_n", wanted)
+    assert said is not None
+    assert said.startswith("btree | ")
+    for other in (wanted.replace(" CONCURRENTLY", ""), wanted.replace('ON "shop"', 'ON "item"'), "SELECT 1"):
+        assert objects.defined(connection, "shop", "shop_n", other) is None
+    assert database.value("SELECT count(*) FROM pg_indexes WHERE tablename = 'shop'") == 0
 
 
 def test_rows_are_estimated_as_the_planner_does_and_unknown_before(

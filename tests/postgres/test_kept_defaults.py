@@ -62,13 +62,15 @@ def test_a_secret_is_never_one_constant_for_all_rows(library: Site) -> None:
     assert library.database.value(DEFAULT) is None
 
 
-def test_code_that_changes_the_type_of_a_column_with_a_kept_default_passes(library: Site) -> None:
+@pytest.mark.parametrize("atomic", [True, False])
+def test_code_that_changes_the_type_of_a_column_with_a_kept_default_passes(library: Site, atomic: bool) -> None:
     library.migration("0002_flag", 'migrations.AddField("Book", "extra", models.BooleanField(default=False))')
     assert library.migrate().code == 0
     assert library.database.value(DEFAULT) == "false"
     alter = "ALTER TABLE shop_book ALTER extra TYPE smallint USING extra::int::smallint"
     code = f"lambda apps, schema_editor: schema_editor.execute({alter!r})"
-    library.migration("0003_small", f"migrations.RunPython({code}, migrations.RunPython.noop)")
+    run = f"migrations.RunPython({code}, migrations.RunPython.noop, atomic={atomic})"
+    library.migration("0003_small", run, atomic=str(atomic))
     result = library.migrate()
     assert result.code == 0, result.text
     assert library.database.value(DEFAULT) is None

@@ -69,6 +69,25 @@ def test_a_failure_in_the_middle_is_carried_on_from_when_it_is_mended(counter: S
     assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
 
 
+FAILING = """
+import sys
+from django.db import transaction
+
+def fail(*_):
+    raise ValueError("no")
+
+def leave(*_):
+    sys.exit(0)
+
+def open(apps, schema_editor):
+    transaction.atomic(schema_editor.connection.alias).__enter__()
+    try:
+        schema_editor.execute("SELECT 1/0")
+    except Exception:
+        raise ValueError("open") from None
+"""
+
+
 @pytest.mark.parametrize(
     ("operation", "says"),
     [
@@ -76,14 +95,14 @@ def test_a_failure_in_the_middle_is_carried_on_from_when_it_is_mended(counter: S
         ("migrations.RunPython(fail)", "ValueError: no"),
         ("migrations.RunPython(fail, atomic=True)", "ValueError: no"),
         ("migrations.RunPython(leave)", "sys.exit(0)"),
+        ("migrations.RunPython(open)", "ValueError: open"),
         ('migrations.AddField("Counter", "value", models.IntegerField(null=True))', "SQLSTATE 42701"),
         ('AddIndexConcurrently("Counter", models.Index(fields=["value"], name="shop_counter_pkey"))', "SQLSTATE 42P07"),
     ],
-    ids=["sql", "python", "python-in-a-transaction", "exit", "schema", "concurrent"],
+    ids=["sql", "python", "python-in-a-transaction", "exit", "open-transaction", "schema", "concurrent"],
 )
 def test_an_operation_that_fails_is_written_down_with_its_error(counter: Site, operation: str, says: str) -> None:
-    code = "import sys\ndef fail(*_): raise ValueError('no')\ndef leave(*_): sys.exit(0)"
-    counter.migration("0002_steps", FIELD.format("one"), operation, atomic="False", imports=CONCURRENT + code)
+    counter.migration("0002_steps", FIELD.format("one"), operation, atomic="False", imports=CONCURRENT + FAILING)
     assert counter.migrate().code == 1
     ((state, error),) = counter.database.rows("SELECT state, error FROM lockgate_step WHERE ordinal = 1")
     assert state == "failed"

@@ -17,7 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.signals import post_init, post_migrate, post_save, pre_init, pre_save
 from django.dispatch import Signal
 
-from lockgate.execution import django_seams
+from lockgate.execution import django_seams, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.progress import Progress
@@ -131,6 +131,11 @@ def test_an_editor_that_says_more_than_djangos_is_known(monkeypatch: pytest.Monk
     editor = type("Editor", (connection.SchemaEditorClass,), {name: own})
     monkeypatch.setattr(connection, "SchemaEditorClass", editor, raising=False)
     assert not django_seams.edits_as_django_does(connection)
+
+
+def test_code_gets_what_a_cursor_answers_while_its_statements_are_noted() -> None:
+    with operations.statements_noted(Progress(lambda event: None), connection), connection.cursor() as cursor:
+        assert cursor.execute("SELECT 7").fetchone() == (7,)
 
 
 def test_a_leaked_transaction_is_left_and_the_session_stays_the_same() -> None:

@@ -18,10 +18,12 @@ from django.db.models.signals import class_prepared
 from django.utils.functional import cached_property
 
 from lockgate import policy
-from lockgate.execution.rendering import garbage
+from lockgate.execution.rendering import garbage, relations
 from lockgate.execution.rendering.certainty import View, view_of
+from lockgate.execution.rendering.executor import LazyExecutor
 from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.execution.rendering.near import Near
+from lockgate.execution.rendering.near import Near, States, Unsure
+from lockgate.execution.rendering.originals import Originals
 from lockgate.execution.rendering.states import Rendering, RunState
 from lockgate.execution.rendering.whole import WholeApps
 from tests.support import plans
@@ -110,6 +112,23 @@ def test_a_state_knows_whether_a_change_was_put_off() -> None:
     assert all(each.is_delayed for each in (state, state.clone(), state.as_django_has_it()))
 
 
+def test_what_django_changes_in_a_state_of_its_own_is_not_changed_in_ours() -> None:
+    state = run_state()
+    before = _as_text(state)
+    theirs = state.as_django_has_it()
+    AddField("Author", "n", models.TextField()).state_forwards("library", theirs)
+    assert _as_text(state) == before
+
+
+def test_the_state_that_django_unapplies_from_is_shown_to_nobody() -> None:
+    executor = LazyExecutor.__new__(LazyExecutor)
+    executor.__dict__["rendering"] = Rendering(set())
+    state = run_state()
+    shown = executor.shown_backwards(state, plans.migration("0001", FIELD))
+    assert isinstance(shown, RunState)
+    assert (shown.view, state.view) == (View.NEAR, View.WHOLE)
+
+
 def test_what_is_not_changed_is_shared() -> None:
     state = run_state()
     before = state.clone()
@@ -129,6 +148,47 @@ def test_a_class_is_used_again_until_something_it_is_made_of_changes() -> None:
     AddField("Fan", "n", models.TextField()).state_forwards("library", state)
     assert state.apps.get_model("library", "Loan") is loan
     assert state.apps.get_model("library", "Book") is not book  # it goes to tags by a table
+
+
+class Nosy(models.ForeignKey[Any, Any]):
+    """Code of the project, which may look at all that it points to."""
+
+    def contribute_to_class(self, *args: Any, **kwargs: Any) -> None:
+        super().contribute_to_class(*args, **kwargs)
+
+
+@pytest.mark.parametrize("asked", ["Lender", "Loan"])
+def test_code_of_a_field_is_shown_no_sketch(asked: str) -> None:
+    """Neither of what it points to, nor is it part of one itself."""
+    lender = operations.CreateModel(
+        "Lender", [("of", Nosy("library.Author", models.CASCADE, primary_key=True, db_column="of"))]
+    )
+    loan = AddField("Loan", "lender", models.ForeignKey("library.Lender", models.CASCADE))
+    state = run_state(*library(), lender, loan)
+    with pytest.raises(Unsure):
+        Near(Originals()).model(("library", asked.lower()), States(state.models))
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "accessors"),
+    [
+        ({}, {}, ["loan_set"]),
+        ({"default_related_name": "%(model_name)s_all"}, {}, ["loan_all"]),
+        ({"default_related_name": "them"}, {"related_name": "lent"}, ["lent"]),
+        ({}, {"related_name": "+"}, []),
+        ({"order_with_respect_to": "of"}, {}, ["loan_set", "get_loan_order", "set_loan_order"]),
+    ],
+    ids=str,
+)
+def test_what_a_relation_puts_on_the_class_it_points_to(
+    options: dict[str, str], given: dict[str, str], accessors: list[str]
+) -> None:
+    fields = [
+        ("id", models.AutoField(primary_key=True)),
+        ("of", models.ForeignKey("library.Tag", models.CASCADE, **given)),
+    ]
+    (relation,) = relations.of(ModelState("library", "Loan", fields, options)).all
+    assert list(relation.accessors) == accessors
 
 
 def test_a_class_that_has_looked_around_is_not_used_again() -> None:

@@ -420,8 +420,7 @@ class _Recording(NewColumns):
         return self._column_fragment(made, change)
 
     def _column_fragment(self, made: Any, change: Change) -> Any:
-        if made is not None:
-            self._fragments.append((made[0], change))
+        self._fragments.append((made[0], change))
         return made
 
     def _rename_field_sql(self, table: str, old_field: Any, new_field: Any, new_type: str) -> str:
