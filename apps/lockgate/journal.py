@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Case, F, Q, TextField, Value, When
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from lockgate.facts import Key
 from lockgate.ledger import ERROR_LIMIT
-from lockgate.models import Run, Step
+from lockgate.models import Effect, Run, Step
 
 UNFINISHED = (Step.State.PLANNED, Step.State.RUNNING, Step.State.FAILED)
 CONTRACT, EXPAND, FINISH, SWITCH = "contract", "expand", "finish", "switch"
@@ -109,11 +110,25 @@ class Journal:
         step.object_oid, step.expected = oid, definition
         step.save(using=self.alias, update_fields=("object_oid", "expected"))
 
+    def effects(self, steps: Iterable[Step]) -> dict[int, list[list[Any]]]:
+        """What is noted of these steps, by their numbers."""
+        wanted = [step.pk for step in steps]
+        rows = Effect.objects.using(self.alias).filter(pk__in=wanted) if wanted else ()
+        return {row.pk: row.things for row in rows}
+
+    def note_effect(self, step: Step, things: Sequence[Sequence[Any]]) -> None:
+        """What a step has made, changed or removed, and all that was noted of it before."""
+        written = [list(each) for each in things]
+        if not Effect.objects.using(self.alias).filter(pk=step.pk).update(things=written):
+            Effect(step_id=step.pk, things=written).save(using=self.alias)
+
     def commit(self, migration: Key) -> None:
         """The migration counts from this transaction on: what was prepared for it is no longer to be undone."""
         if not self.concerns(migration):
             return
-        _of(self.alias, migration).filter(committed=False).update(committed=True, sql=_KEPT)
+        rows = _of(self.alias, migration).filter(committed=False)
+        Effect.objects.using(self.alias).filter(step__in=rows).update(things=[])  # not looked up any more
+        rows.update(committed=True, sql=_KEPT)
 
     def abandon(self, migration: Key) -> None:
         """What was prepared is neither undone nor used: the migration was recorded by other means."""

@@ -166,5 +166,21 @@ class Step(Own):
         return f"{self.app}.{self.name} {self.phase} {self.ordinal}: {self.state}"
 
 
+class Effect(Own):
+    """What an operation of a migration that is not atomic has made, changed or removed in the catalog;
+    kept while the migration is under way.
+
+    A table of its own, as Level is; without a constraint, so that rows of the journal can be deleted by hand.
+    """
+
+    step = models.OneToOneField(
+        Step, on_delete=models.DO_NOTHING, primary_key=True, related_name="effect", db_constraint=False
+    )
+    things = models.JSONField(default=list, help_text="fields of lockgate.database.things.Thing, each")
+
+    def __str__(self) -> str:
+        return f"effect of step {self.pk}"
+
+
 # What is written about runs, and is no part of what they bring about.
-OWN = (Run, Level, Failure, MigrationRecord, Step)
+OWN = (Run, Level, Failure, MigrationRecord, Step, Effect)

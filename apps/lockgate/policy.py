@@ -209,6 +209,8 @@ STEP_REPORT_EVERY = timedelta(seconds=10)
 # The search for rows that break a new constraint serves a message: it must not hold a failed run up for long.
 OFFENDERS_TIMEOUT = timedelta(seconds=30)
 OFFENDERS_SHOWN = 3
+# Of what somebody has changed by hand under a migration that is half done: enough to see what was done.
+THINGS_SHOWN = 5
 # The server looks this often whether its client is still there, and ends an orphaned statement (PostgreSQL 14+).
 CLIENT_CHECK_INTERVAL = timedelta(milliseconds=500)
 # A dead network is noticed after about 60 s, by both sides: also where one of them sends into it, which keepalives do

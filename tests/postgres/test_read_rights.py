@@ -14,7 +14,14 @@ from tests.support.roles import Roles
 from tests.support.sites import CREATE_COUNTER, Site
 
 READ = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {0}"
-OWN = ("lockgate_failure", "lockgate_level", "lockgate_migrationrecord", "lockgate_run", "lockgate_step")
+OWN = (
+    "lockgate_effect",
+    "lockgate_failure",
+    "lockgate_level",
+    "lockgate_migrationrecord",
+    "lockgate_run",
+    "lockgate_step",
+)
 # What the service may, and what it is told to ask for.
 CASES = {
     "nothing in the schema": (

@@ -109,22 +109,6 @@ def taken(connection: BaseDatabaseWrapper, table: str, name: str) -> tuple[bool,
     return (bool(row[0]), bool(row[1])) if row else (False, False)
 
 
-def identity(connection: BaseDatabaseWrapper, kind: str, table: str, name: str) -> int | None:
-    """What tells a table's column, index or constraint of this name from any other of that name, or the table itself.
-
-    None where there is none. kind: table, column, index or constraint.
-    """
-    wanted = {"kind": kind, "table": connection.ops.quote_name(table), "name": name}
-    row = raw(connection).execute(read("thing"), wanted).fetchone()
-    return row[0] if row else None
-
-
-def is_left(connection: BaseDatabaseWrapper, kind: str, known: int) -> bool:
-    """Whether what has this identity is there still, under whatever name."""
-    row = raw(connection).execute(read("thing_left"), {"kind": kind, "known": known}).fetchone()
-    return bool(row and row[0])
-
-
 def column_default(connection: BaseDatabaseWrapper, table: str, column: str) -> DefaultState | None:
     """A column's default; None where the column, or its default, is not there."""
     row = raw(connection).execute(read("default_of_column"), {"table": table, "column": column}).fetchone()

@@ -1,80 +1,205 @@
-"""What an operation that is done has made, and whether it is there: since its run died, somebody may have dropped it.
+"""What the operations that are done have left in the catalog, and whether it is there: since their run died, somebody
+may have dropped, renamed or replaced it, or brought back what they removed.
 
-Only what has a name is known here, and only while the migration's own later operations have left it. It is known again
-by its oid, or by its number in its table, which were noted in the transaction that made it.
+Whatever the operation: its transaction notes each table, column, index and constraint that it has made, changed or
+removed, as they were then; a later operation that changes one notes it anew. Of code outside a transaction nobody can
+tell what it did: all that differs after it counts as its doing. What is looked up is known by its identity, or is of
+the very same definition; a table by its identity alone.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations import AddConstraint, AddField, AddIndex, CreateModel
-from django.db.migrations.operations.base import Operation
-from django.db.migrations.state import ProjectState
+from psycopg import sql
 
-from lockgate.database import objects
-from lockgate.planning import names
-from lockgate.planning.operations import is_djangos_schema
+from lockgate import policy
+from lockgate.database import things
+from lockgate.database.things import Key as ThingKey
+from lockgate.database.things import Marked, Place, Thing
+from lockgate.errors import MigrationFailed
+from lockgate.execution.duties import Duties
+from lockgate.facts import Key
+from lockgate.models import Step as Row
+
+_GONE = "is gone"
+_DROPS = {
+    "table": sql.SQL("DROP TABLE {table};"),
+    "column": sql.SQL("ALTER TABLE {table} DROP COLUMN {name};"),
+    "index": sql.SQL("DROP INDEX CONCURRENTLY {index};"),
+    "constraint": sql.SQL("ALTER TABLE {table} DROP CONSTRAINT {name};"),
+}
+_ORDER = ("table", "column", "constraint", "index")
 
 
-class Made(NamedTuple):
-    """kind: table, column, index or constraint."""
+class Problem(NamedTuple):
+    """thing: as it was noted. what: has become of it. rows: of the operations that noted it."""
 
-    kind: str
-    table: str
-    name: str
-
-    def __str__(self) -> str:
-        return f'the {self.kind} "{self.name}"' + ("" if self.kind == "table" else f" of {self.table}")
+    thing: Thing
+    what: str
+    rows: tuple[Row, ...]
 
     @property
-    def lasts(self) -> bool:
-        """Whether it stays itself whatever is done to its table: PostgreSQL makes indexes and constraints anew."""
-        return self.kind in ("table", "column")
+    def mend(self) -> str:
+        """The statement that sets it right; empty where none is known that does."""
+        thing, table = self.thing, sql.Identifier(self.thing.schema, self.thing.table)
+        name = sql.Identifier(thing.name)
+        if _is_gone(thing):
+            drop = _DROPS[thing.kind].format(table=table, name=name, index=sql.Identifier(thing.schema, thing.name))
+            return drop.as_string()
+        if self.what != _GONE or thing.kind == "table" or str(thing.definition).endswith("GENERATED"):
+            return ""
+        if thing.kind == "index":
+            return f"{thing.definition};"
+        add = (
+            "ALTER TABLE {table} ADD COLUMN {name} "
+            if thing.kind == "column"
+            else "ALTER TABLE {table} ADD CONSTRAINT {name} "
+        )
+        return f"{sql.SQL(add).format(table=table, name=name).as_string()}{thing.definition};"
 
 
-def identity(connection: BaseDatabaseWrapper, operation: Operation, app_label: str, state: ProjectState) -> int | None:
-    """What an operation that has just been applied has made is known by; None where it has made nothing of a name."""
-    found = made(connection, operation, app_label, state)
-    return objects.identity(connection, *found) if found else None
+class DoneWork:
+    """That of one migration. rows: in the order in which they were done.
+
+    exact: whether a table that was made again, with the same columns, counts as another one.
+    """
+
+    def __init__(self, duties: Duties, migration: Key, rows: Iterable[Row], *, exact: bool) -> None:
+        self.duties, self.migration, self.exact = duties, migration, exact
+        self._noted: dict[ThingKey, list[tuple[Row, Thing]]] = {}
+        self._handed: dict[int, list[Thing]] = {}
+        rows = sorted(rows, key=lambda row: row.pk)
+        effects = duties.journal.effects(rows)
+        for row in rows:
+            self._keep(row, [Thing(*each) for each in effects.get(row.pk, ())])
+
+    def before(self) -> dict[ThingKey, Marked]:
+        """To be asked for before an operation's transaction."""
+        return things.everything(self.duties.connection)
+
+    def note(self, row: Row, before: dict[ThingKey, Marked]) -> None:
+        """What the open transaction has done. To be asked for at its end; what an attempt before it noted is void."""
+        self._strike(row)
+        tables = things.touched(self.duties.connection)
+        self._write(row, things.changed(self.duties.connection, tables, before, self._known()))
+
+    def note_outside(self, row: Row, before: dict[ThingKey, Marked]) -> None:
+        """What has become of anything since: it counts as the doing of the code that ran outside a transaction."""
+        known = self._known()
+        tables = things.differing(self.duties.connection, before) | {each.owner for each in known.values()}
+        self._write(row, things.changed(self.duties.connection, tables, before, known))
+
+    def note_index(self, row: Row, oid: int | None, *, gone: bool = False) -> None:
+        """An index that was built concurrently, or is to be dropped."""
+        found = things.of_tables(self.duties.connection, [oid]).get(("index", oid)) if oid else None
+        if found:
+            self._write(row, [found.thing.gone if gone else found.thing])
+
+    def hand_on(self, earlier: Row, row: Row) -> None:
+        """An operation that failed was mended, and has a new row: what its code had done is done still."""
+        self._handed[row.pk] = self._of(earlier)
+        self._write(row, self._handed[row.pk])
+
+    def problems(self, *, code_was_under_way: bool) -> list[Problem]:
+        """What is not as it was noted. code_was_under_way: which may have changed definitions, and removed nothing."""
+        now = self._now()
+        places, wanted = {each.place: each for each in now.values()}, self._places()
+        found = []
+        for key, noted in self._noted.items():
+            thing = noted[-1][1]
+            if _is_gone(thing):
+                is_back = thing.place in places and thing.place not in wanted and not code_was_under_way
+                what = "is back" if is_back else ""
+            else:
+                what = self._become(thing, now.get(key), places.get(thing.place), code_was_under_way)
+            if what:
+                found.append(Problem(thing, what, tuple({row.pk: row for row, _ in noted}.values())))
+        lost = {each.thing.owner for each in found if each.thing.kind == "table"}
+        found = [each for each in found if each.thing.kind == "table" or each.thing.owner not in lost]
+        return sorted(found, key=lambda each: (_ORDER.index(each.thing.kind), each.thing.place))
+
+    def _become(self, thing: Thing, itself: Thing | None, namesake: Thing | None, lenient: bool) -> str:
+        """What has become of a thing; nothing where it is as it was."""
+        if itself is not None and itself.place == thing.place:
+            differs = thing.kind == "column" and itself.definition != thing.definition and not lenient
+            return f"was changed: it is {itself.definition} now" if differs else _unless_whole(thing, itself)
+        if namesake is None:
+            now = f', and is "{itself.name}" of {itself.table} now' if itself else ""
+            return f"{_GONE}{now}"
+        if (thing.kind == "table" and self.exact) or (namesake.definition != thing.definition and not lenient):
+            return "is another one"
+        return _unless_whole(thing, namesake)
+
+    def _now(self) -> dict[ThingKey, Thing]:
+        known = self._known().values()
+        found = things.of_tables(self.duties.connection, {each.owner for each in known}, list(known)) if known else {}
+        return {key: each.thing for key, each in found.items()}
+
+    def _known(self) -> dict[ThingKey, Thing]:
+        return {key: noted[-1][1] for key, noted in self._noted.items()}
+
+    def _places(self) -> set[Place]:
+        return {each.place for each in self._known().values() if not _is_gone(each)}
+
+    def _of(self, row: Row) -> list[Thing]:
+        return [thing for noted in self._noted.values() for by, thing in noted if by.pk == row.pk]
+
+    def _strike(self, row: Row) -> None:
+        for key, noted in list(self._noted.items()):
+            self._noted[key] = [(by, each) for by, each in noted if by.pk != row.pk]
+            if not self._noted[key]:
+                del self._noted[key]
+        self._keep(row, self._handed.get(row.pk, ()))
+
+    def _write(self, row: Row, found: Collection[Thing]) -> None:
+        if found:
+            self._keep(row, found)
+            self.duties.journal.note_effect(row, self._of(row))
+
+    def _keep(self, row: Row, found: Iterable[Thing]) -> None:
+        for thing in found:
+            noted = self._noted.setdefault(thing.key, [])
+            noted[:] = [(by, each) for by, each in noted if by.pk != row.pk] + [(row, thing)]
 
 
-def may_have_renamed(operation: Operation) -> bool:
-    """Whether it has SQL or code of the project's or of others, which may do anything."""
-    return not (is_djangos_schema(operation) or isinstance(operation, AddIndexConcurrently | RemoveIndexConcurrently))
+def _is_gone(thing: Thing) -> bool:
+    return thing.definition is None
 
 
-def is_addition(operation: Operation) -> bool:
-    """Whether it leaves what is there as it is."""
-    return isinstance(operation, AddConstraint | AddField | AddIndex | CreateModel)
+def _unless_whole(thing: Thing, found: Thing) -> str:
+    return "is not valid any more" if thing.whole and not found.whole else ""
 
 
-def made(connection: BaseDatabaseWrapper, operation: Any, app_label: str, state: ProjectState) -> Made | None:
-    """What an operation has made, as far as the state still has it."""
-    if not isinstance(operation, AddConstraint | AddField | AddIndex | CreateModel):
-        return None
-    name = operation.name_lower if isinstance(operation, CreateModel) else operation.model_name_lower
-    known = state.models.get((app_label, name))
-    if known is None:
-        return None
-    model = state.apps.get_model(app_label, name)
-    if not operation.allow_migrate_model(connection.alias, model):
-        return None
-    table = model._meta.db_table
-    if isinstance(operation, CreateModel):
-        return Made("table", table, table)
-    if isinstance(operation, AddField):
-        return _column(connection, table, model, operation.name) if operation.name in known.fields else None
-    kind = "index" if isinstance(operation, AddIndex) else "constraint"
-    wanted = operation.index.name if isinstance(operation, AddIndex) else operation.constraint.name
-    there = known.options["indexes" if kind == "index" else "constraints"]
-    return Made(kind, table, names.stored(wanted)) if any(each.name == wanted for each in there) else None
-
-
-def _column(connection: BaseDatabaseWrapper, table: str, model: Any, name: str) -> Made | None:
-    field = model._meta.get_field(name)
-    if not field.column or field.db_parameters(connection)["type"] is None:
-        return None
-    return Made("column", table, names.stored(field.column))
+def refused(migration: Key, problems: Collection[Problem]) -> MigrationFailed:
+    """What to say of what is not as it was left."""
+    first, *others = problems
+    rows = {row.pk: row for each in problems for row in each.rows}
+    numbers = sorted({row.ordinal + 1 for row in rows.values()})
+    done = (
+        f"operation {numbers[0]} of {migration} has"
+        if len(numbers) == 1
+        else (f"operations {', '.join(map(str, numbers))} of {migration} have")
+    )
+    was = (
+        "removed it"
+        if _is_gone(first.thing)
+        else f"left it as {first.thing.definition}"
+        if first.thing.definition
+        else "left it"
+    )
+    also = "".join(f"\n{each.thing} {each.what}" for each in others[: policy.THINGS_SHOWN])
+    if len(others) > policy.THINGS_SHOWN:
+        also += f"\nand {len(others) - policy.THINGS_SHOWN} more"
+    mends = "".join(f"\n  {each.mend}" for each in (first, *others[: policy.THINGS_SHOWN]) if each.mend)
+    again = f"manage.py lockgate repair {' '.join(map(str, sorted(rows)))} --forget --apply"
+    return MigrationFailed(
+        f"{first.thing} {first.what}",
+        why=f"{done} {was}, and counts as done: somebody has changed that since, or the migration's own code has{also}",
+        state="",
+        next_step=f"bring it by hand to where it was, and run again{':' + mends if mends else ''}\n"
+        f"or, once what is left of it is out of the way, have the operation run again from its start:  {again}\n"
+        "or, where it is right as it is: do by hand what is left of the migration, and record it:  "
+        f"manage.py migrate {migration.app} {migration.name} --fake",
+    )

@@ -31,6 +31,7 @@ from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.one_transaction import OneTransaction, committing
 from lockgate.execution.online import contract, done_work, identity, online_step, remains
+from lockgate.execution.online.done_work import DoneWork, Problem
 from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.phases import wanted
 from lockgate.facts import Key, Recovering, StepRepeated
@@ -42,6 +43,7 @@ from lockgate.planning.plan import key_of
 from lockgate.planning.steps import Step
 
 _CONCURRENT = (postgres_operations.AddIndexConcurrently, postgres_operations.RemoveIndexConcurrently)
+_BUILDS = postgres_operations.AddIndexConcurrently
 _PATIENT = (postgres_operations.ValidateConstraint,)
 # Django's own operations whose effect is wholly the schema's: safe in a transaction. Subclasses may do anything.
 _TRANSACTIONAL = tuple(
@@ -126,9 +128,11 @@ class Walk:
     ) -> None:
         self.duties, self.migration, self.planned, self.backwards = duties, migration, planned, backwards
         self.phase = journal.BACKWARDS if backwards else journal.SWITCH
+        self._confirmed = False
         self.key, self.meaning = key_of(migration), fingerprint.of(migration).meaning
         left = journal.prepared(duties.connection.alias).get(self.key, ())
         self.rows = {row.ordinal: row for row in left if row.phase == self.phase}
+        self.work = DoneWork(duties, self.key, filter(_has_done, self.rows.values()), exact=not backwards)
 
     def go(self, state: ProjectState) -> ProjectState:
         """Run every operation that is not done. state: before the first; brought forward and returned."""
@@ -136,7 +140,7 @@ class Walk:
         if self.rows:
             self.duties.listen(Recovering(self.key, "carry on", done, len(self.migration.operations)))
         ordinal = 0
-        earlier: list[_Part] = []  # done by runs before this one, and not yet looked up
+        earlier: list[_Part] = []  # done by runs before this one
         for number, operation in enumerate(self.migration.operations):
             before = state.clone()
             operation.state_forwards(self.migration.app_label, state)
@@ -144,66 +148,40 @@ class Walk:
                 if self._is_done(part):
                     earlier.append(part)
                 else:
-                    self._confirm_there(earlier, part.before)
-                    earlier = []
+                    self._confirm_once(earlier)
                 self._one(part, number)
                 ordinal = part.ordinal + 1
-        self._confirm_there(earlier, state)
+        self._confirm_once(earlier)
         return state
 
     def _is_done(self, part: _Part) -> bool:
         row = self.rows.get(part.ordinal)
         return row is not None and row.state == Row.State.DONE
 
-    def _confirm_there(self, earlier: Sequence[_Part], state: ProjectState) -> None:
-        """What earlier runs have done is there still; an index that is gone is built again. state: as of now.
+    def _confirm_once(self, earlier: Sequence[_Part] = ()) -> None:
+        """What runs before this one have done is there still; an index that was built concurrently is built again where
+        it is not. Before anything runs.
 
-        Raises MigrationFailed where something else is gone, or what has its name is another one.
+        Raises MigrationFailed where something else is not as it was left.
         """
-        connection = self.duties.connection
-        known = {done_work.made(connection, part.operation, part.app_label, state): part for part in earlier}
-        for made, part in known.items():  # where several have made one of a name, the last one's is there
-            if made is None:
-                continue
-            row, later = self.rows[part.ordinal], [each.operation for each in earlier if each.ordinal > part.ordinal]
-            found = objects.identity(connection, *made)
-            if found is None and self._is_renamed(made, row, later):
-                continue
-            if isinstance(part.operation, postgres_operations.AddIndexConcurrently):
-                self._concurrently(part, row)
-            else:
-                self._confirm_same(made, row, found, altered=not all(map(done_work.is_addition, later)))
-
-    def _is_renamed(self, made: done_work.Made, row: Row, later: Sequence[Operation]) -> bool:
-        """Whether it is there under another name, which SQL or code of the migration itself may have given it."""
-        if row.object_oid is None or not any(map(done_work.may_have_renamed, later)):
-            return False
-        return objects.is_left(self.duties.connection, made.kind, row.object_oid)
-
-    def _confirm_same(self, made: done_work.Made, row: Row, found: int | None, *, altered: bool) -> None:
-        """found: what has the name now. altered: operations after its own may have had PostgreSQL make it anew.
-
-        A row of an earlier build has no identity.
-        """
-        if found is not None and (row.object_oid in (None, found) or (altered and not made.lasts)):
+        if self._confirmed:
             return
-        done = f"operation {row.ordinal + 1} of {self.key} has made it, and is done"
-        again = f"have the operation run again from its start:  manage.py lockgate repair {row.pk} --forget --apply"
-        if found is None:
-            raise MigrationFailed(
-                f"{made} is gone",
-                why=f"{done}: somebody has dropped or renamed it, or its table, since, or the migration's own code has",
-                state="",
-                next_step=f"bring it back by hand, or {again}\n"
-                "where the migration has dropped it: do by hand what is left of the migration, and record it:  "
-                f"manage.py migrate {self.key.app} {self.key.name} --fake",
-            )
-        raise MigrationFailed(
-            f"{made} is another one",
-            why=f"{done}: somebody has dropped it since, or renamed it, and made one of that name",
-            state="",
-            next_step=f"look at what is there; drop or rename it, and {again}",
-        )
+        self._confirmed = True
+        under_way = any(_is_half_done(row) for row in self.rows.values())
+        problems = self.work.problems(code_was_under_way=under_way)
+        again = {part.ordinal: part for part in earlier if isinstance(part.operation, _BUILDS)}
+        others = [each for each in problems if not self._built_again(each, again)]
+        if others:
+            raise done_work.refused(self.key, others)
+
+    def _built_again(self, problem: Problem, parts: Mapping[int, _Part]) -> bool:
+        """Where it is an index that no other operation has had a part in."""
+        ordinals = {row.ordinal for row in problem.rows}
+        if len(ordinals) != 1 or problem.thing.definition is None or not ordinals <= parts.keys():
+            return False
+        (ordinal,) = ordinals
+        self._concurrently(parts[ordinal], self.rows[ordinal])
+        return True
 
     def back(self, state: ProjectState) -> None:
         """Take back every operation that is not taken back. state: before the first; not changed.
@@ -216,6 +194,7 @@ class Walk:
         done = sum(row.state == Row.State.DONE for row in self.rows.values())
         if self.rows:
             self.duties.listen(Recovering(self.key, "carry on", done, len(self.migration.operations)))
+        self._confirm_once()
         for number, part in reversed(self._all(state)):
             self._one(part, number)
 
@@ -223,6 +202,7 @@ class Walk:
         """Apply again, in order, what a run that took the migration back had done, or begun, of it."""
         done = sum(row.state == Row.State.DONE for row in self.rows.values())
         self.duties.listen(Recovering(self.key, "restore", done, len(self.migration.operations)))
+        self._confirm_once()
         self.backwards = False
         for number, part in self._all(state):
             row = self.rows.get(part.ordinal)
@@ -311,6 +291,8 @@ class Walk:
             online_step.drop_invalid(self.duties, known)
             self.duties.journal.end(known, Row.State.UNDONE, known.error)
         (made,) = self.duties.journal.write(self.key, self.meaning, [part.line(self.phase)])
+        if known is not None:
+            self.work.hand_on(known, made)
         return made
 
     def _edited(self, done: Row) -> MigrationFailed:
@@ -340,7 +322,7 @@ class Walk:
 
         A row that is done, of what is applied again, says so until the transaction that does it commits.
         """
-        connection = self.duties.connection
+        connection, before = self.duties.connection, self.work.before()
         if row.state != Row.State.DONE:
             self.duties.journal.begin(row)
         with committing(connection, self.key, connection.schema_editor(atomic=True)) as editor:
@@ -348,9 +330,8 @@ class Walk:
                 locks.limit_waiting(connection, timeout)
             self._settle_contracts(number)
             self._send_whole(part, editor)
-            if not self.backwards:
-                asked = (connection, part.operation, part.app_label, part.after)
-                self.duties.journal.note(row, done_work.identity(*asked))
+            if end == Row.State.DONE:
+                self.work.note(row, before)
             self.duties.journal.end(row, end)
 
     def _send_whole(self, part: _Part, editor: Any) -> None:
@@ -366,10 +347,24 @@ class Walk:
             self.duties.listen(StepRepeated(self.key, row.title, failed=row.state == Row.State.FAILED))
         self.duties.journal.begin(row)
         self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
-        with remains.noted(self.duties), patiently(self.duties, row):
+        with remains.noted(self.duties), patiently(self.duties, row), self._noted(row):
             self._send(part)
-        self.duties.confirm(inside=False)
         self.duties.journal.end(row, end)
+
+    @contextlib.contextmanager
+    def _noted(self, row: Row) -> Iterator[None]:
+        """What the code of the block does to the catalog, also where it fails."""
+        before = self.work.before()
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(Exception):
+                django_seams.leave_transaction(self.duties.connection)
+                self.duties.confirm(inside=False)
+                self.work.note_outside(row, before)
+            raise
+        self.duties.confirm(inside=False)
+        self.work.note_outside(row, before)
 
     def _concurrently(self, part: _Part, row: Row, end: Row.State = Row.State.DONE) -> None:
         """Build or drop an index, as often as a deadlock asks for; what came of an earlier attempt is looked up."""
@@ -390,6 +385,7 @@ class Walk:
         if part.builds(backwards=self.backwards):
             built = objects.index(self.duties.connection, row.table, row.target)
             self.duties.journal.note(row, built.oid if built else None, row.expected)
+            self.work.note_index(row, built.oid if built else None)
         self.duties.journal.end(row, end)
 
     def _note_target(self, part: _Part, row: Row) -> None:
@@ -397,6 +393,7 @@ class Walk:
         builds = part.builds(backwards=self.backwards)
         found = None if builds else objects.index(self.duties.connection, row.table, row.target)
         self.duties.journal.note(row, found.oid if found else None, part.building(self.duties.connection))
+        self.work.note_index(row, found.oid if found else None, gone=True)
 
     def _left_by_earlier_attempt(self, part: _Part, row: Row) -> bool:
         """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
@@ -427,6 +424,17 @@ def restore(duties: Duties, migrations: Mapping[Key, Migration], state_before: C
     for key, rows in journal.prepared(duties.connection.alias).items():
         if key in migrations and any(row.phase == journal.BACKWARDS for row in rows):
             Walk(duties, migrations[key], backwards=True).restore(state_before(key))
+
+
+def _has_done(row: Row) -> bool:
+    """Whether what is noted of it is done. A build or drop that was broken off is looked up by itself."""
+    return row.state == Row.State.DONE or row.kind not in {each.__name__ for each in _CONCURRENT}
+
+
+def _is_half_done(row: Row) -> bool:
+    """Whether code outside a transaction was under way when its run died: of what it changed, nothing is noted."""
+    concurrent = {each.__name__ for each in _CONCURRENT}
+    return row.state == Row.State.RUNNING and not row.transactional and row.kind not in concurrent
 
 
 def _index(operation: Operation) -> str:
