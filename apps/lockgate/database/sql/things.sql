@@ -22,7 +22,7 @@ SELECT 'column', (owner << 16) + col.attnum, owner, "schema", "table", col.attna
        CASE WHEN defined THEN pg_catalog.concat_ws(' ',
            CASE WHEN kept.nspname = 'pg_catalog' THEN pg_catalog.format_type(col.atttypid, col.atttypmod)
                 ELSE pg_catalog.concat(pg_catalog.quote_ident(kept.nspname), '.', pg_catalog.quote_ident(type.typname),
-                                       '(' || nullif(col.atttypmod, -1) || ')') END,
+                                       CASE WHEN col.atttypmod >= 0 THEN pg_catalog.concat('(', col.atttypmod, ')') END) END,
            (SELECT 'COLLATE ' || pg_catalog.quote_ident(collname) FROM pg_catalog.pg_collation
             WHERE oid = col.attcollation AND col.attcollation <> type.typcollation),
            CASE WHEN col.attnotnull THEN 'NOT NULL' END,
