@@ -39,7 +39,7 @@ VALUES = {
     **TIMES,
     "columns": ["a"],
     "names": ["a"],
-    "tables": [1],
+    "tables": "{1}",
     "places": ["a"],
     "wanted": ["a"],
     "yielding": ["a"],

@@ -103,6 +103,8 @@ def changed(
 
 
 def _read(connection: BaseDatabaseWrapper, tables: list[int] | None, names: Collection[str]) -> dict[Key, Marked]:
-    rows = raw(connection).execute(read("things"), {"tables": tables, "names": list(names)})
+    # As text: of a list of numbers psycopg names the type, and a guest may have one of that name.
+    oids = None if tables is None else f"{{{','.join(map(str, tables))}}}"
+    rows = raw(connection).execute(read("things"), {"tables": oids, "names": list(names)})
     found = (Marked(Thing(*row[:-1]), row[-1]) for row in rows)
     return {each.thing.key: each for each in found}
