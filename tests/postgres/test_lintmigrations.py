@@ -209,6 +209,9 @@ def test_sarif_has_what_code_scanning_asks_for(shop: Site) -> None:
     assert document["version"] == "2.1.0"
     [run] = document["runs"]
     [result] = run["results"]
+    driver = run["tool"]["driver"]
+    assert driver["informationUri"].startswith("https://")
+    assert all(each["helpUri"].startswith("https://") for each in driver["rules"])
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "LG801"
     [place] = result["locations"]
     assert place["physicalLocation"]["artifactLocation"]["uri"] == "shop/migrations/0002_drop.py"

@@ -65,6 +65,14 @@ def test_nothing_of_a_rule_is_missing(rule: Rule) -> None:
 
 
 @every_rule
+def test_a_rule_rests_on_a_page_of_the_documentation(rule: Rule) -> None:
+    """Of PostgreSQL's current one, or of Django's stable one, and each page says so itself."""
+    known = r"https://(www\.postgresql\.org/docs/current/[\w-]+\.html|docs\.djangoproject\.com/en/stable/[\w/-]+/)(#[\w.-]+)?"
+    assert re.fullmatch(known, rule.rests_on)
+    assert f"<{rule.rests_on}>" in (PAGES / f"{rule.id}.md").read_text(encoding="utf-8")
+
+
+@every_rule
 def test_the_page_is_the_rule(rule: Rule) -> None:
     assert (PAGES / f"{rule.id}.md").read_text(encoding="utf-8") == rule_pages.page(rule)
 

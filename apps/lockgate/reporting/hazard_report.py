@@ -14,9 +14,11 @@ from lockgate.facts import Key
 from lockgate.planning.hazards import Hazard
 from lockgate.planning.rules import ALL, Rule
 from lockgate.planning.rules.acceptance import ATTRIBUTE
+from lockgate.reporting import rule_pages
 from lockgate.reporting.migration_code import Code
 
 WIDTH = 110  # characters
+INFORMATION = "https://pypi.org/project/django-lockgate/"
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -181,7 +183,14 @@ def sarif(report: Report) -> str:
     """SARIF 2.1.0. Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html"""
     numbers = {rule.id: number for number, rule in enumerate(ALL)}
     run = {
-        "tool": {"driver": {"name": "lockgate", "version": __version__, "rules": [_sarif_rule(rule) for rule in ALL]}},
+        "tool": {
+            "driver": {
+                "name": "lockgate",
+                "version": __version__,
+                "informationUri": INFORMATION,
+                "rules": [_sarif_rule(rule) for rule in ALL],
+            }
+        },
         "columnKind": "utf16CodeUnits",
         "results": [_sarif_result(each, numbers) for each in report.placed],
         "invocations": [
@@ -200,7 +209,8 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in rule.name.split("-")),
         "shortDescription": {"text": rule.condition},
         "fullDescription": {"text": rule.effect},
-        "help": {"text": rule.remedy},
+        "help": {"text": rule.remedy, "markdown": rule_pages.page(rule)},
+        "helpUri": rule.rests_on,
         "defaultConfiguration": {"level": str(rule.severity)},
     }
 

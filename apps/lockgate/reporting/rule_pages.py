@@ -24,6 +24,7 @@ def explain(rule: Rule) -> str:
             *_part("when", rule.condition),
             *_part("why", rule.effect),
             *_part("next", rule.remedy),
+            f"from  {rule.rests_on}",
             "",
             f"unsafe{_given(rule.unsafe)}",
             textwrap.indent(rule.unsafe.source.rstrip(), "    "),
@@ -54,6 +55,8 @@ Severity: {rule.severity}. All rules: [index](index.md).
 **Effect.** {rule.effect}
 
 **Remedy.** {rule.remedy}
+
+**Source.** <{rule.rests_on}>
 {squawk}
 ## Unsafe{_given(rule.unsafe)}
 

@@ -69,6 +69,7 @@ without_reason = rule(
     condition=f"{ATTRIBUTE} has an id without a reason.",
     effect="Whoever meets the hazard later cannot know whether it was thought about; it counts as not accepted.",
     remedy="Write down why it is safe here, in a clause: what was checked, on which table, by whom if that helps.",
+    rests_on="https://docs.djangoproject.com/en/stable/topics/migrations/#migration-files",
     unsafe=_example('{"LG801": ""}'),
     safe=_SAFE,
 )(_by_hazards)
@@ -80,6 +81,7 @@ unknown = rule(
     condition=f"{ATTRIBUTE} names an id that does not exist.",
     effect="Nothing is accepted by it, and the hazard that was meant is still reported, or will be.",
     remedy="Use an id of the rules' index; `lintmigrations` prints it with each hazard.",
+    rests_on="https://docs.djangoproject.com/en/stable/topics/migrations/#migration-files",
     unsafe=_example('{"LG801": "no release has read it since 41", "LG8001": "a slip"}'),
     safe=_SAFE,
 )(_by_hazards)
@@ -91,6 +93,7 @@ of_nothing = rule(
     condition=f"{ATTRIBUTE} names a rule that finds nothing in the migration.",
     effect="An acceptance that outlives its hazard hides the next one of its kind.",
     remedy="Remove it. Where a rule depends on the database (a table's size), keep it only if it is found there.",
+    rests_on="https://docs.djangoproject.com/en/stable/topics/migrations/#migration-files",
     unsafe=_example('{"LG102": "the table is idle"}'),
     safe=_SAFE,
 )(_by_hazards)

@@ -19,6 +19,7 @@ from lockgate.planning.steps import Kind, Work
     effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while the table and its indexes are written anew; "
     "disk for a second copy is needed.",
     remedy="Add the column without a default and null=True, then set the default, then fill old rows in portions.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.AddField("order", "token", models.UUIDField(db_default=postgres_functions.RandomUUID())),
     """,
@@ -43,6 +44,7 @@ def volatile_default(case: Case) -> Iterator[Finding]:
     effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while every row is computed and written anew.",
     remedy="Index the expression instead, compute it in queries (from PostgreSQL 18 on with db_persist=False), or "
     "add a plain column, keep it up to date with a trigger, and fill old rows in portions.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-generated-columns.html",
     unsafe="""
         migrations.AddField(
             "order",
@@ -71,6 +73,7 @@ def stored_generated(case: Case) -> Iterator[Finding]:
     condition="A serial or identity column is added to a large table that is there already.",
     effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while every row gets its number and is written anew.",
     remedy="Add a nullable column, make a sequence its default, number old rows in portions, then set NOT NULL.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN serial_number bigserial", migrations.RunSQL.noop),
     """,
@@ -98,6 +101,7 @@ def numbered(case: Case) -> Iterator[Finding]:
     "disk for a second copy is needed.",
     remedy="Add a column of the new type, write to both, fill old rows in portions, switch reads over, and drop the "
     "old one a release later.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.AlterField("order", "total", models.BigIntegerField(default=0)),
     """,
@@ -122,6 +126,7 @@ def type_rewrites(case: Case) -> Iterator[Finding]:
     effect="Every index on the column is built anew, and constraints are checked, while reads and writes wait under an "
     "ACCESS EXCLUSIVE lock.",
     remedy="Collate in the queries that need it, with an index of their own; or add a column as for a change of type.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.AlterField("order", "number", models.CharField(max_length=20, db_collation="C")),
     """,
@@ -148,6 +153,7 @@ _OF_DEPENDENTS = {Work.BUILD: "an index is built again", Work.SCAN: "a check con
     condition="A NOT NULL column is added without a default to a table that is there already.",
     effect="It fails as soon as the table has one row, because that row would have no value.",
     remedy="Give the column a default, or add it nullable, fill it, and set NOT NULL in a later migration.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-alter.html#DDL-ALTER-ADDING-A-COLUMN",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN source text NOT NULL", migrations.RunSQL.noop),
     """,
@@ -173,6 +179,7 @@ def required_without_default(case: Case) -> Iterator[Finding]:
     effect="One UPDATE of all those rows runs in the migration's transaction: it bloats the table, and holds row locks "
     "and everything else the migration has locked until it commits.",
     remedy="Fill the column in portions in an earlier migration, then set null=False without preserve_default's help.",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/migration-operations/#alterfield",
     unsafe="""
         migrations.AlterField("order", "note", models.TextField(default="")),
     """,
@@ -198,6 +205,7 @@ def filled_in_place(case: Case) -> Iterator[Finding]:
     "reads and writes wait under an ACCESS EXCLUSIVE lock.",
     remedy="Change the type before the index or the constraint is there. Where it is there: take it away in one "
     "migration, change the type in the next, and add it in a third, which Lockgate does online.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.AddIndex(
             "order", models.Index(fields=["placed"], condition=~models.Q(number=""), name="order_numbered")
@@ -229,6 +237,7 @@ def dependents_made_again(case: Case) -> Iterator[Finding]:
     remedy="Add the field with null=True and without a default, which Lockgate makes unique online; fill it in "
     "portions in the next migration, and set null=False in a third. Or give a db_default that is computed for each "
     "row, where the table is small.",
+    rests_on="https://docs.djangoproject.com/en/stable/howto/writing-migrations/#migrations-that-add-unique-fields",
     unsafe="""
         migrations.AddField("order", "token", models.UUIDField(default=uuid.uuid4, unique=True)),
     """,

@@ -28,6 +28,7 @@ from lockgate.planning.steps import Kind, Phase, Work
     "which does not know the column, fails.",
     remedy="Add the field in an atomic migration that does not alter it further: Lockgate leaves the default in the "
     "database until that release is gone. Or give the field db_default, or null=True until the next release.",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/models/fields/#db-default",
     unsafe="""
         migrations.AddField("order", "source", models.CharField(max_length=20, default="web")),
         migrations.AlterField("order", "source", models.CharField(max_length=40, default="web")),
@@ -60,6 +61,7 @@ def required_column(case: Case) -> Iterator[Finding]:
     "where it writes what used to fit.",
     remedy="Stop writing the longer values first, then add a check constraint, and narrow the type, if at all, a "
     "release later.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-alter.html#DDL-ALTER-COLUMN-TYPE",
     unsafe="""
         migrations.AlterField("order", "number", models.CharField(max_length=10)),
     """,
@@ -83,6 +85,7 @@ def narrowed(case: Case) -> Iterator[Finding]:
     "fail from the moment it is added.",
     remedy="Make sure that the code of the release before this one satisfies it, and accept this hazard by naming that "
     "release.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-constraints.html",
     unsafe="""
         migrations.AddConstraint(
             "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
@@ -123,6 +126,7 @@ def _made_again(case: Case) -> set[str]:
     effect="The release that still serves leaves the column to its default: its inserts fail where it is NOT NULL, and "
     "write NULL where it is not.",
     remedy="Keep the default for one more release; drop it when every release that serves writes the column.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-default.html",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ALTER COLUMN total DROP DEFAULT", migrations.RunSQL.noop),
     """,
@@ -145,6 +149,7 @@ def default_dropped(case: Case) -> Iterator[Finding]:
     effect="Where the release that still serves upserts on it (bulk_create with update_conflicts, ON CONFLICT), the "
     "statement fails, because no unique index matches; and duplicates are let in that block its return.",
     remedy="Drop it a release after the last code that relies on it, and accept this hazard by naming that release.",
+    rests_on="https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT",
     unsafe="""
         migrations.AlterField("customer", "email", models.CharField(max_length=200)),
     """,
@@ -171,6 +176,7 @@ def _added_again(case: Case) -> set[str]:
     effect="The release that still serves compares it with values of the old family, for which PostgreSQL has no "
     "operator, so those queries fail; others read values they cannot use.",
     remedy="Add a column of the new type beside it, write to both, and drop the old one when no release reads it.",
+    rests_on="https://www.postgresql.org/docs/current/typeconv-oper.html",
     unsafe="""
         migrations.AlterField("order", "total", models.CharField(max_length=20)),
     """,
@@ -210,6 +216,7 @@ def _family(name: str) -> str:
     effect="As soon as the new release writes a NULL, the one that still serves reads a None where it never had to "
     "expect one.",
     remedy="Let the code of one release read None before the code of the next writes it; then accept this hazard.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-NOT-NULL",
     unsafe="""
         migrations.AlterField("order", "number", models.CharField(max_length=20, null=True)),
     """,

@@ -31,6 +31,7 @@ def _named(change: Change) -> str:
     effect="Reads and writes wait while its index is built under an ACCESS EXCLUSIVE lock.",
     remedy="Add the constraint in an atomic migration of its own: Lockgate builds the index concurrently and attaches "
     "it. Add a unique field with null=True and without a default, and fill it in a later migration.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.RunSQL("UPDATE shop_order SET number = id WHERE number = ''", migrations.RunSQL.noop),
         migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="order_number")),
@@ -56,6 +57,7 @@ def unique_in_place(case: Case) -> Iterator[Finding]:
     effect="Reads and writes wait while every row is read under an ACCESS EXCLUSIVE lock.",
     remedy="Add the constraint in an atomic migration of its own: Lockgate adds it NOT VALID and validates it while "
     "reads and writes go on. A new field with a check of its own needs a default that is known to satisfy it.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.RunSQL("UPDATE shop_order SET total = 0 WHERE total < 0", migrations.RunSQL.noop),
         migrations.AddConstraint(
@@ -86,6 +88,7 @@ def check_in_place(case: Case) -> Iterator[Finding]:
     remedy="Add the field with null=True and no default, so that no row has to be looked up; or first with "
     "db_constraint=False, and take that away with AlterField in a later atomic migration of its own: Lockgate adds the "
     "key NOT VALID and validates it while writes go on.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.RunSQL(
             "ALTER TABLE shop_order ADD CONSTRAINT order_payer FOREIGN KEY (total) REFERENCES shop_customer (id)",
@@ -117,6 +120,7 @@ def foreign_key_in_place(case: Case) -> Iterator[Finding]:
     "way.",
     remedy="Make a table with the constraint, copy the rows in portions, and swap the tables; or add it in a "
     "maintenance window and accept this hazard.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-EXCLUSION",
     unsafe="""
         migrations.AddConstraint(
             "order",
@@ -156,6 +160,7 @@ def exclusion_in_place(case: Case) -> Iterator[Finding]:
     "release that still serves looks rows up by a key that is no longer unique.",
     remedy="Add the new column, fill it, build a unique index concurrently, and make it the key with ADD PRIMARY KEY "
     "USING INDEX once no release uses the old one.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ADD PRIMARY KEY (number)", migrations.RunSQL.noop),
     """,
@@ -180,6 +185,7 @@ def primary_key_changed(case: Case) -> Iterator[Finding]:
     effect="Reads and writes wait while every row is read under an ACCESS EXCLUSIVE lock.",
     remedy="Fill the column in an earlier migration, and set null=False in an atomic one of its own: Lockgate proves "
     "it with a validated constraint first, and the switch needs no scan.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.RunSQL("UPDATE shop_order SET note = '' WHERE note IS NULL", migrations.RunSQL.noop),
         migrations.AlterField("order", "note", models.TextField()),
@@ -206,6 +212,7 @@ def not_null_in_place(case: Case) -> Iterator[Finding]:
     effect="Rows from before may violate it for ever: the planner does not use it, and code that trusts it is wrong.",
     remedy="Add the constraint with AddConstraint, which Lockgate validates; or validate it in the next migration, and "
     "accept this hazard by naming that.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         postgres_operations.AddConstraintNotValid(
             "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
@@ -234,6 +241,7 @@ def never_validated(case: Case) -> Iterator[Finding]:
     "scan as if it had never been NOT VALID.",
     remedy="Add the constraint with AddConstraint, and leave both steps to Lockgate; or validate it in the next "
     "migration.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         postgres_operations.AddConstraintNotValid(
             "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
@@ -263,6 +271,7 @@ def validated_where_added(case: Case) -> Iterator[Finding]:
     effect="Whatever depends on it goes too (views, foreign keys, columns, policies), and no migration says that it "
     "did.",
     remedy="Drop what depends on it by name, then the thing itself without CASCADE, so that a surprise fails.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-depend.html",
     unsafe="""
         migrations.RunSQL("DROP VIEW shop_totals CASCADE", migrations.RunSQL.noop),
     """,

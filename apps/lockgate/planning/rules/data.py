@@ -43,6 +43,7 @@ def _run(body: str) -> str:
     effect="One statement locks and rewrites every row: writes to any of them wait until the transaction ends, the "
     "table doubles, replicas fall behind.",
     remedy="Change rows in portions by key, each committed by itself: RunPython in a migration with atomic = False.",
+    rests_on="https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS",
     unsafe="""
         migrations.RunSQL("UPDATE shop_order SET note = ''", migrations.RunSQL.noop),
     """,
@@ -71,6 +72,7 @@ def _changed_rows(case: Case) -> Iterator[tuple[Step, SqlStatement, str]]:
     effect="The ACCESS EXCLUSIVE lock of the schema change is held while the rows are changed, so reads and writes "
     "wait for all of it.",
     remedy="Put data into a migration of its own, after the one that changes the schema.",
+    rests_on="https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES",
     unsafe="""
         migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
         migrations.RunSQL("UPDATE shop_order SET source = 'web' WHERE source IS NULL", migrations.RunSQL.noop),
@@ -99,6 +101,7 @@ def data_under_locks(case: Case) -> Iterator[Finding]:
     "the table bloats, replicas fall behind. Where other rows refer to them, delete() also loads every one of them "
     "first.",
     remedy="Go through the keys in portions, and let each be committed by itself (atomic = False).",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/models/querysets/#update",
     unsafe=_run('    apps.get_model("shop", "Order").objects.filter(note=None).update(note="")'),
     safe=_PORTIONS,
 )
@@ -116,6 +119,7 @@ def unbatched_update(case: Case) -> Iterator[Finding]:
     effect="Django loads every row before the first is looked at; the migration is killed for its memory, or takes the "
     "machine along.",
     remedy="Loop over .iterator(chunk_size=…), or over portions by key.",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/models/querysets/#iterator",
     unsafe=_run('    for order in apps.get_model("shop", "Order").objects.all():\n        print(order.number)'),
     safe=_run(
         '    for order in apps.get_model("shop", "Order").objects.all().iterator(chunk_size=1000):\n'
@@ -135,6 +139,7 @@ def every_row_in_memory(case: Case) -> Iterator[Finding]:
     condition="A RunPython function saves, makes or deletes rows one by one in a loop.",
     effect="A statement per row takes hours on a large table, in a transaction that holds every row it has touched.",
     remedy="Write portions with bulk_update(batch_size=…), bulk_create(batch_size=…) or an update() by key.",
+    rests_on="https://docs.djangoproject.com/en/stable/topics/db/optimization/#use-bulk-methods",
     unsafe=_run(
         '    for order in apps.get_model("shop", "Order").objects.iterator(chunk_size=1000):\n'
         '        order.note = order.note or ""\n        order.save()'
@@ -154,6 +159,7 @@ def row_by_row(case: Case) -> Iterator[Finding]:
     condition="RunSQL changes rows of a large table by a condition, in the migration's transaction.",
     effect="Every row it finds stays locked until the migration commits; how many that are, nobody can say beforehand.",
     remedy="Change rows in portions by key, each committed by itself; or accept this hazard with the number of rows.",
+    rests_on="https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS",
     unsafe="""
         migrations.RunSQL("UPDATE shop_order SET note = '' WHERE note IS NULL", migrations.RunSQL.noop),
     """,
@@ -173,6 +179,7 @@ def large_change(case: Case) -> Iterator[Finding]:
     effect="The imported model is that of the newest code: the migration fails, or writes wrong rows, as soon as a "
     "later migration has changed the model, and on every new database.",
     remedy='Take the model from the migration: apps.get_model("shop", "Order").',
+    rests_on="https://docs.djangoproject.com/en/stable/topics/migrations/#historical-models",
     unsafe="""
         from django.contrib.contenttypes.models import ContentType
 
@@ -206,6 +213,7 @@ def model_of_today(case: Case) -> Iterator[Finding]:
     condition="A RunPython function calls bulk_create() or bulk_update() without batch_size.",
     effect="One statement carries every row: its text, its parameters and its locks grow with the table.",
     remedy="Give batch_size, and pass rows from .iterator().",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/models/querysets/#bulk-create",
     unsafe=_run(
         '    orders = list(apps.get_model("shop", "Order").objects.filter(note=None).iterator())\n'
         '    apps.get_model("shop", "Order").objects.bulk_update(orders, ["note"])'

@@ -21,6 +21,7 @@ WIDE = 3  # columns: each further one rarely narrows a search down, and is paid 
     effect="Every INSERT, UPDATE and DELETE on the table waits until the whole index is built.",
     remedy="Put AddIndex, or the field with db_index=True, into an atomic migration of its own: Lockgate then builds "
     "the index concurrently. In SQL, use AddIndex instead.",
+    rests_on="https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
     unsafe="""
         atomic = False
         migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
@@ -47,6 +48,7 @@ def built_in_place(case: Case) -> Iterator[Finding]:
     "and writes wait for everything else in it.",
     remedy="Put RemoveIndex into an atomic migration: Lockgate drops the index concurrently after the switch. In SQL, "
     "use RemoveIndex instead.",
+    rests_on="https://www.postgresql.org/docs/current/sql-dropindex.html",
     unsafe="""
         migrations.RunSQL("DROP INDEX order_total", migrations.RunSQL.noop),
     """,
@@ -73,6 +75,7 @@ def dropped_in_place(case: Case) -> Iterator[Finding]:
     "partition wait.",
     remedy="Build the index concurrently on each partition, create it on the parent with CREATE INDEX … ON ONLY, and "
     "attach the parts with ALTER INDEX … ATTACH PARTITION; then AddIndex in state only.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE",
     unsafe=Example(
         source("""
             migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
@@ -98,6 +101,7 @@ def on_partitioned(case: Case) -> Iterator[Finding]:
     condition="RunSQL has REINDEX without CONCURRENTLY.",
     effect="Writes wait while an index is rebuilt, and so do reads that would use it.",
     remedy="Use REINDEX … CONCURRENTLY in a migration with atomic = False, or run it outside of migrations.",
+    rests_on="https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY",
     unsafe="""
         migrations.RunSQL("REINDEX TABLE shop_order", migrations.RunSQL.noop),
     """,
@@ -121,6 +125,7 @@ def reindexed_in_place(case: Case) -> Iterator[Finding]:
     effect="Until it is built, duplicates are not refused. One that slips in makes the build fail, and the run stays "
     "unfinished until the duplicate is gone.",
     remedy="Add the column in one release and what makes it unique in the next, when it is filled.",
+    rests_on="https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
     unsafe="""
         migrations.AddField("order", "barcode", models.CharField(max_length=20, null=True)),
         migrations.AddConstraint("order", models.UniqueConstraint(fields=["barcode"], name="order_barcode")),
@@ -147,6 +152,7 @@ def unique_after_switch(case: Case) -> Iterator[Finding]:
     effect="It takes long to build, much room and memory, and each write pays for it; the columns after the third "
     "seldom make a search shorter.",
     remedy="Index the columns that narrow a search down the most; keep the others in the table, or in include=.",
+    rests_on="https://www.postgresql.org/docs/current/indexes-multicolumn.html",
     unsafe="""
         migrations.AddIndex(
             "order", models.Index(fields=["customer", "placed", "total", "number"], name="order_wide")
@@ -171,6 +177,7 @@ def wide(case: Case) -> Iterator[Finding]:
     effect="Each DELETE of a referenced row, and each UPDATE of its key, reads the whole referencing table, and holds "
     "its locks meanwhile.",
     remedy="Leave db_index at its default, or add an index that begins with the column, in the same migration.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-FK",
     unsafe="""
         migrations.AddField(
             "order",

@@ -39,6 +39,7 @@ def _touched(case: Case) -> Iterator[tuple[Step, Lock, TableFacts]]:
     effect="It takes minutes to hours, also where it blocks nobody: the release waits for it, it loads the disk, and "
     "VACUUM cannot remove what dies meanwhile.",
     remedy="Decide when it runs: apart from a release, at a quiet time; then accept this hazard.",
+    rests_on="https://www.postgresql.org/docs/current/routine-vacuuming.html",
     unsafe=Example(_ADD_INDEX, given(table("shop_order", size=40 * 1024**3)), "where the table has 40 GB"),
     safe=Example(_ADD_INDEX, given(table("shop_order")), "where the table has 2 GB"),
 )
@@ -56,6 +57,7 @@ def over_budget(case: Case) -> Iterator[Finding]:
     effect="CONCURRENTLY waits for every transaction that is older than itself, whatever it works on: the run stands "
     "still until that one ends.",
     remedy="End the session, or run when it is gone: SELECT pg_terminate_backend(pid).",
+    rests_on="https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
     unsafe=Example(_ADD_INDEX, given(table("shop_order"), old_snapshots=(_REPORT,)), "while a report runs for 10 min"),
     safe=_QUIET,
 )
@@ -76,6 +78,7 @@ def old_snapshot(case: Case) -> Iterator[Finding]:
     effect="The step cannot have its lock before that session ends; the ladder tries and gives way again, so "
     "requests go on, but the run does not.",
     remedy="End the session, or run when it is gone: SELECT pg_terminate_backend(pid).",
+    rests_on="https://www.postgresql.org/docs/current/explicit-locking.html#TABLE-LOCK-COMPATIBILITY",
     unsafe=Example(_ADD_FIELD, given(table("shop_order", sessions=(_REPORT,))), "while a report holds the table"),
     safe=Example(_ADD_FIELD, given(table("shop_order")), "where nobody holds the table"),
 )
@@ -123,6 +126,7 @@ def conflicting(wanted: LockMode, held: str) -> bool:
     effect="A concurrent build that was interrupted left it: queries do not use it, writes pay for it, and building "
     "one of its name fails, or is skipped with IF NOT EXISTS.",
     remedy="Drop it: DROP INDEX CONCURRENTLY name; or let the run that made it be resumed by Lockgate.",
+    rests_on="https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
     unsafe=Example(
         _ADD_INDEX,
         given(
@@ -155,6 +159,7 @@ def invalid_index(case: Case) -> Iterator[Finding]:
     condition="An index is added whose columns a valid index of the table has already, in the same order.",
     effect="Every write maintains both, the disk holds both, and no query gets faster.",
     remedy="Remove the older one in the same migration, or leave the new one out.",
+    rests_on="https://www.postgresql.org/docs/current/indexes-intro.html",
     unsafe=Example(
         _ADD_INDEX,
         given(
@@ -185,6 +190,7 @@ def index_already_there(case: Case) -> Iterator[Finding]:
     condition=f"A table that is changed has an integer key that has used more than {USED_UP:.0%} of its range.",
     effect="When it is used up, every INSERT into the table fails until the key is widened, which rewrites the table.",
     remedy="Widen the key to bigint while there is time, by way of a second column that is filled in portions.",
+    rests_on="https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL",
     unsafe=Example(
         _ADD_FIELD,
         given(table("shop_order", columns={"id": ColumnFacts("id", "integer", True, sequence_used=0.93)})),
@@ -216,6 +222,7 @@ def key_used_up(case: Case) -> Iterator[Finding]:
     effect="Old rows may violate it. The planner does not rely on it, and a rewrite or a restore may fail on such "
     "rows.",
     remedy="ALTER TABLE … VALIDATE CONSTRAINT, which reads and writes pass; repair the rows that it names.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe=Example(
         _ADD_FIELD,
         given(
@@ -248,6 +255,7 @@ def left_unvalidated(case: Case) -> Iterator[Finding]:
     condition="A change of a partitioned table has no online form and takes long.",
     effect="It locks the parent and all its partitions at once, and does its work on all of them before it lets go.",
     remedy="Change the partitions one by one, then the parent, whose change then finds everything done.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-partitioning.html",
     unsafe=Example(
         source("""
             migrations.AlterField("order", "total", models.BigIntegerField(default=0)),
@@ -275,6 +283,7 @@ def partitioned_in_place(case: Case) -> Iterator[Finding]:
     effect="The old and the new copy are on disk together until the transaction commits, and as much again is "
     "written to the log for replicas; where the disk is full, the server stops for everybody.",
     remedy="Look at the free space on the server first: twice the table's size must be there, and room for the log.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe=Example(
         source("""
             migrations.AlterField("order", "total", models.BigIntegerField(default=0)),

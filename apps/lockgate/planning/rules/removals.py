@@ -20,6 +20,7 @@ from lockgate.planning.steps import Kind, Phase
     "until it is replaced. The data is gone for good.",
     remedy="Remove the field in state only (SeparateDatabaseAndState), with a database default or NULL allowed for the "
     "inserts that no longer name it; drop the column in a later release.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-alter.html#DDL-ALTER-REMOVING-A-COLUMN",
     unsafe="""
         migrations.RemoveField("order", "note"),
     """,
@@ -44,6 +45,7 @@ def column_dropped(case: Case) -> Iterator[Finding]:
     effect="Every query of the release that still serves on this table fails, and deletes that cascade to it too. The "
     "data is gone for good.",
     remedy="Remove the model in state only (SeparateDatabaseAndState), and drop the table in a later release.",
+    rests_on="https://www.postgresql.org/docs/current/sql-droptable.html",
     unsafe="""
         migrations.DeleteModel("Order"),
     """,
@@ -66,6 +68,7 @@ def table_dropped(case: Case) -> Iterator[Finding]:
     condition="A column is renamed.",
     effect="Every query of the release that still serves on this table fails, because it names the column as it was.",
     remedy="Rename the field and keep the column: db_column with the old name makes it a change of state alone.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-alter.html#DDL-ALTER-RENAMING-COLUMN",
     unsafe="""
         migrations.RenameField("order", "note", "remark"),
     """,
@@ -89,6 +92,7 @@ def column_renamed(case: Case) -> Iterator[Finding]:
     condition="A table is renamed.",
     effect="Every query of the release that still serves on this table fails, because it names the table as it was.",
     remedy="Rename the model and keep the table: db_table with the old name makes it a change of state alone.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-alter.html#DDL-ALTER-RENAMING-TABLE",
     unsafe="""
         migrations.RenameModel("Order", "Purchase"),
     """,
@@ -114,6 +118,7 @@ def table_renamed(case: Case) -> Iterator[Finding]:
     "queries fail; what a trigger or policy did is done no more.",
     remedy="Make the new one beside it, and drop the old one when no release that serves uses it; then accept "
     "this hazard.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-depend.html",
     unsafe="""
         migrations.RunSQL("ALTER VIEW shop_totals RENAME TO shop_sums", migrations.RunSQL.noop),
     """,
@@ -145,6 +150,7 @@ def _object(statement: SqlStatement) -> str:
     condition="RunSQL revokes a privilege, or gives a table to another owner.",
     effect="The release that still serves fails at whatever it did with that privilege, from the moment of the commit.",
     remedy="Revoke when no release that serves uses it any more; then accept this hazard by naming that release.",
+    rests_on="https://www.postgresql.org/docs/current/sql-revoke.html",
     unsafe="""
         migrations.RunSQL("REVOKE INSERT ON shop_order FROM shop", migrations.RunSQL.noop),
     """,

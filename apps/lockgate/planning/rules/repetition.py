@@ -22,6 +22,7 @@ from lockgate.planning.steps import Kind
     "must not be edited any more.",
     remedy="One operation for each migration with atomic = False. For AddIndex and the like, drop atomic = False: "
     "Lockgate runs them concurrently from an atomic migration.",
+    rests_on="https://docs.djangoproject.com/en/stable/howto/writing-migrations/#non-atomic-migrations",
     unsafe="""
         atomic = False
         migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
@@ -51,6 +52,7 @@ def _is_code(operation: object) -> bool:
     "for ever where IF NOT EXISTS is given.",
     remedy="Use AddIndex in an atomic migration, or AddIndexConcurrently: Lockgate builds either concurrently, keeps a "
     "journal of it, and builds again what was left invalid.",
+    rests_on="https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
     unsafe="""
         atomic = False
         migrations.RunSQL("CREATE INDEX CONCURRENTLY order_number ON shop_order (number)", migrations.RunSQL.noop),
@@ -74,6 +76,7 @@ def cannot_be_repeated(case: Case) -> Iterator[Finding]:
     condition="RunPython has no reverse_code.",
     effect="The migration cannot be unapplied, nor any before it: a release that goes wrong cannot be taken back.",
     remedy="Give reverse_code; where nothing needs to be undone, migrations.RunPython.noop says so.",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/migration-operations/#runpython",
     unsafe="""
         migrations.RunPython(print),
     """,
@@ -94,6 +97,7 @@ def code_without_reverse(case: Case) -> Iterator[Finding]:
     condition="RunSQL has no reverse_sql.",
     effect="The migration cannot be unapplied, nor any before it: a release that goes wrong cannot be taken back.",
     remedy="Give reverse_sql; where nothing needs to be undone, migrations.RunSQL.noop says so.",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/migration-operations/#runsql",
     unsafe="""
         migrations.RunSQL("CREATE VIEW shop_open AS SELECT 1"),
     """,
@@ -115,6 +119,7 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
     "code; or the migration overrides apply() or unapply().",
     effect="Which locks it takes, on which tables and for how long, is not known before it runs.",
     remedy="Read what it does. Where it is safe, accept this hazard by saying what it does.",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/migration-operations/#writing-your-own",
     unsafe="""
         class Ask(migrations.operations.base.Operation):
             def state_forwards(self, app_label, state):
@@ -148,6 +153,7 @@ def unknown(case: Case) -> Iterator[Finding]:
     "what it adds or counts up is then there twice.",
     remedy="Let it find only rows that still need it, and insert with ON CONFLICT DO NOTHING "
     "(ignore_conflicts=True), so that running it again changes nothing.",
+    rests_on="https://docs.djangoproject.com/en/stable/howto/writing-migrations/#non-atomic-migrations",
     unsafe="""
         atomic = False
         migrations.RunSQL("UPDATE shop_order SET total = total + 1 WHERE id < 1000", migrations.RunSQL.noop),

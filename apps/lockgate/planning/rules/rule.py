@@ -55,7 +55,8 @@ Find = Callable[[Case], Iterator[Finding]]
 class Rule(NamedTuple):
     """condition: when it is reported. effect: what happens to a live database. remedy: what to do instead.
 
-    squawk: names of squawk's rules that find the same in SQL. instead: makes the migrations to write in its place.
+    rests_on: the page of PostgreSQL's or Django's documentation that says so. squawk: names of squawk's rules that find
+    the same in SQL. instead: makes the migrations to write in its place.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Rule(NamedTuple):
     find: Find
     squawk: tuple[str, ...] = ()
     instead: Instead | None = None
+    rests_on: str = ""
 
 
 DECORATED: list[Rule] = []  # every rule that was made, listed or not
@@ -82,6 +84,7 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
     condition: str,
     effect: str,
     remedy: str,
+    rests_on: str = "",
     unsafe: str | Example,
     safe: str | Example,
     squawk: tuple[str, ...] = (),
@@ -102,6 +105,7 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
             find,
             squawk,
             instead,
+            rests_on,
         )
         for each in DECORATED:
             if each.id == identity or each.name == name:

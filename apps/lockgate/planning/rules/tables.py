@@ -16,6 +16,7 @@ from lockgate.planning.steps import Kind
     condition="A large table moves to another tablespace, access method, or between logged and unlogged.",
     effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while the whole table is copied.",
     remedy="Leave it where it is; move it with pg_repack outside of migrations, or in a maintenance window.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order SET TABLESPACE fast", migrations.RunSQL.noop),
     """,
@@ -37,6 +38,7 @@ def moved(case: Case) -> Iterator[Finding]:
     effect="Every row is gone for the release that still serves, at once and for good; the ACCESS EXCLUSIVE lock is "
     "held until the transaction ends. With CASCADE every table that refers to it is emptied too.",
     remedy="Delete in portions what may go, by a condition, outside of the schema's migration.",
+    rests_on="https://www.postgresql.org/docs/current/sql-truncate.html",
     unsafe="""
         migrations.RunSQL("TRUNCATE shop_order", migrations.RunSQL.noop),
     """,
@@ -59,6 +61,7 @@ def truncated(case: Case) -> Iterator[Finding]:
     condition="RunSQL drops a table with CASCADE.",
     effect="Foreign keys, views and policies that depend on the table go with it, and no migration says that they did.",
     remedy="Drop what depends on it by name first, then the table without CASCADE, so that a surprise fails.",
+    rests_on="https://www.postgresql.org/docs/current/sql-droptable.html",
     unsafe="""
         migrations.RunSQL("DROP TABLE old_totals CASCADE", migrations.RunSQL.noop),
     """,
@@ -79,6 +82,7 @@ def dropped_with_cascade(case: Case) -> Iterator[Finding]:
     condition="RunSQL drops a schema, a database or a role's objects.",
     effect="Everything in it is gone, for every release and every application that uses it.",
     remedy="Take it out of migrations, and do it by hand with a backup that was tested.",
+    rests_on="https://www.postgresql.org/docs/current/sql-dropschema.html",
     unsafe="""
         migrations.RunSQL("DROP SCHEMA archive CASCADE", migrations.RunSQL.noop),
     """,
@@ -101,6 +105,7 @@ def schema_dropped(case: Case) -> Iterator[Finding]:
     condition="RunSQL has VACUUM FULL or CLUSTER.",
     effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while the whole table is written anew.",
     remedy="Use plain VACUUM, or pg_repack, outside of migrations.",
+    rests_on="https://www.postgresql.org/docs/current/sql-vacuum.html",
     unsafe="""
         atomic = False
         migrations.RunSQL("VACUUM FULL shop_order", migrations.RunSQL.noop),
@@ -126,6 +131,7 @@ def rewritten(case: Case) -> Iterator[Finding]:
     effect="LOCK TABLE takes ACCESS EXCLUSIVE unless told otherwise, and keeps it until the transaction ends: reads "
     "and writes wait for all of the migration.",
     remedy="Leave locks to the statements that need them; where rows must not change, name a weaker mode.",
+    rests_on="https://www.postgresql.org/docs/current/sql-lock.html",
     unsafe="""
         migrations.RunSQL("LOCK TABLE shop_order", migrations.RunSQL.noop),
     """,
@@ -147,6 +153,7 @@ def locked(case: Case) -> Iterator[Finding]:
     condition="RunSQL detaches a partition without CONCURRENTLY.",
     effect="Reads and writes of all partitions wait under an ACCESS EXCLUSIVE lock on the parent.",
     remedy="Use DETACH PARTITION … CONCURRENTLY in a migration with atomic = False.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_event DETACH PARTITION shop_event_2001", migrations.RunSQL.noop),
     """,
@@ -172,6 +179,7 @@ def detached(case: Case) -> Iterator[Finding]:
     effect="Unless a validated CHECK of the partition implies its bounds, every row of it is read under an ACCESS "
     "EXCLUSIVE lock on it; a default partition is read too.",
     remedy="Add such a CHECK as NOT VALID, validate it, attach, and drop it; then accept this hazard by naming it.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE",
     unsafe="""
         migrations.RunSQL(
             "ALTER TABLE shop_event ATTACH PARTITION shop_event_2031 FOR VALUES FROM (2031) TO (2032)",
@@ -198,6 +206,7 @@ def attached(case: Case) -> Iterator[Finding]:
     condition="RunSQL refreshes a materialized view without CONCURRENTLY.",
     effect="Reads of the view wait under an ACCESS EXCLUSIVE lock until it is computed.",
     remedy="Give the view a unique index and use REFRESH MATERIALIZED VIEW CONCURRENTLY.",
+    rests_on="https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html",
     unsafe="""
         migrations.RunSQL("REFRESH MATERIALIZED VIEW shop_totals", migrations.RunSQL.noop),
     """,
@@ -220,6 +229,7 @@ def refreshed(case: Case) -> Iterator[Finding]:
     effect="Foreign keys are triggers: rows that violate them are let in, also those of the release that still serves, "
     "and nothing checks them later.",
     remedy="Leave triggers on; where one of your own must not run, disable that one by name in a short transaction.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order DISABLE TRIGGER ALL", migrations.RunSQL.noop),
     """,
@@ -242,6 +252,7 @@ def triggers_disabled(case: Case) -> Iterator[Finding]:
     effect="Until a policy allows them, rows disappear for every role but the owner, at once, for the release that "
     "still serves.",
     remedy="Create the policies in the same transaction, before ENABLE ROW LEVEL SECURITY, and accept this hazard.",
+    rests_on="https://www.postgresql.org/docs/current/ddl-rowsecurity.html",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ENABLE ROW LEVEL SECURITY", migrations.RunSQL.noop),
     """,

@@ -37,6 +37,7 @@ _TIMEOUTS = ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT", "TRANSACTION_TIMEOUT", "IDLE_I
     "fail, what comes after runs without one, and a rerun finds half of it done. Lockgate refuses an atomic migration "
     "that would end its own, before anything runs.",
     remedy="Leave transactions to the migration. What must commit in between goes into a migration of its own.",
+    rests_on="https://www.postgresql.org/docs/current/sql-begin.html",
     unsafe="""
         migrations.RunSQL("BEGIN; UPDATE shop_state SET open = false WHERE id = 1; COMMIT", migrations.RunSQL.noop),
     """,
@@ -59,6 +60,7 @@ def transaction_in_sql(case: Case) -> Iterator[Finding]:
     effect="The migration fails each time, and the container does not start.",
     remedy="Use AddIndex or RemoveIndex, which Lockgate makes concurrent by itself; or set atomic = False and put the "
     "statement into a migration of its own.",
+    rests_on="https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
     unsafe="""
         migrations.RunSQL(
             "CREATE INDEX CONCURRENTLY IF NOT EXISTS order_number ON shop_order (number)", migrations.RunSQL.noop
@@ -94,6 +96,7 @@ def _is_alone(statement: SqlStatement) -> bool:
     effect="Lockgate keeps lock waits short so that a waiting ALTER does not stall every query behind it; without the "
     "limit one long transaction is enough to stop the service.",
     remedy="Remove it: the ladder sets timeouts for each attempt, and none for CONCURRENTLY.",
+    rests_on="https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT",
     unsafe="""
         migrations.RunSQL("SET lock_timeout = 0", migrations.RunSQL.noop),
     """,
@@ -117,6 +120,7 @@ def timeout_changed(case: Case) -> Iterator[Finding]:
     "two of them in another order makes a deadlock, of which one side is killed.",
     remedy="One migration per table, so that each lock is held for a moment and alone. What one operation locks by "
     "itself is not reported.",
+    rests_on="https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-DEADLOCKS",
     unsafe="""
         migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
         migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
@@ -149,6 +153,7 @@ def several_tables(case: Case) -> Iterator[Finding]:
     effect="The setting stays for everything else that the run does on its session, and behind a pooler for whoever "
     "gets that session next.",
     remedy="Use SET LOCAL, which ends with the transaction.",
+    rests_on="https://www.postgresql.org/docs/current/sql-set.html",
     unsafe="""
         migrations.RunSQL("SET work_mem = '256MB'", migrations.RunSQL.noop),
     """,
@@ -170,6 +175,7 @@ def setting_leaks(case: Case) -> Iterator[Finding]:
     "large table: another one, or the same one by a statement that would block less.",
     effect="Whoever reads or writes what was locked first waits for all of that work.",
     remedy="Two migrations; the long one first, or each by itself.",
+    rests_on="https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES",
     unsafe="""
         migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
         migrations.AlterField("order", "total", models.BigIntegerField(default=0)),

@@ -20,6 +20,7 @@ from lockgate.planning.steps import Kind
     effect="A json value has no equality, so DISTINCT, GROUP BY and UNION over the table fail, also in queries "
     "that work today.",
     remedy="Use jsonb, which Django's JSONField is.",
+    rests_on="https://www.postgresql.org/docs/current/datatype-json.html",
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN payload json", migrations.RunSQL.noop),
     """,
@@ -43,6 +44,7 @@ def json_column(case: Case) -> Iterator[Finding]:
     effect="After 2,147,483,647 rows, deleted ones and rolled-back inserts included, every INSERT fails; widening "
     "the key of a table that large rewrites it and all that refer to it.",
     remedy='Use BigAutoField, or DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField".',
+    rests_on="https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL",
     unsafe="""
         migrations.CreateModel("Parcel", [("id", models.AutoField(primary_key=True))]),
     """,
@@ -68,6 +70,7 @@ def small_key(case: Case) -> Iterator[Finding]:
     effect="Django changes every referring column in the same transaction: all those tables are rewritten, one after "
     "the other, each locked until the last is done.",
     remedy="Widen the key by way of a second column per table, filled in portions, and swap them when all are ready.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.AlterField("customer", "id", models.UUIDField(primary_key=True)),
     """,
@@ -94,6 +97,7 @@ def key_retyped(case: Case) -> Iterator[Finding]:
     effect="The value cannot be used before the transaction commits, so whatever in the same migration writes it "
     "fails; and it can never be taken away again.",
     remedy="Give ALTER TYPE … ADD VALUE IF NOT EXISTS a migration of its own with atomic = False.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertype.html",
     unsafe="""
         migrations.RunSQL("ALTER TYPE shop_state ADD VALUE 'returned'", migrations.RunSQL.noop),
     """,
@@ -115,6 +119,7 @@ def enum_value(case: Case) -> Iterator[Finding]:
     condition="RunSQL renames an enum's value, or renames or drops a type.",
     effect="The release that still serves writes the old value or casts to the old name, and those queries fail.",
     remedy="Add the new value beside the old one, let one release read both, then change the rows in portions.",
+    rests_on="https://www.postgresql.org/docs/current/sql-altertype.html",
     unsafe="""
         migrations.RunSQL("ALTER TYPE shop_state RENAME VALUE 'sent' TO 'shipped'", migrations.RunSQL.noop),
     """,
@@ -138,6 +143,7 @@ def enum_renamed(case: Case) -> Iterator[Finding]:
     effect="Where the role may not (one that is not trusted needs a superuser), or the server lacks the package, the "
     "migration is held, and everything after it too.",
     remedy='Name it in LOCKGATE["EXTENSIONS"] and have it created by whoever administers the server; then accept this.',
+    rests_on="https://www.postgresql.org/docs/current/sql-createextension.html",
     unsafe="""
         postgres_operations.CreateExtension("postgis"),
     """,
@@ -175,6 +181,7 @@ TRUSTED = frozenset(_TRUSTED.split())
     effect="The release that still serves loses its functions, operators and types; with CASCADE, columns of those "
     "types and indexes that use it go too, data included.",
     remedy="Keep the extension for a release, remove what uses it by name, and drop it last, without CASCADE.",
+    rests_on="https://www.postgresql.org/docs/current/sql-dropextension.html",
     unsafe="""
         migrations.RunSQL("DROP EXTENSION hstore CASCADE", migrations.RunSQL.noop),
     """,
@@ -196,6 +203,7 @@ def extension_dropped(case: Case) -> Iterator[Finding]:
     condition="RunSQL adds a constraint to a domain, or NOT NULL, without NOT VALID.",
     effect="Every table with a column of the domain is locked and read, one after the other, in one transaction.",
     remedy="Add it NOT VALID, and validate it in the next migration; or use a check constraint per table.",
+    rests_on="https://www.postgresql.org/docs/current/sql-alterdomain.html",
     unsafe="""
         migrations.RunSQL("ALTER DOMAIN shop_money ADD CHECK (VALUE >= 0)", migrations.RunSQL.noop),
     """,
