@@ -175,14 +175,15 @@ class Attack:
             self.bench.run("lockgate", killed, case, watch=watch)
             until(lambda: not self._sessions(killed), "the killed run's sessions end")
             state = self._told(killed)
+            begun = any(tried for *_, tried, _, _ in state[0])
             if state in known or self._is_settled(case, killed):
                 return
             known.add(state)
             for act in acts(self._starts[case], self._things(killed), self._ends[case]):
                 if not self._is_at_work(case, killed, act):
                     continue  # as on any later day
-                if act.deed is Deed.RENAME_TABLE and not state[0]:
-                    continue  # no run has begun anything: what Django says of such a table is all there is to say
+                if act.deed is Deed.RENAME_TABLE and not begun:
+                    continue  # no step has begun: what Django says of such a table is all there is to say
                 with self.bench.database(killed) as database:
                     yield f"{case}, killed {point} ({watch.statements[-1][:60]}), {act}", self._one(case, database, act)
 
