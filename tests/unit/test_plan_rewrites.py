@@ -383,8 +383,8 @@ def test_a_default_is_dropped_at_once_in_place(attributes: dict[str, bool]) -> N
         (ops.RenameModel("Book", "Volume"), 'rename table "library_book"'),
         (ops.DeleteModel("Book"), 'drop table "library_book"'),
         (ops.RunSQL("ALTER TABLE library_book ALTER extra SET DEFAULT 8"), "run SQL"),
-        (ops.RunSQL("ALTER TABLE library_book ALTER extra SET STATISTICS 8"), "run SQL"),
-        (ops.RunSQL("DO $$ BEGIN END $$"), "run SQL"),
+        (ops.RunSQL("ALTER TABLE library_book ALTER extra DROP EXPRESSION"), "run SQL"),
+        (ops.RunSQL("DO $$ BEGIN EXECUTE 'a' || b; END $$"), "run SQL"),
     ],
     ids=named,
 )
@@ -562,7 +562,9 @@ def test_code_that_cannot_be_read_touches_every_kept_default(code: Any) -> None:
     assert contract.follow("library_book", "extra", statements) is contract.Fate.TOUCHED
 
 
-@pytest.mark.parametrize("sql", ["DO $$ BEGIN END $$", "CALL anything()"])
+@pytest.mark.parametrize(
+    "sql", ["DO $$ BEGIN EXECUTE 'a' || b; END $$", "CALL anything()", "ALTER SCHEMA a RENAME TO b"]
+)
 def test_sql_that_cannot_be_read_touches_every_kept_default(sql: str) -> None:
     statements = plan(ops.RunSQL(sql)).sent(Phase.SWITCH)
     assert contract.follow("library_book", "extra", statements) is contract.Fate.TOUCHED

@@ -16,8 +16,8 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import locks, order, python_reading, rewrites
-from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts, statements_of
+from lockgate.planning import locks, order, python_reading, rewrites, sql_steps
+from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
@@ -79,10 +79,11 @@ class Planner:
 
         deployed: the ones after it find its tables there already, filled and in use, instead of new.
         """
-        earlier = set(self._prospect.new_tables)
+        earlier, by_sql = set(self._prospect.new_tables), set(self._prospect.sql_tables)
         made = _Builder(migration, self._editor, self._settings).build(state)
         if deployed:
             self._prospect.new_tables &= earlier
+            self._prospect.sql_tables &= by_sql
         return made
 
 
@@ -149,8 +150,12 @@ class _Builder:
         steps = [step for recorded in self.operations for step in self._steps(recorded)]
         phases = list(Phase)
         steps.sort(key=lambda step: phases.index(step.phase))
-        new, atomic = frozenset(self.prospect.new_tables), self.migration.atomic
-        return MigrationPlan(self.key, atomic, tuple(steps), new, tuple(self._replaced()))
+        return MigrationPlan(self.key, self.migration.atomic, tuple(steps), self._new, tuple(self._replaced()))
+
+    @property
+    def _new(self) -> frozenset[str]:
+        """The tables that this plan has made by now."""
+        return frozenset(self.prospect.new_tables | self.prospect.sql_tables)
 
     def _opaque(self, method: str, state: ProjectState) -> MigrationPlan:
         """One step of which nothing is known: what runs is the migration's own method."""
@@ -158,9 +163,9 @@ class _Builder:
             with contextlib.suppress(Exception):  # they need not fit the history, as nobody runs them
                 operation.state_forwards(self.migration.app_label, state)
         change = Change(Kind.UNKNOWN, "", name=f"it overrides Migration.{method}, so its operations are not what runs")
-        recorded = _Recorded(0, f"migration {self.key}", [], frozenset(self.prospect.new_tables))
+        recorded = _Recorded(0, f"migration {self.key}", [], self._new)
         step = self._switch_step(recorded, (Statement("", (change,)),), "", "")
-        return MigrationPlan(self.key, self.migration.atomic, (step,), frozenset(self.prospect.new_tables))
+        return MigrationPlan(self.key, self.migration.atomic, (step,), self._new)
 
     def _replaced(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The statements that the migration's transaction will not send as they are, and what it sends instead."""
@@ -170,12 +175,12 @@ class _Builder:
                     yield choice.statement.sql, tuple(each.sql for each in choice.found.switch)
 
     def _operation(self, number: int, operation: Operation, before: ProjectState, after: ProjectState) -> None:
-        earlier, new = list(self.editor.deferred_sql), frozenset(self.prospect.new_tables)
+        earlier, new = list(self.editor.deferred_sql), self._new
         statements = self._record(operation, before, after)
         deferred = _without(self.editor.deferred_sql, earlier)
         self.deferred.append(_Deferred(len(self.operations), self.data, deferred))
         choices = self._choices(statements)
-        self.operations.append(_Recorded(number, str(operation.describe()), choices, new | self.prospect.new_tables))
+        self.operations.append(_Recorded(number, str(operation.describe()), choices, new | self._new))
         if any(change.kind in _FREE for statement in statements for change in statement.changes):
             self.data = self.data or _named(operation)
 
@@ -191,8 +196,8 @@ class _Builder:
         if not order.meet(between, [change for choice in choices for change in choice.statement.changes]):
             of.choices.extend(choices)
             return
-        new, filled = frozenset(self.prospect.new_tables), any(change.kind in _FREE for change in between)
-        self.operations.append(_Recorded(of.number, of.title, choices, new, filled=filled))
+        filled = any(change.kind in _FREE for change in between)
+        self.operations.append(_Recorded(of.number, of.title, choices, self._new, filled=filled))
 
     def _choices(self, statements: Iterable[Statement]) -> list[Choice]:
         choices = []
@@ -235,7 +240,7 @@ class _Builder:
             read = python_reading.leaves_schema_alone(operation.code)
             return (Statement("", (Change(Kind.RUN_PYTHON, "", read=read),)),)
         if isinstance(operation, RunSQL):
-            return tuple(Statement(sql, (Change(Kind.RUN_SQL, ""),)) for sql in statements_of(operation))
+            return sql_steps.statements(operation, self.prospect)
         if isinstance(operation, postgres_operations.CreateExtension):
             sql = f"CREATE EXTENSION IF NOT EXISTS {self.editor.quote_name(operation.name)}"
             return (Statement(sql, (Change(Kind.EXTENSION, "", name=operation.name),)),)
@@ -259,11 +264,17 @@ class _Builder:
         for was, statement in zip(recorded, made, strict=True):
             for change in statement.changes if statement is not was else ():
                 self.prospect.apply(change)
-        return made if is_djangos(operation) else tuple(map(_as_sql, made))
+        return made if is_djangos(operation) else tuple(map(self._as_sql, made))
+
+    def _as_sql(self, statement: Statement) -> Statement:
+        """A third party's statement that none of the editor's methods made is SQL as good as RunSQL's."""
+        return statement if statement.changes else sql_steps.read(statement, statement.sql, self.prospect)
 
     def _rewrite(self, statement: Statement, previous: tuple[Change, ...]) -> Rewritten | Kept | None:
         if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):
             return None
+        if sql_steps.is_sql(statement.changes):
+            return None  # what a migration's own SQL says is sent as it stands
         context = Context(
             self.prospect,
             self.settings.threshold,
@@ -285,8 +296,8 @@ class _Builder:
         return kept
 
     def _remember(self, statement: Statement) -> None:
-        """What later changes of this migration must wait for the switch for."""
-        for change in statement.changes:
+        """What later changes of this migration must wait for the switch for; after SQL of its own all do."""
+        for change in () if sql_steps.is_sql(statement.changes) else statement.changes:
             self.rows.remember(change)
             if change.kind is Kind.RENAME_TABLE:
                 self.made.add((change.name, ""))
@@ -343,11 +354,6 @@ class _Builder:
             kept_in_place=kept,
             rewrite=name,
         )
-
-
-def _as_sql(statement: Statement) -> Statement:
-    """A third party's statement that none of the editor's methods made is SQL as good as RunSQL's."""
-    return statement if statement.changes else statement._replace(changes=(Change(Kind.RUN_SQL, ""),))
 
 
 def _named(operation: Operation) -> str:

@@ -5,14 +5,12 @@ A default that stays in the database must be the one that the step later drops, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum
 
-from lockgate.planning import sql_reading, sql_statements
-from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Statement
 
-_OF_TABLE = frozenset({Kind.DROP_TABLE, Kind.RENAME_TABLE})
+_OF_TABLE = frozenset({Kind.DROP_TABLE, Kind.RENAME_TABLE, Kind.SET_SCHEMA})
 _OF_COLUMN = frozenset(
     {
         Kind.DROP_COLUMN,
@@ -24,12 +22,11 @@ _OF_COLUMN = frozenset(
         Kind.DROP_DEFAULT,
         Kind.ADD_IDENTITY,
         Kind.DROP_IDENTITY,
+        Kind.SET_EXPRESSION,
     }
 )
 # Changes after which a kept default would be another, or would be taken for one that is meant to stay.
 _TOUCHING = frozenset({Kind.ALTER_TYPE, Kind.SET_DEFAULT, Kind.DROP_DEFAULT, Kind.ADD_IDENTITY})
-# SQL that begins with one of these leaves columns and their defaults alone.
-_HARMLESS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE", "COMMENT", "SET", "GRANT", "ANALYZE", "LOCK")
 
 
 class Fate(Enum):
@@ -44,7 +41,7 @@ def follow(table: str, column: str, statements: Iterable[Statement]) -> tuple[st
 
     Code and SQL that cannot be read may touch any.
     """
-    for change in (change for statement in statements for change in _known(statement)):
+    for change in (change for statement in statements for change in statement.changes):
         if _is_unread(change):
             return Fate.TOUCHED
         if change.kind is Kind.RENAME_TABLE and change.old_name == table:
@@ -60,40 +57,20 @@ def follow(table: str, column: str, statements: Iterable[Statement]) -> tuple[st
     return table, column
 
 
-def _known(statement: Statement) -> Iterator[Change]:
-    """Its changes, with what can be read of SQL that is the migration's own."""
-    for change in statement.changes:
-        if change.kind is Kind.RUN_SQL:
-            for each in sql_statements.statements(statement.sql):
-                read = sql_reading.changes(each)
-                harmless = each.tokens[0] in _HARMLESS
-                yield from read or (() if harmless else (Change(Kind.UNKNOWN, ""),))
-        else:
-            yield change
-
-
 def _is_unread(change: Change) -> bool:
-    return change.kind is Kind.UNKNOWN or (change.kind is Kind.RUN_PYTHON and not change.read)
+    if change.kind in (Kind.UNKNOWN, Kind.RENAME_SCHEMA):
+        return True
+    return change.kind is Kind.RUN_PYTHON and not change.read
 
 
 def disturbs(statement: Statement, table: str, column: str) -> bool:
     """Whether a statement changes a column's name, type, nullability or default, or may; or takes it away."""
-    return any(_changes(change, table, column, statement.sql) for change in statement.changes)
+    return any(_changes(change, table, column) for change in statement.changes)
 
 
-def _changes(change: Change, table: str, column: str, sql: str) -> bool:
-    if change.kind is Kind.RUN_SQL:
-        return any(_may_change(each, table, column) for each in sql_statements.statements(sql))
+def _changes(change: Change, table: str, column: str) -> bool:
     if _is_unread(change):
         return True
     if change.table != table:
         return False
     return change.kind in _OF_TABLE or (change.kind in _OF_COLUMN and column in (*change.columns, change.old_name))
-
-
-def _may_change(statement: SqlStatement, table: str, column: str) -> bool:
-    """Whether SQL of the migration's own alters the column, or is not known to leave it alone."""
-    if statement.tokens[0] in _HARMLESS:
-        return False
-    read = sql_reading.changes(statement)
-    return not read or any(_changes(each, table, column, "") for each in read)

@@ -9,7 +9,7 @@ from django.db.migrations import Migration
 
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import sql_reading, sql_statements
+from lockgate.planning import sql_changes, sql_statements, sql_steps
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import ALL, BY_ID, Finding, Rule, Severity, acceptance
 from lockgate.planning.rules.case import Case, HazardSettings
@@ -72,9 +72,9 @@ def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
     for plan in plans:
         for step in plan.steps:
             for statement in step.statements:
-                if any(change.kind is Kind.RUN_SQL for change in statement.changes):
+                if sql_steps.is_sql(statement.changes):
                     for each in sql_statements.statements(statement.sql):
-                        if not sql_reading.changes(each):
+                        if not sql_changes.known(each.text):
                             yield plan.migration, step.operation, each.text
 
 
@@ -124,10 +124,5 @@ def _validated_later(plans: Sequence[MigrationPlan]) -> list[frozenset[str]]:
 
 
 def _changes(plan: MigrationPlan) -> Iterator[Change]:
-    """What a plan changes, that of RunSQL as far as it was read."""
     for step in plan.steps:
-        for statement in step.statements:
-            yield from statement.changes
-            if any(change.kind is Kind.RUN_SQL for change in statement.changes):
-                for each in sql_statements.statements(statement.sql):
-                    yield from sql_reading.changes(each)
+        yield from step.changes

@@ -35,10 +35,52 @@ _MODES = {
     Kind.ADD_EXCLUSION: LockMode.ACCESS_EXCLUSIVE,
     Kind.DROP_CONSTRAINT: LockMode.ACCESS_EXCLUSIVE,
     Kind.VALIDATE_CONSTRAINT: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.RENAME_CONSTRAINT: LockMode.ACCESS_EXCLUSIVE,
+    Kind.ALTER_CONSTRAINT: LockMode.ACCESS_EXCLUSIVE,
+    Kind.SET_EXPRESSION: LockMode.ACCESS_EXCLUSIVE,
+    Kind.SET_STATISTICS: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.SET_STORAGE: LockMode.ACCESS_EXCLUSIVE,
+    Kind.TABLE_OPTIONS: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.STRONG_OPTIONS: LockMode.ACCESS_EXCLUSIVE,
+    Kind.MOVE_INDEX: LockMode.ACCESS_EXCLUSIVE,
+    Kind.OWNER: LockMode.ACCESS_EXCLUSIVE,
+    Kind.SET_SCHEMA: LockMode.ACCESS_EXCLUSIVE,
+    Kind.CLUSTER_ON: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.REPLICA_IDENTITY: LockMode.ACCESS_EXCLUSIVE,
+    Kind.INHERIT: LockMode.ACCESS_EXCLUSIVE,
+    Kind.GIVE_PARENT: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.ADD_PARTITION: LockMode.ACCESS_EXCLUSIVE,
+    Kind.ATTACH_PARTITION: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.BECOME_PARTITION: LockMode.ACCESS_EXCLUSIVE,
+    Kind.DETACH_PARTITION: LockMode.ACCESS_EXCLUSIVE,
+    Kind.DETACHED: LockMode.ACCESS_EXCLUSIVE,
+    Kind.CREATE_TRIGGER: LockMode.SHARE_ROW_EXCLUSIVE,
+    Kind.SWITCH_TRIGGER: LockMode.SHARE_ROW_EXCLUSIVE,
+    Kind.DROP_TRIGGER: LockMode.ACCESS_EXCLUSIVE,
+    Kind.RULE: LockMode.ACCESS_EXCLUSIVE,
+    Kind.ROW_SECURITY: LockMode.ACCESS_EXCLUSIVE,
+    Kind.STATISTICS: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.PUBLICATION: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.VIEW: LockMode.ACCESS_EXCLUSIVE,
+    Kind.REFRESH: LockMode.ACCESS_EXCLUSIVE,
+    Kind.SEQUENCE: LockMode.SHARE_ROW_EXCLUSIVE,
+    Kind.DROP_SEQUENCE: LockMode.ACCESS_EXCLUSIVE,
+    Kind.TRUNCATE: LockMode.ACCESS_EXCLUSIVE,
+    Kind.VACUUM: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.VACUUM_FULL: LockMode.ACCESS_EXCLUSIVE,
+    Kind.ANALYZE: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    Kind.CLUSTER: LockMode.ACCESS_EXCLUSIVE,
+    Kind.REINDEX: LockMode.SHARE,
+    Kind.READ: LockMode.ACCESS_SHARE,
+    Kind.READ_ROWS: LockMode.ACCESS_SHARE,
+    Kind.LOCK_ROWS: LockMode.ROW_SHARE,
+    Kind.INSERT_ROWS: LockMode.ROW_EXCLUSIVE,
+    Kind.WRITES_LATER: LockMode.ROW_EXCLUSIVE,
     Kind.UPDATE_ROWS: LockMode.ROW_EXCLUSIVE,
 }
-# CREATE INDEX CONCURRENTLY and DROP INDEX CONCURRENTLY let reads and writes pass.
+# What is done CONCURRENTLY lets reads and writes pass; refreshing a view so lets reads pass.
 _CONCURRENT = LockMode.SHARE_UPDATE_EXCLUSIVE
+_CONCURRENT_REFRESH = LockMode.EXCLUSIVE
 
 _WORK = {
     Kind.MOVE_TABLE: Work.REWRITE,
@@ -50,6 +92,18 @@ _WORK = {
     Kind.ADD_FOREIGN_KEY: Work.SCAN,
     Kind.SET_NOT_NULL: Work.SCAN,
     Kind.VALIDATE_CONSTRAINT: Work.SCAN,
+    Kind.MOVE_INDEX: Work.BUILD,
+    Kind.SET_EXPRESSION: Work.REWRITE,
+    Kind.BECOME_PARTITION: Work.SCAN,
+    Kind.REFRESH: Work.REWRITE,
+    Kind.VACUUM: Work.SCAN,
+    Kind.VACUUM_FULL: Work.REWRITE,
+    Kind.ANALYZE: Work.SCAN,
+    Kind.CLUSTER: Work.REWRITE,
+    Kind.REINDEX: Work.BUILD,
+    Kind.READ_ROWS: Work.SCAN,
+    Kind.LOCK_ROWS: Work.SCAN,
+    Kind.INSERT_ROWS: Work.ROWS,
     Kind.UPDATE_ROWS: Work.ROWS,
 }
 
@@ -72,11 +126,11 @@ def of_changes(changes: Iterable[Change]) -> tuple[Lock, ...]:
 
 def of(change: Change) -> tuple[Lock, ...]:
     """The locks that one change takes; none where it touches no table that exists."""
-    mode = _MODES.get(change.kind)
-    if mode is None:
+    mode = change.mode or _MODES.get(change.kind)
+    if mode is None or not change.table:
         return _on_referenced(change)
     if change.concurrently:
-        mode = _CONCURRENT
+        mode = _CONCURRENT_REFRESH if change.kind is Kind.REFRESH else _CONCURRENT
     return (Lock(change.table, mode, work_of(change)), *_on_referenced(change))
 
 
@@ -85,7 +139,8 @@ def work_of(change: Change) -> Work:
     if change.kind is Kind.ALTER_TYPE:
         return change.work
     if change.kind is Kind.ADD_COLUMN:
-        return Work.REWRITE if change.stored or change.identity or change.default == "volatile" else Work.MOMENT
+        computed = change.stored or change.identity or change.default == "volatile"
+        return Work.REWRITE if computed else change.work
     if change.not_valid or change.using_index or change.proven:
         return Work.MOMENT
     return _WORK.get(change.kind, Work.MOMENT)

@@ -68,6 +68,8 @@ class Prospect:
         self.facts = facts
         self.new_tables: set[str] = set()
         self.changed: set[str] = set()  # tables that are no longer as in the facts
+        self.sql_tables: set[str] = set()  # those that the migrations' own SQL makes: what they have is not known
+        self._sql_indexes: dict[str, str] = {}  # the table of each index that it makes
         self._was: dict[str, str] = {}  # a renamed table's name in the facts
         self._named: dict[str, list[Named]] = {name: _named(table) for name, table in facts.tables.items()}
 
@@ -93,6 +95,26 @@ class Prospect:
     def proofs(self, table: str, column: str) -> set[str]:
         """Validated checks of a table that say that a column is not NULL: then SET NOT NULL reads no row."""
         return {each.name for each in self.named(table) if each.validated and column in each.requires}
+
+    def table_of_index(self, name: str) -> str:
+        """The table of an index, or of a constraint's; empty where it is not known."""
+        tables = (
+            table for table, named in self._named.items() for each in named if each.is_index and each.name == name
+        )
+        return next(tables, self._sql_indexes.get(name, ""))
+
+    def referring(self, table: str) -> set[str]:
+        """The tables with foreign keys to a table, as far as they are known."""
+        known = self.fact(table)
+        found = {name for name, named in self._named.items() if any(each.references == table for each in named)}
+        return found | set(known.referenced_by if known else ())
+
+    def note_sql(self, change: Change) -> None:
+        """Remember what SQL makes for sure, for what comes later; of what a table has, nothing."""
+        if change.kind is Kind.CREATE_TABLE and not change.special:
+            self.sql_tables.add(change.table)
+        elif change.kind is Kind.ADD_INDEX and change.name:
+            self._sql_indexes[change.name] = change.table
 
     def constraint_names(  # noqa: PLR0913  Django's own parameters
         self,

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lockgate.planning import sql_parser
+
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|--[^\n\r]*)
     |(?P<comment>/\*)
@@ -61,8 +63,16 @@ def begins_transaction(statement: SqlStatement) -> bool:
 
 
 def statements(text: str) -> list[SqlStatement]:
-    """The statements of a text; what stands in quotes, dollars or parentheses, or in the body of an SQL function, is
-    a part of its statement."""
+    """The statements of a text, as PostgreSQL's parser tells them apart; where there is none, as psql does."""
+    parsed = sql_parser.parse(text)
+    if parsed is None:
+        return _split(text)
+    told = (SqlStatement(tuple(part for part, _, _ in _tokens(each.text)), each.text) for each in parsed)
+    return [each for each in told if each.tokens]
+
+
+def _split(text: str) -> list[SqlStatement]:
+    """What stands in quotes, dollars or parentheses, or in the body of an SQL function, is a part of its statement."""
     found = []
     tokens: list[str] = []
     begin, nesting = 0, _Nesting()

@@ -111,6 +111,50 @@ class Kind(StrEnum):
     ADD_EXCLUSION = "add exclusion constraint"
     DROP_CONSTRAINT = "drop constraint"
     VALIDATE_CONSTRAINT = "validate constraint"
+    RENAME_CONSTRAINT = "rename constraint"
+    ALTER_CONSTRAINT = "alter constraint"
+    SET_EXPRESSION = "set expression"
+    SET_STATISTICS = "set statistics"
+    SET_STORAGE = "set storage"
+    TABLE_OPTIONS = "set table options"
+    STRONG_OPTIONS = "set options that queries see"
+    INDEX_OPTIONS = "set index options"
+    MOVE_INDEX = "move index"
+    OWNER = "change owner"
+    SET_SCHEMA = "set schema"
+    RENAME_SCHEMA = "rename schema"
+    CLUSTER_ON = "cluster on"
+    REPLICA_IDENTITY = "replica identity"
+    INHERIT = "inherit"
+    GIVE_PARENT = "become a parent"
+    ADD_PARTITION = "add partition"
+    ATTACH_PARTITION = "attach partition"
+    BECOME_PARTITION = "become a partition"
+    DETACH_PARTITION = "detach partition"
+    DETACHED = "be detached"
+    CREATE_TRIGGER = "create trigger"
+    SWITCH_TRIGGER = "enable or disable trigger"
+    DROP_TRIGGER = "drop trigger"
+    RULE = "rule"
+    ROW_SECURITY = "row security"
+    STATISTICS = "statistics"
+    PUBLICATION = "publication"
+    VIEW = "change view"
+    REFRESH = "refresh materialized view"
+    SEQUENCE = "alter sequence"
+    DROP_SEQUENCE = "drop or rename sequence"
+    TRUNCATE = "truncate"
+    LOCK_TABLE = "lock table"
+    VACUUM = "vacuum"
+    VACUUM_FULL = "vacuum full"
+    ANALYZE = "analyze"
+    CLUSTER = "cluster"
+    REINDEX = "reindex"
+    READ = "name"
+    READ_ROWS = "read rows"
+    LOCK_ROWS = "lock rows"
+    INSERT_ROWS = "insert rows"
+    WRITES_LATER = "name to write"
     UPDATE_ROWS = "update rows"
     RUN_SQL = "run SQL"
     RUN_PYTHON = "run Python"
@@ -126,16 +170,19 @@ class Change(NamedTuple):
     references: the table a foreign key points to. type, old_type: as Django writes them.
     default: of a new column: "" none, "constant", or "volatile" (computed for every row).
     database_default: it stays in the database; Django drops a Python default right after adding the column.
-    work: for ALTER_TYPE, what PostgreSQL must do to the rows. included: columns that an index carries along (INCLUDE).
+    work: for ALTER_TYPE, what PostgreSQL must do to the rows; for ADD_COLUMN, what its type alone asks for.
+    included: columns that an index carries along (INCLUDE).
     expression: an index of expressions; its columns are those that they use.
     satisfied: a constraint that a new column brings, which no row that is there can violate.
     nulls_equal: a unique constraint or index to which one NULL is like another.
     moving: a new column's default is a function that may give another value at each call; server_default: the
     expression that computes on the server what it would, where there is one.
-    read: code that was read, and leaves the schema alone.
-    special: an index of another method than btree, or with storage options.
+    read: code that was read, and leaves the schema alone; of UNKNOWN, that a rule of its own says what it does.
+    special: an index of another method than btree, or with storage options; of SQL, what takes others along (CASCADE),
+    makes nothing where it is there (IF NOT EXISTS), or fills nothing (WITH NO DATA).
     conditioned: the columns that a partial index's condition is about; none where that is not known.
     collated: a type change that brings another collation. requires: columns that a check says are not NULL.
+    mode: of LOCK_TABLE.
     """
 
     kind: Kind
@@ -169,6 +216,7 @@ class Change(NamedTuple):
     conditioned: tuple[str, ...] = ()
     collated: bool = False
     requires: tuple[str, ...] = ()
+    mode: LockMode | None = None
 
     @property
     def uses(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.questions import require_same_answers
 from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
 from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.planning import build, tables
+from lockgate.planning import build, sql_steps, tables
 from lockgate.planning.names import names_schema
 from lockgate.planning.operations import copy_of
 from lockgate.planning.prospect import Prospect
@@ -49,11 +49,12 @@ class Planner:
             return None
         before = planning_states.of_run(state, migration)
         names = tables.concerned(before, [migration]) | tables.concerned(_after(migration, before), [migration])
-        if not names & self.earlier and not any(map(names_schema, names)):
+        by_sql = sql_steps.named([migration])
+        if not names & self.earlier and not by_sql and not any(map(names_schema, names)):
             return None
-        facts = catalog.facts(self.connection, names, self.limits.large_table_bytes).without(hidden)
+        facts = catalog.facts(self.connection, names | by_sql, self.limits.large_table_bytes).without(hidden)
         earlier = self.earlier | set(filter(names_schema, facts.tables)) - self.made
-        if not names & earlier:
+        if not names & earlier and not by_sql:
             return None
         offline = offline_connection(self.connection.alias, facts.version)
         settings = build.Settings(threshold=self.limits.large_table_bytes, online=self.limits.online)
@@ -76,7 +77,7 @@ class Planner:
         for change in changes:
             if change.kind is Kind.RENAME_TABLE and change.old_name in self.earlier:
                 self.earlier = self.earlier - {change.old_name} | {change.name}
-            elif change.kind in (Kind.DROP_TABLE, Kind.CREATE_TABLE):
+            elif change.kind is Kind.DROP_TABLE or (change.kind is Kind.CREATE_TABLE and not change.special):
                 self.earlier = self.earlier - {change.table}
                 self.made.add(change.table)
 

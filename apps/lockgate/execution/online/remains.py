@@ -9,7 +9,7 @@ from lockgate.database import invalid_indexes
 from lockgate.database.invalid_indexes import InvalidIndex
 from lockgate.execution import django_seams
 from lockgate.execution.duties import Duties
-from lockgate.planning import sql_reading, sql_statements
+from lockgate.planning import sql_changes, sql_statements
 from lockgate.planning.steps import Kind
 
 
@@ -35,7 +35,7 @@ def _is_asked_for(duties: Duties, found: InvalidIndex) -> bool:
     changes = (
         change
         for statement in sql_statements.statements(duties.progress.sql)
-        for change in sql_reading.changes(statement)
+        for change in sql_changes.known(statement.text)
     )
     wanted = (Kind.ADD_INDEX, found.name, found.table)
     return any((each.kind, each.name, each.table) == wanted for each in changes)

@@ -21,7 +21,7 @@ from lockgate.execution.recording.recording_editor import offline_connection, un
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import hazards, tables
+from lockgate.planning import hazards, sql_steps, tables
 from lockgate.planning.hazards import Hazard
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules.case import HazardSettings
@@ -55,7 +55,8 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
     applied = [each for each in ordered if key_of(each) in loader.applied_migrations]
     pending = [each for each in ordered if key_of(each) not in loader.applied_migrations]
     state = history.state_after(loader, applied)
-    facts = catalog.facts(connection, tables.concerned(state, ordered), limits.large_table_bytes)
+    names = tables.concerned(state, ordered) | sql_steps.named(ordered)
+    facts = catalog.facts(connection, names, limits.large_table_bytes)
     recorder, settings = (
         history.recorder(offline_connection(connection.alias, facts.version)),
         history.settings_of(limits),

@@ -17,7 +17,7 @@ from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.recording_editor import offline_connection, unplugged
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import build, tables
+from lockgate.planning import build, sql_steps, tables
 from lockgate.planning.plan import key_of
 from lockgate.planning.steps import MigrationPlan
 
@@ -41,7 +41,7 @@ def pending(loader: MigrationLoader, migrations: Sequence[Migration], *, lazy: b
     before = tables.concerned(state, migrations)
     after = tables.concerned(_after(state, migrations), migrations)
     start = planning_states.of_history(state, migrations) if lazy else state
-    return Pending(migrations, start, frozenset(before | after))
+    return Pending(migrations, start, frozenset(before | after | sql_steps.named(migrations)))
 
 
 def _after(state: LazyState, migrations: Sequence[Migration]) -> LazyState:

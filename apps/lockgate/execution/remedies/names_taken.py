@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lockgate.database import relations
 from lockgate.database.relations import Relation
 from lockgate.execution.remedies.remedy import Refused, Remedy
-from lockgate.planning import sql_reading
+from lockgate.planning import sql_changes
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind
 
@@ -21,7 +21,7 @@ def remedy(refused: Refused) -> Remedy | None:
         return None
     schemas = set(_beside(".", -1, refused))
     found = [each for each in relations.named(refused.connection, names | schemas) if each.name in names]
-    if not found and not all(any(sql_reading.changes(each)) for each in refused.statements):
+    if not found and not all(any(sql_changes.known(each.text)) for each in refused.statements):
         return None  # what could not be read may have met it
     if not found:
         return Remedy(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate.execution.progress import Progress
-from lockgate.planning import sql_reading, sql_statements
+from lockgate.planning import sql_changes, sql_statements
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change
 
@@ -34,10 +34,10 @@ class Refused:
 
     @cached_property
     def changes(self) -> list[Change]:
-        return [change for each in self.statements for change in sql_reading.changes(each)]
+        return [change for each in self.statements for change in sql_changes.known(each.text)]
 
     @cached_property
     def of_bare_names(self) -> list[Change]:
         """Those of statements that name no schema: a change has none, and the search path may find another table."""
         bare = (each for each in self.statements if "." not in each.tokens)
-        return [change for each in bare for change in sql_reading.changes(each)]
+        return [change for each in bare for change in sql_changes.known(each.text)]

@@ -12,10 +12,10 @@ from django.db.migrations.operations import RunPython, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 
 from lockgate.facts.tables import DatabaseFacts, TableFacts
-from lockgate.planning import locks, python_reading, sql_reading, sql_statements, transactions
+from lockgate.planning import python_reading, sql_statements, sql_steps, transactions
 from lockgate.planning.python_reading import Code
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Statement, Step
+from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Step
 from lockgate.planning.transactions import Transaction
 
 KILOBYTE = 1024
@@ -47,20 +47,13 @@ class Case:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        """The plan's steps; those of RunSQL with the changes and locks that its text was found to make."""
-        return tuple(map(self._with_sql_read, self.plan.steps))
-
-    def _with_sql_read(self, step: Step) -> Step:
-        if all(change.kind is not Kind.RUN_SQL for change in step.changes):
-            return step
-        read = tuple(
-            Statement(each.text, (Change(Kind.RUN_SQL, ""), *sql_reading.changes(each)))
-            for statement in step.statements
-            for each in sql_statements.statements(statement.sql)
+        """The plan's steps, with locks on what is there before the release alone."""
+        return tuple(
+            step._replace(locks=tuple(lock for lock in step.locks if self.existed(lock.table)))
+            if sql_steps.is_sql(step.changes)
+            else step
+            for step in self.plan.steps
         )
-        named = (change for statement in read for change in statement.changes if change.table)
-        held = tuple(lock for lock in locks.of_changes(named) if self.existed(lock.table))
-        return step._replace(statements=read, locks=held)
 
     @cached_property
     def transactions(self) -> tuple[Transaction, ...]:
@@ -87,7 +80,7 @@ class Case:
             (step, each)
             for step in self.plan.steps
             for statement in step.statements
-            if any(change.kind is Kind.RUN_SQL for change in statement.changes)
+            if sql_steps.is_sql(statement.changes)
             for each in sql_statements.statements(statement.sql)
         )
 
@@ -116,7 +109,7 @@ class Case:
     @staticmethod
     def is_sql(step: Step) -> bool:
         """Whether a step is a RunSQL."""
-        return any(change.kind is Kind.RUN_SQL for change in step.changes)
+        return sql_steps.is_sql(step.changes)
 
     def is_generated(self, change: Change) -> bool:
         """Whether the database computes a new column by itself."""

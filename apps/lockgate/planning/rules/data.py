@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.planning import sql_reading
+from lockgate.planning import sql_changes
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.offer import apart
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
@@ -58,7 +58,7 @@ def every_row(case: Case) -> Iterator[Finding]:
 def _changed_rows(case: Case) -> Iterator[tuple[Step, SqlStatement, str]]:
     """Statements of RunSQL that change rows of large tables."""
     for step, statement in case.sql:
-        for change in sql_reading.changes(statement):
+        for change in sql_changes.of(statement.text):
             if change.kind is Kind.UPDATE_ROWS and case.existed(change.table) and case.large(change.table):
                 yield step, statement, change.table
 

@@ -139,7 +139,7 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
 def unknown(case: Case) -> Iterator[Finding]:
     for step in case.steps:
         for change in step.changes:
-            if change.kind is Kind.UNKNOWN:
+            if change.kind is Kind.UNKNOWN and not change.read:
                 yield Finding(f"{step.title}: {change.name}", step.operation)
 
 

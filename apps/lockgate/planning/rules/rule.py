@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import sql_reading
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.offer import Instead
+from lockgate.planning.sql_changes.functions import VOLATILE
 
 # The version that examples and offline planning assume: the oldest that has everything rewrites know of but NOT NULL
 # … NOT VALID, so that what is said holds for later ones too.
@@ -19,7 +19,7 @@ ASSUMED_VERSION = 160000
 OFFLINE = DatabaseFacts(
     version=ASSUMED_VERSION,
     offline=True,
-    volatile_functions=frozenset(name.lower() for name in sql_reading.VOLATILE),
+    volatile_functions=VOLATILE,
 )
 
 

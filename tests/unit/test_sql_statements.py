@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockgate.planning import sql_reading, sql_statements
+from lockgate.planning import sql_changes, sql_statements
 from lockgate.planning.steps import Change, Kind
 
 FUNCTION = "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC"
@@ -85,7 +85,7 @@ def test_what_ends_its_transaction_is_told_from_what_does_not(text: str, ends: b
 @pytest.mark.parametrize(
     ("text", "kind", "table", "columns", "name"),
     [
-        ('create index "I" on only public.T using gin (a, lower(b))', Kind.ADD_INDEX, "t", ("a", "lower"), "I"),
+        ('create index "I" on only public.T using gin (a, lower(b))', Kind.ADD_INDEX, "t", ("a", "b"), "I"),
         ("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a) WHERE b", Kind.ADD_INDEX, "t", ("a",), "i"),
         ("DROP INDEX IF EXISTS s.i", Kind.DROP_INDEX, "", (), "i"),
         ("DROP TABLE IF EXISTS t", Kind.DROP_TABLE, "t", (), ""),
@@ -124,7 +124,7 @@ def test_how_a_thing_is_done_is_seen() -> None:
     assert changes("ALTER TABLE t ADD a timestamptz DEFAULT now()")[0].default == "constant"
     assert changes("ALTER TABLE t ADD a int GENERATED ALWAYS AS (b * 2) STORED")[0].stored
     assert changes("ALTER TABLE t ADD a bigserial")[0].identity
-    assert changes("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES s.u (id)")[0].references == "u"
+    assert changes("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES s.u (id)")[0].references == 's"."u'
 
 
 @pytest.mark.parametrize("text", ["SELECT 1", "ALTER TABLE t", "ALTER TABLE t ADD", "CREATE INDEX", "DROP", "UPDATE"])
@@ -144,12 +144,12 @@ def test_what_is_not_known_or_breaks_off_is_left_alone(text: str) -> None:
 def test_text_that_breaks_off_anywhere_is_read_without_an_error(text: str) -> None:
     for length in range(len(text)):
         for statement in sql_statements.statements(text[:length]):
-            sql_reading.changes(statement)
+            sql_changes.of(statement.text)
 
 
 def changes(text: str) -> tuple[Change, ...]:
     [statement] = sql_statements.statements(text)
-    return sql_reading.changes(statement)
+    return sql_changes.of(statement.text)
 
 
 @pytest.mark.parametrize(

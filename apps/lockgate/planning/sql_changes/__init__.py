@@ -1,0 +1,44 @@
+"""What SQL statements change, as PostgreSQL's own parser reads them: for each kind of statement a function.
+
+A statement or a part of one that is not listed, a function whose body is elsewhere, SQL that is made up at run time,
+and all SQL where there is no parser is ``Kind.UNKNOWN``, with what it is; nothing is left out in silence.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from lockgate.planning import sql_parser
+from lockgate.planning.sql_changes import alter_table, bodies, objects, rows
+from lockgate.planning.sql_changes.reading import Reader, unknown
+from lockgate.planning.sql_parser import Parsed
+from lockgate.planning.steps import Change, Kind
+
+_KEPT = 4096  # texts whose changes are remembered
+NO_PARSER = "SQL that was not read: PostgreSQL's parser is not installed"
+_LEFT_OUT = frozenset({Kind.UNKNOWN, Kind.OTHER, Kind.READ, Kind.READ_ROWS, Kind.LOCK_ROWS})
+_READERS: dict[str, Reader] = {**alter_table.READERS, **objects.READERS, **rows.READERS, **bodies.READERS}
+
+
+@lru_cache(_KEPT)
+def of(text: str) -> tuple[Change, ...]:
+    """What the statements of a text change, in their order; UNKNOWN for what cannot be told."""
+    parsed = sql_parser.parse(text)
+    if parsed is None:
+        return unknown("SQL that PostgreSQL's parser does not read" if sql_parser.available() else NO_PARSER)
+    return tuple(change for each in parsed for change in of_statement(each))
+
+
+def of_statement(parsed: Parsed) -> tuple[Change, ...]:
+    reader = _READERS.get(parsed.kind)
+    if reader is None:
+        return unknown(f"a statement that is not known ({parsed.kind})")
+    return tuple(reader(parsed.body))
+
+
+def known(text: str) -> tuple[Change, ...]:
+    """The same, as far as it is known to change something of a table, an index or an extension."""
+    return tuple(change for change in of(text) if change.kind not in _LEFT_OUT)
+
+
+bodies.set_reader(of)

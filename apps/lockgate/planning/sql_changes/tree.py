@@ -1,0 +1,98 @@
+"""What is looked up in the parser's trees: names, relations, types, constants, and what lies anywhere below a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lockgate.planning.sql_parser import Tree
+
+_ASSUMED = ("", "public")  # the schema that a name without one is taken to be in
+CATALOGS = ("pg_catalog", "information_schema", "pg_toast", "pg_temp")
+
+
+def listed(text: str) -> frozenset[str]:
+    """The words of a list that is written as a text."""
+    return frozenset(text.split())
+
+
+def name_of(relation: Tree) -> str:
+    """A RangeVar's name; with its schema, where that is not the usual one."""
+    return qualified(str(relation.get("schemaname", "")), str(relation.get("relname", "")))
+
+
+def qualified(schema: str, name: str) -> str:
+    """A name as plans have it (``names.unquoted``)."""
+    return name if schema in _ASSUMED else f'{schema}"."{name}'
+
+
+def words(listed: Any) -> list[str]:
+    """A name in parts: a List, or its items, of String."""
+    if isinstance(listed, dict):
+        listed = listed["List"]["items"] if "List" in listed else [listed]
+    return [str(each["String"].get("sval", "")) for each in listed or () if "String" in each]
+
+
+def name_in(listed: Any) -> str:
+    """The name that a list of words makes."""
+    parts = words(listed)
+    return qualified(parts[-2] if len(parts) > 1 else "", parts[-1]) if parts else ""
+
+
+def walk(node: Any) -> Iterator[tuple[str, Tree]]:
+    """Every node below, with its kind, outermost first."""
+    if isinstance(node, list):
+        for each in node:
+            yield from walk(each)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if isinstance(value, dict) and key[:1].isupper():
+                yield key, value
+            if isinstance(value, dict | list):
+                yield from walk(value)
+
+
+def option(listed: Any, name: str) -> bool:
+    """Whether a list of DefElem has this one, and does not say no to it."""
+    for each in listed or ():
+        element = each.get("DefElem", {})
+        if element.get("defname") == name:
+            said = element.get("arg", {})
+            negated = said.get("Boolean", {}).get("boolval") is False if "Boolean" in said else False
+            text = str(said.get("String", {}).get("sval", "")).lower()
+            return not negated and text not in ("false", "off", "0", "no") and said.get("Integer") != {}
+    return False
+
+
+def type_text(node: Tree) -> str:
+    """A TypeName in the words of ``type_changes``: int4 is integer, numeric(10,2), varchar(20)[]."""
+    parts = words(node.get("names"))
+    name = ".".join(parts[1:] if parts[:1] in (["pg_catalog"], ["public"]) else parts)
+    name = _DJANGOS.get(name, name)
+    given = [integer(each) for each in node.get("typmods", ())]
+    modifiers = f"({', '.join(map(str, given))})" if given and name != "interval" else ""
+    return f"{name}{modifiers}{'[]' * len(node.get('arrayBounds', ()))}"
+
+
+def integer(node: Tree) -> int:
+    constant = node.get("A_Const", node)
+    return int(constant.get("ival", {}).get("ival", 0)) if "ival" in constant else 0
+
+
+def literal(node: Any) -> str | None:
+    """The text of a string constant, cast or not; None for anything else."""
+    while isinstance(node, dict) and "TypeCast" in node:
+        node = node["TypeCast"]["arg"]
+    found = node.get("A_Const", {}).get("sval") if isinstance(node, dict) else None
+    return None if found is None else str(found.get("sval", ""))
+
+
+_DJANGOS = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+    "bpchar": "char",
+}

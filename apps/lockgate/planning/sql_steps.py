@@ -1,0 +1,119 @@
+"""SQL that a migration brings itself, as statements with what they change: its text is read, and names are looked up.
+
+Such a statement's first change is ``Kind.RUN_SQL``: it is sent as it stands, and nothing online takes its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.migrations import Migration
+from django.db.migrations.operations import RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations.base import Operation
+
+from lockgate.planning import sql_changes, type_changes
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.steps import Change, Kind, Statement
+
+_MARK = Change(Kind.RUN_SQL, "")
+_PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sbt]|%%")
+_OF_INDEX = frozenset({Kind.DROP_INDEX, Kind.RENAME_INDEX, Kind.INDEX_OPTIONS, Kind.MOVE_INDEX, Kind.REINDEX})
+_WEAK_ON_INDEX = frozenset({Kind.RENAME_INDEX, Kind.INDEX_OPTIONS})  # these lock the index alone
+_OF_CONSTRAINT = frozenset({Kind.DROP_CONSTRAINT, Kind.VALIDATE_CONSTRAINT})
+
+
+def texts(given: Any) -> Iterator[tuple[str, str]]:
+    """What a RunSQL was given, each text as it is sent, and as it can be read: parameters in place of placeholders."""
+    for each in [given] if isinstance(given, str) else given or ():
+        if isinstance(each, str):
+            yield each, each
+        else:
+            sql, params = str(each[0]), each[1] if len(each) > 1 else None
+            yield sql, sql if params is None else _PLACEHOLDER.sub(_parameter, sql)
+
+
+def _parameter(found: re.Match[str]) -> str:
+    return "%" if found[0] == "%%" else "$1"
+
+
+def statements(operation: RunSQL, prospect: Prospect) -> tuple[Statement, ...]:
+    """A RunSQL's statements forwards; the prospect takes note of what they make."""
+    return tuple(read(Statement(sql), readable, prospect) for sql, readable in texts(operation.sql))
+
+
+def read(statement: Statement, readable: str, prospect: Prospect) -> Statement:
+    """A statement with the changes of its text."""
+    found: list[Change] = []
+    for change in sql_changes.of(readable):
+        made = completed(change, prospect)
+        prospect.note_sql(change)
+        found += made
+    return statement._replace(changes=(_MARK, *found))
+
+
+def is_sql(changes: Iterable[Change]) -> bool:
+    return any(change.kind is Kind.RUN_SQL for change in changes)
+
+
+def named(migrations: Iterable[Migration]) -> set[str]:
+    """The tables that the SQL of migrations names."""
+    found: set[str] = set()
+    for operation in (each for migration in migrations for each in migration.operations):
+        for each in _sql_of(operation):
+            for _, readable in texts(each.sql):
+                found.update(name for change in sql_changes.of(readable) for name in (change.table, change.references))
+    return found - {""}
+
+
+def _sql_of(operation: Operation) -> Iterator[RunSQL]:
+    if isinstance(operation, RunSQL):
+        yield operation
+    elif isinstance(operation, SeparateDatabaseAndState):
+        for each in operation.database_operations:
+            yield from _sql_of(each)
+
+
+def completed(change: Change, prospect: Prospect) -> tuple[Change, ...]:
+    """With what is known of what a change names: an index's table, the tables that a constraint is about."""
+    if change.kind in _OF_INDEX and not change.table:
+        return _of_index(change, prospect)
+    if change.kind in _OF_CONSTRAINT:
+        found = prospect.find(change.table, change.name)
+        return (change._replace(references=found.references) if found else change,)
+    if change.kind in (Kind.DROP_COLUMN, Kind.DROP_TABLE):
+        keys = [each for each in prospect.named(change.table) if each.references]
+        mine = [each for each in keys if change.kind is Kind.DROP_TABLE or set(change.columns) & set(each.columns)]
+        targets = sorted({each.references for each in mine} - {change.table}) or [""]
+        return tuple(change._replace(references=target) for target in targets)
+    if change.kind is Kind.TRUNCATE and change.special:
+        others = sorted(prospect.referring(change.table) - {change.table})
+        return (change, *(Change(Kind.TRUNCATE, table) for table in others))
+    return (_retyped(change, prospect),) if change.kind is Kind.ALTER_TYPE else (change,)
+
+
+def _of_index(change: Change, prospect: Prospect) -> tuple[Change, ...]:
+    name = change.old_name or change.name
+    table = prospect.table_of_index(name)
+    if change.kind in _WEAK_ON_INDEX:
+        return (change._replace(table=table) if change.kind is Kind.RENAME_INDEX else change,)
+    if not table:
+        return (
+            change,
+            Change(Kind.UNKNOWN, "", name=f'{change.kind.value} "{name}", whose table is not known', read=True),
+        )
+    known = prospect.find(table, name)
+    columns = tuple(each for each in known.columns if each) if known else ()
+    return (change._replace(table=table, columns=columns, unique=bool(known and known.unique)),)
+
+
+def _retyped(change: Change, prospect: Prospect) -> Change:
+    """The work of another type, where the old one is known; USING is taken for a rewrite."""
+    known = prospect.fact(change.table)
+    column = known.columns.get(change.columns[0]) if known else None
+    if column is None or change.type.endswith(" using"):
+        return change
+    work = type_changes.work(column.type, change.type)
+    work = type_changes.with_dependents(work, column.name, prospect.named(change.table))
+    return change._replace(old_type=column.type, work=work)
