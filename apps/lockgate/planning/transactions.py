@@ -16,7 +16,7 @@ from typing import NamedTuple
 from lockgate.planning import locks
 from lockgate.planning.steps import Change, Kind, Lock, LockMode, Phase, Statement, Step, Work
 
-_UNREAD = frozenset({Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN})
+_UNREAD = frozenset({Kind.RUN_PYTHON, Kind.UNKNOWN})
 
 
 class During(NamedTuple):
@@ -154,5 +154,5 @@ class _Taking:
 
 
 def _is_unread(statement: Statement) -> bool:
-    """Whether it is code or SQL of which no change is known."""
-    return all(change.kind in _UNREAD for change in statement.changes) and bool(statement.changes)
+    """Whether it is code, or SQL of which a part is not known."""
+    return any(change.kind in _UNREAD for change in statement.changes)
