@@ -52,7 +52,7 @@ def test_and_not_over_that_of_earlier_ones() -> None:
 
 def test_code_takes_an_unknown_time() -> None:
     assert held(EXTRA, NOTHING) == [["library_book ACCESS_EXCLUSIVE ['unknown ']"]]
-    assert held(EXTRA, ops.RunSQL("SELECT 1")) == [["library_book ACCESS_EXCLUSIVE ['unknown ']"]]
+    assert held(EXTRA, ops.RunSQL("SELECT f()")) == [["library_book ACCESS_EXCLUSIVE ['unknown ']"]]
     assert held(NOTHING, EXTRA) == [["library_book ACCESS_EXCLUSIVE []"]]
 
 

@@ -55,7 +55,7 @@ _SESSION = listed("""
     current_user session_user current_role current_schema current_schemas current_database current_setting
     set_config version pg_backend_pid pg_typeof obj_description col_description format_type to_regclass to_regtype
     to_regproc to_regnamespace to_regrole pg_get_constraintdef pg_get_indexdef pg_get_viewdef pg_get_serial_sequence
-    has_table_privilege has_schema_privilege pg_table_is_visible pg_sleep txid_current_if_assigned
+    has_table_privilege has_schema_privilege pg_table_is_visible txid_current_if_assigned
     pg_advisory_xact_lock pg_try_advisory_xact_lock grouping xmlelement num_nulls num_nonnulls
 """)
 _PLAIN = _AGGREGATES | _NUMBERS | _TEXT | _TIMES | _STRUCTURES | _SESSION
