@@ -23,6 +23,7 @@ from lockgate.planning.rules.rule import OFFLINE
 from lockgate.planning.rules.shop import MODELS
 from lockgate.planning.steps import Kind, MigrationPlan
 from tests.support.examples import migration
+from tests.support.rendering_cases import library
 
 
 def planner() -> build.Planner:
@@ -95,3 +96,12 @@ def test_what_is_rendered_as_django_does_is_planned_on_classes_that_nobody_else_
     theirs.operations = [*theirs.operations, Their("SELECT 1")]
     assert type(planning_states.of_run(state, theirs)) is LazyState
     assert type(planning_states.of_history(state, [theirs])) is LazyState
+
+
+def test_a_model_is_had_by_one_name_and_with_what_it_goes_through() -> None:
+    state = LazyState()
+    for operation in library():
+        operation.state_forwards("library", state)
+    book = state.apps.get_model("library.Book")
+    assert book._meta.label == "library.Book"
+    assert book._meta.get_field("lent").remote_field.through is state.apps.get_model("library", "Loan")

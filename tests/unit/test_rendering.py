@@ -89,6 +89,38 @@ def test_a_clone_keeps_what_its_original_changes(operation: operations.base.Oper
     assert _as_text(state) != expected or isinstance(operation, operations.AlterModelManagers)
 
 
+OLD = operations.AddIndex("Author", models.Index(fields=["name"], name="old"))
+TOGETHER = operations.AlterIndexTogether("Author", {("name", "code")})
+SEAT = operations.CreateModel(
+    "Seat",
+    [
+        ("pk", models.CompositePrimaryKey("row", "number")),
+        ("row", models.IntegerField()),
+        ("number", models.IntegerField()),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "operation"),
+    [
+        (OLD, operations.RenameIndex("Author", new_name="new", old_name="old")),
+        (TOGETHER, operations.RenameIndex("Author", new_name="new", old_fields=("name", "code"))),
+        (SEAT, RenameField("Seat", "row", "line")),
+    ],
+    ids=["index", "fields that had one", "part of a key"],
+)
+def test_a_clone_keeps_what_its_original_renames(
+    before: operations.base.Operation, operation: operations.base.Operation
+) -> None:
+    state = run_state(*library(), before)
+    kept = state.clone()
+    expected = _as_text(kept)
+    operation.state_forwards("library", state)
+    assert _as_text(kept) == expected
+    assert _as_text(state) != expected
+
+
 @pytest.mark.parametrize("delayed", [True, False])
 def test_code_is_given_classes_that_no_code_has_had_where_django_does_so(delayed: bool) -> None:
     state = run_state()
@@ -148,6 +180,31 @@ def test_a_class_is_used_again_until_something_it_is_made_of_changes() -> None:
     AddField("Fan", "n", models.TextField()).state_forwards("library", state)
     assert state.apps.get_model("library", "Loan") is loan
     assert state.apps.get_model("library", "Book") is not book  # it goes to tags by a table
+
+
+def test_what_cannot_be_set_on_a_model_cannot_before_it_is_rendered_either() -> None:
+    author = run_state().apps.get_model("library", "Author")
+    with pytest.raises(TypeError, match="Direct assignment to the reverse side"):
+        author().book_set = []
+
+
+class Plain:
+    pass
+
+
+class Told:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Code of the project, as a class is made of it."""
+
+
+class Maker(type(models.Model)):  # type: ignore[misc]
+    pass
+
+
+@pytest.mark.parametrize(("base", "certain"), [(Plain, True), (Told, False), (Maker("Made", (), {}), False)], ids=str)
+def test_a_base_that_has_a_say_in_its_classes_is_known(base: type, certain: bool) -> None:
+    fields = [("id", models.AutoField(primary_key=True))]
+    assert relations.of(ModelState("library", "Loan", fields, {}, (base, models.Model))).certain is certain
 
 
 class Nosy(models.ForeignKey[Any, Any]):
@@ -300,6 +357,11 @@ class Own(Migration):
         return super().apply(*args, **kwargs)
 
 
+class Mutating(Migration):
+    def mutate_state(self, *args: Any, **kwargs: Any) -> Any:
+        return super().mutate_state(*args, **kwargs)
+
+
 class Derived(AddField):
     """A third party's, though it changes nothing."""
 
@@ -322,8 +384,9 @@ def test_how_much_a_migration_sees(given: tuple[operations.base.Operation, ...],
     assert view_of(plans.migration("0001", *given)) is expected
 
 
-def test_a_migration_with_a_method_of_its_own_is_rendered_as_django_does() -> None:
-    made = Own("0001", "library")
+@pytest.mark.parametrize("kind", [Own, Mutating])
+def test_a_migration_with_a_method_of_its_own_is_rendered_as_django_does(kind: type[Migration]) -> None:
+    made = kind("0001", "library")
     made.operations = [FIELD]
     assert view_of(made) is View.FULL
 

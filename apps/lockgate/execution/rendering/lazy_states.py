@@ -100,7 +100,7 @@ class LazyState(ProjectState):
     def alter_field(self, app_label: str, model_name: str, name: str, field: Any, preserve_default: bool) -> None:
         mine = self._own(app_label, model_name)
         old: Any = mine.get_field(name)
-        if not any(each.primary_key or each.unique for each in (old, field)):  # what others may refer to
+        if not (old.unique or field.unique):  # what others may refer to: a primary key is unique, too
             self._concerns_it_alone()
         # Django looks through all models for who refers to the field, to know what to render: nothing is, here.
         models, self.models = self.models, {(app_label, model_name.lower()): mine}
