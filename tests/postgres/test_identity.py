@@ -89,6 +89,33 @@ def test_another_check_of_the_name_is_not_taken_for_the_one_that_was_made(librar
     assert library.database.value("SELECT convalidated FROM pg_constraint WHERE conname = 'book_pages'")
 
 
+def test_an_index_that_no_number_is_known_of_is_taken_back_from_a_table_that_was_renamed(library: Site) -> None:
+    library.migration("0002_index", ADD_INDEX)
+    killed_while(library, "CREATE INDEX CONCURRENTLY")
+    library.database.execute("ALTER TABLE shop_book RENAME TO shop_tome")
+    assert library.migrate().code == 1
+    assert invalid(library) == 0
+    library.database.execute("ALTER TABLE shop_tome RENAME TO shop_book")
+    result = library.migrate("--retry")
+    assert result.code == 0, result.text
+
+
+def test_where_that_cannot_be_known_it_is_said_and_there_is_a_way_out(library: Site) -> None:
+    library.migration("0002_index", ADD_INDEX)
+    killed_while(library, "CREATE INDEX CONCURRENTLY")
+    library.database.execute("CREATE SCHEMA old", "ALTER TABLE shop_book SET SCHEMA old")
+    library.migration("0002_index", 'migrations.RunSQL("SELECT 1")', after="0001_initial")
+    result = library.migrate()
+    assert result.code == 1, result.text
+    assert 'it is not known whether the index "book_title" is the one that shop.0002_index was building' in result.err
+    command = re.search(r"manage\.py (lockgate repair \d+)$", result.err, re.MULTILINE)
+    assert command, result.err
+    assert library.run(*command[1].split(), "--forget", "--apply").code == 0
+    result = library.migrate("--retry")
+    assert result.code == 0, result.text
+    assert invalid(library) == 1  # a person's by now
+
+
 def test_what_was_made_is_taken_back_from_a_table_that_was_renamed(library: Site) -> None:
     library.migration("0002_both", ADD_CHECK, ADD_INDEX)
     killed_before_the_switch(library)
@@ -97,6 +124,7 @@ def test_what_was_made_is_taken_back_from_a_table_that_was_renamed(library: Site
     result = library.migrate()
     assert result.code == 0, result.text
     assert library.database.value("SELECT count(*) FROM pg_constraint WHERE conname = 'book_pages'") == 0
+    assert library.database.value("SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('book_title')") == 0
 
 
 @pytest.fixture

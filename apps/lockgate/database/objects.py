@@ -85,6 +85,12 @@ def defined(connection: BaseDatabaseWrapper, table: str, name: str, statement: s
     return found.definition if found else None
 
 
+def index_elsewhere(connection: BaseDatabaseWrapper, table: str, name: str) -> tuple[str, str] | None:
+    """Schema and table of an index of this name, where the table that it was meant for is not there."""
+    row = raw(connection).execute(read("index_elsewhere"), {"name": name, "table": table}).fetchone()
+    return (row[0], row[1]) if row else None
+
+
 def index_by_oid(connection: BaseDatabaseWrapper, oid: int) -> tuple[str, str] | None:
     """Schema and name of an index; None where it is gone."""
     row = raw(connection).execute(read("index_by_oid"), {"oid": oid}).fetchone()

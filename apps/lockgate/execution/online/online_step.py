@@ -135,9 +135,27 @@ def _drop_what_it_built(duties: Duties, step: Step) -> None:
     if known is None:
         found = objects.index(duties.connection, step.table, step.target)
         known = (found.schema, step.target) if found and is_ours(duties.connection, step, found) else None
+        known = known or _built_elsewhere(duties.connection, step)
     if known is not None:
         with patiently(duties, step, min(policy.UNDO_LOCK_TIMEOUT, duties.limits.wait_for_others)):
             _drop_concurrently(duties.connection, *known)
+
+
+def _built_elsewhere(connection: BaseDatabaseWrapper, step: Step) -> tuple[str, str] | None:
+    """What it was killed in building, before it could note its number, where the table has another name by now.
+
+    Raises MigrationFailed where that cannot be known.
+    """
+    elsewhere = objects.index_elsewhere(connection, step.table, step.target)
+    if elsewhere is None:
+        return None
+    schema, table = elsewhere
+    old, new = (f" ON {connection.ops.quote_name(name)} " for name in (step.table, table))
+    found = objects.index(connection, table, step.target)
+    wanted = objects.defined(connection, table, step.target, _building(step).replace(old, new, 1))
+    if found is None or found.schema != schema or wanted is None:
+        raise _unknown_whose(step, schema, table)
+    return (schema, step.target) if found.definition == wanted else None
 
 
 def _drop_constraint(duties: Duties, step: Step) -> None:
@@ -288,6 +306,18 @@ def renamed(step: Step, schema: str, name: str) -> MigrationFailed:
         state="",
         next_step=f'rename it back, or drop it if nobody needs it, and run again:  DROP INDEX CONCURRENTLY "{name}";\n'
         + settling(step),
+    )
+
+
+def _unknown_whose(step: Step, schema: str, table: str) -> MigrationFailed:
+    """It was killed before it could note what it had built, and by its table it is not known either."""
+    return MigrationFailed(
+        f'it is not known whether the index "{step.target}" is the one that {step.app}.{step.name} was building',
+        why=f'{step.table} is not there, and "{schema}"."{table}" has an index of that name: the table was renamed, or '
+        "the index is somebody else's",
+        state="",
+        next_step="where it is that table, rename it back, or drop the index; then run again:  "
+        f'DROP INDEX CONCURRENTLY "{schema}"."{step.target}";\n{settling(step)}',
     )
 
 
