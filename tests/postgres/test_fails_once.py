@@ -58,6 +58,21 @@ def test_six_replicas_try_once_and_all_say_so(counter: Site, atomic: str) -> Non
     assert counter.database.value("SELECT count(*) FROM lockgate_run WHERE outcome = 'failed'") == 1
 
 
+def test_a_run_that_adopts_initial_tables_fails_once_too_and_is_other_work_than_one_that_does_not(
+    counter: Site,
+) -> None:
+    failing(counter)
+    assert [counter.migrate(*each).code for each in ((), ("--fake-initial",))] == [1, 1]
+    assert calls(counter) == 2
+    again = counter.migrate("--fake-initial")
+    assert again.code == 1
+    assert FAILED in again.err
+    assert "manage.py migrate --fake-initial --retry\n" in again.err
+    assert calls(counter) == 2
+    assert counter.migrate("--fake-initial", "--retry").code == 1
+    assert calls(counter) == 3
+
+
 def test_a_restarted_container_says_which_run_failed_at_what_and_takes_no_lock(counter: Site) -> None:
     failing(counter)
     first = counter.migrate()

@@ -36,7 +36,8 @@ class Request(NamedTuple):
     dry_run: has Django validate and plan, without output. check: runs the system checks that matter to a run.
     work: has Django do it. command: its arguments, for the ledger. contract: also does what earlier releases left.
     snapshot: finds what an empty database may be filled from. portable: leaves out what depends on its environment.
-    retry: whether what failed before is to be tried again in any case.
+    retry: whether what failed before is to be tried again in any case. fake_initial: whether Django records an initial
+    migration whose tables are there.
     """
 
     ordinary: bool
@@ -51,6 +52,7 @@ class Request(NamedTuple):
     snapshot: Callable[[Gate, Survey, Request], Snapshot | None] | None = None
     portable: bool = False
     retry: bool = False
+    fake_initial: bool = False
 
 
 class Snapshot(Protocol):

@@ -48,7 +48,7 @@ def migrate(gate: Gate, request: Request) -> None:
     pooler.refuse(gate.connection, gate.limits)
     _refuse_unwritable(gate)
     progress = Progress(gate.listen)
-    with _explained(gate, progress), ledger_locks.named(gate.connection):
+    with _explained(gate, request, progress), ledger_locks.named(gate.connection):
         _locked(gate, request, before, progress)
 
 
@@ -160,7 +160,7 @@ def _create_extensions(gate: Gate, found: Survey) -> dict[str, ExtensionOutcome]
 
 
 @contextlib.contextmanager
-def _explained(gate: Gate, progress: Progress) -> Iterator[None]:
+def _explained(gate: Gate, request: Request, progress: Progress) -> Iterator[None]:
     """Let an error leave with the state of the database, as it was found after the error."""
     try:
         yield
@@ -178,7 +178,7 @@ def _explained(gate: Gate, progress: Progress) -> Iterator[None]:
 
         remedies.add(gate.connection, error, explained, progress)
         if progress.stands:
-            explained.next_step += f"\n{standing.RETRY}"
+            explained.next_step += f"\nwith the files as they are:  {standing.retrying(request)}"
         if explained is error:
             raise
         raise explained from error

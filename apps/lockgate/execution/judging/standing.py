@@ -1,9 +1,10 @@
 """A release that fails, fails once: what failed by nature stands, for a while, for every runner of the same work.
 
 The work is all that is known to decide over its end: the files of what is pending, what is applied and half-done, the
-versions, the policy, the role. What is not known to be the same is done again; so is what another release failed at,
-and all that was a matter of locks, connections, disk, memory or a kill. That rows have been mended nobody can see from
-here: that is what ``migrate --retry`` is for, and the bound (``Policy.failure_stands``).
+versions, the policy, the role, whether initial tables are adopted. What is not known to be the same is done again; so
+is what another release failed at, and all that was a matter of locks, connections, disk, memory or a kill. That rows
+have been mended nobody can see from here: that is what ``migrate --retry`` is for, and the bound
+(``Policy.failure_stands``).
 """
 
 from __future__ import annotations
@@ -34,8 +35,6 @@ from lockgate.planning import fingerprint
 _BY_NATURE = ("22", "23", "42")
 _BY_CHANCE = (OSError, MemoryError, EOFError, TimeoutError)
 
-RETRY = "with the files as they are:  manage.py migrate --retry"
-
 
 def refuse(gate: Gate, request: Request, found: Survey) -> None:
     """Raise FailedBefore where the newest run of this release failed at this very work, by nature, and lately.
@@ -49,7 +48,12 @@ def refuse(gate: Gate, request: Request, found: Survey) -> None:
     with contextlib.suppress(DatabaseError):
         known = ledger.standing_failure(gate.connection.alias, found.digest)
         if known and known.age < bound and _same_files(known.failure) and known.failure.work == work(gate, found):
-            raise _refused(known, bound.total_seconds() - known.age.total_seconds())
+            raise _refused(request, known, bound.total_seconds() - known.age.total_seconds())
+
+
+def retrying(request: Request) -> str:
+    """The command that does this request's work in any case."""
+    return f"manage.py migrate{' --fake-initial' if request.fake_initial else ''} --retry"
 
 
 def record(gate: Gate, found: Survey, run: Run, error: BaseException, progress: Progress) -> None:
@@ -89,7 +93,7 @@ def work(gate: Gate, found: Survey) -> str | None:
     left = journal.open_steps(connection.alias) if journal.exists(connection) else []
     steps = [(each.pk, each.state, each.attempts) for each in left if Key(each.app, each.name) in found.disk]
     versions = (lockgate.__version__, django.get_version(), psycopg.__version__, gate.server.version)
-    parts = (versions, gate.server.user, gate.limits, sorted(applied), files, steps)
+    parts = (versions, gate.server.user, gate.limits, found.fake_initial, sorted(applied), files, steps)
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
 
 
@@ -134,7 +138,7 @@ def _digest(path: str) -> str:
         return ""
 
 
-def _refused(known: ledger.Standing, remaining: float) -> FailedBefore:
+def _refused(request: Request, known: ledger.Standing, remaining: float) -> FailedBefore:
     run = known.failure.run
     age = known.age.total_seconds()
     refused = FailedBefore(
@@ -143,7 +147,7 @@ def _refused(known: ledger.Standing, remaining: float) -> FailedBefore:
         f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC on; an error of this kind comes again",
         state="nothing was changed, and nothing tried",
         next_step="correct the migration: a changed file is run at once\n"
-        "or, where rows or rights were mended and no file:  manage.py migrate --retry\n"
+        f"or, where rows or rights were mended and no file:  {retrying(request)}\n"
         f"unasked it is tried again in {remaining:.0f} s (LOCKGATE_FAILURE_STANDS_SECONDS)",
     )
     refused.operation = known.failure.operation

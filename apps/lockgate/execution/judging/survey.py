@@ -36,7 +36,8 @@ class Survey(NamedTuple):
     contents, build: digest of the release without and with its name. digest: of what a run can finish of it now, less
     what is held.
     without_history: whether no migration is recorded, of this code or any other.
-    known: what the ledger has of the files of applied migrations. loader, plan: Django's own.
+    known: what the ledger has of the files of applied migrations. loader, plan: Django's own. fake_initial: as
+    asked for.
     """
 
     pending: tuple[Key, ...]
@@ -55,6 +56,7 @@ class Survey(NamedTuple):
     known: Fingerprints
     loader: MigrationLoader
     plan: Plan
+    fake_initial: bool = False
 
     @property
     def current(self) -> bool:
@@ -114,6 +116,7 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
         known=known,
         loader=loader,
         plan=pairs,
+        fake_initial=request.fake_initial,
     )
 
 

@@ -119,7 +119,8 @@ class Command(boundary.Boundary, DjangoMigrate):
             check=lambda: self._check(options),
             work=lambda: self._work(options, silent=silent),
             contract=bool(options.get("contract")),
-            retry=bool(options.get("retry") or options.get("fake_initial")),
+            retry=bool(options.get("retry")),
+            fake_initial=bool(options.get("fake_initial")),
             snapshot=self._snapshot,
             command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
         )
