@@ -113,3 +113,24 @@ def test_an_operation_that_goes_past_the_schema_editor_is_not_run_by_a_plan(
     assert pending.database.value("SELECT to_regclass('written_by_a_plan') IS NULL")
     assert pending.migrate().code == 0, "and the migration itself still does it"
     assert pending.database.value("SELECT to_regclass('written_by_a_plan') IS NOT NULL")
+
+
+def test_a_key_that_others_refer_to_is_altered_under_a_lock_on_them_too(site: Site) -> None:
+    site.migration(
+        "0001_initial",
+        'migrations.CreateModel("Counter", [("id", models.AutoField(primary_key=True))])',
+        'migrations.CreateModel("Reading", [("id", models.AutoField(primary_key=True)),'
+        ' ("counter", models.ForeignKey("shop.Counter", models.CASCADE))])',
+    )
+    assert site.migrate().code == 0
+    site.migration("0002_more", 'migrations.AlterField("Counter", "id", models.IntegerField(primary_key=True))')
+    (step,) = steps(site)
+    assert [(lock["table"], lock["mode"]) for lock in step["locks"]] == [
+        ("shop_counter", "AccessExclusiveLock"),
+        ("shop_reading", "AccessExclusiveLock"),
+    ]
+    with site.database.connect(autocommit=False) as other:
+        other.execute("SELECT FROM shop_reading")
+        result = site.migrate(LOCKGATE_LOCK_ATTEMPTS_SECONDS="1")
+        assert 'could not lock "shop_counter", "shop_reading" in 1 attempt' in result.text, "it did not queue for it"
+    assert site.migrate().code == 0

@@ -406,6 +406,35 @@ COLUMNS = (
         before=(ops.CreateModel("Plain", [("id", models.AutoField(primary_key=True)), ("n", models.IntegerField())]),),
     ),
     case(
+        "AlterField: primary key AutoField → IntegerField, referenced",
+        alter("id", models.IntegerField(primary_key=True), "Author"),
+    ),
+    case(
+        "AlterField: primary key AutoField → IntegerField, referenced by a ManyToManyField",
+        alter("id", models.IntegerField(primary_key=True), "Author"),
+        before=(add("others", models.ManyToManyField("library.Author")),),
+        listed=False,
+    ),
+    case(
+        "AlterField: db_comment set, referenced",
+        alter("id", models.AutoField(primary_key=True, db_comment="who"), "Author"),
+        listed=False,
+    ),
+    case(
+        "AlterField: db_comment set, on a unique column that is referenced",
+        alter("name", models.CharField(max_length=100, unique=True, db_comment="who"), "Author"),
+        before=(
+            alter("name", models.CharField(max_length=100, unique=True), "Author"),
+            add("by", models.ForeignKey("library.Author", CASCADE, to_field="name", null=True, related_name="+")),
+        ),
+        listed=False,
+    ),
+    case(
+        "AlterField: db_comment set, on a column beside one that is referenced",
+        alter("name", models.CharField(max_length=100, db_comment="who"), "Author"),
+        listed=False,
+    ),
+    case(
         "AlterField: another field becomes the primary key",
         ops.RemoveField("Plain", "id"),
         ops.AlterField("Plain", "n", models.IntegerField(primary_key=True)),

@@ -131,7 +131,8 @@ def of(change: Change) -> tuple[Lock, ...]:
         return _on_referenced(change)
     if change.concurrently:
         mode = _CONCURRENT_REFRESH if change.kind is Kind.REFRESH else _CONCURRENT
-    return (Lock(change.table, mode, work_of(change)), *_on_referenced(change))
+    referring = (Lock(table, LockMode.ACCESS_EXCLUSIVE, Work.MOMENT) for table in change.referring)
+    return (Lock(change.table, mode, work_of(change)), *_on_referenced(change), *referring)
 
 
 def work_of(change: Change) -> Work:

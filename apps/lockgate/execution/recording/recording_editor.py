@@ -20,7 +20,7 @@ from django.db.backends.ddl_references import Expressions, Table
 from django.db.backends.ddl_references import Statement as DjangoStatement
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.backends.utils import strip_quotes
-from django.db.models import CheckConstraint, Index, Model
+from django.db.models import CheckConstraint, ForeignObjectRel, Index, Model
 from psycopg import sql as psycopg_sql
 from psycopg.adapt import AdaptersMap
 from psycopg.types import TypeInfo
@@ -394,12 +394,29 @@ class _Recording(NewColumns):
         if self.prospect.facts.offline and needed.grows:
             work = needed  # the indexes that there are cannot be seen
         change = Change(Kind.ALTER_TYPE, table, columns, type=str(new_type), old_type=old_type, work=work)
-        change = change._replace(collated=collated)
+        change = change._replace(collated=collated, referring=tuple(self._referring(model, old_field)))
         self._fragments.append((made[0][0], change))
         beside = self._t("sql_add_identity") % self._quoted(table, new_field.column)
         if any(statement == beside for statement, _ in made[1]):
             self._fragments.append((beside, Change(Kind.ADD_IDENTITY, table, columns)))
         return made
+
+    def _referring(self, model: type[Model], field: Any) -> Iterator[str]:
+        """Tables with a foreign key to a column, as far as the editor has not dropped it by now.
+
+        PostgreSQL makes the keys anew when the column's type is set, also where the type stays.
+        Source: ATPostAlterTypeCleanup() in src/backend/commands/tablecmds.c
+        """
+        table = model._meta.db_table
+        for relation in model._meta.get_fields(include_hidden=True):
+            key: Any = getattr(relation, "field", None)
+            if not (isinstance(relation, ForeignObjectRel) and getattr(key, "db_constraint", False)):
+                continue
+            other = key.model._meta.db_table
+            known = [each for each in self.prospect.named(other) if each.kind == "f" and each.references == table]
+            mine = field in key.foreign_related_fields and other != table
+            if mine and (any(each.columns == (key.column,) for each in known) or not self.prospect.knows(other)):
+                yield other
 
     def _alter_column_null_sql(self, model: type[Model], old_field: Any, new_field: Any) -> Any:
         made = super()._alter_column_null_sql(model, old_field, new_field)  # type: ignore[misc]
