@@ -60,7 +60,7 @@ def test_a_plan_ends_as_stock_django_does(scratch: Scratch, case: Case) -> None:
 
 
 def expand_and_undo(scratch: Scratch, plan: MigrationPlan) -> None:
-    expand = plan.phase(Phase.EXPAND)
+    expand = [step for step in plan.phase(Phase.EXPAND) if step.undo]  # a constraint that was there stays validated
     if not expand:
         return
     before = schema(scratch)

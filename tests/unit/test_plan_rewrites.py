@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from django.contrib.postgres import operations as postgres_operations
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.operations import TrigramExtension
@@ -25,7 +26,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from lockgate.execution.recording.recording_editor import offline_connection, recording
-from lockgate.facts.tables import DatabaseFacts, TableFacts
+from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, TableFacts
 from lockgate.planning import build, contract
 from lockgate.planning.rules.case import Case, HazardSettings
 from lockgate.planning.rules.compatibility import required_column
@@ -94,6 +95,57 @@ def phases(*operations: Operation, **options: Any) -> list[str]:
 def test_the_phases_of_what_is_rewritten(operations: list[Operation], expected: list[str]) -> None:
     assert phases(*operations) == expected
     assert kept(*operations) == []
+
+
+NOT_VALID = ConstraintFacts("old", "c", ("pages",), "CHECK ((pages > 0)) NOT VALID", validated=False)
+WITH_CONSTRAINT = BOOK._replace(constraints={"old": NOT_VALID})
+VALIDATE = postgres_operations.ValidateConstraint("Book", "old")
+
+
+@pytest.mark.parametrize("before", [[], [EXTRA], [add("extra", models.IntegerField(default=1))]], ids=named)
+def test_a_constraint_that_is_there_is_validated_before_the_switch(before: list[Operation]) -> None:
+    made = plan(*before, VALIDATE, book=WITH_CONSTRAINT)
+    assert made.steps[0].phase is Phase.EXPAND
+    assert made.steps[0].sql == ('ALTER TABLE "library_book" VALIDATE CONSTRAINT "old"',)
+    assert not made.steps[0].undo, "it was there before"
+    assert [step.kept_in_place for step in made.steps if step.kept_in_place] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        ([NOTHING], "RunPython runs before it"),
+        ([alter("pages", models.BigIntegerField())], "its columns are altered or filled"),
+        ([alter("pages", models.IntegerField(db_default=1))], "its columns are altered or filled"),
+        ([ops.RenameModel("Book", "Volume")], "the table is renamed"),
+        (
+            [postgres_operations.AddConstraintNotValid("Book", check("old", models.Q(extra=1)))],
+            "the constraint is made in the same migration",
+        ),
+    ],
+    ids=named,
+)
+def test_a_validation_stays_where_the_migration_makes_what_it_needs(before: list[Operation], reason: str) -> None:
+    name = "Volume" if isinstance(before[0], ops.RenameModel) else "Book"
+    validate = postgres_operations.ValidateConstraint(name, "old")
+    operations = [EXTRA, *before, validate] if "made" in reason else [*before, validate]
+    made = plan(*operations, book=WITH_CONSTRAINT if "made" not in reason else BOOK)
+    (kept,) = [step.kept_in_place for step in made.steps if "VALIDATE" in step.sql[0]]
+    assert reason in kept
+
+
+def test_what_is_added_not_valid_and_validated_goes_ahead_together() -> None:
+    condition = check("old", models.Q(pages__gte=0))
+    pair = (postgres_operations.AddConstraintNotValid("Book", condition), VALIDATE)
+    for operations in (pair, (EXTRA, *pair)):
+        made = plan(*operations)
+        addition, validation = made.phase(Phase.EXPAND)
+        assert [addition.statements[0].sql[-9:], validation.sql[0][-25:]] == [
+            "NOT VALID",
+            ' VALIDATE CONSTRAINT "old"'[-25:],
+        ]
+        assert addition.undo == ('ALTER TABLE "library_book" DROP CONSTRAINT IF EXISTS "old"',)
+    assert phases(pair[0]) == ["switch"], "alone it has nothing to gain"
 
 
 @pytest.mark.parametrize("operation", [INDEX, unique("u", fields=["pages"]), CHECK, SET_NOT_NULL], ids=named)

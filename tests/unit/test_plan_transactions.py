@@ -30,7 +30,7 @@ def held(*operations: Operation, **attributes: bool) -> list[list[str]]:
 
 
 def shown(made: MigrationPlan) -> str:
-    return "\n".join(plan_report.text([made], FACTS))
+    return "\n".join(plan_report.text([made], FACTS)).replace(" (size unknown)", "")
 
 
 def test_a_lock_is_held_over_the_work_of_later_steps() -> None:

@@ -29,6 +29,7 @@ from lockgate.planning.steps import Change, Kind, Lock, MigrationPlan, Phase, St
 IN_PLACE = "in the migration's own transaction"
 # Code and SQL of which a plan cannot tell what later statements find because of it.
 _FREE = frozenset({Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN})
+_CONSTRAINTS = frozenset({Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY})
 _ALTERS = frozenset({Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.UPDATE_ROWS, Kind.SET_DEFAULT})
 
 
@@ -126,6 +127,7 @@ class _Builder:
         self.made: set[tuple[str, str]] = set()
         self.dropped: set[str] = set()
         self.put_off: set[str] = set()  # constraints that are complete only after the switch
+        self.added: set[str] = set()
         self.data = ""
         self.rows = KnownRows()
         self.deferred: list[_Deferred] = []
@@ -208,6 +210,8 @@ class _Builder:
             self._remember(statement)
             if isinstance(found, Rewritten) and any(online.phase is Phase.FINISH for online in found.online):
                 self.put_off.update(change.name for change in statement.changes)
+            if not isinstance(found, Rewritten) or found.switch:
+                self.added.update(change.name for change in statement.changes if change.kind in _CONSTRAINTS)
             previous = statement.changes
         return choices
 
@@ -260,7 +264,7 @@ class _Builder:
             self.editor.discard(deferred)
             return (Unplanned(operation, error).statement,)
         recorded = self.editor.take()
-        made = tuple(adjusted(statement, operation, before, self.migration) for statement in recorded)
+        made = tuple(adjusted(each, operation, before, self.migration, self.prospect) for each in recorded)
         for was, statement in zip(recorded, made, strict=True):
             for change in statement.changes if statement is not was else ():
                 self.prospect.apply(change)
@@ -285,6 +289,7 @@ class _Builder:
             self.data,
             previous,
             self.rows,
+            frozenset(self.added),
         )
         kept: Kept | None = None
         for change in statement.changes:

@@ -14,6 +14,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.planning import conditions
+from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
 # What a function of ``pass`` alone is made of.
@@ -104,16 +105,29 @@ def texts_of(given: Any) -> list[str]:
     return [each if isinstance(each, str) else str(each[0]) for each in given or ()]
 
 
-def adjusted(statement: Statement, operation: Operation, before: ProjectState, migration: Migration) -> Statement:
+def adjusted(
+    statement: Statement, operation: Operation, before: ProjectState, migration: Migration, prospect: Prospect
+) -> Statement:
     """What two operations of django.contrib.postgres write as plain text, said in changes."""
     if isinstance(operation, postgres_operations.AddConstraintNotValid):
         model = before.apps.get_model(migration.app_label, operation.model_name)
-        table = model._meta.db_table
         constraint = operation.constraint
         condition = conditions.read(model, constraint)
-        added = Change(Kind.ADD_CHECK, table, condition.columns, constraint.name, not_valid=True)
-        return statement._replace(changes=(added._replace(requires=condition.required),))
+        added = Change(Kind.ADD_CHECK, model._meta.db_table, condition.columns, constraint.name, not_valid=True)
+        ahead = any(_validates(each, operation) for each in migration.operations)
+        change = added._replace(requires=condition.required)
+        return statement._replace(changes=(change,), online=statement.sql if ahead else "")
     if isinstance(operation, postgres_operations.ValidateConstraint):
         table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
-        return statement._replace(changes=(Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name),))
+        known = prospect.find(table, operation.name)
+        references = known.references if known and known.references != table else ""
+        change = Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name, references=references)
+        return statement._replace(changes=(change,))
     return statement
+
+
+def _validates(operation: Any, added: Any) -> bool:
+    """Whether an operation validates the constraint that another one adds."""
+    known = isinstance(operation, postgres_operations.ValidateConstraint)
+    same = known and operation.model_name.lower() == added.model_name.lower()
+    return bool(same) and operation.name == added.constraint.name

@@ -43,7 +43,7 @@ class Ruins(NamedTuple):
         for rows, finished in ((self.prepared, False), (self.to_finish, True)):
             for row in (row for each in rows.values() for row in each):
                 if row.table in facts.tables and _made_by(connection, row):
-                    gone = _drops(row) == finished
+                    gone = _drops(row) == finished and not _proves(row)
                     facts = (facts.without if gone else facts.completed)({row.target}, {row.table})
         return facts
 
@@ -87,6 +87,11 @@ def _made_by(connection: BaseDatabaseWrapper, row: Step) -> bool:
 def _drops(row: Step) -> bool:
     """Whether the step drops what it names; any other makes or validates it."""
     return row.kind in (Kind.DROP_INDEX, _ADDS if row.phase == journal.BACKWARDS else _REMOVES)
+
+
+def _proves(row: Step) -> bool:
+    """Whether the step validates what was there before, which is not taken back."""
+    return row.kind == Kind.VALIDATE_CONSTRAINT and not row.undo
 
 
 def _parts(operation: Operation) -> int:

@@ -89,7 +89,7 @@ class Course:
 
     def _prepare(self, planner: Planner, state: ProjectState) -> None:
         left = self.duties.journal.prepared(self.key)
-        hidden = {row.target for row in left}
+        hidden = _made(left)
         try:
             self.plan = planner.plan(self.migration, state, hidden)
             self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else self._unforeseen(planner)
@@ -161,7 +161,7 @@ class Course:
 
     def _switch(self) -> ProjectState:
         plan = self.plan
-        hidden = {row.target for row in self.rows}
+        hidden = _made(self.rows)
         targets = self._wanted()
 
         def attempt(timeout: timedelta) -> ProjectState:
@@ -291,6 +291,11 @@ def _line(number: int, step: Step) -> Line:
 def _same(rows: Sequence[Row], lines: Sequence[Line]) -> bool:
     """Whether the plan asks for what an earlier run has begun, step for step."""
     return [(row.phase, row.sql) for row in rows] == [(line.phase, line.sql) for line in lines]
+
+
+def _made(rows: Sequence[Row]) -> set[str]:
+    """Names of what the steps have made: what cannot be undone was there before."""
+    return {row.target for row in rows if row.undo}
 
 
 def _brief(plan: MigrationPlan) -> bool:

@@ -14,6 +14,7 @@ from lockgate.planning.rewrites import (
     drop_index,
     keep_default,
     set_not_null,
+    validate_constraint,
 )
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewrite, Rewritten
 
@@ -26,6 +27,7 @@ ALL: tuple[Rewrite, ...] = (
     set_not_null.rewrite,
     add_column.rewrite,
     keep_default.rewrite,
+    validate_constraint.rewrite,
 )
 
 __all__ = ["ALL", "Context", "Kept", "Online", "Rewrite", "Rewritten"]

@@ -46,7 +46,7 @@ class Context(NamedTuple):
     made: columns and tables that this migration has made, changed or renamed by now, and dropped: names of
     constraints and indexes that it has dropped; what needs them must wait for the switch. data: the RunPython or
     RunSQL that ran earlier in this migration, if any. previous: the changes of the statement right before it in the
-    same operation. rows: what is known of the rows by now.
+    same operation. rows: what is known of the rows by now. added: names of constraints that its transaction has added.
     """
 
     before: Prospect
@@ -58,6 +58,7 @@ class Context(NamedTuple):
     data: str
     previous: tuple[Change, ...]
     rows: KnownRows
+    added: frozenset[str]
 
     def pays(self, table: str) -> bool:
         """Whether the table is there already, and large enough to care."""

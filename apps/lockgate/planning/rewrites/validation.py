@@ -10,20 +10,17 @@ def added_and_validated(name: str, statement: Statement, change: Change, context
     """NOT VALID and VALIDATE before the switch; or in it and after it, where the switch makes what they need."""
     if context.depends_on_switch(change):
         return context.violable(change) or after_the_switch(name, statement, change, context)
-    table, constraint = context.quote(change.table), context.quote(change.name)
-    drop = (f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}",)
+    drop = _dropping(change, context)
     found = "; rows that violate it are found here, before anything has changed"
-    steps = (
-        Online(
-            Phase.EXPAND,
-            f'add constraint "{change.name}", not valid',
-            _added(statement, change),
-            "holds for new rows at once",
-            drop,
-        ),
-        _validation(Phase.EXPAND, change, context, found, drop),
-    )
-    return Rewritten(name, steps)
+    (addition,) = added_alone(statement, change, context).online
+    return Rewritten(name, (addition, _validation(Phase.EXPAND, change, context, found, drop)))
+
+
+def added_alone(statement: Statement, change: Change, context: Context) -> Rewritten:
+    """NOT VALID before the switch."""
+    title, reason = f'add constraint "{change.name}", not valid', "holds for new rows at once"
+    step = Online(Phase.EXPAND, title, _added(statement, change), reason, _dropping(change, context))
+    return Rewritten("add check constraint", (step,))
 
 
 def after_the_switch(name: str, statement: Statement, change: Change, context: Context) -> Rewritten:
@@ -47,3 +44,8 @@ def _validation(phase: Phase, change: Change, context: Context, found: str = "",
         f"reads every row once, while reads and writes go on{found}",
         undo=undo,
     )
+
+
+def _dropping(change: Change, context: Context) -> tuple[str, ...]:
+    table, constraint = context.quote(change.table), context.quote(change.name)
+    return (f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}",)

@@ -243,10 +243,11 @@ def never_validated(case: Case) -> Iterator[Finding]:
     "migration.",
     rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
+        migrations.AddField("order", "weight", models.IntegerField(null=True)),
         postgres_operations.AddConstraintNotValid(
-            "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
+            "order", models.CheckConstraint(condition=models.Q(weight__gte=0), name="order_weight_positive")
         ),
-        postgres_operations.ValidateConstraint("order", "order_total_positive"),
+        postgres_operations.ValidateConstraint("order", "order_weight_positive"),
     """,
     safe="""
         postgres_operations.ValidateConstraint("order", "order_total_positive"),
