@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import django.contrib.postgres.constraints
@@ -68,4 +69,19 @@ def hazards_of(*given: str | Migration, facts: DatabaseFacts = OFFLINE) -> list[
 
 
 def hazards_of_example(example: Example) -> list[Hazard]:
-    return hazards_of(example.source, facts=example.facts)
+    """What is found in an example; migrations that follow one another are deployed each by itself."""
+    if not example.later:
+        return hazards_of(example.source, facts=example.facts)
+    return deployed([migration(each, f"{n:04}_example") for n, each in enumerate(example.sources, 2)], example.facts)
+
+
+def deployed(given: Sequence[Migration], facts: DatabaseFacts = OFFLINE) -> list[Hazard]:
+    """What is found in migrations that are deployed each by itself, after those before."""
+    state, connection = LazyState(), offline_connection("default", facts.version)
+    planner = build.Planner(facts, lambda prospect: recording(connection, prospect), build.Settings(THRESHOLD))
+    planner.plan(migration(MODELS, "0001_initial"), state, deployed=True)
+    found = []
+    for each in given:
+        plan = planner.plan(each, state, deployed=True)
+        found += hazards.find([plan], facts, [each], HazardSettings(THRESHOLD, BUDGET))
+    return found

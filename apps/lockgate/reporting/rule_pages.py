@@ -30,8 +30,7 @@ def explain(rule: Rule) -> str:
             textwrap.indent(rule.unsafe.source.rstrip(), "    "),
             "",
             f"safe{_given(rule.safe)}",
-            textwrap.indent(rule.safe.source.rstrip(), "    "),
-            "",
+            *_several(rule.safe),
             "to accept it, in the migration",
             f'    lockgate_accept = {{"{rule.id}": "the reason why it is safe here"}}',
         ]
@@ -66,10 +65,8 @@ Severity: {rule.severity}. All rules: [index](index.md).
 
 ## Safe{_given(rule.safe)}
 
-```python
-{rule.safe.source.rstrip()}
-```
-
+{_blocks(rule.safe)}
+{_end(rule)}
 ## Accepting it
 
 ```python
@@ -77,6 +74,32 @@ class Migration(migrations.Migration):
     lockgate_accept = {{"{rule.id}": "the reason why it is safe here"}}
 ```
 """
+
+
+_THEN = "then, when that is deployed"
+
+
+def _several(example: Example) -> list[str]:
+    """The migrations of an example for the terminal."""
+    lines: list[str] = []
+    for each in example.sources:
+        lines += [_THEN] if lines else []
+        lines += [textwrap.indent(each.rstrip(), "    "), ""]
+    return lines
+
+
+def _blocks(example: Example) -> str:
+    """The migrations of an example, each in a block."""
+    return f"\n\n{_THEN.capitalize()}:\n\n".join(f"```python\n{each.rstrip()}\n```" for each in example.sources)
+
+
+def _end(rule: Rule) -> str:
+    """What both examples come to, which a test compares."""
+    return f"\nIt does not end in the same schema as the other: {_lower(rule.other_end)}\n" if rule.other_end else ""
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
 
 
 def _codes(names: tuple[str, ...]) -> str:

@@ -7,8 +7,52 @@ from collections.abc import Iterator
 from lockgate.planning import locks
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.fields import computed_default, filled_by_django
-from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, filling, rule
 from lockgate.planning.steps import Kind, Work
+
+_WIDENED = [
+    """
+        migrations.AddField("order", "total_wide", models.BigIntegerField(null=True)),
+        migrations.RunSQL(
+            "CREATE FUNCTION shop_order_widen() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.total_wide := NEW.total; RETURN NEW; END $$;"
+            "CREATE TRIGGER widen BEFORE INSERT OR UPDATE ON shop_order"
+            " FOR EACH ROW EXECUTE FUNCTION shop_order_widen()",
+            "DROP TRIGGER widen ON shop_order; DROP FUNCTION shop_order_widen()",
+        ),
+    """,
+    filling("total_wide", 'models.F("total")'),
+    """
+        migrations.AlterField("order", "total_wide", models.BigIntegerField()),
+        migrations.AddIndex("order", models.Index(fields=["total_wide"], name="order_total_wide")),
+    """,
+    """
+    class Migration(migrations.Migration):
+        lockgate_accept = {
+            "LG801": "total_wide has the values, and takes the name in the same transaction",
+            "LG803": "it takes the name of a column that the serving release knows",
+        }
+
+        operations = [
+            migrations.SeparateDatabaseAndState(
+                database_operations=[
+                    migrations.RunSQL(
+                        "DROP TRIGGER widen ON shop_order; DROP FUNCTION shop_order_widen();"
+                        "ALTER TABLE shop_order DROP COLUMN total;"
+                        "ALTER TABLE shop_order RENAME COLUMN total_wide TO total;"
+                        "ALTER INDEX order_total_wide RENAME TO order_total",
+                        migrations.RunSQL.noop,
+                    ),
+                ],
+                state_operations=[
+                    migrations.RemoveIndex("order", "order_total_wide"),
+                    migrations.RemoveField("order", "total_wide"),
+                    migrations.AlterField("order", "total", models.BigIntegerField(default=0)),
+                ],
+            ),
+        ]
+    """,
+]
 
 
 @rule(
@@ -23,9 +67,24 @@ from lockgate.planning.steps import Kind, Work
     unsafe="""
         migrations.AddField("order", "token", models.UUIDField(db_default=postgres_functions.RandomUUID())),
     """,
-    safe="""
-        migrations.AddField("order", "token", models.UUIDField(null=True)),
-    """,
+    safe=[
+        """
+            migrations.AddField("order", "token", models.UUIDField(null=True)),
+            migrations.AlterField(
+                "order", "token", models.UUIDField(null=True, db_default=postgres_functions.RandomUUID())
+            ),
+        """,
+        filling("token", "postgres_functions.RandomUUID()"),
+        """
+            migrations.AddConstraint(
+                "order", models.CheckConstraint(condition=models.Q(token__isnull=False), name="order_token_set")
+            ),
+        """,
+        """
+            migrations.AlterField("order", "token", models.UUIDField(db_default=postgres_functions.RandomUUID())),
+            migrations.RemoveConstraint("order", "order_token_set"),
+        """,
+    ],
     squawk=("adding-field-with-default",),
     instead=computed_default,
 )
@@ -57,6 +116,7 @@ def volatile_default(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.AddField("order", "doubled", models.IntegerField(null=True)),
     """,
+    other_end="A plain column: PostgreSQL makes no stored generated column of one that is there.",
     squawk=("adding-field-with-default",),
 )
 def stored_generated(case: Case) -> Iterator[Finding]:
@@ -77,9 +137,20 @@ def stored_generated(case: Case) -> Iterator[Finding]:
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN serial_number bigserial", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.AddField("order", "serial_number", models.BigIntegerField(null=True)),
-    """,
+    safe=[
+        """
+            migrations.AddField("order", "serial_number", models.BigIntegerField(null=True)),
+            migrations.RunSQL(
+                "CREATE SEQUENCE shop_order_serial_number_seq OWNED BY shop_order.serial_number;"
+                "ALTER TABLE shop_order ALTER serial_number SET DEFAULT nextval('shop_order_serial_number_seq')",
+                migrations.RunSQL.noop,
+            ),
+        """,
+        filling("serial_number", 'models.Func(models.Value("shop_order_serial_number_seq"), function="nextval")'),
+        """
+            migrations.AlterField("order", "serial_number", models.BigIntegerField()),
+        """,
+    ],
 )
 def numbered(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_COLUMN):
@@ -99,15 +170,14 @@ def numbered(case: Case) -> Iterator[Finding]:
     condition="The type of a column of a large table changes to one whose values are stored otherwise, or may not fit.",
     effect="Reads and writes wait under an ACCESS EXCLUSIVE lock while the table and all its indexes are written anew; "
     "disk for a second copy is needed.",
-    remedy="Add a column of the new type, write to both, fill old rows in portions, switch reads over, and drop the "
-    "old one a release later.",
+    remedy="Add a column of the new type that a trigger keeps up to date, fill old rows in portions, index it, and let "
+    "it take the name of the old one, which is dropped in the same short transaction."
+    " Each migration is a release of its own.",
     rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
     unsafe="""
         migrations.AlterField("order", "total", models.BigIntegerField(default=0)),
     """,
-    safe="""
-        migrations.AlterField("order", "number", models.CharField(max_length=40)),
-    """,
+    safe=_WIDENED,
     squawk=("changing-column-type",),
 )
 def type_rewrites(case: Case) -> Iterator[Finding]:
@@ -135,6 +205,7 @@ def type_rewrites(case: Case) -> Iterator[Finding]:
             "order", models.Index(functions.Collate("number", "C"), name="order_number_c")
         ),
     """,
+    other_end="The column keeps its collation, and the queries that need another have an index for it.",
 )
 def collation_changed(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ALTER_TYPE):
@@ -157,9 +228,15 @@ _OF_DEPENDENTS = {Work.BUILD: "an index is built again", Work.SCAN: "a check con
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN source text NOT NULL", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.RunSQL("ALTER TABLE shop_order ADD COLUMN source text NOT NULL DEFAULT ''", migrations.RunSQL.noop),
-    """,
+    safe=[
+        """
+            migrations.AddField("order", "source", models.TextField(null=True)),
+        """,
+        filling("source", '"web"'),
+        """
+            migrations.AlterField("order", "source", models.TextField()),
+        """,
+    ],
     squawk=("adding-required-field",),
 )
 def required_without_default(case: Case) -> Iterator[Finding]:
@@ -183,9 +260,12 @@ def required_without_default(case: Case) -> Iterator[Finding]:
     unsafe="""
         migrations.AlterField("order", "note", models.TextField(default="")),
     """,
-    safe="""
-        migrations.AlterField("order", "note", models.TextField()),
-    """,
+    safe=[
+        filling("note", '""'),
+        """
+            migrations.AlterField("order", "note", models.TextField()),
+        """,
+    ],
     instead=filled_by_django,
 )
 def filled_in_place(case: Case) -> Iterator[Finding]:
@@ -244,6 +324,7 @@ def dependents_made_again(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.AddField("order", "token", models.UUIDField(null=True, unique=True)),
     """,
+    other_end="The column is filled and required by the migrations after it.",
 )
 def one_default(case: Case) -> Iterator[Finding]:
     unique = {(each.table, each.columns) for _, each in case.changes(Kind.ADD_UNIQUE) if not each.using_index}

@@ -15,7 +15,7 @@ from lockgate.planning.rules.removals import (
     table_dropped,
     table_renamed,
 )
-from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
 from lockgate.planning.steps import Kind, Phase, Work
 
 
@@ -66,8 +66,14 @@ def required_column(case: Case) -> Iterator[Finding]:
         migrations.AlterField("order", "number", models.CharField(max_length=10)),
     """,
     safe="""
-        migrations.AlterField("order", "number", models.CharField(max_length=40)),
+        migrations.AddConstraint(
+            "order",
+            models.CheckConstraint(
+                condition=models.lookups.LessThanOrEqual(functions.Length("number"), 10), name="order_number_short"
+            ),
+        ),
     """,
+    other_end="The type stays, and a check constraint keeps longer values out.",
 )
 def narrowed(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ALTER_TYPE):
@@ -91,9 +97,15 @@ def narrowed(case: Case) -> Iterator[Finding]:
             "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
         ),
     """,
-    safe="""
-        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+    safe=accepting(
+        "LG807",
+        "no release since 41 writes a negative total",
+        """
+        migrations.AddConstraint(
+            "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
+        ),
     """,
+    ),
 )
 def new_rule(case: Case) -> Iterator[Finding]:
     added = {(change.table, column) for _, change in case.changes(Kind.ADD_COLUMN) for column in change.columns}
@@ -130,9 +142,13 @@ def _made_again(case: Case) -> set[str]:
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ALTER COLUMN total DROP DEFAULT", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.RunSQL("ALTER TABLE shop_order ALTER COLUMN total SET DEFAULT 1", migrations.RunSQL.noop),
+    safe=accepting(
+        "LG808",
+        "every release since 41 writes the column",
+        """
+        migrations.RunSQL("ALTER TABLE shop_order ALTER COLUMN total DROP DEFAULT", migrations.RunSQL.noop),
     """,
+    ),
 )
 def default_dropped(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.DROP_DEFAULT):
@@ -153,9 +169,13 @@ def default_dropped(case: Case) -> Iterator[Finding]:
     unsafe="""
         migrations.AlterField("customer", "email", models.CharField(max_length=200)),
     """,
-    safe="""
-        migrations.RemoveIndex("order", "order_total"),
+    safe=accepting(
+        "LG809",
+        "no release since 41 upserts on it",
+        """
+        migrations.AlterField("customer", "email", models.CharField(max_length=200)),
     """,
+    ),
 )
 def upsert_target_dropped(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
@@ -181,8 +201,9 @@ def _added_again(case: Case) -> set[str]:
         migrations.AlterField("order", "total", models.CharField(max_length=20)),
     """,
     safe="""
-        migrations.AlterField("order", "number", models.TextField()),
+        migrations.AddField("order", "total_text", models.CharField(max_length=20, null=True)),
     """,
+    other_end="A column of the new type stands beside the old one, until no release reads that.",
 )
 def another_family(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ALTER_TYPE):
@@ -220,9 +241,13 @@ def _family(name: str) -> str:
     unsafe="""
         migrations.AlterField("order", "number", models.CharField(max_length=20, null=True)),
     """,
-    safe="""
-        migrations.AlterField("order", "number", models.CharField(max_length=40)),
+    safe=accepting(
+        "LG811",
+        "every release since 41 reads None",
+        """
+        migrations.AlterField("order", "number", models.CharField(max_length=20, null=True)),
     """,
+    ),
     squawk=("ban-drop-not-null",),
 )
 def null_allowed(case: Case) -> Iterator[Finding]:

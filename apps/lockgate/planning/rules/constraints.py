@@ -36,10 +36,14 @@ def _named(change: Change) -> str:
         migrations.RunSQL("UPDATE shop_order SET number = id WHERE number = ''", migrations.RunSQL.noop),
         migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="order_number")),
     """,
-    safe="""
-        migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="order_number")),
-        migrations.AddField("order", "barcode", models.CharField(max_length=20, null=True, unique=True)),
-    """,
+    safe=[
+        """
+            migrations.RunSQL("UPDATE shop_order SET number = id WHERE number = ''", migrations.RunSQL.noop),
+        """,
+        """
+            migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="order_number")),
+        """,
+    ],
     squawk=("disallowed-unique-constraint",),
     instead=alone,
 )
@@ -64,12 +68,16 @@ def unique_in_place(case: Case) -> Iterator[Finding]:
             "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
         ),
     """,
-    safe="""
-        migrations.AddField("order", "parcels", models.PositiveIntegerField(null=True)),
-        migrations.AddConstraint(
-            "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
-        ),
-    """,
+    safe=[
+        """
+            migrations.RunSQL("UPDATE shop_order SET total = 0 WHERE total < 0", migrations.RunSQL.noop),
+        """,
+        """
+            migrations.AddConstraint(
+                "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
+            ),
+        """,
+    ],
     squawk=("constraint-missing-not-valid",),
     instead=alone,
 )
@@ -95,13 +103,18 @@ def check_in_place(case: Case) -> Iterator[Finding]:
             migrations.RunSQL.noop,
         ),
     """,
-    safe="""
-        migrations.AddField(
-            "order",
-            "payer",
-            models.ForeignKey("shop.Customer", models.CASCADE, null=True, related_name="+"),
-        ),
-    """,
+    safe=[
+        """
+            migrations.RunSQL(
+                "ALTER TABLE shop_order ADD CONSTRAINT order_payer"
+                " FOREIGN KEY (total) REFERENCES shop_customer (id) NOT VALID",
+                migrations.RunSQL.noop,
+            ),
+        """,
+        """
+            migrations.RunSQL("ALTER TABLE shop_order VALIDATE CONSTRAINT order_payer", migrations.RunSQL.noop),
+        """,
+    ],
     squawk=("adding-foreign-key-constraint",),
 )
 def foreign_key_in_place(case: Case) -> Iterator[Finding]:
@@ -142,6 +155,7 @@ def foreign_key_in_place(case: Case) -> Iterator[Finding]:
             },
         ),
     """,
+    other_end="The constraint is on a new table, into which the rows are copied.",
 )
 def exclusion_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_EXCLUSION):
@@ -164,11 +178,20 @@ def exclusion_in_place(case: Case) -> Iterator[Finding]:
     unsafe="""
         migrations.RunSQL("ALTER TABLE shop_order ADD PRIMARY KEY (number)", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.RunSQL(
-            "ALTER TABLE shop_order ADD PRIMARY KEY USING INDEX order_number_key", migrations.RunSQL.noop
-        ),
-    """,
+    safe=[
+        """
+            atomic = False
+            migrations.RunSQL(
+                "CREATE UNIQUE INDEX CONCURRENTLY order_number_key ON shop_order (number)", migrations.RunSQL.noop
+            ),
+        """,
+        """
+            migrations.RunSQL(
+                "ALTER TABLE shop_order ADD CONSTRAINT shop_order_pkey PRIMARY KEY USING INDEX order_number_key",
+                migrations.RunSQL.noop,
+            ),
+        """,
+    ],
     squawk=("adding-serial-primary-key-field",),
 )
 def primary_key_changed(case: Case) -> Iterator[Finding]:
@@ -190,9 +213,14 @@ def primary_key_changed(case: Case) -> Iterator[Finding]:
         migrations.RunSQL("UPDATE shop_order SET note = '' WHERE note IS NULL", migrations.RunSQL.noop),
         migrations.AlterField("order", "note", models.TextField()),
     """,
-    safe="""
-        migrations.AlterField("order", "note", models.TextField()),
-    """,
+    safe=[
+        """
+            migrations.RunSQL("UPDATE shop_order SET note = '' WHERE note IS NULL", migrations.RunSQL.noop),
+        """,
+        """
+            migrations.AlterField("order", "note", models.TextField()),
+        """,
+    ],
     squawk=("adding-not-nullable-field",),
     instead=alone,
 )
@@ -223,6 +251,7 @@ def not_null_in_place(case: Case) -> Iterator[Finding]:
             "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
         ),
     """,
+    other_end="The constraint is validated, which is what was missing.",
 )
 def never_validated(case: Case) -> Iterator[Finding]:
     validated = {change.name for _, change in case.changes(Kind.VALIDATE_CONSTRAINT)} | case.validated
@@ -249,9 +278,16 @@ def never_validated(case: Case) -> Iterator[Finding]:
         ),
         postgres_operations.ValidateConstraint("order", "order_weight_positive"),
     """,
-    safe="""
-        postgres_operations.ValidateConstraint("order", "order_total_positive"),
-    """,
+    safe=[
+        """
+            postgres_operations.AddConstraintNotValid(
+                "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
+            ),
+        """,
+        """
+            postgres_operations.ValidateConstraint("order", "order_total_positive"),
+        """,
+    ],
     instead=apart("its scan then holds no lock that others wait for"),
 )
 def validated_where_added(case: Case) -> Iterator[Finding]:

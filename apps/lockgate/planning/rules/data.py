@@ -77,9 +77,14 @@ def _changed_rows(case: Case) -> Iterator[tuple[Step, SqlStatement, str]]:
         migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
         migrations.RunSQL("UPDATE shop_order SET source = 'web' WHERE source IS NULL", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
-    """,
+    safe=[
+        """
+            migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+        """,
+        """
+            migrations.RunSQL("UPDATE shop_order SET source = 'web' WHERE source IS NULL", migrations.RunSQL.noop),
+        """,
+    ],
     instead=apart("rows are changed when the schema's locks are gone"),
 )
 def data_under_locks(case: Case) -> Iterator[Finding]:

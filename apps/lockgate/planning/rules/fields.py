@@ -5,22 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.migrations.operations import (
+    AddConstraint,
     AddField,
     AlterField,
     AlterModelTable,
     CreateModel,
     DeleteModel,
+    RemoveConstraint,
     RemoveField,
     RenameField,
     RenameModel,
     SeparateDatabaseAndState,
 )
 from django.db.migrations.writer import MigrationWriter
-from django.db.models import NOT_PROVIDED, Field
+from django.db.models import NOT_PROVIDED, CheckConstraint, Field, Q
 
 from lockgate.planning.rules.offer import Function, Offer, Situation, Written, taken_out
 
 _DROPPED = "the release that still serves goes on; what follows is deployed when it is gone"
+LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/limits.html
 PORTION = 1000  # rows: a statement of some 10 ms, and a lock on each of them for as long
 _FILL = '''
 def {name}(apps, schema_editor):
@@ -112,9 +115,12 @@ def computed_default(found: Situation) -> Offer | None:
     instead = (AddField(model, name, bare), AlterField(model, name, default))
     fill = _fill(found, model, name, MigrationWriter.serialize(field.db_default))
     later = [Written(fill.name, (fill,), atomic=False)]
-    if not field.null:
-        later.append(Written(f"alter_{operation.model_name_lower}_{name}", (AlterField(model, name, field),)))
-    note = "new rows get the default at once, old ones in portions; then it is required, which Lockgate does online"
+    if not field.null:  # Django fills what is NULL once more, and a validated check spares the look at every row
+        check = CheckConstraint(condition=Q((f"{name}__isnull", False)), name=_short(f"{model.lower()}_{name}_set"))
+        required = (AlterField(model, name, field), RemoveConstraint(model, check.name))
+        later.append(Written(check.name, (AddConstraint(model, check),)))
+        later.append(Written(f"alter_{operation.model_name_lower}_{name}", required))
+    note = "new rows get the default at once, old ones in portions; then a check that is validated online proves it"
     return Offer(found.number, note, instead, tuple(later))
 
 
@@ -152,8 +158,17 @@ def _fill(found: Situation, model: str, field: str, value: tuple[str, set[str]])
     name = found.before.models[found.app, model.lower()].name
     text, imports = value
     function = f"fill_{model.lower()}_{field}"
-    source = _FILL.format(name=function, app=found.app, model=name, field=field, value=text, portion=PORTION)
-    return Function(function, source.strip(), frozenset(imports))
+    return Function(function, filling(function, found.app, name, field, text).strip(), frozenset(imports))
+
+
+def filling(function: str, app: str, model: str, field: str, value: str) -> str:
+    """The source of a function for RunPython that fills a column in portions. value: Python source."""
+    return _FILL.format(name=function, app=app, model=model, field=field, value=value, portion=PORTION)
+
+
+def _short(name: str) -> str:
+    """Not longer than PostgreSQL keeps names."""
+    return name[-LONGEST_NAME:].lstrip("_")
 
 
 def _like(field: Field[Any, Any], **changed: Any) -> Field[Any, Any]:

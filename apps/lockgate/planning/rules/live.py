@@ -264,6 +264,7 @@ def left_unvalidated(case: Case) -> Iterator[Finding]:
         "where the table is partitioned",
     ),
     safe=Example(_ADD_FIELD, given(table("shop_order", kind="p")), "where the table is partitioned"),
+    other_end="The partitions are changed one by one.",
 )
 def partitioned_in_place(case: Case) -> Iterator[Finding]:
     for step, lock, found in _touched(case):
@@ -292,6 +293,7 @@ def partitioned_in_place(case: Case) -> Iterator[Finding]:
         "where the table has 40 GB",
     ),
     safe=Example(_ADD_INDEX, given(table("shop_order", size=40 * 1024**3)), "where the table has 40 GB"),
+    other_end="Nothing is written anew.",
 )
 def second_copy(case: Case) -> Iterator[Finding]:
     for step, lock, found in _touched(case):

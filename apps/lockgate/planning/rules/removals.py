@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lockgate.planning.rules.case import Case, column
 from lockgate.planning.rules.fields import deleted_model, removed_field, renamed_field, renamed_model
-from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, Phase
 
@@ -24,9 +24,21 @@ from lockgate.planning.steps import Kind, Phase
     unsafe="""
         migrations.RemoveField("order", "note"),
     """,
-    safe="""
-        migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("order", "note")]),
-    """,
+    safe=[
+        """
+            migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("order", "note")]),
+        """,
+        accepting(
+            "LG801",
+            "no release that serves names the column",
+            """
+            migrations.SeparateDatabaseAndState(
+                state_operations=[migrations.AddField("order", "note", models.TextField(null=True))]
+            ),
+            migrations.RemoveField("order", "note"),
+        """,
+        ),
+    ],
     squawk=("ban-drop-column",),
     instead=removed_field,
 )
@@ -49,9 +61,18 @@ def column_dropped(case: Case) -> Iterator[Finding]:
     unsafe="""
         migrations.DeleteModel("Order"),
     """,
-    safe="""
-        migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel("Order")]),
-    """,
+    safe=[
+        """
+            migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel("Order")]),
+        """,
+        accepting(
+            "LG802",
+            "no release that serves uses the table",
+            """
+            migrations.RunSQL("DROP TABLE shop_order", migrations.RunSQL.noop),
+        """,
+        ),
+    ],
     squawk=("ban-drop-table",),
     instead=deleted_model,
 )
@@ -76,6 +97,7 @@ def table_dropped(case: Case) -> Iterator[Finding]:
         migrations.AlterField("order", "note", models.TextField(null=True, db_column="note")),
         migrations.RenameField("order", "note", "remark"),
     """,
+    other_end="The column keeps its name, and only the field gets the new one.",
     squawk=("renaming-column",),
     instead=renamed_field,
 )
@@ -100,6 +122,7 @@ def column_renamed(case: Case) -> Iterator[Finding]:
         migrations.AlterModelTable("order", "shop_order"),
         migrations.RenameModel("Order", "Purchase"),
     """,
+    other_end="The table keeps its name, and only the model gets the new one.",
     squawk=("renaming-table",),
     instead=renamed_model,
 )
@@ -122,9 +145,18 @@ def table_renamed(case: Case) -> Iterator[Finding]:
     unsafe="""
         migrations.RunSQL("ALTER VIEW shop_totals RENAME TO shop_sums", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.RunSQL("CREATE VIEW shop_sums AS SELECT 1", "DROP VIEW shop_sums"),
-    """,
+    safe=[
+        """
+            migrations.RunSQL("CREATE VIEW shop_sums AS SELECT 1", "DROP VIEW shop_sums"),
+        """,
+        accepting(
+            "LG812",
+            "no release that serves uses it",
+            """
+            migrations.RunSQL("DROP VIEW shop_totals", migrations.RunSQL.noop),
+        """,
+        ),
+    ],
 )
 def object_gone(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
@@ -154,9 +186,13 @@ def _object(statement: SqlStatement) -> str:
     unsafe="""
         migrations.RunSQL("REVOKE INSERT ON shop_order FROM shop", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.RunSQL("GRANT INSERT ON shop_order TO shop", migrations.RunSQL.noop),
+    safe=accepting(
+        "LG813",
+        "no release since 41 inserts",
+        """
+        migrations.RunSQL("REVOKE INSERT ON shop_order FROM shop", migrations.RunSQL.noop),
     """,
+    ),
 )
 def privilege_revoked(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:

@@ -28,10 +28,15 @@ from lockgate.planning.steps import Kind
         migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
         postgres_operations.AddIndexConcurrently("order", models.Index(fields=["source"], name="order_source")),
     """,
-    safe="""
-        atomic = False
-        postgres_operations.AddIndexConcurrently("order", models.Index(fields=["number"], name="order_number")),
-    """,
+    safe=[
+        """
+            migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+        """,
+        """
+            atomic = False
+            postgres_operations.AddIndexConcurrently("order", models.Index(fields=["source"], name="order_source")),
+        """,
+    ],
 )
 def half_a_migration(case: Case) -> Iterator[Finding]:
     acting = {number for number, operation in case.operations if operation.reduces_to_sql or _is_code(operation)}
@@ -135,6 +140,7 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
     """,
+    other_end="An operation whose statements can be read.",
 )
 def unknown(case: Case) -> Iterator[Finding]:
     for step in case.steps:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from lockgate.facts.tables import DatabaseFacts
+from lockgate.planning.rules import fields
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.offer import Instead
 from lockgate.planning.sql_changes.functions import VOLATILE
@@ -34,11 +35,19 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
 class Example(NamedTuple):
-    """A migration as Python source. facts: what the catalog says, for rules that need to know; given: that in words."""
+    """A migration as Python source. facts: what the catalog says, for rules that need to know; given: that in words.
+
+    later: migrations that follow, each to be deployed when the one before has been.
+    """
 
     source: str
     facts: DatabaseFacts = OFFLINE
     given: str = ""
+    later: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.source, *self.later)
 
 
 class Finding(NamedTuple):
@@ -56,7 +65,9 @@ class Rule(NamedTuple):
     """condition: when it is reported. effect: what happens to a live database. remedy: what to do instead.
 
     rests_on: the page of PostgreSQL's or Django's documentation that says so. squawk: names of squawk's rules that find
-    the same in SQL. instead: makes the migrations to write in its place.
+    the same in SQL. other_end: what differs, where the safe example ends in another schema than the unsafe one on
+    purpose.
+    instead: makes the migrations to write in its place.
     """
 
     id: str
@@ -71,6 +82,7 @@ class Rule(NamedTuple):
     squawk: tuple[str, ...] = ()
     instead: Instead | None = None
     rests_on: str = ""
+    other_end: str = ""
 
 
 DECORATED: list[Rule] = []  # every rule that was made, listed or not
@@ -86,9 +98,10 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
     remedy: str,
     rests_on: str = "",
     unsafe: str | Example,
-    safe: str | Example,
+    safe: str | Example | list[str],
     squawk: tuple[str, ...] = (),
     instead: Instead | None = None,
+    other_end: str = "",
 ) -> Callable[[Find], Rule]:
     """Make a rule of the function below it."""
 
@@ -106,6 +119,7 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
             squawk,
             instead,
             rests_on,
+            other_end,
         )
         for each in DECORATED:
             if each.id == identity or each.name == name:
@@ -116,8 +130,32 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
     return made
 
 
-def _example(given: str | Example) -> Example:
-    return given if isinstance(given, Example) else Example(source(given))
+def _example(given: str | Example | list[str]) -> Example:
+    if isinstance(given, Example):
+        return given
+    first, *later = map(source, [given] if isinstance(given, str) else given)
+    return Example(first, later=tuple(later))
+
+
+def accepting(identity: str, reason: str, operations: str) -> str:
+    """A migration's source that accepts a hazard: what is right once people have seen to it."""
+    whole = source(operations)
+    attribute = f'    lockgate_accept = {{"{identity}": "{reason}"}}\n\n'
+    return whole.replace("(migrations.Migration):\n", f"(migrations.Migration):\n{attribute}", 1)
+
+
+def filling(field: str, value: str) -> str:
+    """A migration's source that fills a column of the shop's orders in portions."""
+    function = fields.filling(f"fill_{field}", "shop", "Order", field, value)
+    return f"""{function}
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [
+        migrations.RunPython(fill_{field}, migrations.RunPython.noop, elidable=True),
+    ]
+"""
 
 
 def source(text: str) -> str:

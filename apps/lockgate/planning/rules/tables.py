@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.planning.rules.case import Case
-from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
 from lockgate.planning.steps import Kind
 
 
@@ -23,6 +23,7 @@ from lockgate.planning.steps import Kind
     safe="""
         migrations.RunSQL("ALTER TABLE shop_order SET (fillfactor = 90)", migrations.RunSQL.noop),
     """,
+    other_end="The table stays where it is.",
 )
 def moved(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.MOVE_TABLE):
@@ -65,9 +66,18 @@ def truncated(case: Case) -> Iterator[Finding]:
     unsafe="""
         migrations.RunSQL("DROP TABLE old_totals CASCADE", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.RunSQL("ALTER TABLE shop_order DROP CONSTRAINT old_totals_fk", migrations.RunSQL.noop),
-    """,
+    safe=[
+        """
+            migrations.RunSQL("ALTER TABLE shop_order DROP CONSTRAINT old_totals_fk", migrations.RunSQL.noop),
+        """,
+        accepting(
+            "LG802",
+            "nothing has used it since release 41",
+            """
+            migrations.RunSQL("DROP TABLE old_totals", migrations.RunSQL.noop),
+        """,
+        ),
+    ],
 )
 def dropped_with_cascade(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
@@ -89,6 +99,7 @@ def dropped_with_cascade(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.RunSQL("CREATE SCHEMA archive", migrations.RunSQL.noop),
     """,
+    other_end="The schema that is there stays.",
     squawk=("ban-drop-database",),
 )
 def schema_dropped(case: Case) -> Iterator[Finding]:
@@ -163,6 +174,7 @@ def locked(case: Case) -> Iterator[Finding]:
             "ALTER TABLE shop_event DETACH PARTITION shop_event_2001 CONCURRENTLY", migrations.RunSQL.noop
         ),
     """,
+    other_end="PostgreSQL leaves a CHECK on the partition that repeats its bounds.",
     squawk=("require-concurrent-partition-detach",),
 )
 def detached(case: Case) -> Iterator[Finding]:
@@ -186,12 +198,28 @@ def detached(case: Case) -> Iterator[Finding]:
             migrations.RunSQL.noop,
         ),
     """,
-    safe="""
-        migrations.RunSQL(
-            "CREATE TABLE shop_event_2031 PARTITION OF shop_event FOR VALUES FROM (2031) TO (2032)",
-            migrations.RunSQL.noop,
+    safe=[
+        """
+            migrations.RunSQL(
+                "ALTER TABLE shop_event_2031 ADD CONSTRAINT bounds CHECK (year >= 2031 AND year < 2032) NOT VALID",
+                migrations.RunSQL.noop,
+            ),
+        """,
+        """
+            migrations.RunSQL("ALTER TABLE shop_event_2031 VALIDATE CONSTRAINT bounds", migrations.RunSQL.noop),
+        """,
+        accepting(
+            "LG408",
+            "the constraint bounds is valid",
+            """
+            migrations.RunSQL(
+                "ALTER TABLE shop_event ATTACH PARTITION shop_event_2031 FOR VALUES FROM (2031) TO (2032);"
+                "ALTER TABLE shop_event_2031 DROP CONSTRAINT bounds",
+                migrations.RunSQL.noop,
+            ),
+        """,
         ),
-    """,
+    ],
 )
 def attached(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
@@ -236,6 +264,7 @@ def refreshed(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.RunSQL("ALTER TABLE shop_order DISABLE TRIGGER order_audit", migrations.RunSQL.noop),
     """,
+    other_end="Foreign keys stay in force.",
 )
 def triggers_disabled(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
@@ -263,6 +292,7 @@ def triggers_disabled(case: Case) -> Iterator[Finding]:
             migrations.RunSQL.noop,
         ),
     """,
+    other_end="A policy says who sees which rows.",
 )
 def row_security(case: Case) -> Iterator[Finding]:
     policy = False

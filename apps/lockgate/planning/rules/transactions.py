@@ -42,7 +42,7 @@ _TIMEOUTS = ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT", "TRANSACTION_TIMEOUT", "IDLE_I
         migrations.RunSQL("BEGIN; UPDATE shop_state SET open = false WHERE id = 1; COMMIT", migrations.RunSQL.noop),
     """,
     safe="""
-        migrations.RunSQL("CREATE VIEW shop_open AS SELECT 1", migrations.RunSQL.noop),
+        migrations.RunSQL("UPDATE shop_state SET open = false WHERE id = 1", migrations.RunSQL.noop),
     """,
     squawk=("transaction-nesting", "ban-uncommitted-transaction"),
 )
@@ -125,10 +125,14 @@ def timeout_changed(case: Case) -> Iterator[Finding]:
         migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
         migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
     """,
-    safe="""
-        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
-        migrations.AddField("order", "phone", models.CharField(max_length=20, null=True)),
-    """,
+    safe=[
+        """
+            migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+        """,
+        """
+            migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
+        """,
+    ],
 )
 def several_tables(case: Case) -> Iterator[Finding]:
     if not case.migration.atomic:
@@ -184,6 +188,7 @@ def setting_leaks(case: Case) -> Iterator[Finding]:
         migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),
         migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
     """,
+    other_end="The long work is another, which blocks nobody.",
     instead=apart("each transaction then holds its own locks alone"),
 )
 def held_through_work(case: Case) -> Iterator[Finding]:

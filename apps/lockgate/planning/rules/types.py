@@ -8,7 +8,7 @@ from django.db import models
 from django.db.migrations.operations import CreateModel
 
 from lockgate.planning.rules.case import Case
-from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
 from lockgate.planning.steps import Kind
 
 
@@ -27,6 +27,7 @@ from lockgate.planning.steps import Kind
     safe="""
         migrations.AddField("order", "payload", models.JSONField(null=True)),
     """,
+    other_end="The column is jsonb.",
 )
 def json_column(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_COLUMN, Kind.ALTER_TYPE):
@@ -51,6 +52,7 @@ def json_column(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.CreateModel("Parcel", [("id", models.BigAutoField(primary_key=True))]),
     """,
+    other_end="The key has 64 bits.",
     squawk=("prefer-bigint-over-int", "prefer-bigint-over-smallint"),
 )
 def small_key(case: Case) -> Iterator[Finding]:
@@ -75,8 +77,9 @@ def small_key(case: Case) -> Iterator[Finding]:
         migrations.AlterField("customer", "id", models.UUIDField(primary_key=True)),
     """,
     safe="""
-        migrations.AlterField("order", "number", models.CharField(max_length=40)),
+        migrations.AddField("customer", "uuid", models.UUIDField(null=True)),
     """,
+    other_end="The key keeps its type; a second column is filled in portions, and takes its place when all are ready.",
 )
 def key_retyped(case: Case) -> Iterator[Finding]:
     by_operation: dict[int, set[str]] = {}
@@ -127,6 +130,7 @@ def enum_value(case: Case) -> Iterator[Finding]:
         atomic = False
         migrations.RunSQL("ALTER TYPE shop_state ADD VALUE IF NOT EXISTS 'shipped'", migrations.RunSQL.noop),
     """,
+    other_end="The old value stays beside the new one.",
 )
 def enum_renamed(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
@@ -150,6 +154,7 @@ def enum_renamed(case: Case) -> Iterator[Finding]:
     safe="""
         postgres_operations.TrigramExtension(),
     """,
+    other_end="Another extension: one that whoever may CREATE in the database may install.",
 )
 def extension_created(case: Case) -> Iterator[Finding]:
     for step in case.steps:
@@ -185,9 +190,18 @@ TRUSTED = frozenset(_TRUSTED.split())
     unsafe="""
         migrations.RunSQL("DROP EXTENSION hstore CASCADE", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.RunSQL("DROP FUNCTION shop_old_total(bigint)", migrations.RunSQL.noop),
-    """,
+    safe=[
+        """
+            migrations.RunSQL("DROP FUNCTION shop_old_total(hstore)", migrations.RunSQL.noop),
+        """,
+        accepting(
+            "LG507",
+            "nothing has used it since release 41",
+            """
+            migrations.RunSQL("DROP EXTENSION hstore", migrations.RunSQL.noop),
+        """,
+        ),
+    ],
 )
 def extension_dropped(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
@@ -205,13 +219,22 @@ def extension_dropped(case: Case) -> Iterator[Finding]:
     remedy="Add it NOT VALID, and validate it in the next migration; or use a check constraint per table.",
     rests_on="https://www.postgresql.org/docs/current/sql-alterdomain.html",
     unsafe="""
-        migrations.RunSQL("ALTER DOMAIN shop_money ADD CHECK (VALUE >= 0)", migrations.RunSQL.noop),
+        migrations.RunSQL("ALTER DOMAIN shop_money ADD CONSTRAINT positive CHECK (VALUE >= 0)", migrations.RunSQL.noop),
     """,
-    safe="""
-        migrations.RunSQL(
-            "ALTER DOMAIN shop_money ADD CONSTRAINT positive CHECK (VALUE >= 0) NOT VALID", migrations.RunSQL.noop
+    safe=[
+        """
+            migrations.RunSQL(
+                "ALTER DOMAIN shop_money ADD CONSTRAINT positive CHECK (VALUE >= 0) NOT VALID", migrations.RunSQL.noop
+            ),
+        """,
+        accepting(
+            "LG508",
+            "it reads rows, and blocks neither reads nor writes",
+            """
+            migrations.RunSQL("ALTER DOMAIN shop_money VALIDATE CONSTRAINT positive", migrations.RunSQL.noop),
+        """,
         ),
-    """,
+    ],
     squawk=("ban-alter-domain-with-add-constraint",),
 )
 def domain_constraint(case: Case) -> Iterator[Finding]:
