@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import urllib.request
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +31,7 @@ THRESHOLD = 8 * 1024**2
 BUDGET = 10 * 1024**3
 NAMES: dict[str, Any] = {
     "uuid": uuid,
+    "urllib": urllib,
     "migrations": migrations,
     "models": models,
     "functions": django.db.models.functions,

@@ -23,7 +23,7 @@ def ids(body: str) -> list[str]:
         ("Order.objects.update(note='')", ["LG603"]),
         ("found = Order.objects.filter(note=None)\nfound.delete()", ["LG603"]),
         ("for each in Order.objects.filter(note=None):\n    print(each)", ["LG604"]),
-        ("for each in Order.objects.iterator():\n    each.save()", ["LG605"]),
+        ("for each in Order.objects.iterator():\n    each.save()", ["LG605", "LG609"]),
         ("Order.objects.bulk_create([])", ["LG608"]),
         ("Order.objects.filter(pk=1).update(note='')", []),
         ("Order.objects.filter(id__in=[1, 2]).update(note='')", []),

@@ -25,6 +25,23 @@ class Case(NamedTuple):
 
 WIDEN = 'migrations.AlterField("order", "number", models.CharField(max_length=40)),'
 PARTIAL = 'models.Index(fields=["placed"], condition=models.Q(total__gt=0), name="order_open")'
+
+
+def code(body: str, *operations: str, before: str = "", atomic: bool = True) -> str:
+    """A migration that runs a function, and operations before and after it."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    listed = ", ".join(filter(None, (before, "migrations.RunPython(fill, migrations.RunPython.noop)", *operations)))
+    return (
+        f"def fill(apps, schema_editor):\n{lines}\n\n\n"
+        f"class Migration(migrations.Migration):\n    atomic = {atomic}\n    operations = [{listed}]\n"
+    )
+
+
+ORDERS = 'Order = apps.get_model("shop", "Order")\n'
+MADE = ORDERS + "Order.objects.create()"
+BLANK = ORDERS + "Order.objects.update(note='')"
+ADD_SOURCE = 'migrations.AddField("order", "source", models.CharField(max_length=20, null=True))'
+ADD_PHONE = 'migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True))'
 HAS_NOTE = 'models.CheckConstraint(condition=models.Q(note__isnull=False), name="order_has_note")'
 CHECKED = f'migrations.AddConstraint("order", {HAS_NOTE}),\n'
 FILLED = 'migrations.RunSQL("UPDATE shop_order SET note = number WHERE note IS NULL", migrations.RunSQL.noop),\n'
@@ -158,6 +175,139 @@ CASES = [
         "NOT NULL after a check that only one of two parts says",
         (CHECKED.replace("note__isnull=False", "models.Q(note__isnull=False) | models.Q(total=0)"), FILLED + REQUIRED),
         found="LG206",
+    ),
+    Case(
+        "a reference from a new table",
+        (
+            """
+            migrations.CreateModel("Parcel", [
+                ("id", models.BigAutoField(primary_key=True)),
+                ("order", models.ForeignKey("shop.Order", models.CASCADE)),
+            ]),
+            """,
+        ),
+        found="LG814",
+    ),
+    Case(
+        "a reference to a new table",
+        (
+            """
+            migrations.CreateModel("Payer", [("id", models.BigAutoField(primary_key=True))]),
+            migrations.AddField("order", "payer", models.ForeignKey("shop.Payer", models.CASCADE, null=True)),
+            """,
+        ),
+        quiet="LG814",
+    ),
+    Case(
+        "references from the table between many and many",
+        ('migrations.AddField("order", "payers", models.ManyToManyField("shop.Customer", related_name="+")),',),
+        found="LG814",
+    ),
+    Case(
+        "a reference of a table to itself",
+        ('migrations.AddField("order", "after", models.ForeignKey("shop.Order", models.SET_NULL, null=True)),',),
+        found="LG814",
+    ),
+    Case(
+        "a constraint for a reference that was there",
+        (
+            """
+            migrations.AlterField("order", "customer",
+                models.ForeignKey("shop.Customer", models.CASCADE, db_constraint=False)),
+            """,
+            'migrations.AlterField("order", "customer", models.ForeignKey("shop.Customer", models.CASCADE)),',
+        ),
+        quiet="LG814",
+    ),
+    *(
+        Case(f"the network under locks: {call}", (code(f"{call}", before=ADD_SOURCE),), found="LG713")
+        for call in (
+            "urllib.request.urlopen('https://example.com')",
+            "import requests\nrequests.post('https://example.com')",
+            "import http.client as web\nweb.HTTPSConnection('example.com')",
+            "from django.core.mail import send_mail\nsend_mail('a', 'b', 'c', ['d'])",
+            "from django.core import mail\nmail.send_mail('a', 'b', 'c', ['d'])",
+            "import socket\nsocket.create_connection(('example.com', 80)).close()",
+        )
+    ),
+    *(
+        Case(f"no network: {call}", (code(f"{call}", before=ADD_SOURCE),), quiet="LG713")
+        for call in (
+            "import urllib.parse\nurllib.parse.quote('a')",
+            "requests = {}\nrequests.get('a')",
+            "import http\nhttp.HTTPStatus(200)",
+        )
+    ),
+    Case(
+        "the network before anything is locked",
+        (code("urllib.request.urlopen('https://example.com')", ADD_SOURCE),),
+        quiet="LG713",
+    ),
+    Case(
+        "the network without a transaction",
+        (code("urllib.request.urlopen('https://example.com')", before=ADD_SOURCE, atomic=False),),
+        quiet="LG713",
+    ),
+    Case(
+        "rows made before their table is altered, by way of a name",
+        (code(ORDERS + "Order.objects.get_or_create(number='1')", ADD_SOURCE),),
+        found="LG714",
+    ),
+    Case(
+        "rows made before an index of their table",
+        (
+            code(
+                ORDERS + "Order.objects.using('default').bulk_create([], batch_size=9)",
+                'migrations.AddIndex("order", models.Index(fields=["note"], name="order_note"))',
+            ),
+        ),
+        found="LG714",
+    ),
+    Case(
+        "rows changed before their table is altered",
+        (code(ORDERS + "Order.objects.update(note='')", ADD_SOURCE),),
+        quiet="LG714",
+    ),
+    Case(
+        "rows made before another table is altered",
+        (code(ORDERS + "Order.objects.create()", ADD_PHONE),),
+        quiet="LG714",
+    ),
+    Case(
+        "rows made after their table is altered",
+        (code(ORDERS + "Order.objects.create()", before=ADD_SOURCE),),
+        quiet="LG714",
+    ),
+    Case(
+        "rows made before their table is renamed",
+        (code(MADE, 'migrations.AlterModelTable("order", "orders")'),),
+        quiet="LG714",
+    ),
+    Case(
+        "rows made in a table without references",
+        (code("apps.get_model('shop', 'Customer').objects.create(email='')", ADD_PHONE),),
+        quiet="LG714",
+    ),
+    Case(
+        "rows made in another transaction",
+        (code(MADE, ADD_SOURCE, atomic=False),),
+        quiet="LG714",
+    ),
+    Case(
+        "portions that commit together",
+        (
+            code(
+                ORDERS + "while keys := list(Order.objects.filter(note=None).values_list('pk', flat=True)[:99]):\n"
+                "    Order.objects.filter(pk__in=keys).update(note='')"
+            ),
+        ),
+        found="LG609",
+        quiet="LG603",
+    ),
+    Case(
+        "a few rows by name",
+        (code(ORDERS + "for number in ('1', '2'):\n    Order.objects.filter(number=number).update(note='')"),),
+        quiet="LG609",
     ),
     Case(
         "text without a limit", ('migrations.AlterField("order", "note", models.CharField(null=True)),',), quiet="LG806"

@@ -242,7 +242,9 @@ class _Builder:
     def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if isinstance(operation, RunPython):
             read = python_reading.leaves_schema_alone(operation.code)
-            return (Statement("", (Change(Kind.RUN_PYTHON, "", read=read),)),)
+            code = python_reading.read(operation.code)
+            referring = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
+            return (Statement("", (Change(Kind.RUN_PYTHON, "", read=read, referring=referring),)),)
         if isinstance(operation, RunSQL):
             return sql_steps.statements(operation, self.prospect)
         if isinstance(operation, postgres_operations.CreateExtension):

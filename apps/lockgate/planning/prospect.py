@@ -92,6 +92,10 @@ class Prospect:
     def find(self, table: str, name: str) -> Named | None:
         return next((each for each in self.named(table) if each.name == name), None)
 
+    def refers(self, table: str) -> bool:
+        """Whether a table has a foreign key."""
+        return any(each.kind == "f" for each in self._named.get(table, ()))
+
     def proofs(self, table: str, column: str) -> set[str]:
         """Validated checks of a table that say that a column is not NULL: then SET NOT NULL reads no row."""
         return {each.name for each in self.named(table) if each.validated and column in each.requires}

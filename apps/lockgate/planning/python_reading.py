@@ -50,12 +50,7 @@ class Code:
     @cached_property
     def _models(self) -> list[str]:
         """The tables of the models that it gets; empty for one whose name is made up at run time."""
-        found = []
-        for call in self._calls("get_model"):
-            parts = [*call.args, *(each.value for each in call.keywords)]
-            given = [each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-            found.append("_".join(given).replace(".", "_").lower() if len(given) == len(parts) else "")
-        return found
+        return [table_of(call) for call in self._calls("get_model")]
 
     def unbatched(self, *methods: str) -> Iterator[str]:
         """Calls of these methods on a whole queryset, outside any loop."""
@@ -81,6 +76,18 @@ class Code:
             for call in ast.walk(loop):
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in methods:
                     yield f".{call.func.attr}()"
+
+    def in_loops_over_rows(self, *methods: str) -> Iterator[str]:
+        """Calls of these methods in a loop over rows or keys, or in one that goes on until there are none."""
+        for loop in self._nodes(ast.For, ast.While):
+            for call in ast.walk(loop) if isinstance(loop, ast.While) or self._is_over_rows(loop.iter) else ():
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in methods:
+                    yield f".{call.func.attr}()"
+
+    def _is_over_rows(self, node: ast.AST) -> bool:
+        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        managed = any(isinstance(each, ast.Attribute) and each.attr in _MANAGERS for each in ast.walk(node))
+        return managed or bool(names & (self._querysets | {"range"}))
 
     def without_batch_size(self) -> Iterator[str]:
         for name in ("bulk_create", "bulk_update"):
@@ -149,6 +156,15 @@ class Code:
             if managed and last in ("all", "filter", "exclude", "order_by", "select_related", "annotate", "only"):
                 found.update(target.id for target in assignment.targets if isinstance(target, ast.Name))
         return found
+
+
+def table_of(node: ast.AST) -> str:
+    """The table of a model that is named in full right here (``apps.get_model(…)``), by Django's default."""
+    if not isinstance(node, ast.Call) or _callee(node) != "get_model":
+        return ""
+    parts = [*node.args, *(each.value for each in node.keywords)]
+    given = [each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return "_".join(given).replace(".", "_").lower() if len(given) == len(parts) else ""
 
 
 def read(function: Callable[..., Any]) -> Code | None:

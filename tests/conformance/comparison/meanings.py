@@ -126,7 +126,7 @@ _LOCKGATE: dict[str, set[Danger]] = {
     "LG601": {DATA, LOSS},
     "LG602": {LOCK, DATA},
     "LG607": {FAILS},
-    **{rule: {LOCK} for rule in ("LG706", "LG711")},
+    **{rule: {LOCK} for rule in ("LG706", "LG711", "LG713")},
     **{rule: {OLD, LOSS} for rule in ("LG801", "LG802")},
 }
 

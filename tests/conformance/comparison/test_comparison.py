@@ -41,8 +41,8 @@ def test_the_other_tools_were_asked_about_the_cases_as_they_are_now() -> None:
     assert answers.observed.keys() == now.keys(), AGAIN
 
 
-def test_about_half_of_the_cases_are_safe() -> None:
-    assert 0.35 < sum(case.safe for case in ALL) / len(ALL) < 0.65
+def test_many_of_the_cases_are_safe() -> None:
+    assert 1 / 3 < sum(case.safe for case in ALL) / len(ALL) < 2 / 3
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)

@@ -87,13 +87,20 @@ class Case:
     @cached_property
     def code(self) -> tuple[tuple[int, Code], ...]:
         """Every function that RunPython runs forwards, where its source can be read, and its tables matter."""
-        found = []
-        for number, operation in self.operations:
-            if isinstance(operation, RunPython) and (code := python_reading.read(operation.code)):
-                tables = [self.was.get(name, name) for name in code.tables]
-                if not code.names_all_tables or any(self.existed(name) and self.large(name) for name in tables):
-                    found.append((number, code))
-        return tuple(found)
+        return tuple((number, code) for number, code in self.functions if self._matters(code))
+
+    @cached_property
+    def functions(self) -> tuple[tuple[int, Code], ...]:
+        """Every function that RunPython runs forwards, where its source can be read."""
+        return tuple(
+            (number, code)
+            for number, operation in self.operations
+            if isinstance(operation, RunPython) and (code := python_reading.read(operation.code))
+        )
+
+    def _matters(self, code: Code) -> bool:
+        tables = [self.was.get(name, name) for name in code.tables]
+        return not code.names_all_tables or any(self.existed(name) and self.large(name) for name in tables)
 
     def changes(self, *kinds: Kind) -> Iterator[tuple[Step, Change]]:
         """Changes of these kinds to tables that are there before this plan."""

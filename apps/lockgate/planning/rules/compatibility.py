@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lockgate.planning import type_changes
 from lockgate.planning.rules.case import Case, column
 from lockgate.planning.rules.fields import altered_later
+from lockgate.planning.rules.references import unknown_to_old_code
 from lockgate.planning.rules.removals import (
     column_dropped,
     column_renamed,
@@ -270,4 +271,5 @@ RULES = (
     null_allowed,
     object_gone,
     privilege_revoked,
+    unknown_to_old_code,
 )

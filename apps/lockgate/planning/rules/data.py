@@ -234,6 +234,25 @@ def without_batch_size(case: Case) -> Iterator[Finding]:
             yield Finding(f"{call} without batch_size{_of(code.tables)}", number)
 
 
+@rule(
+    "LG609",
+    "loop-in-one-transaction",
+    ERROR,
+    condition="An atomic migration's RunPython changes rows of a large table in a loop over rows or portions.",
+    effect="Nothing of it commits before the migration does: every row that was touched stays locked until the last "
+    "one is done, and VACUUM waits as long, as after one UPDATE of the whole table, only that it takes longer.",
+    remedy="Put it into a migration of its own with atomic = False, so that each portion is committed by itself, and "
+    "let it find only rows that still need it.",
+    rests_on="https://docs.djangoproject.com/en/stable/howto/writing-migrations/#non-atomic-migrations",
+    unsafe=_PORTIONS.replace("    atomic = False\n\n", ""),
+    safe=_PORTIONS,
+)
+def loop_in_one_transaction(case: Case) -> Iterator[Finding]:
+    for number, code in case.code if case.migration.atomic else ():
+        for call in dict.fromkeys(code.in_loops_over_rows("update", "delete", "save", "bulk_update")):
+            yield Finding(f"{call} in a loop, all in one transaction{_of(code.tables)}", number)
+
+
 def _of(tables: tuple[str, ...]) -> str:
     return f" (it names {', '.join(dict.fromkeys(tables))})" if tables else ""
 
@@ -247,4 +266,5 @@ RULES = (
     large_change,
     model_of_today,
     without_batch_size,
+    loop_in_one_transaction,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lockgate.planning import sql_statements
 from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.code import checks_to_come, network_under_locks
 from lockgate.planning.rules.constraints import validated_where_added
 from lockgate.planning.rules.offer import apart
 from lockgate.planning.rules.repetition import (
@@ -238,4 +239,6 @@ RULES = (
     setting_leaks,
     held_through_work,
     adds_up,
+    network_under_locks,
+    checks_to_come,
 )

@@ -71,7 +71,9 @@ NEW = (
     unsafe(
         "AddField, foreign key",
         Danger.LOCK,
-        why="Its index is built over all rows, in the transaction that holds ACCESS EXCLUSIVE.",
+        Danger.OLD,
+        why="Its index is built over all rows, in the transaction that holds ACCESS EXCLUSIVE; and the serving release "
+        "cannot delete a product that a row refers to (23503).",
         source=sources.LOCKS,
         do="""
         migrations.AddField("order", "product", models.ForeignKey("shop.Product", models.SET_NULL, null=True)),
@@ -100,10 +102,11 @@ NEW = (
         ),
         """,
     ),
-    safe(
+    unsafe(
         "AddField, many to many",
-        why="A table of its own; the tables it refers to are locked for a moment.",
-        source=sources.LOCKS,
+        Danger.OLD,
+        why="Once the new release has written a pair, the serving one's delete of its order or product fails (23503).",
+        source=sources.FOREIGN_KEYS,
         do='migrations.AddField("order", "products", models.ManyToManyField("shop.Product")),',
     ),
     unsafe(
@@ -121,10 +124,11 @@ NEW = (
         ),
         """,
     ),
-    safe(
+    unsafe(
         "AddField on a table of the same migration",
-        why="The table is empty, and nobody uses it yet.",
-        source=sources.LOCKS,
+        Danger.OLD,
+        why="Nobody uses the table yet; but the serving release cannot delete a customer that it refers to (23503).",
+        source=sources.FOREIGN_KEYS,
         do="""
         migrations.CreateModel("Wish", [("id", models.BigAutoField(primary_key=True))]),
         migrations.AddField("wish", "rank", models.IntegerField(default=0)),

@@ -1,0 +1,82 @@
+"""Whom a RunPython function calls: other machines, and the models whose rows it writes.
+
+It reads names, as ``python_reading`` does.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from lockgate.planning.python_reading import Code, table_of
+
+# Modules whose functions wait for another machine.
+_NETWORK = (
+    "requests", "urllib.request", "urllib3", "httpx", "aiohttp", "http.client", "socket", "smtplib", "ftplib",
+    "imaplib", "poplib", "xmlrpc.client", "boto3", "botocore", "paramiko", "redis", "kombu", "pika",
+    "django.core.mail",
+)  # fmt: skip
+
+
+def on_the_network(code: Code) -> Iterator[str]:
+    """Calls of modules that speak to the network, as they are written."""
+    for function, tree in zip(code.functions, code.trees, strict=True):
+        imported = _imported(tree)
+        for call in ast.walk(tree):
+            path = _path(call.func) if isinstance(call, ast.Call) else []
+            if path:
+                module = imported.get(path[0]) or _module_of(function.__globals__.get(path[0]))
+                called = ".".join((module, *path[1:]))
+                if any(f"{called}.".startswith(f"{each}.") for each in _NETWORK):
+                    yield f"{'.'.join(path)}()"
+
+
+def written(code: Code, *methods: str) -> Iterator[str]:
+    """Tables of the models that are named in full, and of which one of these methods is called."""
+    for tree in code.trees:
+        models = {
+            target.id: table_of(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for call in ast.walk(tree):
+            named = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in methods
+            if named and (table := _table(call, models)):
+                yield table
+
+
+def _table(node: ast.AST, models: dict[str, str]) -> str:
+    """The table that a chain of calls begins with."""
+    while not (found := table_of(node)) and isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return found or (models.get(node.id, "") if isinstance(node, ast.Name) else "")
+
+
+def _path(node: ast.AST) -> list[str]:
+    """The names of a dotted expression, ``urllib.request.urlopen``; none for anything else."""
+    found: list[str] = []
+    while isinstance(node, ast.Attribute):
+        found.insert(0, node.attr)
+        node = node.value
+    return [node.id, *found] if isinstance(node, ast.Name) else []
+
+
+def _imported(tree: ast.AST) -> dict[str, str]:
+    """What a function imports by itself, by the names that it gives them."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {each.asname or each.name: each.name for each in node.names}
+            found |= {top: top for each in node.names if not each.asname and (top := each.name.partition(".")[0])}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+    return found
+
+
+def _module_of(value: Any) -> str:
+    """The module that a global is, or comes from."""
+    return value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))

@@ -1,0 +1,46 @@
+"""LG8xx: references that the serving release does not know of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.rule import WARNING, Finding, rule
+from lockgate.planning.steps import Kind
+
+
+@rule(
+    "LG814",
+    "reference-unknown-to-old-code",
+    WARNING,
+    condition="A new column or a new table gets a foreign key to a table that is there already.",
+    effect="Django cascades in its own code, and the release that still serves does not know the new reference: as "
+    "soon as the new release has written one, the old one's delete of the row that it points to fails (23503).",
+    remedy="Where the release before this one deletes such rows, add the field with db_constraint=False, and take that "
+    "away with AlterField in the next release, when all code knows the field. Otherwise accept this hazard by saying "
+    "that nothing deletes them.",
+    rests_on="https://docs.djangoproject.com/en/stable/ref/models/fields/#django.db.models.ForeignKey.on_delete",
+    unsafe="""
+        migrations.AddField(
+            "order", "payer", models.ForeignKey("shop.Customer", models.CASCADE, null=True, related_name="+")
+        ),
+    """,
+    safe="""
+        migrations.AddField(
+            "order",
+            "payer",
+            models.ForeignKey("shop.Customer", models.CASCADE, null=True, related_name="+", db_constraint=False),
+        ),
+    """,
+)
+def unknown_to_old_code(case: Case) -> Iterator[Finding]:
+    changes = [(step, change) for step in case.steps for change in step.changes]
+    added = {(change.table, change.columns) for _, change in changes if change.kind is Kind.ADD_COLUMN}
+    for step, change in changes:
+        known = change.kind is Kind.ADD_FOREIGN_KEY and change.references and case.existed(change.references)
+        if known and (not case.existed(change.table) or (change.table, change.columns) in added):
+            what = (
+                f'rows of "{change.table}" will refer to {case.described(change.references)}, which the serving '
+                "release cannot delete then"
+            )
+            yield Finding(what, step.operation, change.references)
