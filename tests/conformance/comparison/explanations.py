@@ -20,7 +20,6 @@ OF: dict[str, str] = {
         "Django runs it, the statement is good advice."
     ),
     "ALTER TYPE … ADD VALUE": "LG504 does not look whether the value is used in the same transaction.",
-    "CREATE INDEX in a DO block": "The body of a DO block is a string, which neither our reader nor squawk looks into.",
     "UPDATE of one row by its key": "LG606 does not know how many rows a condition matches, and says so as a warning.",
     "RunPython with a statement of its own": "SQL in a Python function is not read.",
     "RunPython that builds an index": "SQL in a Python function is not read.",
