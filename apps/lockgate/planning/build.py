@@ -243,8 +243,8 @@ class _Builder:
         if isinstance(operation, RunPython):
             read = python_reading.leaves_schema_alone(operation.code)
             code = python_reading.read(operation.code)
-            referring = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
-            return (Statement("", (Change(Kind.RUN_PYTHON, "", read=read, referring=referring),)),)
+            unchecked = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
+            return (Statement("", (Change(Kind.RUN_PYTHON, "", read=read, unchecked=unchecked),)),)
         if isinstance(operation, RunSQL):
             return sql_steps.statements(operation, self.prospect)
         if isinstance(operation, postgres_operations.CreateExtension):

@@ -184,7 +184,7 @@ class Change(NamedTuple):
     conditioned: the columns that a partial index's condition is about; none where that is not known.
     collated: a type change that brings another collation. requires: columns that a check says are not NULL.
     mode: of LOCK_TABLE.
-    referring: of code, the tables with a foreign key by then among those that it names.
+    unchecked: of code, the tables with a foreign key by then among those that it names.
     """
 
     kind: Kind
@@ -220,7 +220,7 @@ class Change(NamedTuple):
     collated: bool = False
     requires: tuple[str, ...] = ()
     mode: LockMode | None = None
-    referring: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
     @property
     def uses(self) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def checks_to_come(case: Case) -> Iterator[Finding]:
             continue
         for change in step.changes:
             if change.kind is Kind.RUN_PYTHON:
-                waiting |= made.get(step.operation, set()) & {*change.referring}
+                waiting |= made.get(step.operation, set()) & {*change.unchecked}
             elif change.table in waiting and change.kind in _REFUSED:
                 waiting.discard(change.table)
                 what = f'{change.kind} on "{change.table}" after rows were made whose foreign keys are still unchecked'
