@@ -65,3 +65,21 @@ def test_a_small_table_waits_for_a_large_one_and_not_the_reverse() -> None:
     add = 'migrations.AddField("customer", "phone", models.CharField(max_length=20, null=True)),'
     assert len(found(add, rewrite, facts=facts)) == 1
     assert found(ADD_FIELD, WIDEN, facts=facts) == []
+
+
+def test_several_foreign_keys_lock_several_tables_where_something_takes_long_under_them() -> None:
+    made = (
+        'migrations.CreateModel("{0}", [("id", models.BigAutoField(primary_key=True)),'
+        ' ("of", models.ForeignKey("shop.{1}", models.CASCADE))]),'
+    )
+    keys = made.format("Note", "customer"), made.format("Mark", "order")
+    code = "migrations.RunPython(print, migrations.RunPython.noop),"
+    assert found(*keys, identity="LG706") == [], "for a moment writes wait, and reads do not"
+    assert len(found(*keys, code, identity="LG706")) == 1
+    assert found(keys[0], code, identity="LG706") == []
+
+
+def test_a_table_that_is_dropped_is_not_locked_together_with_others() -> None:
+    assert len(found(ADD_FIELD, WIDEN, identity="LG706")) == 1
+    dropped = 'migrations.RemoveField("order", "customer"), migrations.DeleteModel("customer"),'
+    assert found(dropped, ADD_FIELD, identity="LG706") == []

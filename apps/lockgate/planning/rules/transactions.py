@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.planning import sql_statements
+from lockgate.planning import sql_statements, transactions
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.code import checks_to_come, network_under_locks
 from lockgate.planning.rules.constraints import validated_where_added
@@ -19,7 +19,8 @@ from lockgate.planning.rules.repetition import (
 )
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Kind, Lock, LockMode, Phase, Step, Work
+from lockgate.planning.steps import Kind, Lock, LockMode, Step, Work
+from lockgate.planning.transactions import Transaction
 
 # What PostgreSQL refuses inside a transaction block, by the words it begins with.
 _ALONE = (("VACUUM",), ("CREATE", "DATABASE"), ("DROP", "DATABASE"), ("ALTER", "SYSTEM"), ("CREATE", "TABLESPACE"))
@@ -116,7 +117,8 @@ def timeout_changed(case: Case) -> Iterator[Finding]:
     "LG706",
     "several-tables-locked",
     WARNING,
-    condition="One transaction takes locks that block reads on several large tables that are there already.",
+    condition="One transaction takes locks that block reads, or writes for longer than a moment, on several large "
+    "tables that are there already.",
     effect="All of them stay locked until the last statement is done; and a transaction of the service that takes "
     "two of them in another order makes a deadlock, of which one side is killed.",
     remedy="One migration per table, so that each lock is held for a moment and alone. What one operation locks by "
@@ -136,18 +138,23 @@ def timeout_changed(case: Case) -> Iterator[Finding]:
     ],
 )
 def several_tables(case: Case) -> Iterator[Finding]:
-    if not case.migration.atomic:
-        return
-    held: dict[str, None] = {}
-    by_operation: dict[int, set[str]] = {}
-    for step in case.steps:
-        if step.phase is Phase.SWITCH and step.transactional:
-            found = [e.table for e in step.locks if e.mode is LockMode.ACCESS_EXCLUSIVE and case.large(e.table)]
-            held.update(dict.fromkeys(found))
+    for together in case.transactions if case.migration.atomic else ():
+        by_operation: dict[int, set[str]] = {}
+        for step in together.steps:
+            found = [lock.table for lock in step.locks if _is_waited_for(case, together, lock)]
             by_operation.setdefault(step.operation, set()).update(found)
-    alone = any(tables >= held.keys() for tables in by_operation.values())  # then it cannot be taken apart
-    if len(held) > 1 and not alone:
-        yield Finding(f"locked together: {', '.join(map(case.described, held))}")
+        locks = (lock.table for step in together.steps for lock in step.locks)
+        held = [name for name in dict.fromkeys(locks) if any(name in tables for tables in by_operation.values())]
+        alone = any(tables >= set(held) for tables in by_operation.values())  # then it cannot be taken apart
+        if len(held) > 1 and not alone:
+            yield Finding(f"locked together: {', '.join(map(case.described, held))}")
+
+
+def _is_waited_for(case: Case, together: Transaction, lock: Lock) -> bool:
+    """Whether others wait for a lock: readers, or writers where it is held for longer than a moment."""
+    long = any(map(transactions.takes_long, together.steps))
+    stays = lock.table not in together.dropped and case.large(lock.table)
+    return stays and (lock.mode.blocks_reads or (long and lock.mode.blocks_writes))
 
 
 @rule(
