@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from lockgate import policy
-from lockgate.database import catalog, objects, url
+from lockgate.database import catalog, locks, objects, url
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from tests.support.databases import Database
 from tests.support.processes import until
@@ -67,6 +68,21 @@ def test_the_definition_that_a_build_would_have_is_known_of_a_concurrent_one_on_
     for other in (wanted.replace(" CONCURRENTLY", ""), wanted.replace('ON "shop"', 'ON "item"'), "SELECT 1"):
         assert objects.defined(connection, "shop", "shop_n", other) is None
     assert database.value("SELECT count(*) FROM pg_indexes WHERE tablename = 'shop'") == 0
+
+
+def test_autovacuum_is_asked_to_yield_by_waiting_for_it_and_only_on_a_table_of_ours(
+    database: Database, connection: BaseDatabaseWrapper
+) -> None:
+    """A lock that conflicts with nothing but its own kind stands for a worker's; nobody cancels this one."""
+    database.execute("CREATE TABLE shop (n integer)")
+    waits = "SELECT mode FROM pg_locks WHERE NOT granted AND relation = 'shop'::regclass"
+    with database.connect(autocommit=False) as worker, concurrent.futures.ThreadPoolExecutor(1) as thread:
+        worker.execute("LOCK TABLE shop IN SHARE UPDATE EXCLUSIVE MODE")
+        asked = thread.submit(locks.ask_autovacuum_to_yield, connection, "shop")
+        assert until(lambda: database.rows(waits), "it waits for the lock") == [("ShareUpdateExclusiveLock",)]
+        asked.result()
+    assert connection.connection.info.transaction_status == TransactionStatus.IDLE
+    locks.ask_autovacuum_to_yield(connection, "nowhere")  # to lock it would be an error
 
 
 def test_rows_are_estimated_as_the_planner_does_and_unknown_before(

@@ -95,7 +95,7 @@ def open(apps, schema_editor):
         ("migrations.RunPython(fail)", "ValueError: no"),
         ("migrations.RunPython(fail, atomic=True)", "ValueError: no"),
         ("migrations.RunPython(leave)", "sys.exit(0)"),
-        ("migrations.RunPython(open)", "ValueError: open"),
+        ("migrations.RunPython(open, atomic=True)", "ValueError: open"),
         ('migrations.AddField("Counter", "value", models.IntegerField(null=True))', "SQLSTATE 42701"),
         ('AddIndexConcurrently("Counter", models.Index(fields=["value"], name="shop_counter_pkey"))', "SQLSTATE 42P07"),
     ],

@@ -202,6 +202,18 @@ def test_nothing_pending_behind_transaction_mode_is_fine(cluster: Cluster, shop:
         assert {pid: settings for pid, settings in left_on_backends(pool.url(shop.database)) if settings} == {}
 
 
+def test_a_repair_behind_transaction_mode_is_refused_and_settles_nothing(cluster: Cluster, shop: Site) -> None:
+    shop.migration("0004_steps", COUNT_UP, 'migrations.RunSQL("SELECT 1/0")', atomic="False")
+    assert shop.migrate().code == 1
+    open_steps = "SELECT id, state FROM lockgate_step ORDER BY id"
+    before = shop.database.rows(open_steps)
+    assert before
+    with pooler(cluster, "transaction") as pool:
+        result = shop.run("lockgate", "repair", "--forget", "--apply", DATABASE_URL=pool.url(shop.database))
+    assert_refused(result, "the connection goes through a pooler in transaction mode")
+    assert shop.database.rows(open_steps) == before
+
+
 @pytest.mark.parametrize("size", [1, 5])
 def test_session_mode_works(cluster: Cluster, shop: Site, size: int) -> None:
     """size 1: the pool has no backend for a second client while ours is kept for us."""
