@@ -152,7 +152,7 @@ def judge(session: Pytest, tree: Path, choice: Choice, tests: list[str], mutant:
         finally:
             put(tree, mutant.path, source)
     if by:
-        alone = tests[:1] if by in ("all", "too long") else [by]
+        alone = tests if by in ("all", "too long") else [by]
         said = "killed" if by in choice.sound or session.first_failure(alone, PATIENCE) is None else "unknown"
         if said == "killed":
             choice.noticed(mutant, by)

@@ -75,6 +75,13 @@ def test_what_another_release_did_while_we_waited_is_judged_again(shop: Site) ->
     assert ("shop", mine.stem) not in shop.database.applied()
 
 
+# Tried, not waited for: its lock_timeout would end the wait.
+WAITS = (
+    'migrations.RunSQL("DO $$BEGIN WHILE NOT pg_try_advisory_xact_lock(7) LOOP PERFORM pg_sleep(0.01); END LOOP; '
+    'END$$", migrations.RunSQL.noop)'
+)
+
+
 def waiters(site: Site) -> bool:
     query = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'lockgate - %%' AND datname = %s"
     return bool(site.database.value(query, [site.database.name]))
@@ -281,3 +288,18 @@ def test_a_session_killed_while_it_waits_is_explained(shop: Site) -> None:
     assert result.code == 1
     assert "no migration was applied by this run" in result.err
     assert "Traceback" not in result.err
+
+
+def test_whoever_waited_for_the_one_that_did_the_work_says_so_and_writes_nothing(shop: Site) -> None:
+    shop.migration("0002_slow", WAITS)
+    with shop.database.connect() as gate:
+        gate.execute("SELECT pg_advisory_lock(7)")
+        first = shop.start("migrate", "--noinput")
+        until(lambda: running(shop.database, "pg_try_advisory_xact_lock"), "the first one migrates")
+        second = shop.start("migrate", "--noinput")
+        until(lambda: waiters(shop), "the second one waits")
+        gate.execute("SELECT pg_advisory_unlock(7)")
+        results = [finish(each) for each in (first, second)]
+    assert [each.code for each in results] == [0, 0], results
+    assert results[1].out.splitlines()[-1] == "nothing left to migrate: another run has done it"
+    assert shop.database.value("SELECT count(*) FROM lockgate_run") == 2  # of which one made what there was before

@@ -116,12 +116,12 @@ def _read(model: ModelState) -> Relations:
 
 def _of_fields(model: ModelState, fields: list[Any]) -> Iterator[Relation]:
     here = model.app_label, model.name_lower
-    ordered_by = model.options.get("order_with_respect_to")
+    ordered_by: Any = model.options.get("order_with_respect_to")
     for field in fields:
         if not field.remote_field.model:
             continue
         accessors = [name] if (name := _accessor(model, field)) else []
-        if ordered_by and model.fields.get(ordered_by) is field:
+        if model.fields.get(ordered_by) is field:
             accessors += [f"get_{model.name_lower}_order", f"set_{model.name_lower}_order"]
         key = bool(field.primary_key or getattr(field.remote_field, "parent_link", False))
         to = tuple(name for name in getattr(field, "to_fields", None) or () if name)
