@@ -103,6 +103,10 @@ class TransactionEnded(MigrationFailed):
     """a migration ended its own transaction"""
 
 
+class RefusedAhead(MigrationFailed):
+    """a migration would be refused by PostgreSQL, so nothing of it was prepared"""
+
+
 class HookFailed(MigrationFailed):
     """what a migration's code asked for on commit failed"""
 

@@ -14,6 +14,7 @@ from lockgate import policy
 from lockgate.database import locks, places
 from lockgate.database.session import raw
 from lockgate.database.sql import read
+from lockgate.facts.dependents import Dependent, DependentKind
 from lockgate.facts.tables import (
     ColumnFacts,
     ConstraintFacts,
@@ -44,6 +45,19 @@ def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 
         collations={row["collname"]: row["deterministic"] for row in collations},
         old_snapshots=tuple(SessionFacts(**row) for row in snapshots),
     )
+
+
+def surveyed(connection: BaseDatabaseWrapper, known: DatabaseFacts, names: Collection[str]) -> DatabaseFacts:
+    """The facts with what depends on the tables that a plan changes. Nothing is asked where it changes none."""
+    if not names:
+        return known
+    with raw(connection).cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(read("survey"), places.of(connection, names)).fetchall()
+    return known._replace(dependents=tuple(map(_dependent, found)))
+
+
+def _dependent(row: dict[str, Any]) -> Dependent:
+    return Dependent(**{**row, "kind": DependentKind(row["kind"]), "columns": tuple(row["columns"])})
 
 
 def _tables(

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from lockgate.facts.dependents import Dependent
+
 
 class ColumnFacts(NamedTuple):
     """One column. type: as ``format_type`` writes it, with its modifier.
@@ -122,7 +124,7 @@ class DatabaseFacts(NamedTuple):
     at. volatile_functions: names of
     functions whose result changes from call to call, as the catalog has it. collations: by name, whether deterministic;
     of those that are both, in two schemas, nothing is known. old_snapshots: transactions that a
-    concurrent index build would have to wait for.
+    concurrent index build would have to wait for. dependents: of the tables that a plan changes, once it is made.
     """
 
     version: int
@@ -131,6 +133,7 @@ class DatabaseFacts(NamedTuple):
     volatile_functions: frozenset[str] = frozenset()
     collations: Mapping[str, bool] = MappingProxyType({})
     old_snapshots: tuple[SessionFacts, ...] = ()
+    dependents: tuple[Dependent, ...] = ()
 
     def table(self, name: str) -> TableFacts | None:
         return self.tables.get(name)

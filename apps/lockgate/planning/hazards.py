@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from django.db.migrations import Migration
@@ -10,6 +11,7 @@ from django.db.migrations import Migration
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import sql_changes, sql_statements, sql_steps
+from lockgate.planning.consequences import Watch
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import ALL, BY_ID, Finding, Rule, Severity, acceptance
 from lockgate.planning.rules.case import Case, HazardSettings
@@ -58,11 +60,14 @@ def find(  # noqa: PLR0913  what a judgement is made of
     by_key = {key_of(migration): migration for migration in migrations}
     new = _new_tables(plans)
     was: dict[str, str] = {}
+    watch = Watch(facts)
     found: list[Hazard] = []
     for plan, validated in zip(plans, _validated_later(plans), strict=True):
         for change in (change for step in plan.steps for change in step.changes if change.kind is Kind.RENAME_TABLE):
             was[change.name] = was.pop(change.old_name, change.old_name)
         case = Case(by_key[plan.migration], plan, facts, settings, new, dict(was), plan.migration in fixed, validated)
+        if facts.dependents:
+            case = replace(case, consequences=tuple(watch.through(case.steps)))
         found += _judged(case, [each for each in sql if each.migration == plan.migration])
     return found
 
@@ -102,6 +107,18 @@ def _judged(case: Case, sql: Iterable[SqlFinding]) -> list[Hazard]:
 
 def _rules_of(name: str) -> list[Rule]:
     return [rule for rule in ALL if name in rule.squawk]
+
+
+def touched(plans: Sequence[MigrationPlan]) -> frozenset[str]:
+    """The tables that are there and changed, by the names that they have before the plans."""
+    new, was = _new_tables(plans), dict[str, str]()
+    found: set[str] = set()
+    for change in (change for plan in plans for change in _changes(plan)):
+        if change.table not in new:
+            found.add(was.get(change.table, change.table))
+        if change.kind is Kind.RENAME_TABLE:
+            was[change.name] = was.pop(change.old_name, change.old_name)
+    return frozenset(found - {""})
 
 
 def _new_tables(plans: Iterable[MigrationPlan]) -> frozenset[str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from lockgate.facts.tables import DatabaseFacts, SessionFacts, TableFacts
 from lockgate.planning import transactions
+from lockgate.planning.consequences import Consequence, Watch
+from lockgate.planning.dependents import Outcome
 from lockgate.planning.rules.rule import OFFLINE
 from lockgate.planning.steps import Kind, Lock, LockMode, MigrationPlan, Phase, Statement, Step, Work
 from lockgate.planning.transactions import Held, Transaction
@@ -42,6 +44,11 @@ def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
         yield "Tables:"
         for table in concerned:
             yield from _table(table)
+    found = Watch(facts).through(step for plan in plans for step in plan.steps)
+    if found:
+        yield "What depends on them:"
+        for each in found:
+            yield f"  {each.step.migration} {each.change.kind} of {each.change.table}: {_consequence(each)}"
     for session in facts.old_snapshots:
         yield f"  a concurrent index build would wait for {_session(session)}"
 
@@ -183,6 +190,20 @@ def _table(table: TableFacts) -> Iterator[str]:
         yield f"    {_session(session)} holds {', '.join(session.modes)}"
 
 
+_FATES = {
+    Outcome.GOES: "is dropped too",
+    Outcome.FORGOTTEN: "is dropped too",
+    Outcome.REFUSED: "prevents it",
+    Outcome.BREAKS: "fails from then on",
+    Outcome.LAGS: "does not carry it to subscribers",
+}
+
+
+def _consequence(found: Consequence) -> str:
+    code = f" (SQLSTATE {found.fate.sqlstate})" if found.fate.sqlstate else ""
+    return f"{found.dependent} {_FATES[found.fate.outcome]}{code}"
+
+
 def _size(table: TableFacts) -> str:
     return size_of(table.size) if table.size_known else "size unknown"
 
@@ -201,13 +222,28 @@ def size_of(size: int) -> str:
     return f"{value:.1f} TB"
 
 
-def document(plans: Iterable[MigrationPlan], facts: DatabaseFacts) -> dict[str, Any]:
+def document(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> dict[str, Any]:
     """``migrate --plan --format json``. Fields are added, never renamed or removed, without a new ``version``."""
     return {
         "version": VERSION,
         "server_version": facts.version,
         "migrations": [_migration_document(plan) for plan in plans],
         "tables": [_table_document(table) for table in facts.tables.values()],
+        "dependents": [
+            {
+                "app": each.step.migration.app,
+                "name": each.step.migration.name,
+                "operation": each.step.operation,
+                "table": each.change.table,
+                "change": each.change.kind.value,
+                "kind": each.dependent.kind.value,
+                "dependent": each.dependent.name,
+                "outcome": each.fate.outcome.value,
+                "sqlstate": each.fate.sqlstate or None,
+                "certain": each.certain,
+            }
+            for each in Watch(facts).through(step for plan in plans for step in plan.steps)
+        ],
     }
 
 

@@ -65,6 +65,7 @@ def _hazards(
     left = ruins.left(connection, found.disk)
     facts = left.cleared(catalog.facts(connection, planned.tables, limits.large_table_bytes), connection)
     plans = planner.steps(planned, facts, connection.alias, history.settings_of(limits))
+    facts = catalog.surveyed(connection, facts, hazards.touched(plans))
     done = left.done(planned.migrations)
     judged = hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))
     return [each for each in judged if (each.migration, each.operation) not in done]

@@ -7,7 +7,7 @@ nothing is planned: nobody else uses what the run itself has made.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -17,16 +17,24 @@ from django.db.migrations.state import ProjectState
 
 from lockgate import models, policy
 from lockgate.database import catalog, objects
+from lockgate.errors import RefusedAhead
 from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.questions import require_same_answers
 from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
+from lockgate.execution.remedies import what_depends
 from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.planning import build, sql_steps, tables
+from lockgate.facts import Key
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.planning import build, hazards, sql_steps, tables
+from lockgate.planning.consequences import Consequence, Watch
+from lockgate.planning.dependents import Outcome
 from lockgate.planning.names import names_schema
 from lockgate.planning.operations import copy_of
 from lockgate.planning.prospect import Prospect
+from lockgate.planning.rules import acceptance
 from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase
 
+RULE = "LG911"
 OWN = {model._meta.db_table for model in (*models.OWN, MigrationRecorder.Migration)}
 
 
@@ -42,8 +50,9 @@ class Planner:
         """The steps of a migration, or None where it concerns no table that others may use.
 
         state: before it; not changed. hidden: names that an expand phase has made already, which Django would not find.
-        Sends four SELECTs to the catalog. Raises whatever a third party's operation raises, and
-        LockgateError where the backend's own editor would be answered otherwise, before anything is built for that.
+        Sends four SELECTs to the catalog, and one more where something is to be prepared. Raises whatever a third
+        party's operation raises, and LockgateError where the backend's own editor would be answered otherwise, before
+        anything is built for that.
         """
         if not self.earlier:
             return None
@@ -70,7 +79,21 @@ class Planner:
             made = build.Planner(facts, recorder, settings).plan(copy_of(migration), before)
         if made.phase(Phase.EXPAND):
             require_same_answers(self.connection, (asked for each in editors for asked in each.asked), hidden)
+            if not hidden:
+                self._require_possible(migration, made, facts)
         return made
+
+    def _require_possible(self, migration: Migration, made: MigrationPlan, facts: DatabaseFacts) -> None:
+        """Raise RefusedAhead where the switch is certain to fail for what depends on its tables, and nobody accepts it:
+        what is built online for it would be built in vain. Sends one SELECT.
+        """
+        if RULE in acceptance.accepted(migration):
+            return
+        surveyed = catalog.surveyed(self.connection, facts, hazards.touched([made]))
+        consequences = Watch(surveyed).through(made.steps)
+        refused = [each for each in consequences if each.certain and each.fate.outcome is Outcome.REFUSED]
+        if refused:
+            raise _refused(self.connection, made.migration, refused)
 
     def remember(self, changes: Iterable[Change]) -> None:
         """Tables keep being those of before under another name."""
@@ -80,6 +103,20 @@ class Planner:
             elif change.kind is Kind.DROP_TABLE or (change.kind is Kind.CREATE_TABLE and not change.special):
                 self.earlier = self.earlier - {change.table}
                 self.made.add(change.table)
+
+
+def _refused(connection: BaseDatabaseWrapper, key: Key, refused: Sequence[Consequence]) -> RefusedAhead:
+    because = dict.fromkeys(
+        f'{each.change.kind} on "{each.change.table}": {each.dependent} (SQLSTATE {each.fate.sqlstate})'
+        for each in refused
+    )
+    known = what_depends.before_it(connection, [each.change for each in refused])
+    return RefusedAhead(
+        f"PostgreSQL would refuse {key}, so nothing of it was prepared",
+        why="\n".join(because),
+        next_step=(known.next_step if known else "let the migration deal with that first, and run again")
+        + f'\nor accept it in the migration, where this is wrong:  lockgate_accept = {{"{RULE}": "the reason"}}',
+    )
 
 
 def _after(migration: Migration, state: LazyState) -> ProjectState:

@@ -19,7 +19,15 @@ from django.db.utils import Error as DatabaseError
 
 from lockgate import journal
 from lockgate.database import locks, objects, offenders, words
-from lockgate.errors import HookFailed, Interrupted, LockgateError, MigrationFailed, NotFinished, SessionLost
+from lockgate.errors import (
+    HookFailed,
+    Interrupted,
+    LockgateError,
+    MigrationFailed,
+    NotFinished,
+    RefusedAhead,
+    SessionLost,
+)
 from lockgate.execution import django_seams, failures, operations
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import Wanted
@@ -93,6 +101,8 @@ class Course:
         try:
             self.plan = planner.plan(self.migration, state, hidden)
             self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else self._unforeseen(planner)
+        except RefusedAhead:
+            raise
         except Exception as error:  # a third party's operation that cannot be planned can still be run
             self._in_place(f"it cannot be planned ({type(error).__name__}: {words.of(error)})")
             self.foreseen = (ANYTHING,)

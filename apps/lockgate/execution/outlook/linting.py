@@ -67,6 +67,7 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
         if wanted & {key_of(each) for each in applied}:
             before.through(applied, wanted, together=False)
         now.through(pending, wanted, together=True)
+    now.facts = catalog.surveyed(connection, facts, hazards.touched(now.plans))
     past = judged(before, limits, together=False, fixed=loader.applied_migrations)
     coming = judged(now, limits, together=True)
     return Linted(

@@ -17,7 +17,7 @@ from lockgate.execution.recording import planning_states
 from lockgate.execution.recording.recording_editor import offline_connection, unplugged
 from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import build, sql_steps, tables
+from lockgate.planning import build, hazards, sql_steps, tables
 from lockgate.planning.plan import key_of
 from lockgate.planning.steps import MigrationPlan
 
@@ -58,11 +58,13 @@ def plan(
 ) -> tuple[list[MigrationPlan], DatabaseFacts]:
     """The steps of pending forward migrations as they are shown, in the given order, and the facts they rest on.
 
-    Sends four SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps.
+    Sends five SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps. The
+    fifth asks what depends on the tables that change.
     """
     found = pending(loader, migrations, lazy=limits.lazy_rendering)
     facts = catalog.facts(connection, found.tables, limits.large_table_bytes)
-    return steps(found, facts, connection.alias, history.settings_of(limits)), facts
+    plans = steps(found, facts, connection.alias, history.settings_of(limits))
+    return plans, catalog.surveyed(connection, facts, hazards.touched(plans))
 
 
 def steps(found: Pending, facts: DatabaseFacts, alias: str, settings: build.Settings) -> list[MigrationPlan]:

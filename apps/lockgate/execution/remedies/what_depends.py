@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from lockgate.database import objects, relations
 from lockgate.execution.remedies.remedy import Refused, Remedy
 from lockgate.journal import CONTRACT
 from lockgate.models import Step
-from lockgate.planning.steps import Kind
+from lockgate.planning.steps import Change, Kind
 
 _CHANGED = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE)
 
 
 def remedy(refused: Refused) -> Remedy | None:
+    return before_it(refused.connection, refused.of_bare_names)
+
+
+def before_it(connection: BaseDatabaseWrapper, changes: Iterable[Change]) -> Remedy | None:
+    """What must go before these changes, and how."""
     found = [
         dependent
-        for each in refused.of_bare_names
+        for each in changes
         if each.kind in _CHANGED
-        for dependent in relations.dependents(refused.connection, each.table, each.columns)
+        for dependent in relations.dependents(connection, each.table, each.columns)
     ]
     if not found:
         return None

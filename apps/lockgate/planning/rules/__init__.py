@@ -14,6 +14,7 @@ from lockgate.planning.rules import (
     compatibility,
     constraints,
     data,
+    dependents,
     indexes,
     live,
     tables,
@@ -32,7 +33,7 @@ GROUPS = {
     "LG6": ("Data", data.RULES),
     "LG7": ("Transactions and the runner", transactions.RULES),
     "LG8": ("The release that still serves", compatibility.RULES),
-    "LG9": ("What the database shows now", live.RULES),
+    "LG9": ("What the database shows now", live.RULES + dependents.RULES),
 }
 ALL: tuple[Rule, ...] = tuple(each for _, rules in GROUPS.values() for each in rules)
 BY_ID = {each.id: each for each in ALL}

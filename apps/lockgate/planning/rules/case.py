@@ -13,6 +13,7 @@ from django.db.migrations.operations.base import Operation
 
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import python_reading, sql_statements, sql_steps, transactions
+from lockgate.planning.consequences import Consequence
 from lockgate.planning.python_reading import Code
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Step
@@ -34,6 +35,7 @@ class Case:
 
     was: today's names of tables that this plan renames. fixed: it is applied or built upon, and can be changed no more.
     validated: constraints that a later migration of the same release validates.
+    consequences: what its steps do to what depends on their tables, where the database was asked.
     """
 
     migration: Migration
@@ -44,6 +46,7 @@ class Case:
     was: dict[str, str] = field(default_factory=dict)
     fixed: bool = False
     validated: frozenset[str] = frozenset()
+    consequences: tuple[Consequence, ...] = ()
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
