@@ -30,6 +30,7 @@ _RUN = re.compile(r"""\\+|'+|"+|[^\\'"]""")
 _SECRET_OPTIONS = ("password", "sslpassword", "passfile")
 _SECRET_VARIABLES = ("PGPASSWORD", "PGPASSFILE")
 _AFTER_ESCAPE = r"(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtabfv])"
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _USER = re.compile(r"://[^/?#\s:@]*:")
 _DELIMITER = re.compile(r"[/?#]")
 _PORT = re.compile(r"\d{1,5}(?:/[^@?#]*)?(?:\?\w+=|#|$)")  # of a URL without a login, and with an @ further on
@@ -47,6 +48,24 @@ def masked(text: str) -> str:
 def sifted(text: str) -> str:
     """Text with words of ours in it, without those secrets that cannot be one of them."""
     return Redactor(each for each in known() if _is_no_word(each))(text)
+
+
+def masked_in_argument(text: str) -> str:
+    """What was typed, or says so: a URL in it has a secret that no setting knows."""
+    return Redactor({*known(), *_within(text)})(text)
+
+
+def _sifted_lines(text: str) -> str:
+    """Sifted; of a JSON document its texts alone, since a secret with a quote could take one of the document's own."""
+    shown = sifted(text)
+    if shown == text or not text.startswith(("{", "[")):
+        return shown
+    try:
+        json.loads(text)
+    except ValueError:
+        return shown
+    ascii_alone = text.isascii()
+    return _JSON_TEXT.sub(lambda found: json.dumps(sifted(json.loads(found[0])), ensure_ascii=ascii_alone), text)
 
 
 class Redactor:
@@ -68,7 +87,7 @@ class Sifting:
         self._stream = stream
 
     def write(self, text: str) -> Any:
-        return self._stream.write(sifted(text))
+        return self._stream.write(_sifted_lines(text))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

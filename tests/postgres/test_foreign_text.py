@@ -261,3 +261,11 @@ def test_names_of_roles_and_tables_move_no_terminal(counter: Site) -> None:
         result = counter.migrate(LOCKGATE_LOCK_ATTEMPTS_SECONDS="1")
     assert "owned" in result.err
     assert not OBEYED.search(result.text)
+
+
+def test_a_name_of_a_file_moves_no_terminal_in_lines_of_djangos(counter: Site) -> None:
+    counter.migration(f"0002_{TITLE}", "migrations.RunSQL('SELECT 1')")
+    for command in (("showmigrations", "--plan"), ("migrate", "--plan"), ("migrate", "--check", "--plan")):
+        result = counter.run(*command)
+        assert "]0;owned" in result.out, result.text
+        assert not OBEYED.search(result.text)

@@ -12,10 +12,12 @@ from urllib.parse import quote, quote_plus
 
 import psycopg
 import pytest
+from django.core.management.base import CommandError
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from lockgate import redaction
+from lockgate.management.commands.showmigrations import Command
 from lockgate.redaction import MASK, Redactor
 
 SECRET = "p@ss:w/o%rd #1"
@@ -188,6 +190,29 @@ def test_a_stream_takes_out_what_cannot_be_ours(secret: str, monkeypatch: pytest
     stream.write(f"applying {quote(secret, safe='')}: {json.dumps({'action': secret})}\n")
     stream.flush()
     assert out.getvalue() == f'applying {MASK}: {{"action": "{MASK}"}}\n'
+
+
+@pytest.mark.parametrize("secret", ['correct-h0rse"', '": "f00bar12', "f00bar12\\", '{"f00bar12'])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_document_stays_one_whatever_signs_a_secret_has(
+    secret: str, indent: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", secret)
+    out = io.StringIO()
+    document = {"ends": [f"as {secret}", secret.strip('"\\'), 1.5, None], "f": "f00bar12", "é": "é"}
+    redaction.Sifting(out).write(json.dumps(document, indent=indent, ensure_ascii=False) + "\n")
+    told = json.loads(out.getvalue())
+    assert told["ends"][0] == f"as {MASK}"
+    assert list(told) == list(document)
+    assert told["ends"][2:] == [1.5, None]
+    assert out.getvalue().count("\n") == (1 if indent is None else 10)
+
+
+def test_an_argument_that_is_refused_is_repeated_without_the_secret_in_it() -> None:
+    parser = Command().create_parser("manage.py", "showmigrations")
+    with pytest.raises(CommandError) as refused:
+        parser.parse_args(["--format", "postgresql://app:quagga@db/shop"])
+    assert "invalid choice: 'postgresql://app:***@db/shop'" in str(refused.value)
 
 
 def test_a_statement_that_the_server_quotes_in_part_shows_no_part_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from lockgate import foreign, neighbours, policy
 from lockgate.database import words
 from lockgate.errors import ConfigurationError, Interrupted, LockgateError, NobodyToAsk, OutputClosed
 from lockgate.execution import django_seams, failures
-from lockgate.redaction import Sifting, masked
+from lockgate.redaction import Sifting, masked, masked_in_argument
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
 
 
@@ -57,6 +57,13 @@ class Boundary(BaseCommand):
         out: Any = Output(stdout or sys.stdout)  # Any: a stream in what Django asks of one
         err: Any = Output(stderr or sys.stderr)
         super().__init__(out, err, **options)
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        """As Django's; its errors, which repeat what was typed, leave without secrets."""
+        parser = super().create_parser(prog_name, subcommand, **options)
+        tell = parser.error
+        vars(parser)["error"] = lambda message: tell(foreign.line(masked_in_argument(message)))
+        return parser
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run; where anything goes wrong, end with one message and exit code 1, or 2 where the arguments are wrong."""
@@ -99,6 +106,28 @@ class Boundary(BaseCommand):
         except OutputClosed:  # nobody reads errors either
             _drop(sys.stderr)
         sys.exit(getattr(error, "exit_code", 1))
+
+
+class _Visible:
+    def __init__(self, out: Any) -> None:
+        self._out = out
+
+    def write(self, message: str = "", *style: Any, **options: Any) -> None:
+        self._out.write(foreign.visible(message), *style, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._out, name)
+
+
+@contextlib.contextmanager
+def djangos_lines(command: BaseCommand) -> Iterator[None]:
+    """What Django writes in the block has names in it, and none of them moves a terminal."""
+    kept = command.stdout
+    command.stdout = _Visible(kept)  # type: ignore[assignment]  # all that Django asks of one
+    try:
+        yield
+    finally:
+        command.stdout = kept
 
 
 def _drop(stream: Any) -> None:

@@ -146,7 +146,8 @@ class Command(boundary.Boundary, DjangoMigrate):
     def _django(self, options: dict[str, Any], *, silent: bool = False) -> None:
         """Django's own ``migrate``. silent: ours reports what it would, so its lines go nowhere."""
         if not silent:
-            super().handle(**options)
+            with boundary.djangos_lines(self):
+                super().handle(**options)
             return
         kept, self.stdout = self.stdout, OutputWrapper(io.StringIO())
         try:

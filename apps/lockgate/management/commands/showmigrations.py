@@ -74,6 +74,10 @@ class Command(boundary.Boundary, DjangoShowMigrations):
             if not lines:
                 self.stdout.write(" (no migrations)", self.style.ERROR)
 
+    def show_plan(self, connection: BaseDatabaseWrapper, app_names: list[str] | None = None) -> None:
+        with boundary.djangos_lines(self):
+            super().show_plan(connection, app_names)
+
     def _json(self, connection: BaseDatabaseWrapper, app_names: list[str] | None) -> None:
         self._validated(app_names)
         self._write_json(documents.migrations(status.read(connection), connection.alias, app_names))
