@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -22,6 +23,7 @@ migrations.CreateModel(
 """
 ADD_COLUMN = 'migrations.AddField("{0}", "note", models.IntegerField(null=True))'
 TAKE_NOTE = 'migrations.RunSQL("INSERT INTO shop_counter (value) VALUES (1)", migrations.RunSQL.noop)'
+READS = 400 if os.environ.get("LOCKGATE_SWEEP") == "whole" else 50  # of 10 ms and more each: some 5 s
 HOLDERS = """
 SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -249,3 +251,51 @@ def test_the_session_is_left_as_it_was(counter: Site) -> None:
     )
     result = counter.migrate()
     assert result.code == 0, result.text
+
+
+# A strong lock of each kind that SQL can ask for, on a table that somebody reads.
+STRONG = {
+    "add column": "ALTER TABLE shop_counter ADD COLUMN note int",
+    "several statements": "SELECT 1; ALTER TABLE shop_counter ALTER value SET DEFAULT 1; ANALYZE shop_counter",
+    "parameters": [("ALTER TABLE shop_counter ADD COLUMN note int DEFAULT %s", [5])],
+    "drop column": "ALTER TABLE shop_counter DROP COLUMN value",
+    "rename column": "ALTER TABLE shop_counter RENAME value TO amount",
+    "alter type": "ALTER TABLE shop_counter ALTER value TYPE bigint",
+    "check": "ALTER TABLE shop_counter ADD CHECK (value >= 0)",
+    "unique": "ALTER TABLE shop_counter ADD UNIQUE (value)",
+    "rename table": "ALTER TABLE shop_counter RENAME TO shop_meter",
+    "drop table": "DROP TABLE shop_counter",
+    "truncate": "TRUNCATE shop_counter",
+    "lock table": "LOCK TABLE shop_counter",
+    "cluster": "CLUSTER shop_counter USING shop_counter_pkey",
+    "row security": "ALTER TABLE shop_counter ENABLE ROW LEVEL SECURITY",
+    "policy": "CREATE POLICY mine ON shop_counter USING (true)",
+    "rule": "CREATE RULE mine AS ON UPDATE TO shop_counter DO INSTEAD NOTHING",
+    "owner": "ALTER TABLE shop_counter OWNER TO CURRENT_USER",
+    "schema": "CREATE SCHEMA attic; ALTER TABLE shop_counter SET SCHEMA attic",
+    "unlogged": "ALTER TABLE shop_counter SET UNLOGGED",
+    "drop index": "DROP INDEX shop_counter_value_idx",
+    "a block": "DO $$ BEGIN ALTER TABLE shop_counter ADD COLUMN note int; END $$",
+    "with a schema": "ALTER TABLE public.shop_counter ADD COLUMN note int",
+}
+SAMPLE = ("several statements", "parameters")
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+@pytest.mark.parametrize("kind", STRONG if os.environ.get("LOCKGATE_SWEEP") == "whole" else SAMPLE)
+def test_sql_waits_out_of_the_way_of_who_reads_the_table(counter: Site, kind: str, atomic: bool) -> None:
+    """As AddField does: no attempt is made while the table is read, and nobody queues behind one."""
+    counter.database.execute("CREATE INDEX shop_counter_value_idx ON shop_counter (value)")
+    counter.migration("0002_sql", f"migrations.RunSQL({STRONG[kind]!r}, migrations.RunSQL.noop)", atomic=str(atomic))
+    with counter.database.connect() as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("SELECT count(*) FROM shop_counter")
+        runner = counter.start("migrate", "--noinput")
+        heard = says(runner, "waits, out of the way of others, for pid")
+        with reading(counter.database, "shop_counter") as took:
+            until(lambda: len(took) > READS, "others read on while it waits")
+        blocker.execute("ROLLBACK")
+        result = finish(runner)
+    assert result.code == 0, result.text
+    assert "trying again" not in heard + result.text, "no attempt has failed"
+    print(f"longest query beside it: {max(took) * 1000:.0f} ms")

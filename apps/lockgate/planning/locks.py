@@ -142,6 +142,8 @@ def work_of(change: Change) -> Work:
     if change.kind is Kind.ADD_COLUMN:
         computed = change.stored or change.identity or change.default == "volatile"
         return Work.REWRITE if computed else change.work
+    if change.kind is Kind.REFRESH and (change.special or change.concurrently):
+        return Work.MOMENT if change.special else Work.SCAN
     if change.not_valid or change.using_index or change.proven:
         return Work.MOMENT
     return _WORK.get(change.kind, Work.MOMENT)

@@ -90,6 +90,11 @@ def completed(change: Change, prospect: Prospect) -> tuple[Change, ...]:
     if change.kind is Kind.TRUNCATE and change.special:
         others = sorted(prospect.referring(change.table) - {change.table})
         return (change, *(Change(Kind.TRUNCATE, table) for table in others))
+    if change.kind in (Kind.ADD_IDENTITY, Kind.DROP_IDENTITY):
+        known = prospect.fact(change.table)
+        column = known.columns.get(change.columns[0]) if known else None
+        kind = Kind.SEQUENCE if change.kind is Kind.ADD_IDENTITY else Kind.DROP_SEQUENCE
+        return (change, Change(kind, column.sequence)) if column and column.identity and column.sequence else (change,)
     return (_retyped(change, prospect),) if change.kind is Kind.ALTER_TYPE else (change,)
 
 

@@ -262,6 +262,12 @@ def _alter_sequence(body: Tree) -> Iterator[Change]:
     return _sequence({**body, "_alters": True})
 
 
+def _grant(body: Tree) -> Iterator[Change]:
+    yield Change(Kind.OTHER, "")
+    if body.get("objtype") == "OBJECT_TABLE":
+        yield from (Change(Kind.READ, name_of(each["RangeVar"])) for each in body["objects"] if "RangeVar" in each)
+
+
 def _owner(body: Tree) -> Iterable[Change]:
     kind = body["objectType"]
     return locks_nothing(body) if kind in _FREE_OBJECTS else unknown(f"a {_said(kind).lower()} gets another owner")
@@ -324,7 +330,7 @@ READERS: dict[str, Reader] = {
     "AlterPublicationStmt": _publication,
     "CreateSeqStmt": _sequence,
     "AlterSeqStmt": _alter_sequence,
-    "GrantStmt": locks_nothing,
+    "GrantStmt": _grant,
     "CreateExtensionStmt": _extension,
     "AlterExtensionStmt": _alter_extension,
     "AlterExtensionContentsStmt": locks_nothing,
