@@ -6,6 +6,7 @@ import argparse
 import json
 import pstats
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -64,6 +65,7 @@ def _tables(ground: Ground) -> Iterator[tuple[str, Iterator[Row]]]:
             yield f"{contender.title}: nothing pending, {ground.title} migrations", _start(ground, contender)
     yield "A connection and a query alone, by psycopg", _connect(ground)
     ours = contenders.EAGERLY if contenders.LAZILY.absent else contenders.LAZILY
+    yield f"`lintmigrations` of {ground.title} migrations, without a database", _lint(ground, ours)
     for contender in (contenders.STOCK, ours):
         yield f"{contender.title}: everything pending, {ground.title} migrations", _everything(ground, contender)
 
@@ -124,6 +126,26 @@ def _connect(ground: Ground) -> Iterator[Row]:
     connected, asked = zip(*(map(float, line.split()) for line in lines), strict=True)
     yield "connecting", _milliseconds(statistics.median(connected))
     yield "reading `django_migrations`", _milliseconds(statistics.median(asked))
+
+
+def _lint(ground: Ground, contender: Contender) -> Iterator[Row]:
+    """Processor time, which others on the machine change little: a judgement, one that is written down, one found."""
+    command = measurements.everything_pending(ground, contender)
+    folder = command.folder / "kept"
+    for title, options in (
+        ("all of them judged", ()),
+        ("the same, kept for the next time (`--cache`)", ("--cache", str(folder))),
+        ("found again, nothing having changed", ("--cache", str(folder))),
+    ):
+        arguments = [*command.arguments[:2], "lintmigrations", *options]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            arguments, cwd=command.folder, env=dict(command.environment), capture_output=True, text=True, check=False
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if "not kept" in done.stdout or f"{ground.length} migrations judged" not in done.stdout:
+            raise RuntimeError(f"exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        yield title, f"{after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.2f} s"
 
 
 def _everything(ground: Ground, contender: Contender) -> Iterator[Row]:
