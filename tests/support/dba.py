@@ -253,6 +253,10 @@ class Attack:
         if in_the_way := re.search(r'an index "(\w+)" is there already', result.err):  # its remedy is to drop it
             self._do(database, (f'DROP INDEX "{in_the_way[1]}"',))
             result = self.bench.run("lockgate", database, case, "migrate", "--noinput", "--retry")
+        said = re.findall(r"^ +((?:ALTER|CREATE|DROP) .*;)$", result.err, re.MULTILINE)
+        if result.code and said:  # what was in the way is gone, and what was there before is to be brought back
+            self._do(database, tuple(said))
+            result = self.bench.run("lockgate", database, case)
         if result.code:
             return f"set right again, it exits {result.code}: {result.err[-800:]}\nafter\n{refused.err[-800:]}"
         return self._lacks(case, database, None)
