@@ -140,6 +140,19 @@ def test_the_statements_that_a_refusal_tells_set_it_right(library: Site) -> None
     assert result.code == 0, result.text
 
 
+def test_no_statement_is_told_that_rows_would_refuse(library: Site) -> None:
+    """A column that must have values, without a default in the database, and rows that have none for it."""
+    library.database.execute("INSERT INTO shop_book (title) VALUES ('a title')")
+    stopped(library, 'migrations.AddField("Book", "extra", models.IntegerField(default=7))')
+    library.database.execute("ALTER TABLE shop_book DROP extra")
+    told = library.migrate().err
+    assert 'the column "extra" of shop_book is gone' in told
+    assert "ADD COLUMN" not in told
+    library.database.execute("ALTER TABLE shop_book ADD extra integer NOT NULL DEFAULT 7")
+    result = library.migrate("--retry")
+    assert result.code == 0, result.text
+
+
 def test_an_operation_that_is_forgotten_runs_again_and_a_renamed_table_is_told(library: Site) -> None:
     stopped(library, 'migrations.AddField("Book", "extra", models.IntegerField(null=True))')
     library.database.execute("ALTER TABLE shop_book RENAME TO shop_tome")

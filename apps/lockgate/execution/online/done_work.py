@@ -42,13 +42,16 @@ class Problem(NamedTuple):
 
     @property
     def mend(self) -> str:
-        """The statement that sets it right; empty where none is known that does."""
+        """The statement that sets it right; empty where none is known that does: the values of a column are lost, and
+        one that must have some cannot be added to rows that are there.
+        """
         thing, table = self.thing, sql.Identifier(self.thing.schema, self.thing.table)
         name = sql.Identifier(thing.name)
         if _is_gone(thing):
             drop = _DROPS[thing.kind].format(table=table, name=name, index=sql.Identifier(thing.schema, thing.name))
             return drop.as_string()
-        if self.what != _GONE or thing.kind == "table" or str(thing.definition).endswith("GENERATED"):
+        without = ("GENERATED", "NOT NULL") if thing.kind == "column" else ()
+        if self.what != _GONE or thing.kind == "table" or str(thing.definition).endswith(without):
             return ""
         if thing.kind == "index":
             return f"{thing.definition};"
