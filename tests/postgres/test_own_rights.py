@@ -15,7 +15,14 @@ from tests.support.quick import age
 from tests.support.roles import Roles
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Site
 
-TABLES = ("lockgate_run", "lockgate_level", "lockgate_failure", "lockgate_migrationrecord", "lockgate_step")
+TABLES = (
+    "lockgate_run",
+    "lockgate_level",
+    "lockgate_failure",
+    "lockgate_migrationrecord",
+    "lockgate_step",
+    "lockgate_effect",
+)
 # The statement of a kept default's end: what `migrate --contract` would run as the owner.
 FORGED = """
 INSERT INTO lockgate_step (run_id, app, name, meaning, ordinal, phase, title, kind, "table", target, sql, undo,

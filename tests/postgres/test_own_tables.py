@@ -11,7 +11,14 @@ from tests.support import schema
 from tests.support.processes import kill_at
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site, finish
 
-TABLES = ("lockgate_run", "lockgate_level", "lockgate_failure", "lockgate_migrationrecord", "lockgate_step")
+TABLES = (
+    "lockgate_run",
+    "lockgate_level",
+    "lockgate_failure",
+    "lockgate_migrationrecord",
+    "lockgate_step",
+    "lockgate_effect",
+)
 COLUMNS = [
     ("lockgate_run", "ended_at"),
     ("lockgate_step", "object_oid"),

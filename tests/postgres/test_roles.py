@@ -22,7 +22,9 @@ OWN = (
     "lockgate_failure",
     "lockgate_migrationrecord",
     "lockgate_step",
+    "lockgate_effect",
 )
+WITHOUT_SEQUENCE = ("lockgate_level", "lockgate_failure", "lockgate_effect")
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def assert_least(two: Roles, *tables: str) -> None:
         )
     refused = [
         *(f"DELETE FROM {table}" for table in OWN),
-        *(f"SELECT nextval('{table}_id_seq')" for table in OWN if table not in ("lockgate_level", "lockgate_failure")),
+        *(f"SELECT nextval('{table}_id_seq')" for table in OWN if table not in WITHOUT_SEQUENCE),
         *(f"TRUNCATE {table}" for table in (*OWN, *tables)),
         *(f"ALTER TABLE {table} ADD extra integer" for table in (*OWN, *tables)),
         "CREATE TABLE mine (id integer)",

@@ -24,7 +24,14 @@ class Router:
     def allow_migrate(self, db, app_label, **hints):
         return app_label != "lockgate"
 """
-OWN = ["lockgate_failure", "lockgate_level", "lockgate_migrationrecord", "lockgate_run", "lockgate_step"]
+OWN = [
+    "lockgate_effect",
+    "lockgate_failure",
+    "lockgate_level",
+    "lockgate_migrationrecord",
+    "lockgate_run",
+    "lockgate_step",
+]
 
 
 @pytest.fixture
@@ -127,7 +134,7 @@ def test_no_receiver_hears_of_the_ledgers_rows(tmp_path: Path, database: Databas
 def test_rows_of_django_migrations_alone_do_not_stand_for_the_journal(routed: Site, second: Database) -> None:
     """A ledger that an earlier release was kept from making: it counts as applied, and there is no table."""
     assert routed.migrate("--database", "second", SECOND_URL=second.url).code == 0
-    second.execute("DROP TABLE lockgate_step, lockgate_failure, lockgate_level, lockgate_migrationrecord, lockgate_run")
+    second.execute(f"DROP TABLE {', '.join(OWN)}")
     for command in (("showmigrations",), ("showmigrations", "--history"), ("showmigrations", "--format", "json")):
         shown = routed.run(*command, "--database", "second", SECOND_URL=second.url)
         assert shown.code == 0, shown.text

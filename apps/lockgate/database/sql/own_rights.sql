@@ -8,7 +8,8 @@
 WITH own AS (
     SELECT pg_catalog.to_regclass(name)::pg_catalog.oid AS oid
     FROM pg_catalog.unnest(pg_catalog.array_cat(
-             '{lockgate_run,lockgate_level,lockgate_failure,lockgate_migrationrecord,lockgate_step}'::pg_catalog.text[],
+             '{lockgate_run,lockgate_level,lockgate_failure,lockgate_migrationrecord,lockgate_step,lockgate_effect}'
+                 ::pg_catalog.text[],
              $1::pg_catalog.text[])) AS listed (name)
 ), relation AS (
     SELECT oid FROM own
