@@ -48,7 +48,27 @@ FILLED = 'migrations.RunSQL("UPDATE shop_order SET note = number WHERE note IS N
 REQUIRED = 'migrations.AlterField("order", "note", models.TextField()),\n'
 
 
+def sql(text: str, *, atomic: bool = True) -> str:
+    return ("" if atomic else "atomic = False\n") + f"migrations.RunSQL({text!r}, migrations.RunSQL.noop),"
+
+
+TWO = "CREATE INDEX CONCURRENTLY a ON shop_order (note); CREATE INDEX CONCURRENTLY b ON shop_order (number)"
+PAYER = "ALTER TABLE shop_order ADD COLUMN payer_id bigint REFERENCES shop_customer (id)"
 CASES = [
+    Case("two built concurrently in one text", (sql(TWO, atomic=False),), found="LG702"),
+    Case("one built concurrently", (sql(TWO.partition(";")[0], atomic=False),), quiet="LG702"),
+    Case("VACUUM beside another statement", (sql("VACUUM shop_order; SELECT 1", atomic=False),), found="LG702"),
+    Case("NULL as the default", (sql("ALTER TABLE shop_order ADD a int NOT NULL DEFAULT NULL"),), found="LG306"),
+    Case("a cast NULL", (sql("ALTER TABLE shop_order ADD a int NOT NULL DEFAULT NULL::int"),), found="LG306"),
+    Case("NULL where it may be", (sql("ALTER TABLE shop_order ADD a int DEFAULT NULL"),), quiet="LG306"),
+    Case("a constraint dropped in SQL", (sql("ALTER TABLE shop_order DROP CONSTRAINT to_customer"),), found="LG812"),
+    Case(
+        "a constraint dropped and made again in SQL",
+        (sql("ALTER TABLE shop_order DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (total >= 0) NOT VALID"),),
+        quiet="LG812",
+    ),
+    Case("a reference in SQL", (sql(PAYER),), found="LG814 LG107", quiet="LG203"),
+    Case("a reference in SQL that cascades", (sql(PAYER + " ON DELETE CASCADE"),), quiet="LG814"),
     Case(
         "widened beside a partial index of other columns",
         (f'migrations.AddIndex("order", {PARTIAL}),', WIDEN),

@@ -120,6 +120,7 @@ _LOCKGATE: dict[str, set[Danger]] = {
     "LG306": {FAILS, OLD},
     "LG307": {LOCK, DATA},
     "LG309": {FAILS},
+    "LG412": {OLD},
     "LG401": {LOCK, LOSS},
     **{rule: {LOSS} for rule in ("LG402", "LG403", "LG404", "LG410", "LG507")},
     "LG504": {FAILS},

@@ -37,7 +37,9 @@ def unknown_to_old_code(case: Case) -> Iterator[Finding]:
     changes = [(step, change) for step in case.steps for change in step.changes]
     added = {(change.table, change.columns) for _, change in changes if change.kind is Kind.ADD_COLUMN}
     for step, change in changes:
-        known = change.kind is Kind.ADD_FOREIGN_KEY and change.references and case.existed(change.references)
+        cascades = change.special  # ON DELETE: the database itself sees to the rows that refer
+        key = change.kind is Kind.ADD_FOREIGN_KEY and change.references and not cascades
+        known = key and case.existed(change.references)
         if known and (not case.existed(change.table) or (change.table, change.columns) in added):
             what = (
                 f'rows of "{change.table}" will refer to {case.described(change.references)}, which the serving '

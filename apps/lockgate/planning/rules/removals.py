@@ -138,7 +138,7 @@ def table_renamed(case: Case) -> Iterator[Finding]:
     WARNING,
     condition="RunSQL drops, renames or moves a view, function, sequence, trigger, policy or constraint by hand.",
     effect="Where the release that still serves names it (a view in its queries, a function in a default), those "
-    "queries fail; what a trigger or policy did is done no more.",
+    "queries fail; what a trigger or policy did is done no more, and what a constraint kept out is let in.",
     remedy="Make the new one beside it, and drop the old one when no release that serves uses it; then accept "
     "this hazard.",
     rests_on="https://www.postgresql.org/docs/current/ddl-depend.html",
@@ -164,6 +164,14 @@ def object_gone(case: Case) -> Iterator[Finding]:
         gone = statement.starts("DROP") or statement.has("RENAME", "TO") or statement.has("SET", "SCHEMA")
         if kind and gone:
             yield Finding(f"a {kind.lower()} that may be in use goes away", step.operation)
+    made = {change.name for step in case.steps for change in step.changes if change.kind in _CONSTRAINTS}
+    for step, change in case.changes(Kind.DROP_CONSTRAINT):
+        if case.is_sql(step) and not change.unique and change.name not in made:
+            what = f'constraint "{change.name}" of {case.described(change.table)} is dropped by hand'
+            yield Finding(what, step.operation, change.table)
+
+
+_CONSTRAINTS = (Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.ADD_UNIQUE, Kind.ADD_EXCLUSION, Kind.ADD_PRIMARY_KEY)
 
 
 _OBJECTS = ("VIEW", "FUNCTION", "PROCEDURE", "SEQUENCE", "TRIGGER", "POLICY", "DOMAIN", "AGGREGATE", "OPERATOR")

@@ -302,6 +302,34 @@ def row_security(case: Case) -> Iterator[Finding]:
             yield Finding("row level security hides rows that no policy allows", step.operation)
 
 
+@rule(
+    "LG412",
+    "schema-renamed",
+    ERROR,
+    condition="RunSQL renames a schema.",
+    effect="Every query of the release that still serves fails on the tables in it, whether it names the schema or "
+    "finds it by search_path, from the moment of the commit.",
+    remedy="Leave its name; or rename it while nothing serves, with the search_path of every role and the code that "
+    "names it, and accept this hazard.",
+    rests_on="https://www.postgresql.org/docs/current/sql-alterschema.html",
+    unsafe="""
+        migrations.RunSQL("ALTER SCHEMA shop RENAME TO store", "ALTER SCHEMA store RENAME TO shop"),
+    """,
+    safe=accepting(
+        "LG412",
+        "nothing serves while this release is rolled out",
+        """
+        migrations.RunSQL("ALTER SCHEMA shop RENAME TO store", "ALTER SCHEMA store RENAME TO shop"),
+    """,
+    ),
+)
+def schema_renamed(case: Case) -> Iterator[Finding]:
+    for step in case.steps:
+        for change in step.changes:
+            if change.kind is Kind.RENAME_SCHEMA:
+                yield Finding(f'schema "{change.old_name}" is called "{change.name}" from now on', step.operation)
+
+
 RULES = (
     moved,
     truncated,
@@ -314,4 +342,5 @@ RULES = (
     refreshed,
     triggers_disabled,
     row_security,
+    schema_renamed,
 )

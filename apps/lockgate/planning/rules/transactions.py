@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db.migrations.operations import RunSQL
+
 from lockgate.planning import sql_statements, transactions
+from lockgate.planning.operations import texts_of
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.code import checks_to_come, network_under_locks
 from lockgate.planning.rules.constraints import validated_where_added
@@ -58,7 +61,8 @@ def transaction_in_sql(case: Case) -> Iterator[Finding]:
     "LG702",
     "not-in-a-transaction",
     ERROR,
-    condition="An atomic migration has a statement that PostgreSQL refuses inside a transaction.",
+    condition="An atomic migration has a statement that PostgreSQL refuses inside a transaction; or a RunSQL of any "
+    "migration has one beside others in the same text, which are one transaction by themselves.",
     effect="The migration fails each time, and the container does not start.",
     remedy="Use AddIndex or RemoveIndex, which Lockgate makes concurrent by itself; or set atomic = False and put the "
     "statement into a migration of its own.",
@@ -75,6 +79,7 @@ def transaction_in_sql(case: Case) -> Iterator[Finding]:
 )
 def not_in_transaction(case: Case) -> Iterator[Finding]:
     if not case.migration.atomic:
+        yield from _beside_others(case)
         return
     for step, statement in case.sql:
         if _is_alone(statement):
@@ -82,6 +87,17 @@ def not_in_transaction(case: Case) -> Iterator[Finding]:
     for step, change in case.switch(Kind.ADD_INDEX, Kind.DROP_INDEX):
         if change.concurrently and not case.is_sql(step):
             yield Finding(f'index "{change.name}": CONCURRENTLY cannot run inside a transaction', step.operation)
+
+
+def _beside_others(case: Case) -> Iterator[Finding]:
+    """Statements that are sent in one text are one transaction, also where the migration has none."""
+    for number, operation in case.operations:
+        for text in texts_of(operation.sql) if isinstance(operation, RunSQL) else ():
+            read = sql_statements.statements(text)
+            for statement in read if len(read) > 1 else ():
+                if _is_alone(statement):
+                    what = f"{' '.join(statement.tokens[:2])} stands beside another statement: give RunSQL a list"
+                    yield Finding(what, number)
 
 
 def _is_alone(statement: SqlStatement) -> bool:

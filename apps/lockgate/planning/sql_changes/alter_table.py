@@ -21,6 +21,8 @@ _LIGHT_OPTIONS = listed("""
     fillfactor toast_tuple_target parallel_workers vacuum_index_cleanup vacuum_truncate log_autovacuum_min_duration
     log_autoanalyze_min_duration deduplicate_items vacuum_max_eager_freeze_failure_rate
 """)
+# ON DELETE CASCADE, SET NULL, SET DEFAULT: the database itself sees to the rows that refer.
+_CASCADING = ("c", "n", "d")
 _CONSTRAINTS = {
     "CONSTR_CHECK": Kind.ADD_CHECK,
     "CONSTR_UNIQUE": Kind.ADD_UNIQUE,
@@ -83,6 +85,7 @@ def column(table: str, definition: Tree) -> Iterator[Change]:
     given = [each["Constraint"] for each in definition.get("constraints", ())]
     kinds = {each["contype"] for each in given}
     default = next((each.get("raw_expr") for each in given if each["contype"] == "CONSTR_DEFAULT"), None)
+    default = None if _is_null(default) else default
     targets = [name_of(each["pktable"]) for each in given if each["contype"] == "CONSTR_FOREIGN"]
     computed = default is not None and functions.is_volatile(default)
     yield Change(
@@ -103,9 +106,17 @@ def column(table: str, definition: Tree) -> Iterator[Change]:
         if each["contype"] in ("CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"):
             kind = _CONSTRAINTS[each["contype"]]
             yield Change(kind, table, columns, each.get("conname", ""), unique=kind is Kind.ADD_UNIQUE)
-        elif each["contype"] == "CONSTR_FOREIGN" and not empty:
-            target = name_of(each["pktable"])
-            yield Change(Kind.ADD_FOREIGN_KEY, table, columns, each.get("conname", ""), references=target)
+        elif each["contype"] == "CONSTR_FOREIGN":  # NULLs refer to nothing, so PostgreSQL does not look
+            target, name = name_of(each["pktable"]), each.get("conname", "")
+            special = each.get("fk_del_action") in _CASCADING
+            yield Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=target, proven=empty, special=special)
+
+
+def _is_null(expression: Tree | None) -> bool:
+    """Whether a default is NULL, of whatever type: as good as none."""
+    while expression and "TypeCast" in expression:
+        expression = expression["TypeCast"]["arg"]
+    return bool(expression) and bool((expression or {}).get("A_Const", {}).get("isnull"))
 
 
 def _is_virtual(constraint: Tree) -> bool:
@@ -129,6 +140,7 @@ def constraint(table: str, given: Tree) -> Iterator[Change]:
         given.get("conname", ""),
         references=name_of(given["pktable"]) if "pktable" in given else "",
         unique=kind is Kind.ADD_UNIQUE,
+        special=given.get("fk_del_action") in _CASCADING,
         not_valid=bool(given.get("skip_validation")),
         using_index="indexname" in given,
         nulls_equal=bool(given.get("nulls_not_distinct")),
