@@ -39,14 +39,19 @@ _INSERTS = ("create", "bulk_create", "get_or_create", "update_or_create")
                 migrations.RunPython(announce, migrations.RunPython.noop),
             ]
     """,
-    safe="""
+    safe=[
+        """
+        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+        """,
+        """
         def announce(apps, schema_editor):
             urllib.request.urlopen("https://example.com/hook")
 
 
         class Migration(migrations.Migration):
             operations = [migrations.RunPython(announce, migrations.RunPython.noop)]
-    """,
+        """,
+    ],
 )
 def network_under_locks(case: Case) -> Iterator[Finding]:
     calls = {number: list(python_calls.on_the_network(code)) for number, code in case.functions}
@@ -79,14 +84,19 @@ def network_under_locks(case: Case) -> Iterator[Finding]:
                 migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
             ]
     """,
-    safe="""
+    safe=[
+        """
         def fill(apps, schema_editor):
             apps.get_model("shop", "Order").objects.create(customer_id=1, number="1", placed="2031-01-01T00:00Z")
 
 
         class Migration(migrations.Migration):
             operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
-    """,
+        """,
+        """
+        migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+        """,
+    ],
 )
 def checks_to_come(case: Case) -> Iterator[Finding]:
     made = {number: set(python_calls.written(code, *_INSERTS)) for number, code in case.functions}
