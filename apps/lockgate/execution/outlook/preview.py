@@ -104,7 +104,9 @@ def _noting(recorder: Recorder, late: list[Statement]) -> Recorder:
 def _by_operation(plan: MigrationPlan, late: Sequence[Statement]) -> Iterator[tuple[str, tuple[Statement, ...]]]:
     """A plan in place, in Django's order: what is put off comes last."""
     titles = {id(each): step.title for step in plan.steps for each in step.statements}
-    put_off = [each for each in late if id(each) in titles]
+    order = {each.sql: number for number, each in enumerate(late)}
+    deferred = (each for step in plan.steps for each in step.statements if each.deferred)
+    put_off = sorted(deferred, key=lambda each: order.get(each.sql, len(order)))
     known = {id(each) for each in put_off}
     for _, steps in groupby(plan.steps, key=lambda step: step.operation):
         group = list(steps)
