@@ -14,6 +14,8 @@ from lockgate.planning import hazards
 from lockgate.planning.rules import ALL
 from lockgate.planning.rules.case import HazardSettings
 from lockgate.planning.rules.rule import OFFLINE, source
+from lockgate.reporting import hazard_report
+from lockgate.reporting.hazard_report import Report
 from tests.support.examples import migration, plans
 
 KEY = Key("shop", "0002_example")
@@ -67,3 +69,20 @@ def test_squawk_knows_every_rule_that_is_mapped(tmp_path: Path) -> None:
     command = [program, *(f"--exclude={name}" for name in names), "empty.sql"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("operation", "number"),
+    [
+        ('migrations.RunSQL("SELECT anything()", migrations.RunSQL.noop)', 1),
+        ('migrations.RunSQL("SELECT 1; UPDATE shop_order SET total = 1", migrations.RunSQL.noop)', 0),
+        ("migrations.RunPython(print, migrations.RunPython.noop)", 1),
+        ("migrations.RunPython(migrations.RunPython.noop)", 0),
+    ],
+)
+def test_what_was_not_read_is_counted_and_said(operation: str, number: int) -> None:
+    given = migration(source(f"{operation},"))
+    made = plans(given)
+    assert hazards.not_read(made) == number
+    said = "of their statements and functions were not read" in hazard_report.summary(Report((), 1, unread=number))
+    assert said is bool(number)

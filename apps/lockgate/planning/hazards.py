@@ -72,6 +72,12 @@ def find(  # noqa: PLR0913  what a judgement is made of
     return found
 
 
+def not_read(plans: Iterable[MigrationPlan]) -> int:
+    """How many statements and functions were not read, or not to their end: what they lock is not known."""
+    found = (change for plan in plans for step in plan.steps for change in step.changes)
+    return sum(each.kind in (Kind.UNKNOWN, Kind.RUN_PYTHON) and not each.read for each in found)
+
+
 def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
     """Statements of RunSQL that only a real parser understands: the migration, the operation and the text."""
     for plan in plans:

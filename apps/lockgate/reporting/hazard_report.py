@@ -48,13 +48,14 @@ class Placed:
 class Report:
     """All that was found. judged: how many migrations. notes: what was assumed or left out, in sentences.
 
-    keys: of the judged migrations.
+    keys: of the judged migrations. unread: how many statements and functions were not read to their end.
     """
 
     placed: tuple[Placed, ...]
     judged: int
     notes: tuple[str, ...] = ()
     keys: frozenset[Key] = frozenset()
+    unread: int = 0
 
     @property
     def errors(self) -> int:
@@ -87,6 +88,7 @@ def text(report: Report) -> str:
 def summary(report: Report) -> str:
     counts = f"{_count(report.errors, 'error')}, {_count(report.warnings, 'warning')}, {report.accepted} accepted"
     counts += f", {report.known} in the baseline" if report.known else ""
+    counts += f"; {report.unread} of their statements and functions were not read" if report.unread else ""
     return f"{_count(report.judged, 'migration')} judged: {counts}"
 
 

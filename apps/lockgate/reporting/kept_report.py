@@ -22,6 +22,7 @@ def document(report: Report) -> dict[str, Any]:
         "judged": report.judged,
         "notes": report.notes,
         "keys": sorted(report.keys),
+        "unread": report.unread,
     }
 
 
@@ -34,5 +35,9 @@ def report(found: dict[str, Any]) -> Report:
             Placed(Hazard(BY_ID[identity], Key(*migration), *rest), file, line, digest, code=written, note=note)
         )
     return Report(
-        tuple(placed), found["judged"], tuple(found["notes"]), frozenset(Key(*each) for each in found["keys"])
+        tuple(placed),
+        found["judged"],
+        tuple(found["notes"]),
+        frozenset(Key(*each) for each in found["keys"]),
+        found["unread"],
     )

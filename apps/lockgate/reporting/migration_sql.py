@@ -29,7 +29,7 @@ def notes(found: Previews) -> Iterator[str]:
     if any(len(list(sections(each))) > 1 for each in found.migrations):
         yield "no database was asked: every table that is there before counts as large"
     if found.unread:
-        yield f"squawk is not installed, so {found.unread} SQL statements were not looked into"
+        yield f"{found.unread} of the statements and functions were not read: what they lock is not known"
 
 
 def _sql(preview: Preview) -> list[str]:

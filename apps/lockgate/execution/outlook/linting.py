@@ -29,7 +29,8 @@ from lockgate.planning.rules.rule import OFFLINE
 
 
 class Linted(NamedTuple):
-    """What was judged, and what was found. unread: statements that no parser has looked into."""
+    """What was judged, and what was found. unread: how many statements and functions were not read to
+    their end."""
 
     migrations: tuple[Migration, ...]
     hazards: tuple[Hazard, ...]
@@ -89,7 +90,7 @@ def judged(walk: Walk, limits: policy.Policy, *, together: bool, fixed: Containe
             [plan for _, plan in group], walk.facts, [migration for migration, _ in group], settings, sql, fixed=fixed
         )
     ]
-    return Linted(walk.migrations, tuple(found), walk.facts, 0 if program else len(unread))
+    return Linted(walk.migrations, tuple(found), walk.facts, hazards.not_read(walk.plans))
 
 
 def _built_upon(loader: MigrationLoader) -> frozenset[tuple[str, str]]:

@@ -43,7 +43,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Previews:
-    """Every new migration, dependencies first. unread: statements that no parser has looked into."""
+    """Every new migration, dependencies first. unread: as for the linter."""
 
     migrations: tuple[Preview, ...]
     unread: int

@@ -21,7 +21,7 @@ from lockgate.execution.outlook.linting import Linted
 from lockgate.execution.outlook.selection import Asked, Selection
 from lockgate.management import boundary
 from lockgate.management.kept_judgement import Kept
-from lockgate.planning import operation_digest
+from lockgate.planning import operation_digest, sql_parser
 from lockgate.planning.plan import key_of
 from lockgate.planning.rules import BY_ID
 from lockgate.planning.rules.offer import Offer
@@ -123,7 +123,11 @@ def _judge(asked: Asked, alias: str | None, limits: policy.Policy, ordered: list
         linted = linting.online(loader, keys, connection, limits)
     offers = offering.offers(linted.hazards, ordered, loader.unmigrated_apps, online=limits.online)
     return Report(
-        _placed(linted, offers), len(linted.migrations), tuple(_notes(linted, alias, selected)), frozenset(keys)
+        _placed(linted, offers),
+        len(linted.migrations),
+        tuple(_notes(linted, alias, selected)),
+        frozenset(keys),
+        linted.unread,
     )
 
 
@@ -155,11 +159,8 @@ def _notes(linted: Linted, alias: str | None, selected: Selection) -> list[str]:
             "offline: no database was asked, so every table counts as large; "
             f"--database {DEFAULT_DB_ALIAS} judges by real sizes, sessions and indexes"
         )
-    if linted.unread:
-        notes.append(
-            f"squawk is not installed, so {linted.unread} SQL statement{'s were' if linted.unread > 1 else ' was'} not "
-            "looked into: pip install django-lockgate[lint]"
-        )
+    if not sql_parser.available():
+        notes.append("PostgreSQL's parser is not installed, so no SQL was read: pip install django-lockgate[sql]")
     if selected.installed:
         notes.append(
             f"{len(selected.installed)} migrations of installed packages were left out; name an app to judge its own"
