@@ -43,6 +43,7 @@ _ADD = 'migrations.AddField("order", "source", models.CharField(max_length=20, n
     "reported.",
     unsafe=_example('migrations.RemoveField("order", "note"),', _NOTES, what="where a view shows the column"),
     safe=_example(_KEPT, _NOTES, what="where a view shows the column"),
+    other_end="What others depend on stays.",
 )
 def goes_along(case: Case) -> Iterator[Finding]:
     return _findings(case, Outcome.GOES, "{what} of {table} takes along {dependents}")
@@ -61,6 +62,7 @@ def goes_along(case: Case) -> Iterator[Finding]:
     "DROP VIEW …, the change, then RunSQL with CREATE VIEW ….",
     unsafe=_example(_BIG, _TOTALS, what="where a view uses the column"),
     safe=_example(_ADD, _TOTALS, what="where a view uses another column"),
+    other_end="Nothing is changed that others depend on.",
 )
 def refused(case: Case) -> Iterator[Finding]:
     return _findings(case, Outcome.REFUSED, "{what} of {table} is refused for {dependents}")
@@ -81,6 +83,7 @@ def refused(case: Case) -> Iterator[Finding]:
         'migrations.RemoveField("order", "note"),', _NOTED, what="where the function of a trigger names the column"
     ),
     safe=_example(_KEPT, _NOTED, what="where the function of a trigger names the column"),
+    other_end="The column that others use stays.",
 )
 def breaks(case: Case) -> Iterator[Finding]:
     return _findings(case, Outcome.BREAKS, "after {what} of {table} this fails: {dependents}")
@@ -102,6 +105,7 @@ def breaks(case: Case) -> Iterator[Finding]:
         _STREAM,
         what="where the table is published",
     ),
+    other_end="Nothing is changed that subscribers would lack.",
 )
 def lags(case: Case) -> Iterator[Finding]:
     return _findings(case, Outcome.LAGS, "{what} of {table} is not carried to subscribers of {dependents}")
@@ -119,6 +123,7 @@ def lags(case: Case) -> Iterator[Finding]:
         'migrations.RemoveField("order", "note"),', _STATISTICS, what="where statistics are kept of the column"
     ),
     safe=_example(_KEPT, _STATISTICS, what="where statistics are kept of the column"),
+    other_end="Nothing is changed that others depend on.",
 )
 def forgotten(case: Case) -> Iterator[Finding]:
     return _findings(case, Outcome.FORGOTTEN, "{what} of {table} takes along {dependents}")
