@@ -175,7 +175,7 @@ def _unless_whole(thing: Thing, found: Thing) -> str:
     return "is not valid any more" if thing.whole and not found.whole else ""
 
 
-def refused(migration: Key, problems: Collection[Problem]) -> MigrationFailed:
+def refused(migration: Key, problems: Collection[Problem], *, backwards: bool) -> MigrationFailed:
     """What to say of what is not as it was left."""
     first, *others = problems
     rows = {row.pk: row for each in problems for row in each.rows}
@@ -197,12 +197,13 @@ def refused(migration: Key, problems: Collection[Problem]) -> MigrationFailed:
         also += f"\nand {len(others) - policy.THINGS_SHOWN} more"
     mends = "".join(f"\n  {each.mend}" for each in (first, *others[: policy.THINGS_SHOWN]) if each.mend)
     again = f"manage.py lockgate repair {' '.join(map(str, sorted(rows)))} --forget --apply"
+    right = "or, where it is right as it is: do by hand what is left of the migration, and record it:  "
+    record = f"\n{right}manage.py migrate {migration.app} {migration.name} --fake"
     return MigrationFailed(
         f"{first.thing} {first.what}",
         why=f"{done} {was}, and counts as done: somebody has changed that since, or the migration's own code has{also}",
-        state="",
+        state=f"{migration} counts as applied, and is half-way back" if backwards else "",
         next_step=f"bring it by hand to where it was, and run again{':' + mends if mends else ''}\n"
-        f"or, once what is left of it is out of the way, have the operation run again from its start:  {again}\n"
-        "or, where it is right as it is: do by hand what is left of the migration, and record it:  "
-        f"manage.py migrate {migration.app} {migration.name} --fake",
+        f"or, once what is left of it is out of the way, have the operation run again from its start:  {again}"
+        + ("" if backwards else record),
     )

@@ -172,7 +172,7 @@ class Walk:
         again = {part.ordinal: part for part in earlier if isinstance(part.operation, _BUILDS)}
         others = [each for each in problems if not self._built_again(each, again)]
         if others:
-            raise done_work.refused(self.key, others)
+            raise done_work.refused(self.key, others, backwards=self.backwards)
 
     def _built_again(self, problem: Problem, parts: Mapping[int, _Part]) -> bool:
         """Where it is an index that no other operation has had a part in."""
