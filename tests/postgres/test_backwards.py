@@ -129,10 +129,11 @@ def test_what_cannot_be_applied_again_says_so_and_is_tried_again(counter: Site) 
     after = dump(counter.database)
     killed_half_way_back(counter)
     counter.database.execute("ALTER TABLE shop_counter ADD COLUMN two text")
-    for _ in range(2):
+    # Code was under way at the kill, so that nobody knows who did it; the second time it is known.
+    for told in ("shop.0002_steps could not be applied again", 'the column "two" of shop_counter is back'):
         failed = counter.migrate()
         assert failed.code == 1
-        assert 'the column "two" of shop_counter is back' in failed.err
+        assert told in failed.err
         assert "receiver" not in failed.err
         assert "shop.0002_steps counts as applied, and is half-way back" in failed.err
     counter.database.execute("ALTER TABLE shop_counter DROP COLUMN two")
