@@ -122,6 +122,14 @@ def test_a_run_that_others_speak_of_is_not_numbered_again(library: Site) -> None
     assert "0001_initial" in library.run("showmigrations", "--history").out
 
 
+def test_what_a_lost_step_had_made_is_not_taken_for_another_step_of_its_number(library: Site) -> None:
+    library.database.execute(
+        "INSERT INTO lockgate_effect (step_id, things) VALUES (1, '[]')", "DROP TABLE lockgate_step CASCADE"
+    )
+    assert library.migrate().code == 0
+    assert library.database.value("SELECT count(*) FROM lockgate_effect") == 0
+
+
 def test_a_journal_of_an_older_release_is_not_damaged(site: Site) -> None:
     site.migration("0001_counter", CREATE_COUNTER)
     assert site.migrate("lockgate", "0003").code == 0

@@ -23,7 +23,7 @@ from lockgate.database.own_tables import Column, Table
 from lockgate.errors import LedgerDamaged, LedgerRefused
 from lockgate.execution.gate import Gate
 from lockgate.facts import LedgerMended
-from lockgate.models import OWN, Run
+from lockgate.models import OWN, Effect, Failure, Level, MigrationRecord, Run, Step
 
 _OWN_APP = Run._meta.app_label
 # The names by which format_type knows Django's; a longer or an endless text serves as well.
@@ -69,7 +69,8 @@ def mend(gate: Gate, loader: MigrationLoader) -> bool:
     connection = gate.connection
     if not damages(connection):
         return False
-    found = damages(connection, _as_applied(connection, loader))
+    models = _as_applied(connection, loader)
+    found = damages(connection, models)
     refuse(found)
     if not found:
         return False
@@ -80,8 +81,11 @@ def mend(gate: Gate, loader: MigrationLoader) -> bool:
                     editor.create_model(each.model)
                 else:
                     editor.add_field(each.model, each.field)
-        if Run._meta.db_table in {each.table for each in found if each.field is None}:
+        made = {each.table for each in found if each.field is None}
+        if Run._meta.db_table in made:
             _stand_in_for_runs(connection)
+        if Step._meta.db_table in made and Effect._meta.db_table in {model._meta.db_table for model in models}:
+            Effect.objects.using(connection.alias).delete()  # of steps that are lost: their numbers are given again
         rights.take_back(connection)
     gate.listen(LedgerMended(tuple(each.what for each in found)))
     return True
@@ -176,7 +180,7 @@ def _of_column(connection: BaseDatabaseWrapper, model: Any, field: Any, column: 
 def _stand_in_for_runs(connection: BaseDatabaseWrapper) -> None:
     """Rows of runs that others speak of, so that no new run is taken for one of them."""
     alias = connection.alias
-    others: list[Any] = [model for model in OWN if model is not Run]
+    others: list[Any] = [Level, Failure, MigrationRecord, Step]  # whose rows name a run
     known = {each for model in others for each in model.objects.using(alias).values_list("run_id", flat=True)}
     Run.objects.using(alias).bulk_create(
         Run(
