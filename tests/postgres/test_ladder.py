@@ -279,13 +279,18 @@ STRONG = {
     "with a schema": "ALTER TABLE public.shop_counter ADD COLUMN note int",
 }
 SAMPLE = ("several statements", "parameters")
+# Outside a transaction, where atomic is False: not the schema alone, or not known to be.
+OUTSIDE = ("lock table", "cluster", "schema", "a block")
+ASKED = STRONG if os.environ.get("LOCKGATE_SWEEP") == "whole" else SAMPLE
 
 
-@pytest.mark.parametrize("kind", STRONG if os.environ.get("LOCKGATE_SWEEP") == "whole" else SAMPLE)
-def test_sql_waits_out_of_the_way_of_who_reads_the_table(counter: Site, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "atomic"), [(kind, atomic) for kind in ASKED for atomic in (True, False) if atomic or kind not in OUTSIDE]
+)
+def test_sql_waits_out_of_the_way_of_who_reads_the_table(counter: Site, kind: str, atomic: bool) -> None:
     """As AddField does: no attempt is made while the table is read, and nobody queues behind one."""
     counter.database.execute("CREATE INDEX shop_counter_value_idx ON shop_counter (value)")
-    counter.migration("0002_sql", f"migrations.RunSQL({STRONG[kind]!r}, migrations.RunSQL.noop)")
+    counter.migration("0002_sql", f"migrations.RunSQL({STRONG[kind]!r}, migrations.RunSQL.noop)", atomic=str(atomic))
     with counter.database.connect() as blocker:
         blocker.execute("BEGIN")
         blocker.execute("SELECT count(*) FROM shop_counter")

@@ -173,6 +173,28 @@ def test_code_in_a_transaction_of_its_own_runs_once(counter: Site) -> None:
     assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
 
 
+SQL = {
+    "CREATE TABLE one (id int); CREATE INDEX one_id ON one (id)": True,
+    "ALTER TABLE one ADD COLUMN two int": True,
+    "INSERT INTO one VALUES (1)": False,
+    "ALTER TABLE one ADD COLUMN three int; UPDATE one SET three = 3": False,
+    "DO $$ BEGIN ALTER TABLE one ADD COLUMN four int; END $$": False,
+    "CREATE INDEX CONCURRENTLY one_two ON one (two)": False,
+    "VACUUM one": False,
+    "SELECT 1": False,
+}
+
+
+def test_sql_that_changes_the_schema_alone_is_done_together_with_its_mark(counter: Site) -> None:
+    """PostgreSQL makes one transaction of a text in any case; of two, it makes two."""
+    texts = [*map(repr, SQL), "['ALTER TABLE one ADD COLUMN five int', 'ALTER TABLE one ADD COLUMN six int']"]
+    counter.migration("0002_sql", *(f"migrations.RunSQL({text})" for text in texts), atomic="False")
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    rows = counter.database.rows("SELECT transactional FROM lockgate_step WHERE phase = 'switch' ORDER BY ordinal")
+    assert [together for (together,) in rows] == [*SQL.values(), False]
+
+
 @pytest.mark.parametrize("operation", [BUILD, DROP], ids=["build", "drop"])
 def test_a_concurrent_index_that_a_kill_met_is_done_by_the_next_run(counter: Site, operation: str) -> None:
     if operation == DROP:

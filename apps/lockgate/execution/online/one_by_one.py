@@ -37,7 +37,7 @@ from lockgate.execution.online.phases import wanted
 from lockgate.facts import Key, Recovering, StepRepeated
 from lockgate.journal import Line
 from lockgate.models import Step as Row
-from lockgate.planning import fingerprint
+from lockgate.planning import fingerprint, sql_changes, sql_steps
 from lockgate.planning.operations import is_djangos_schema, parts
 from lockgate.planning.plan import key_of
 from lockgate.planning.steps import Step
@@ -69,6 +69,7 @@ class _Part:
     operation: Operation
     before: ProjectState
     after: ProjectState
+    backwards: bool
 
     @property
     def table(self) -> str:
@@ -98,10 +99,19 @@ class _Part:
 
     @property
     def outside(self) -> bool:
-        """Whether it runs outside any transaction."""
+        """Whether it runs outside any transaction.
+
+        Schema SQL in one text does not: PostgreSQL makes one transaction of it in any case, so it may be this one.
+        """
+        if type(self.operation) is RunSQL and len(texts := self._texts()) == 1:
+            return not sql_changes.is_schema_alone(texts[0])
         if isinstance(self.operation, RunPython | RunSQL):
             return not self.operation.atomic
         return type(self.operation) not in _TRANSACTIONAL
+
+    def _texts(self) -> list[str]:
+        operation: Any = self.operation
+        return [each for _, each in sql_steps.texts(operation.reverse_sql if self.backwards else operation.sql)]
 
     def line(self, phase: str) -> Line:
         return Line(
@@ -227,7 +237,7 @@ class Walk:
         )
 
     def _again(self, part: _Part, row: Row, number: int) -> None:
-        begun = row.attempts > 0 and (row.state == Row.State.DONE or part.outside)
+        begun = row.attempts > 0 and (row.state == Row.State.DONE or not row.transactional)
         if not begun:  # what a transaction had begun was rolled back with it
             self.duties.journal.end(row, Row.State.UNDONE)
         elif isinstance(part.operation, _CONCURRENT):
@@ -251,7 +261,7 @@ class Walk:
 
     def _parts(self, ordinal: int, operation: Operation, before: ProjectState, after: ProjectState) -> Iterator[_Part]:
         for each, from_state, to_state in parts(operation, self.migration.app_label, before, after):
-            yield _Part(self.migration.app_label, ordinal, each, from_state, to_state)
+            yield _Part(self.migration.app_label, ordinal, each, from_state, to_state, self.backwards)
             ordinal += 1
 
     def _one(self, part: _Part, number: int) -> None:

@@ -17,6 +17,11 @@ from lockgate.planning.steps import Change, Kind
 _KEPT = 4096  # texts whose changes are remembered
 NO_PARSER = "SQL that was not read: PostgreSQL's parser is not installed"
 _LEFT_OUT = frozenset({Kind.UNKNOWN, Kind.OTHER, Kind.READ, Kind.READ_ROWS, Kind.LOCK_ROWS})
+# What can run in a transaction, and changes no rows of its own: for long, or waiting for others' rows.
+_SCHEMA = frozenset(Kind) - _LEFT_OUT - {
+    Kind.REFRESH, Kind.LOCK_TABLE, Kind.VACUUM, Kind.VACUUM_FULL, Kind.CLUSTER, Kind.REINDEX, Kind.INSERT_ROWS,
+    Kind.WRITES_LATER, Kind.UPDATE_ROWS, Kind.RUN_SQL, Kind.RUN_PYTHON,
+} | {Kind.READ}  # fmt: skip
 _READERS: dict[str, Reader] = {**alter_table.READERS, **objects.READERS, **rows.READERS, **bodies.READERS}
 
 
@@ -39,6 +44,12 @@ def of_statement(parsed: Parsed) -> tuple[Change, ...]:
 def known(text: str) -> tuple[Change, ...]:
     """The same, as far as it is known to change something of a table, an index or an extension."""
     return tuple(change for change in of(text) if change.kind not in _LEFT_OUT)
+
+
+def is_schema_alone(text: str) -> bool:
+    """Whether a text is known to change the schema and nothing else: PostgreSQL does all of it, or nothing."""
+    changes = of(text)
+    return bool(changes) and all(change.kind in _SCHEMA and not change.concurrently for change in changes)
 
 
 bodies.set_reader(of)
