@@ -280,12 +280,13 @@ def never_validated(case: Case) -> Iterator[Finding]:
     """,
     safe=[
         """
+            migrations.AddField("order", "weight", models.IntegerField(null=True)),
             postgres_operations.AddConstraintNotValid(
-                "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
+                "order", models.CheckConstraint(condition=models.Q(weight__gte=0), name="order_weight_positive")
             ),
         """,
         """
-            postgres_operations.ValidateConstraint("order", "order_total_positive"),
+            postgres_operations.ValidateConstraint("order", "order_weight_positive"),
         """,
     ],
     instead=apart("its scan then holds no lock that others wait for"),
