@@ -88,7 +88,9 @@ def test_before_the_commit_and_after_it(slow: Site) -> None:
         seen.add(applied)
         again = slow.migrate(DATABASE_URL=database.url)
         assert again.code == 0, again.text
-        assert schema.differences(slow.database, database) == []
+        # Not the numbers of rows: a sequence goes on where post_migrate was killed.
+        assert schema.dump(slow.database) == schema.dump(database)
+        assert schema.rows(slow.database) == schema.rows(database)
         database.drop()
     assert seen, "no run was killed"
 

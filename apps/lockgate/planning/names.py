@@ -50,6 +50,11 @@ def names_schema(table: str) -> bool:
     return '"' in table
 
 
+def bare(name: str) -> str:
+    """A name as plans have it, without the schema that it may begin with."""
+    return name.rpartition('"."')[2]
+
+
 def _clipped(text: str, size: int) -> str:
     """What fits into so many bytes; no character is cut in two."""
     return text.encode()[:size].decode(errors="ignore")

@@ -92,7 +92,8 @@ class DoneWork:
         """What has become of anything since: it counts as the doing of the code that ran outside a transaction."""
         known = self._known()
         tables = things.differing(self.duties.connection, before) | {each.owner for each in known.values()}
-        self._write(row, things.changed(self.duties.connection, tables, before, known))
+        found = things.changed(self.duties.connection, tables, before, known)
+        self._write(row, [each for each in found if not _is_broken_off(each)])
 
     def note_index(self, row: Row, oid: int | None, *, gone: bool = False) -> None:
         """An index that was built concurrently, or is to be dropped."""
@@ -169,6 +170,11 @@ class DoneWork:
 
 def _is_gone(thing: Thing) -> bool:
     return thing.definition is None
+
+
+def _is_broken_off(thing: Thing) -> bool:
+    """An index that a concurrent build has left invalid: nothing is done with it, and whoever drops it does right."""
+    return thing.kind == "index" and not thing.whole and not _is_gone(thing)
 
 
 def _unless_whole(thing: Thing, found: Thing) -> str:

@@ -357,7 +357,7 @@ class Walk:
             self.duties.listen(StepRepeated(self.key, row.title, failed=row.state == Row.State.FAILED))
         self.duties.journal.begin(row)
         self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
-        with remains.noted(self.duties), patiently(self.duties, row), self._noted(row):
+        with remains.noted(self.duties), self._noted(row), patiently(self.duties, row):
             self._send(part)
         self.duties.journal.end(row, end)
 

@@ -10,6 +10,7 @@ from lockgate.database.invalid_indexes import InvalidIndex
 from lockgate.execution import django_seams
 from lockgate.execution.duties import Duties
 from lockgate.planning import sql_changes, sql_statements
+from lockgate.planning.names import bare
 from lockgate.planning.steps import Kind
 
 
@@ -38,4 +39,4 @@ def _is_asked_for(duties: Duties, found: InvalidIndex) -> bool:
         for change in sql_changes.known(statement.text)
     )
     wanted = (Kind.ADD_INDEX, found.name, found.table)
-    return any((each.kind, each.name, each.table) == wanted for each in changes)
+    return any((each.kind, each.name, bare(each.table)) == wanted for each in changes)

@@ -8,6 +8,7 @@ from lockgate.database import relations
 from lockgate.database.relations import Relation
 from lockgate.execution.remedies.remedy import Refused, Remedy
 from lockgate.planning import sql_changes
+from lockgate.planning.names import bare
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind
 
@@ -15,7 +16,8 @@ from lockgate.planning.steps import Kind
 def remedy(refused: Refused) -> Remedy | None:
     if refused.progress.invalid:
         return None  # said already
-    names = {each.table if each.kind is Kind.CREATE_TABLE else each.name for each in refused.changes} - {""}
+    made = (each.table if each.kind is Kind.CREATE_TABLE else each.name for each in refused.changes)
+    names = set(map(bare, made)) - {""}
     names |= set(_beside("CONSTRAINT", 1, refused))  # its index has its name, also where a table is made with it
     if not names:
         return None

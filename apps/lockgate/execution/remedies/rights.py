@@ -10,6 +10,7 @@ from lockgate.database.relations import Relation, Schema, ThisRole
 from lockgate.database.rights import HISTORY
 from lockgate.execution.remedies.remedy import Refused, Remedy
 from lockgate.planning import sql_changes
+from lockgate.planning.names import bare
 from lockgate.planning.sql_statements import SqlStatement
 
 # What is asked of a role for each command, on what it changes; on what it only reads, it is SELECT.
@@ -72,8 +73,8 @@ def _lacks(refused: Refused, statement: SqlStatement, me: ThisRole) -> Iterator[
 def _of_owner(statement: SqlStatement, found: list[Relation], me: ThisRole) -> Iterator[Lack]:
     """Those that the statement changes; where it cannot be read, all that it names."""
     changes = sql_changes.known(statement.text)
-    changed = {name for each in changes for name in (each.table, each.old_name or "")} - {""}
-    changed |= {each.name for each in changes if not each.table}
+    changed = {bare(name) for each in changes for name in (each.table, each.old_name)} - {""}
+    changed |= {bare(each.name) for each in changes if not each.table}
     for each in found:
         if not each.owned and (not changed or each.name in changed):
             kind = "TABLE" if each.kind in ("table", "index") else each.kind.upper()
