@@ -101,10 +101,10 @@ class _Part:
     def outside(self) -> bool:
         """Whether it runs outside any transaction.
 
-        Schema SQL in one text does not: PostgreSQL makes one transaction of it in any case, so it may be this one.
+        SQL of tables in one text does not: PostgreSQL makes one transaction of it in any case, so it may be this one.
         """
         if type(self.operation) is RunSQL and len(texts := self._texts()) == 1:
-            return not sql_changes.is_schema_alone(texts[0])
+            return not sql_changes.is_of_tables_alone(texts[0])
         if isinstance(self.operation, RunPython | RunSQL):
             return not self.operation.atomic
         return type(self.operation) not in _TRANSACTIONAL

@@ -17,11 +17,19 @@ from lockgate.planning.steps import Change, Kind
 _KEPT = 4096  # texts whose changes are remembered
 NO_PARSER = "SQL that was not read: PostgreSQL's parser is not installed"
 _LEFT_OUT = frozenset({Kind.UNKNOWN, Kind.OTHER, Kind.READ, Kind.READ_ROWS, Kind.LOCK_ROWS})
-# What can run in a transaction, and changes no rows of its own: for long, or waiting for others' rows.
-_SCHEMA = frozenset(Kind) - _LEFT_OUT - {
-    Kind.REFRESH, Kind.LOCK_TABLE, Kind.VACUUM, Kind.VACUUM_FULL, Kind.CLUSTER, Kind.REINDEX, Kind.INSERT_ROWS,
-    Kind.WRITES_LATER, Kind.UPDATE_ROWS, Kind.RUN_SQL, Kind.RUN_PYTHON,
-} | {Kind.READ}  # fmt: skip
+# What is known to run in a transaction, and waits for tables alone, not for rows that others have changed.
+_OF_TABLES = frozenset({
+    Kind.CREATE_TABLE, Kind.DROP_TABLE, Kind.RENAME_TABLE, Kind.MOVE_TABLE, Kind.COMMENT, Kind.ADD_COLUMN,
+    Kind.DROP_COLUMN, Kind.RENAME_COLUMN, Kind.ALTER_TYPE, Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.SET_DEFAULT,
+    Kind.DROP_DEFAULT, Kind.ADD_IDENTITY, Kind.DROP_IDENTITY, Kind.ADD_INDEX, Kind.DROP_INDEX, Kind.RENAME_INDEX,
+    Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.ADD_EXCLUSION,
+    Kind.DROP_CONSTRAINT, Kind.VALIDATE_CONSTRAINT, Kind.RENAME_CONSTRAINT, Kind.ALTER_CONSTRAINT, Kind.SET_EXPRESSION,
+    Kind.SET_STATISTICS, Kind.SET_STORAGE, Kind.TABLE_OPTIONS, Kind.STRONG_OPTIONS, Kind.INDEX_OPTIONS, Kind.MOVE_INDEX,
+    Kind.OWNER, Kind.SET_SCHEMA, Kind.RENAME_SCHEMA, Kind.CLUSTER_ON, Kind.REPLICA_IDENTITY, Kind.INHERIT,
+    Kind.GIVE_PARENT, Kind.ADD_PARTITION, Kind.ATTACH_PARTITION, Kind.BECOME_PARTITION, Kind.DETACH_PARTITION,
+    Kind.DETACHED, Kind.CREATE_TRIGGER, Kind.SWITCH_TRIGGER, Kind.DROP_TRIGGER, Kind.RULE, Kind.ROW_SECURITY,
+    Kind.STATISTICS, Kind.VIEW, Kind.SEQUENCE, Kind.DROP_SEQUENCE, Kind.TRUNCATE, Kind.ANALYZE, Kind.READ,
+})  # fmt: skip
 _READERS: dict[str, Reader] = {**alter_table.READERS, **objects.READERS, **rows.READERS, **bodies.READERS}
 
 
@@ -46,10 +54,10 @@ def known(text: str) -> tuple[Change, ...]:
     return tuple(change for change in of(text) if change.kind not in _LEFT_OUT)
 
 
-def is_schema_alone(text: str) -> bool:
-    """Whether a text is known to change the schema and nothing else: PostgreSQL does all of it, or nothing."""
+def is_of_tables_alone(text: str) -> bool:
+    """Whether a text is known to do nothing but what changes tables as such, or empties them: all of it, or nothing."""
     changes = of(text)
-    return bool(changes) and all(change.kind in _SCHEMA and not change.concurrently for change in changes)
+    return bool(changes) and all(change.kind in _OF_TABLES and not change.concurrently for change in changes)
 
 
 bodies.set_reader(of)
