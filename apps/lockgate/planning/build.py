@@ -241,8 +241,8 @@ class _Builder:
 
     def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if isinstance(operation, RunPython):
-            read = python_reading.leaves_schema_alone(operation.code)
             code = python_reading.read(operation.code)
+            read = python_reading.leaves_schema_alone(code)
             unchecked = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
             return (Statement("", (Change(Kind.RUN_PYTHON, "", read=read, unchecked=unchecked),)),)
         if isinstance(operation, RunSQL):

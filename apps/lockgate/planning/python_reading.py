@@ -186,12 +186,11 @@ def read(function: Callable[..., Any]) -> Code | None:
     return Code(tuple(functions), tuple(trees)) if trees else None
 
 
-def leaves_schema_alone(function: Callable[..., Any]) -> bool:
+def leaves_schema_alone(found: Code | None) -> bool:
     """Whether all of a RunPython function was read, and works on rows by way of models alone.
 
     What is not known may do anything: another module's function, a cursor, the schema editor itself.
     """
-    found = read(function)
     return found is not None and all(
         not each.__closure__ and all(_on_rows_alone(node, each, found, _aliases(tree)) for node in ast.walk(tree))
         for each, tree in zip(found.functions, found.trees, strict=True)
