@@ -42,7 +42,7 @@ servers: .data/servers/fetched  ## PostgreSQL 14, 15 and 17 for the tests, into 
 
 # What speaks to the server's catalog, locks and plans; the rest of the suite is the same on every version.
 ASKING := $(addprefix tests/postgres/test_,$(addsuffix .py,backwards catalog hazard_judgement identity index_questions \
-    kept_defaults ladder live_hazards one_by_one online plan_contract plan_equivalence plan_locks plan_types recovery \
+    kept_defaults ladder live_hazards offers one_by_one online plan_contract plan_equivalence plan_locks plan_types recovery \
     repair two_releases))
 
 .PHONY: test-version
