@@ -94,12 +94,8 @@ class Kept:
     def _obstacles(self, files: Mapping[str, str], names: Iterable[str]) -> Iterator[str]:
         yield from (each for each in self.notes.obstacles if not each.startswith(_OURS))
         yield from (f"the environment variable {name} is read" for name in self._variables() if name in os.environ)
-        listed = (
-            {*SETTINGS, *settings.LOCKGATE.get("SNAPSHOT_SETTINGS", ())}
-            if hasattr(settings, "LOCKGATE")
-            else {*SETTINGS}
-        )
-        for name in settings_reading.unlisted(names, _setting, listed):
+        listed = policy.resolve(getattr(settings, "LOCKGATE", {}), {}).snapshot_settings
+        for name in settings_reading.unlisted(names, _setting, {*SETTINGS, *listed}):
             yield f'migrations read settings.{name}, which may be secret (LOCKGATE["SNAPSHOT_SETTINGS"] says it is not)'
         margin = policy.JUDGED_TOO_SOON.total_seconds()
         for path in files:
