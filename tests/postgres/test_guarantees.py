@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.processes import running, until
+from tests.support.processes import running, says, until
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site, finish, sleep
 
 
@@ -66,8 +66,8 @@ def test_what_another_release_did_while_we_waited_is_judged_again(shop: Site) ->
     mine = shop.migration("0002_mine", ADD_COLUMN.format("mine"))
     with shop.database.connect() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"lockgate", "big")])
-        waiting = shop.start("migrate", "--noinput")
-        until(lambda: waiters(shop), "it waits for the lock")
+        waiting = shop.start("migrate", "--noinput", LOCKGATE_LOCK_REPORT_SECONDS="0.1")
+        says(waiting, "waiting for the migration lock")
         other.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('shop', '0002_theirs', now())")
     result = finish(waiting)
     assert result.code == 1
@@ -80,11 +80,6 @@ WAITS = (
     'migrations.RunSQL("DO $$BEGIN WHILE NOT pg_try_advisory_xact_lock(7) LOOP PERFORM pg_sleep(0.01); END LOOP; '
     'END$$", migrations.RunSQL.noop)'
 )
-
-
-def waiters(site: Site) -> bool:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'lockgate - %%' AND datname = %s"
-    return bool(site.database.value(query, [site.database.name]))
 
 
 def test_autocommit_that_is_off_is_refused(shop: Site) -> None:
@@ -278,8 +273,8 @@ def test_a_session_killed_while_it_waits_is_explained(shop: Site) -> None:
     shop.migration("0002_more", ADD_COLUMN.format("more"))
     with shop.database.connect() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"lockgate", "big")])
-        waiting = shop.start("migrate", "--noinput")
-        until(lambda: waiters(shop), "it waits for the lock")
+        waiting = shop.start("migrate", "--noinput", LOCKGATE_LOCK_REPORT_SECONDS="0.1")
+        says(waiting, "waiting for the migration lock")
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name LIKE 'lockgate - %' AND datname = current_database()"
@@ -296,8 +291,8 @@ def test_whoever_waited_for_the_one_that_did_the_work_says_so_and_writes_nothing
         gate.execute("SELECT pg_advisory_lock(7)")
         first = shop.start("migrate", "--noinput")
         until(lambda: running(shop.database, "pg_try_advisory_xact_lock"), "the first one migrates")
-        second = shop.start("migrate", "--noinput")
-        until(lambda: waiters(shop), "the second one waits")
+        second = shop.start("migrate", "--noinput", LOCKGATE_LOCK_REPORT_SECONDS="0.1")
+        says(second, "waiting for the migration lock")
         gate.execute("SELECT pg_advisory_unlock(7)")
         results = [finish(each) for each in (first, second)]
     assert [each.code for each in results] == [0, 0], results

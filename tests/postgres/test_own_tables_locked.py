@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.processes import until
+from tests.support.processes import says, until
 from tests.support.servers import assert_refused
 from tests.support.sites import CREATE_COUNTER, Site, finish
 
@@ -74,11 +74,10 @@ def test_before_the_lock_while_another_run_has_it(counter: Site) -> None:
     counter.migration("0002_note", NOTE)
     with counter.database.connect() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"lockgate", "big")])
-        runner = counter.start("migrate", "--noinput", LOCKGATE_LOCK_WAIT_SECONDS="4")
-        until(
-            lambda: counter.database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'lockgate'"),
-            "it waits for the lock",
+        runner = counter.start(
+            "migrate", "--noinput", LOCKGATE_LOCK_WAIT_SECONDS="4", LOCKGATE_LOCK_REPORT_SECONDS="0.1"
         )
+        says(runner, "waiting for the migration lock")
         with locked(counter, "lockgate_run"):
             assert_refused(finish(runner), "could not get the migration lock", state="no migration was", next_step="")
 
