@@ -58,8 +58,8 @@ NO_COLUMN, NO_IDENTITY = "42703", "55000"
 def fate(change: Change, dependent: Dependent, *, cascade: bool, published: bool) -> Fate | None:
     """What one change does to one dependent; None where it does nothing.
 
-    cascade: the statement says CASCADE, as Django's DROP COLUMN and DROP TABLE do. published: rows of the table need an
-    identity for somebody. The change's columns are called what the dependent calls them.
+    cascade: the statement says CASCADE, as Django's DROP TABLE does, and before 6.0 its DROP COLUMN. published: rows of
+    the table need an identity for somebody. The change's columns are called what the dependent calls them.
     """
     find = _BY_KIND.get(change.kind)
     if dependent.kind in OF_TABLES:

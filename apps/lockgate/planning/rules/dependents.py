@@ -26,6 +26,7 @@ _NOTED = Dependent(
 _STREAM = Dependent("shop_order", DependentKind.PUBLICATION, "stream", own=True, rests_on="identity")
 _STATISTICS = Dependent("shop_order", DependentKind.STATISTICS, "public.both", ("note", "total"), own=True)
 _KEPT = 'migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("order", "note")]),'
+_KEPT_TABLE = 'migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel("order")]),'
 _NOTES = _TOTALS._replace(name="reporting.notes", columns=("note",), bare="notes")
 _ADD = 'migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),'
 
@@ -34,15 +35,15 @@ _ADD = 'migrations.AddField("order", "source", models.CharField(max_length=20, n
     "LG910",
     "goes-with-cascade",
     ERROR,
-    condition="A column or table is dropped with CASCADE, as Django drops them, and the database has views, policies, "
-    "functions, triggers, foreign keys, publications or child tables that depend on it.",
+    condition="A table or column is dropped with CASCADE, as Django drops tables, and before 6.0 columns too, and the "
+    "database has views, policies, functions, triggers, foreign keys, publications or child tables that depend on it.",
     effect="They are dropped with it, without a word: whoever reads the view fails, what the policy or the trigger did "
     "is done no more, and a table leaves its publication.",
     rests_on="https://www.postgresql.org/docs/current/ddl-depend.html",
     remedy="Drop or replace each of them first, in SQL that names it, once nobody uses it; what knows of it is not "
     "reported.",
-    unsafe=_example('migrations.RemoveField("order", "note"),', _NOTES, what="where a view shows the column"),
-    safe=_example(_KEPT, _NOTES, what="where a view shows the column"),
+    unsafe=_example('migrations.DeleteModel("order"),', _NOTES, what="where a view shows a column"),
+    safe=_example(_KEPT_TABLE, _NOTES, what="where a view shows a column"),
     other_end="What others depend on stays.",
 )
 def goes_along(case: Case) -> Iterator[Finding]:
