@@ -231,8 +231,8 @@ def test_an_operation_that_asks_the_server_is_reported_not_run(site: Site) -> No
     """
     site.migration("0001_initial", "Ask()", imports=imports)
     code, text = lint(site)
-    assert code == 0
-    assert "LG709 warning  operation-unknown" in text
+    assert code == 1
+    assert "LG709 error    operation-unknown" in text
 
 
 READING = """

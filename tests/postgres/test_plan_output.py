@@ -109,7 +109,7 @@ def test_an_operation_that_goes_past_the_schema_editor_is_not_run_by_a_plan(
     pending.migration("0003_past", f"Writes({through!r})", imports=PAST_THE_EDITOR)
     result = pending.run(*command)
     assert "Traceback" not in result.text
-    assert "an operation asks the server, and planning is offline" in result.text or "LG709" in result.text
+    assert "an operation asks the server, and planning is offline" in result.text or "were not read" in result.text
     assert pending.database.value("SELECT to_regclass('written_by_a_plan') IS NULL")
     assert pending.migrate().code == 0, "and the migration itself still does it"
     assert pending.database.value("SELECT to_regclass('written_by_a_plan') IS NOT NULL")

@@ -34,7 +34,7 @@ def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 
     age = policy.SESSION_OF_INTEREST.total_seconds()
     with raw(connection).cursor(row_factory=dict_row) as cursor:
         cursor.adapters.register_loader("jsonb", JsonbLoader)  # Django has its connections hand JSON out as text
-        tables = _tables(connection, cursor, {**places.of(connection, names), "age": age}, large)
+        tables = _measured(connection, cursor, "tables", {**places.of(connection, names), "age": age}, large)
         snapshots = cursor.execute(read("old_snapshots"), {"age": age}).fetchall()
         collations = cursor.execute(read("collations")).fetchall()
         volatile = cursor.execute(read("volatile_functions")).fetchall()
@@ -56,19 +56,33 @@ def surveyed(connection: BaseDatabaseWrapper, known: DatabaseFacts, names: Colle
     return known._replace(dependents=tuple(map(_dependent, found)))
 
 
+def measured(connection: BaseDatabaseWrapper, known: DatabaseFacts, large: int, *, blind: bool) -> DatabaseFacts:
+    """The facts with the size of the largest table, where a plan may touch any. large: as in ``facts``."""
+    if not blind:
+        return known
+    with raw(connection).cursor(row_factory=dict_row) as cursor:
+        [row] = _measured(connection, cursor, "largest", {}, large)
+    return known._replace(largest=row["size"])
+
+
 def _dependent(row: dict[str, Any]) -> Dependent:
     return Dependent(**{**row, "kind": DependentKind(row["kind"]), "columns": tuple(row["columns"])})
 
 
-def _tables(
-    connection: BaseDatabaseWrapper, cursor: psycopg.Cursor[dict[str, Any]], parameters: dict[str, Any], large: int
+def _measured(
+    connection: BaseDatabaseWrapper,
+    cursor: psycopg.Cursor[dict[str, Any]],
+    query: str,
+    parameters: dict[str, Any],
+    large: int,
 ) -> list[dict[str, Any]]:
+    """A query's rows, with sizes that are measured, or that are no smaller than ``large``."""
     try:
         with cursor.connection.transaction():
             locks.limit_waiting(connection, policy.FACTS_LOCK_TIMEOUT)
-            return cursor.execute(read("tables"), {**parameters, "measure": True}).fetchall()
+            return cursor.execute(read(query), {**parameters, "measure": True}).fetchall()
     except psycopg.errors.LockNotAvailable:
-        rows = cursor.execute(read("tables"), {**parameters, "measure": False}).fetchall()
+        rows = cursor.execute(read(query), {**parameters, "measure": False}).fetchall()
         return [{**row, "size": max(row["size"], large)} for row in rows]
 
 

@@ -125,6 +125,7 @@ class DatabaseFacts(NamedTuple):
     functions whose result changes from call to call, as the catalog has it. collations: by name, whether deterministic;
     of those that are both, in two schemas, nothing is known. old_snapshots: transactions that a
     concurrent index build would have to wait for. dependents: of the tables that a plan changes, once it is made.
+    largest: the bytes of the largest table that there is, asked where a plan may touch any; None where it was not.
     """
 
     version: int
@@ -134,6 +135,7 @@ class DatabaseFacts(NamedTuple):
     collations: Mapping[str, bool] = MappingProxyType({})
     old_snapshots: tuple[SessionFacts, ...] = ()
     dependents: tuple[Dependent, ...] = ()
+    largest: int | None = None
 
     def table(self, name: str) -> TableFacts | None:
         return self.tables.get(name)
@@ -154,3 +156,7 @@ class DatabaseFacts(NamedTuple):
         if self.offline or found is None or not found.size_known:
             return True
         return found.partitioned or found.size >= threshold
+
+    def any_large(self, threshold: int) -> bool:
+        """Whether there is a table that is worth care, or may be, where nobody has looked."""
+        return self.largest is None or self.largest >= threshold

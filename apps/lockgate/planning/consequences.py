@@ -85,7 +85,7 @@ class Watch:
             )
         elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
             self._drop(lambda each: (each.of, each.bare) == (today.table, change.name))
-        elif change.kind in (Kind.UNKNOWN, Kind.RUN_PYTHON) and not change.read:
+        elif change.unread:
             self._blind = True
 
     def _told(self, names: set[str]) -> None:

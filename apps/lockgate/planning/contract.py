@@ -58,9 +58,7 @@ def follow(table: str, column: str, statements: Iterable[Statement]) -> tuple[st
 
 
 def _is_unread(change: Change) -> bool:
-    if change.kind in (Kind.UNKNOWN, Kind.RENAME_SCHEMA):
-        return True
-    return change.kind is Kind.RUN_PYTHON and not change.read
+    return change.unread or change.kind in (Kind.UNKNOWN, Kind.RENAME_SCHEMA)
 
 
 def disturbs(statement: Statement, table: str, column: str) -> bool:

@@ -75,7 +75,13 @@ def find(  # noqa: PLR0913  what a judgement is made of
 def not_read(plans: Iterable[MigrationPlan]) -> int:
     """How many statements and functions were not read, or not to their end: what they lock is not known."""
     found = (change for plan in plans for step in plan.steps for change in step.changes)
-    return sum(each.kind in (Kind.UNKNOWN, Kind.RUN_PYTHON) and not each.read for each in found)
+    return sum(each.unread for each in found)
+
+
+def blind(plans: Iterable[MigrationPlan]) -> bool:
+    """Whether a plan may touch any table: it has an operation or SQL that nobody can say a table of."""
+    found = (change for plan in plans for change in _changes(plan))
+    return any(each.kind is Kind.UNKNOWN and not each.read and not each.table for each in found)
 
 
 def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:

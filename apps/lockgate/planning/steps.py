@@ -223,6 +223,11 @@ class Change(NamedTuple):
     unchecked: tuple[str, ...] = ()
 
     @property
+    def unread(self) -> bool:
+        """Whether it is code, or SQL, that was not read to its end: what it does is not known."""
+        return self.kind in (Kind.UNKNOWN, Kind.RUN_PYTHON) and not self.read
+
+    @property
     def uses(self) -> tuple[str, ...]:
         """Every column that an index or constraint stands on; none where that is not known."""
         known = self.columns and (self.conditioned or not self.partial)

@@ -78,9 +78,11 @@ def _step(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
 
 
 def is_harmless(plan: MigrationPlan) -> bool:
-    """Whether it does nothing online, keeps nothing from it, and locks what is there for moments at most."""
+    """Whether it does nothing online, keeps nothing from it, and is known to lock what is there for moments at most."""
     alone = all(
-        step.phase is Phase.SWITCH and not step.kept_in_place and not any(lock.work.grows for lock in step.locks)
+        step.phase is Phase.SWITCH
+        and not (step.kept_in_place or any(_unknown(step)))
+        and not any(lock.work.grows for lock in step.locks)
         for step in plan.steps
     )
     found = transactions.of(plan.steps, atomic=plan.atomic)
@@ -127,11 +129,21 @@ def _locks(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
     """What a step locks; and where it takes longer than a moment, what its transaction has locked before."""
     for lock in step.locks:
         yield f"locks   {_lock(lock, facts, entry.get(lock.table))}"
+    yield from (f"locks   unknown: {why}" for why in _unknown(step))
+    if any(change.kind is Kind.RUN_PYTHON and change.read for change in step.changes):
+        yield "locks   the rows that it changes, until its transaction ends"
     mine = {lock.table for lock in step.locks}
     if transactions.takes_long(step):
         for table, held in entry.items():
             if table not in mine and held.mode.blocks_writes:
                 yield f"holds   {_named(table, facts)}: {_mode(held.mode)} {_since(held)}; blocks {_blocks(held.mode)}"
+
+
+def _unknown(step: Step) -> Iterator[str]:
+    """Why nobody can say all that a step locks."""
+    for change in step.changes:
+        if change.kind is Kind.UNKNOWN or change.unread:
+            yield change.name or "code that may do more than change rows"
 
 
 def _lock(lock: Lock, facts: DatabaseFacts, held: Held | None = None) -> str:
@@ -288,6 +300,7 @@ def _step_document(step: Step, entry: Entry) -> dict[str, Any]:
             }
             for lock in step.locks
         ],
+        "unknown": list(_unknown(step)),
         "holds": [_held_document(held._replace(table=table)) for table, held in entry.items()],
         "changes": sorted({change.kind.value for change in step.changes}),
         "undo": list(step.undo),

@@ -65,6 +65,7 @@ def _hazards(
     left = ruins.left(connection, found.disk)
     facts = left.cleared(catalog.facts(connection, planned.tables, limits.large_table_bytes), connection)
     plans = planner.steps(planned, facts, connection.alias, history.settings_of(limits))
+    facts = catalog.measured(connection, facts, limits.large_table_bytes, blind=hazards.blind(plans))
     facts = catalog.surveyed(connection, facts, hazards.touched(plans))
     done = left.done(planned.migrations)
     judged = hazards.find(plans, facts, planned.migrations, linting.settings_of(limits))

@@ -68,6 +68,9 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
         if wanted & {key_of(each) for each in applied}:
             before.through(applied, wanted, together=False)
         now.through(pending, wanted, together=True)
+    blind = hazards.blind(before.plans + now.plans)
+    facts = catalog.measured(connection, facts, limits.large_table_bytes, blind=blind)
+    before.facts = before.facts._replace(largest=facts.largest)
     now.facts = catalog.surveyed(connection, facts, hazards.touched(now.plans))
     past = judged(before, limits, together=False, fixed=loader.applied_migrations)
     coming = judged(now, limits, together=True)

@@ -134,6 +134,10 @@ class Case:
         """Whether a table is worth care; one whose name is unknown is."""
         return not table or self.facts.is_large(self.was.get(table, table), self.settings.threshold)
 
+    def may_be_large(self, table: str) -> bool:
+        """Whether what is not known may touch a large table: this one, or where none can be named, any."""
+        return self.existed(table) and self.large(table) if table else self.facts.any_large(self.settings.threshold)
+
     def fact(self, table: str) -> TableFacts | None:
         return self.facts.table(self.was.get(table, table)) if self.existed(table) else None
 

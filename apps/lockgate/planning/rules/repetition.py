@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.db.migrations.operations import RunPython, RunSQL
 
 from lockgate.planning.rules.case import Case
-from lockgate.planning.rules.rule import WARNING, Finding, rule
+from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind
 
@@ -119,11 +119,14 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
 @rule(
     "LG709",
     "operation-unknown",
-    WARNING,
-    condition="An operation cannot be planned: it asks the server, fails on the history's state, or brings its own "
-    "code; or the migration overrides apply() or unapply().",
-    effect="Which locks it takes, on which tables and for how long, is not known before it runs.",
-    remedy="Read what it does. Where it is safe, accept this hazard by saying what it does.",
+    ERROR,
+    condition="An operation or SQL cannot be told before it runs (it asks the server, brings its own code, calls a "
+    "function or executes a text that is made up; or the migration overrides apply() or unapply()), and its table is "
+    "large; or it may be any table, and one of the database is large, or no database was asked.",
+    effect="Which locks it takes, on which tables and for how long, is not known before it runs: it may stop a table "
+    "for minutes.",
+    remedy="Read what it does, and say it in operations or in SQL that can be read (with PostgreSQL's parser: pip "
+    "install django-lockgate[sql]). Where it is safe, accept this hazard by saying what it does.",
     rests_on="https://docs.djangoproject.com/en/stable/ref/migration-operations/#writing-your-own",
     unsafe="""
         class Ask(migrations.operations.base.Operation):
@@ -145,8 +148,8 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
 def unknown(case: Case) -> Iterator[Finding]:
     for step in case.steps:
         for change in step.changes:
-            if change.kind is Kind.UNKNOWN and not change.read:
-                yield Finding(f"{step.title}: {change.name}", step.operation)
+            if change.kind is Kind.UNKNOWN and not change.read and case.may_be_large(change.table):
+                yield Finding(f"{step.title}: {change.name}", step.operation, change.table)
 
 
 @rule(
