@@ -67,6 +67,8 @@ def test_a_failure_in_the_middle_is_carried_on_from_when_it_is_mended(counter: S
     result = counter.migrate()
     assert result.code == 0, result.text
     assert counter.database.value("SELECT count(*) FROM shop_counter") == 1
+    assert ("shop", "0002_steps") in counter.database.applied()
+    assert counter.database.value("SELECT action FROM lockgate_migrationrecord WHERE name = '0002_steps'") == "apply"
 
 
 FAILING = """

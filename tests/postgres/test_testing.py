@@ -29,12 +29,15 @@ class Counter(models.Model):
 TESTS = """
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import TestCase, TransactionTestCase
 from shop.models import Counter
 
 class Seeded(TestCase):
     def test_rows_of_migrations_are_there(self):
         self.assertEqual(Counter.objects.count(), 1)
+        self.assertIn(("shop", "0001_initial"), MigrationRecorder(connection).applied_migrations())
 
     def test_content_types_and_permissions_are_there(self):
         self.assertEqual(ContentType.objects.get(app_label="shop").model, "counter")
@@ -83,7 +86,7 @@ def project(site: Site) -> Iterator[Site]:
     """A project with tests, and Django's runner replaced by ours; its templates go with it."""
     site.extra_settings = SECRET + 'TEST_RUNNER = "lockgate.testing.SnapshotRunner"\n'
     site.write_settings()
-    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
+    site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER, atomic="False")
     (site.path / "shop/models.py").write_text(MODELS)
     (site.path / "shop/tests.py").write_text(TESTS)
     (site.path / "test_shop.py").write_text(PYTEST)

@@ -375,6 +375,14 @@ def test_a_new_column_that_rows_could_violate_stays_in_place(field: Any, reason:
     assert kept(add("extra", field))[0] == reason
 
 
+def test_a_new_column_of_a_table_that_is_named_with_its_schema_stays_in_place() -> None:
+    state = library()
+    ops.AlterModelTable("Book", '"other"."book"').state_forwards(plans.APP, state)
+    made = planner(BOOK._replace(name='other"."book')).plan(plans.migration("0001_case", add("extra", UNIQUE)), state)
+    assert [step.phase for step in made.steps] == [Phase.SWITCH]
+    assert "names a schema" in made.steps[0].kept_in_place
+
+
 @pytest.mark.parametrize(
     "later", [NOTHING, ops.RunSQL("SELECT 1"), ops.RenameField("Book", "extra", "more")], ids=named
 )

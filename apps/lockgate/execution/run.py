@@ -79,7 +79,7 @@ def migrate_ungated(gate: Gate, request: Request) -> None:
 
 def _refuse_transaction(gate: Gate) -> None:
     """A run commits migration by migration, which nobody can inside a transaction that is the caller's to end."""
-    if gate.connection.get_autocommit() and not gate.connection.in_atomic_block:
+    if gate.connection.get_autocommit():
         return
     raise ConfigurationError(
         "migrate cannot run inside a transaction",

@@ -20,7 +20,7 @@ from lockgate.database.advisory_lock import Ask
 from lockgate.execution import django_seams, interruption, recovery
 from lockgate.execution.accounts import account
 from lockgate.execution.accounts.beginning import Beginning, nowhere
-from lockgate.execution.duties import Confirm, Duties
+from lockgate.execution.duties import Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging.survey import Survey
@@ -47,7 +47,7 @@ def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Pro
 def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
     """The migrations of a test runner's database: nobody else uses it, and no ledger is kept of it."""
     held, progress = found.held.keys(), Progress(gate.listen, total=len(found.pending))
-    duties = Duties(gate.connection, progress, held, _unlocked(gate), nowhere, gate.limits, gated=False)
+    duties = Duties(gate.connection, progress, held, _unlocked, nowhere, gate.limits, gated=False)
     with _repeatable(gate.connection):
         _apply(request, found, duties)
 
@@ -91,13 +91,8 @@ def _repeatable(connection: BaseDatabaseWrapper) -> Iterator[None]:
             raise
 
 
-def _unlocked(gate: Gate) -> Confirm:
-    """There is no lock to confirm; only the transaction's mark is read."""
-
-    def confirm(*, inside: bool, lock: bool = True, ask: Ask | None = None) -> str | None:
-        return session.mark_of_transaction(gate.connection) if inside and lock else None
-
-    return confirm
+def _unlocked(*, inside: bool, lock: bool = True, ask: Ask | None = None) -> None:
+    """There is no lock to confirm; the transaction's mark is read by who must know it."""
 
 
 def _state_before(found: Survey, key: Key) -> ProjectState:

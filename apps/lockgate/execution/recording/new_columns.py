@@ -109,7 +109,7 @@ class NewColumns:
 
     def _can_split(self, model: type[Model], field: Any) -> bool:
         """Whether the parts come to the same as the whole, tablespaces and shortened names included."""
-        plain = (model._meta.db_table + field.column).isascii() and '"' not in model._meta.db_table
+        plain = (model._meta.db_table + field.column).isascii()
         tablespace = field.db_tablespace or model._meta.db_tablespace
         return plain and not tablespace and self._is_fixed(field) and self._is_written(self.effective_default(field))
 

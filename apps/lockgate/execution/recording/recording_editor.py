@@ -348,8 +348,7 @@ class _Recording(NewColumns):
         super().alter_db_tablespace(model, old, new)  # type: ignore[misc]
 
     def alter_db_table_comment(self, model: type[Model], old: str, new: str) -> None:
-        if not self._announced:
-            self._announced.append(Change(Kind.COMMENT, model._meta.db_table))
+        self._announced.append(Change(Kind.COMMENT, model._meta.db_table))
         super().alter_db_table_comment(model, old, new)  # type: ignore[misc]
 
     def add_constraint(self, model: type[Model], constraint: Any) -> None:
