@@ -27,6 +27,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import coverage
+import coverage.sqldata
+
 LONGEST = 200_000  # bytes of a request: arguments and environment
 STANDARD = 3  # descriptors: input, output, errors
 PACKAGES = ("django.db", "django.core", "django.dispatch", "django.utils", "django.conf", "psycopg")
@@ -152,8 +155,6 @@ def _run(request: dict[str, Any], standard: list[int]) -> None:
     covering = "COVERAGE_PROCESS_START" in os.environ
     noting: Any = None
     if covering:
-        import coverage
-
         noting = coverage.Coverage(config_file=os.environ["COVERAGE_PROCESS_START"], auto_data=False)
         noting.start()
     code = _ended()
