@@ -16,7 +16,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import locks, order, python_reading, rewrites, sql_steps
+from lockgate.planning import locks, order, python_reading, rewrites, routing, sql_steps
 from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
@@ -38,6 +38,7 @@ class Recorder(Protocol):
 
     prospect: Prospect
     deferred_sql: list[Any]
+    connection: Any  # to the database that the plan is for; it is never opened
 
     def take(self, deferred: Sequence[Any] = ()) -> tuple[Statement, ...]: ...
 
@@ -131,6 +132,7 @@ class _Builder:
         self.data = ""
         self.rows = KnownRows()
         self.deferred: list[_Deferred] = []
+        self.elsewhere: list[Operation] = []  # what a router keeps away from this database
 
     def build(self, state: ProjectState) -> MigrationPlan:
         if method := overridden(self.migration):
@@ -152,7 +154,14 @@ class _Builder:
         steps = [step for recorded in self.operations for step in self._steps(recorded)]
         phases = list(Phase)
         steps.sort(key=lambda step: phases.index(step.phase))
-        return MigrationPlan(self.key, self.migration.atomic, tuple(steps), self._new, tuple(self._replaced()))
+        return MigrationPlan(
+            self.key,
+            self.migration.atomic,
+            tuple(steps),
+            self._new,
+            tuple(self._replaced()),
+            tuple(self.elsewhere),
+        )
 
     @property
     def _new(self) -> frozenset[str]:
@@ -178,7 +187,7 @@ class _Builder:
 
     def _operation(self, number: int, operation: Operation, before: ProjectState, after: ProjectState) -> None:
         earlier, new = list(self.editor.deferred_sql), self._new
-        statements = self._record(operation, before, after)
+        statements = self._allowed(operation, before, after)
         deferred = _without(self.editor.deferred_sql, earlier)
         self.deferred.append(_Deferred(len(self.operations), self.data, deferred))
         choices = self._choices(statements)
@@ -238,6 +247,18 @@ class _Builder:
         if switch or not steps:
             steps.append(self._switch_step(recorded, tuple(switch), kept, name))
         return steps
+
+    def _allowed(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
+        """What an operation sends to this database, if the project's routers let it."""
+        with routing.answers() as heard:
+            try:
+                runs = routing.allowed(self.editor.connection.alias, self.migration.app_label, operation)
+            except Exception as error:  # a router is code of the project
+                return (Unplanned(operation, error).statement,)
+            statements = self._record(operation, before, after) if runs else ()
+        if heard and not any(heard) and not statements:
+            self.elsewhere.append(operation)
+        return statements
 
     def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if isinstance(operation, RunPython):

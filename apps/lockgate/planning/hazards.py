@@ -19,7 +19,10 @@ from lockgate.planning.steps import Change, Kind, MigrationPlan
 
 
 class Hazard(NamedTuple):
-    """A finding in a migration. operation: its place there, from 0. accepted: the reason to tolerate it, if any."""
+    """A finding in a migration. operation: its place there, from 0. accepted: the reason to tolerate it, if any.
+
+    databases: where it is, where a project has several that are PostgreSQL.
+    """
 
     rule: Rule
     migration: Key
@@ -27,6 +30,13 @@ class Hazard(NamedTuple):
     operation: int | None = None
     table: str = ""
     accepted: str = ""
+    databases: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The databases, to be appended to what it is."""
+        several = "s" if len(self.databases) > 1 else ""
+        return f", in the database{several} {', '.join(self.databases)}" if self.databases else ""
 
     @property
     def blocking(self) -> bool:

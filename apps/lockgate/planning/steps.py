@@ -6,7 +6,7 @@ What ``migrate --plan`` prints, what the linter judges and what runs are the sam
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lockgate.facts import Key
 
@@ -286,6 +286,7 @@ class MigrationPlan(NamedTuple):
 
     replaced: statements that Django will send in the migration's transaction, as text, each with what is sent there
     in its place (nothing, where all of it runs before or after).
+    elsewhere: operations, or parts of them, that the project's routers keep away from this database.
     """
 
     migration: Key
@@ -293,6 +294,12 @@ class MigrationPlan(NamedTuple):
     steps: tuple[Step, ...]
     new_tables: frozenset[str] = frozenset()
     replaced: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    elsewhere: tuple[Any, ...] = ()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the project's routers keep all that it does away from this database."""
+        return bool(self.elsewhere) and not any(step.statements for step in self.steps)
 
     def phase(self, phase: Phase) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if step.phase is phase)

@@ -103,7 +103,7 @@ def _lines(placed: Placed) -> list[str]:
         return [f"  {rule.id} accepted {rule.name}  {where}", *_part("why", hazard.accepted)]
     return [
         f"  {rule.id} {rule.severity:<8} {rule.name}  {where}".rstrip(),
-        *_part("what", hazard.what),
+        *_part("what", hazard.what + hazard.where),
         *_part("why", rule.effect),
         *_part("next", rule.remedy),
         *_part("safe", placed.note),
@@ -146,6 +146,7 @@ def _document(placed: Placed) -> dict[str, Any]:
         "migration": hazard.migration.name,
         "operation": hazard.operation,
         "table": hazard.table or None,
+        "databases": list(hazard.databases),
         "what": hazard.what,
         "why": rule.effect,
         "next": rule.remedy,
@@ -168,7 +169,7 @@ def github(report: Report) -> str:
             rule = each.hazard.rule
             title = _property(f"{rule.id} {rule.name}")
             place = f"file={_property(each.file)},line={each.line}," if each.file else ""
-            message = f"{each.hazard.what}\n{rule.effect}\n{rule.remedy}"
+            message = f"{each.hazard.what}{each.hazard.where}\n{rule.effect}\n{rule.remedy}"
             lines.append(f"::{rule.severity} {place}title={title}::{_data(message)}")
     return "\n".join([*lines, summary(report)])
 
@@ -223,8 +224,10 @@ def _sarif_result(placed: Placed, numbers: dict[str, int]) -> dict[str, Any]:
         "ruleId": hazard.rule.id,
         "ruleIndex": numbers[hazard.rule.id],
         "level": str(hazard.rule.severity),
-        "message": {"text": f"{hazard.migration}: {hazard.what}"},
+        "message": {"text": f"{hazard.migration}: {hazard.what}{hazard.where}"},
     }
+    if hazard.databases:
+        found["properties"] = {"databases": list(hazard.databases)}
     if placed.file:
         place = {"artifactLocation": {"uri": placed.file}, "region": {"startLine": placed.line}}
         found["locations"] = [{"physicalLocation": place}]

@@ -31,9 +31,9 @@ def report(found: dict[str, Any]) -> Report:
     placed = []
     for (identity, migration, *rest), file, line, digest, code, note in found["placed"]:
         written = tuple(Code(*each) for each in code)
-        placed.append(
-            Placed(Hazard(BY_ID[identity], Key(*migration), *rest), file, line, digest, code=written, note=note)
-        )
+        hazard = Hazard(BY_ID[identity], Key(*migration), *rest)
+        hazard = hazard._replace(databases=tuple(hazard.databases))
+        placed.append(Placed(hazard, file, line, digest, code=written, note=note))
     return Report(
         tuple(placed),
         found["judged"],

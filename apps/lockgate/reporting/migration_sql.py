@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lockgate.execution.outlook.databases import Databases
 from lockgate.execution.outlook.preview import Preview, Previews
 from lockgate.planning.plan import key_of
 from lockgate.planning.steps import Kind, Statement
@@ -14,7 +15,9 @@ Section = tuple[str, list[str]]
 
 def sections(preview: Preview) -> Iterator[Section]:
     """Headings, each with its lines."""
-    name = key_of(preview.migration)
+    several = "s" if len(preview.databases) > 1 else ""
+    where = f" in the database{several} {', '.join(preview.databases)}" if preview.databases else ""
+    name = f"{key_of(preview.migration)}{where}"
     yield f"SQL of {name}:", _sql(preview)
     if not plan_report.is_harmless(preview.plan):
         yield f"Steps of {name}:", list(plan_report.steps_in_short(preview.plan))
@@ -24,8 +27,10 @@ def sections(preview: Preview) -> Iterator[Section]:
         yield f"Hazards of {name}:", hazard_report.beside(preview.hazards)
 
 
-def notes(found: Previews) -> Iterator[str]:
+def notes(found: Previews, where: Databases) -> Iterator[str]:
     """What was assumed or left out, where it matters."""
+    for each in found.elsewhere:
+        yield f"{each} does not run in {', '.join(where.judged)}, as the project's routers say, so it is not shown"
     if any(len(list(sections(each))) > 1 for each in found.migrations):
         yield "no database was asked: every table that is there before counts as large"
     if found.unread:

@@ -6,7 +6,7 @@ ones made is there already. Pending ones, and those since a commit, go out toget
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Set
+from collections.abc import Collection, Container, Mapping, Set
 from typing import NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -29,13 +29,18 @@ from lockgate.planning.rules.rule import OFFLINE
 
 
 class Linted(NamedTuple):
-    """What was judged, and what was found. unread: how many statements and functions were not read to
-    their end."""
+    """What was judged, and what was found. unread: how many statements and functions of each migration were not read
+    to their end. elsewhere: of the migrations, those that the project's routers keep away from the database.
+    """
 
     migrations: tuple[Migration, ...]
     hazards: tuple[Hazard, ...]
-    facts: DatabaseFacts
-    unread: int = 0
+    unread: Mapping[Key, int]
+    elsewhere: frozenset[Key] = frozenset()
+
+    @property
+    def keys(self) -> frozenset[Key]:
+        return frozenset(map(key_of, self.migrations))
 
 
 def offline(
@@ -75,7 +80,10 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
     past = judged(before, limits, together=False, fixed=loader.applied_migrations)
     coming = judged(now, limits, together=True)
     return Linted(
-        past.migrations + coming.migrations, past.hazards + coming.hazards, facts, past.unread + coming.unread
+        past.migrations + coming.migrations,
+        past.hazards + coming.hazards,
+        {**past.unread, **coming.unread},
+        past.elsewhere | coming.elsewhere,
     )
 
 
@@ -93,7 +101,9 @@ def judged(walk: Walk, limits: policy.Policy, *, together: bool, fixed: Containe
             [plan for _, plan in group], walk.facts, [migration for migration, _ in group], settings, sql, fixed=fixed
         )
     ]
-    return Linted(walk.migrations, tuple(found), walk.facts, hazards.not_read(walk.plans))
+    unread_of = {plan.migration: hazards.not_read([plan]) for plan in walk.plans}
+    elsewhere = frozenset(plan.migration for plan in walk.plans if plan.is_elsewhere)
+    return Linted(walk.migrations, tuple(found), unread_of, elsewhere)
 
 
 def _built_upon(loader: MigrationLoader) -> frozenset[tuple[str, str]]:

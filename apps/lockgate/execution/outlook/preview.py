@@ -7,7 +7,7 @@ migrations are one release: what one of them makes is new to the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
 from lockgate.execution.outlook import history, linting
+from lockgate.execution.outlook.databases import Databases
 from lockgate.execution.outlook.history import Walk
 from lockgate.execution.recording.recording_editor import offline_connection, unplugged
 from lockgate.execution.rendering.lazy_states import LazyState
@@ -33,24 +34,58 @@ New = Mapping[str, Sequence[Migration]]
 
 @dataclass(frozen=True)
 class Preview:
-    """One new migration. sql: operations in words, each with its statements, in the order that Django sends them in."""
+    """One new migration. sql: operations in words, each with its statements, in the order that Django sends them in.
+
+    databases: those in which it does this, where the project has several that are PostgreSQL.
+    """
 
     migration: Migration
     sql: tuple[tuple[str, tuple[Statement, ...]], ...]
     plan: MigrationPlan
     hazards: tuple[Hazard, ...]
+    databases: tuple[str, ...] = ()
+
+    def is_like(self, other: Preview) -> bool:
+        """Whether the same is done elsewhere too."""
+        mine, theirs = (each.plan._replace(elsewhere=()) for each in (self, other))
+        return (self.migration, self.sql, mine, self.hazards) == (other.migration, other.sql, theirs, other.hazards)
 
 
 @dataclass(frozen=True)
 class Previews:
-    """Every new migration, dependencies first. unread: as for the linter."""
+    """Every new migration, dependencies first. unread: as for the linter. elsewhere: those that run in no database that
+    is PostgreSQL.
+    """
 
     migrations: tuple[Preview, ...]
     unread: int
+    elsewhere: tuple[Key, ...] = ()
+
+
+def of_project(
+    loader: MigrationLoader, new: New, gone: Collection[Key], where: Databases, limits: policy.Policy
+) -> Previews:
+    """Preview migrations for each database that they run in; what is the same in several of them is there once."""
+    made = [(aliases, of_new(loader, new, gone, aliases[0], limits)) for aliases in where.alike]
+    found: list[Preview] = []
+    elsewhere = []
+    for migration in _in_order(new):
+        here: list[Preview] = []
+        for aliases, each in ((aliases, each) for aliases, all_of in made for each in all_of.migrations):
+            if each.migration is not migration or each.plan.is_elsewhere:
+                continue
+            twin = next((number for number, other in enumerate(here) if each.is_like(other)), None)
+            if twin is None:
+                here.append(replace(each, databases=aliases))
+            else:
+                here[twin] = replace(here[twin], databases=here[twin].databases + aliases)
+        elsewhere += [] if here else [key_of(migration)]
+        found += here if where.named else (replace(each, databases=()) for each in here)
+    return Previews(tuple(found), max(each.unread for _, each in made), tuple(elsewhere))
 
 
 def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str, limits: policy.Policy) -> Previews:
-    """Preview migrations as if they stood after those on disk.
+    """Preview migrations for one database as if they stood after those on disk.
 
     new: by app label, in their order. gone: migrations on disk that they take the place of.
     """
@@ -75,7 +110,7 @@ def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str,
             Preview(migration, tuple(_by_operation(plain, late)), plan, _of(migration, judged.hazards))
             for migration, plain, plan in made
         ),
-        judged.unread,
+        sum(judged.unread.values()),
     )
 
 

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser, no_translations
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import connections
 from django.db.migrations import Migration
-from django.db.migrations.loader import MigrationLoader
 
 from lockgate import foreign, policy
 from lockgate.errors import WrongArgument
-from lockgate.execution.outlook import history, linting, migration_files, offering, selection
-from lockgate.execution.outlook.linting import Linted
-from lockgate.execution.outlook.selection import Asked, Selection
-from lockgate.management import boundary
+from lockgate.execution.outlook import databases, migration_files
+from lockgate.execution.outlook.databases import Databases
+from lockgate.execution.outlook.selection import Asked
+from lockgate.management import boundary, lint_report
 from lockgate.management.kept_judgement import Kept
-from lockgate.planning import operation_digest, sql_parser
-from lockgate.planning.plan import key_of
 from lockgate.planning.rules import BY_ID
-from lockgate.planning.rules.offer import Offer
-from lockgate.reporting import baseline, hazard_report, kept_report, migration_code, rule_pages
+from lockgate.reporting import baseline, hazard_report, kept_report, rule_pages
 from lockgate.reporting.baseline import Known
-from lockgate.reporting.hazard_report import Placed, Report
+from lockgate.reporting.hazard_report import Report
 
 
 class Command(boundary.Boundary, BaseCommand):
@@ -56,9 +51,12 @@ class Command(boundary.Boundary, BaseCommand):
             metavar="DIR",
             help="Keeps the judgement there, and takes it from there while nothing has changed.",
         )
-        source = parser.add_mutually_exclusive_group()
-        source.add_argument("--database", choices=tuple(connections), help="Ask this database for sizes and sessions.")
-        source.add_argument(
+        parser.add_argument(
+            "--database",
+            choices=tuple(connections),
+            help="Judge for this database alone, and ask it for sizes and sessions (default: each that is PostgreSQL).",
+        )
+        parser.add_argument(
             "--offline", action="store_true", help="Ask no database, and take every table for large (the default)."
         )
 
@@ -73,9 +71,13 @@ class Command(boundary.Boundary, BaseCommand):
         asked = Asked(
             options["app_label"], options["migration_name"], changed, options["unapplied"], limits.lint_start_after
         )
-        alias = options["database"] or (DEFAULT_DB_ALIAS if asked.unapplied else None)
+        found = databases.of_project(options["database"])
+        asks = not options["offline"] and bool(options["database"] or asked.unapplied)
         folder = options["cache"]
-        report = _kept(Path(folder), asked, limits) if folder else _judge(asked, alias, limits, [])
+        if folder:
+            report = _kept(Path(folder), asked, found, limits)
+        else:
+            report = lint_report.judge(asked, found, limits, [], asks=asks)
         if options["baseline"]:
             report = _by_baseline(Path(options["baseline"]), report, asked, write=options["write_baseline"])
         self.stdout.write(foreign.visible(hazard_report.FORMATS[options["output"]](report)))
@@ -92,82 +94,23 @@ def _refuse_combinations(options: dict[str, Any]) -> None:
     """Raise WrongArgument for arguments that contradict each other."""
     if options["unapplied"] and options["offline"]:
         raise WrongArgument("--unapplied asks the database what is applied, so it cannot be --offline")
-    if options["cache"] and (options["database"] or options["unapplied"]):
+    if options["cache"] and (options["database"] or options["unapplied"]) and not options["offline"]:
         raise WrongArgument("--cache keeps no judgement by a database, whose facts are of this moment")
     if options["write_baseline"] and not options["baseline"]:
         raise WrongArgument("--write-baseline wants --baseline FILE, the file to write")
 
 
-def _kept(folder: Path, asked: Asked, limits: policy.Policy) -> Report:
+def _kept(folder: Path, asked: Asked, where: Databases, limits: policy.Policy) -> Report:
     """What is found, or was found and is kept, where nothing has changed since."""
-    kept = Kept(folder, {"asked": repr(asked), "changed": sorted(asked.changed or ()), "policy": limits})
+    changed = sorted(asked.changed or ())
+    kept = Kept(folder, {"asked": repr(asked), "changed": changed, "databases": where, "policy": limits})
     if (found := kept.find()) is not None:
         return kept_report.report(found)
     kept.begin()
     ordered: list[Migration] = []
-    report = _judge(asked, None, limits, ordered)
+    report = lint_report.judge(asked, where, limits, ordered, asks=False)
     why = kept.keep(kept_report.document(report), ordered)
     return replace(report, notes=(*report.notes, f"not kept for the next run: {why}")) if why else report
-
-
-def _judge(asked: Asked, alias: str | None, limits: policy.Policy, ordered: list[Migration]) -> Report:
-    """alias: of the database to ask. ordered: gets every migration there is."""
-    connection = connections[alias] if alias else None
-    loader = MigrationLoader(connection)
-    ordered += history.in_order(loader)
-    selected = selection.select(asked, ordered, loader)
-    keys = {key_of(each) for each in selected.wanted}
-    if connection is None:
-        linted = linting.offline(loader, keys, DEFAULT_DB_ALIAS, limits, together=asked.changed is not None)
-    else:
-        linted = linting.online(loader, keys, connection, limits)
-    offers = offering.offers(linted.hazards, ordered, loader.unmigrated_apps, online=limits.online)
-    return Report(
-        _placed(linted, offers),
-        len(linted.migrations),
-        tuple(_notes(linted, alias, selected)),
-        frozenset(keys),
-        linted.unread,
-    )
-
-
-def _placed(linted: Linted, offers: Mapping[offering.Place, Offer]) -> tuple[Placed, ...]:
-    migrations = {key_of(each): each for each in linted.migrations}
-    files = {key: migration_files.path_of(each) for key, each in migrations.items()}
-    found = []
-    for hazard in linted.hazards:
-        migration = migrations[hazard.migration]
-        path = files[hazard.migration]
-        line = migration_files.line_of(path, hazard.operation) if path else 1
-        digest = "" if hazard.operation is None else operation_digest.of(migration.operations[hazard.operation])
-        offer = offers.get(offering.place(hazard))
-        code = migration_code.of(offer, migration) if offer else ()
-        note = offer.note if offer and code else ""
-        found.append(Placed(hazard, _shown(path) if path else "", line, digest, code=code, note=note))
-    return tuple(found)
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_posix()
-
-
-def _notes(linted: Linted, alias: str | None, selected: Selection) -> list[str]:
-    notes = []
-    if alias is None:
-        notes.append(
-            "offline: no database was asked, so every table counts as large; "
-            f"--database {DEFAULT_DB_ALIAS} judges by real sizes, sessions and indexes"
-        )
-    if not sql_parser.available():
-        notes.append("PostgreSQL's parser is not installed, so no SQL was read: pip install django-lockgate[sql]")
-    if selected.installed:
-        notes.append(
-            f"{len(selected.installed)} migrations of installed packages were left out; name an app to judge its own"
-        )
-    if selected.early:
-        notes.append(f"{len(selected.early)} migrations were left out: {selection.SETTING} says that they are history")
-    return notes
 
 
 def _by_baseline(path: Path, report: Report, asked: Asked, *, write: bool) -> Report:

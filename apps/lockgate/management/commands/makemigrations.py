@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from django.core.management.commands.makemigrations import Command as DjangoMakeMigrations
-from django.db import connections
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
-from django.db.utils import DEFAULT_DB_ALIAS
 
 from lockgate.execution import failures
-from lockgate.execution.outlook import preview
+from lockgate.execution.outlook import databases, preview
+from lockgate.execution.outlook.databases import Databases
 from lockgate.facts import Key
 from lockgate.management import boundary
 from lockgate.reporting import migration_sql
@@ -24,24 +23,25 @@ class Command(boundary.Boundary, DjangoMakeMigrations):
         self, changes: dict[str, list[Migration]], update_previous_migration_paths: dict[str, str] | None = None
     ) -> None:
         """Django's, then ours: new migrations stand after what was on disk before, less what they are to replace."""
-        if self.verbosity < 1 or connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+        where = databases.of_project()
+        if self.verbosity < 1 or where.assumed:
             super().write_migration_files(changes, update_previous_migration_paths)
             return
         loader = MigrationLoader(None, ignore_no_migrations=True)
         super().write_migration_files(changes, update_previous_migration_paths)
         gone = {Key(label, Path(path).stem) for label, path in (update_previous_migration_paths or {}).items()}
         try:
-            found = preview.of_new(loader, changes, gone, DEFAULT_DB_ALIAS, boundary.policy_in_force())
+            found = preview.of_project(loader, changes, gone, where, boundary.policy_in_force())
         except Exception as error:  # the files are written, and exit codes are Django's
             self.log(f"What they will do is not shown, because planning failed: {failures.why(error, None)}")
         else:
-            self._show(found)
+            self._show(found, where)
 
-    def _show(self, found: preview.Previews) -> None:
+    def _show(self, found: preview.Previews, where: Databases) -> None:
         for each in found.migrations:
             for title, lines in migration_sql.sections(each):
                 self.log(self.style.MIGRATE_HEADING(title))
                 for line in lines:
                     self.log(f"    {line}")
-        for note in migration_sql.notes(found):
+        for note in migration_sql.notes(found, where):
             self.log(f"({note})")

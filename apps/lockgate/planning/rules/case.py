@@ -73,8 +73,13 @@ class Case:
 
     @cached_property
     def operations(self) -> tuple[tuple[int, Operation], ...]:
-        """What acts on the database, with its place in the migration."""
-        return tuple((number, part) for number, each in enumerate(self.migration.operations) for part in _parts(each))
+        """What acts on this database, with its place in the migration."""
+        return tuple(
+            (number, part)
+            for number, each in enumerate(self.migration.operations)
+            for part in _parts(each)
+            if not any(part is other for other in self.plan.elsewhere)
+        )
 
     @cached_property
     def sql(self) -> tuple[tuple[Step, SqlStatement], ...]:

@@ -1,0 +1,110 @@
+"""What ``lintmigrations`` reports: hazards, with their databases, their places and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from django.db import connections
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+
+from lockgate import policy
+from lockgate.execution.outlook import databases, history, linting, migration_files, offering, selection
+from lockgate.execution.outlook.databases import Databases
+from lockgate.execution.outlook.linting import Linted
+from lockgate.execution.outlook.selection import Asked, Selection
+from lockgate.facts import Key
+from lockgate.planning import operation_digest, sql_parser
+from lockgate.planning.plan import key_of
+from lockgate.planning.rules.offer import Offer
+from lockgate.reporting import migration_code
+from lockgate.reporting.hazard_report import Placed, Report
+
+_SHOWN = 3  # migrations that a note names
+
+
+def judge(asked: Asked, where: Databases, limits: policy.Policy, ordered: list[Migration], *, asks: bool) -> Report:
+    """asks: each database is asked for its facts. ordered: gets every migration there is."""
+    loader = MigrationLoader(None)
+    ordered += history.in_order(loader)
+    selected = [] if asks else [selection.select(asked, ordered, loader)]
+    found: dict[tuple[str, ...], Linted] = {}
+    if asks:
+        for alias in where.judged:
+            there = MigrationLoader(connections[alias])
+            selected.append(selection.select(asked, history.in_order(there), there))
+            found[(alias,)] = linting.online(there, _keys(selected[-1]), connections[alias], limits)
+    for aliases in [] if asks else where.alike:
+        found[aliases] = linting.offline(
+            loader, _keys(selected[0]), aliases[0], limits, together=asked.changed is not None
+        )
+    linted = databases.merged(found, named=where.named)
+    offers = offering.offers(linted.hazards, ordered, loader.unmigrated_apps, online=limits.online)
+    keys = frozenset[Key]().union(*map(_keys, selected))
+    return Report(
+        _placed(linted, offers),
+        len(linted.migrations) - len(linted.elsewhere),
+        tuple(_notes(linted, where, selected[0], asks=asks)),
+        keys,
+        sum(linted.unread.values()),
+    )
+
+
+def _keys(selected: Selection) -> set[Key]:
+    return {key_of(each) for each in selected.wanted}
+
+
+def _placed(linted: Linted, offers: Mapping[offering.Place, Offer]) -> tuple[Placed, ...]:
+    migrations = {key_of(each): each for each in linted.migrations}
+    files = {key: migration_files.path_of(each) for key, each in migrations.items()}
+    found = []
+    for hazard in linted.hazards:
+        migration = migrations[hazard.migration]
+        path = files[hazard.migration]
+        line = migration_files.line_of(path, hazard.operation) if path else 1
+        digest = "" if hazard.operation is None else operation_digest.of(migration.operations[hazard.operation])
+        offer = offers.get(offering.place(hazard))
+        code = migration_code.of(offer, migration) if offer else ()
+        note = offer.note if offer and code else ""
+        found.append(Placed(hazard, _shown(path) if path else "", line, digest, code=code, note=note))
+    return tuple(found)
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_posix()
+
+
+def _notes(linted: Linted, where: Databases, selected: Selection, *, asks: bool) -> Iterator[str]:
+    if not asks:
+        yield (
+            "offline: no database was asked, so every table counts as large; "
+            f"--database {where.judged[0]} judges by real sizes, sessions and indexes"
+        )
+    yield from _of_databases(linted, where)
+    if not sql_parser.available():
+        yield "PostgreSQL's parser is not installed, so no SQL was read: pip install django-lockgate[sql]"
+    if selected.installed:
+        yield f"{len(selected.installed)} migrations of installed packages were left out; name an app to judge its own"
+    if selected.early:
+        yield f"{len(selected.early)} migrations were left out: {selection.SETTING} says that they are history"
+
+
+def _of_databases(linted: Linted, where: Databases) -> Iterator[str]:
+    """Which databases it was judged for, where that is a question, and what runs in none of them."""
+    judged = ", ".join(where.judged)
+    if where.assumed:
+        yield f"no database of the project is PostgreSQL: judged as if {judged} were"
+    elif where.named or where.others:
+        others = [alias if vendor == "postgresql" else f"{alias} ({vendor})" for alias, vendor in where.others]
+        left = f"; not for {', '.join(others)}" if others else ""
+        yield f"judged for the database{'s' if len(where.judged) > 1 else ''} {judged}{left}"
+    if linted.elsewhere:
+        keys = [str(each) for each in map(key_of, linted.migrations) if each in linted.elsewhere]
+        one = len(keys) == 1
+        yield (
+            f"{len(keys)} migration{' does' if one else 's do'} not run in {judged}, as the project's routers say, and "
+            f"{'was' if one else 'were'} not judged: {', '.join(keys[:_SHOWN])}"
+            + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
+        )
