@@ -135,6 +135,28 @@ def test_hazards_are_shown_with_how_to_accept_them(shop: Site) -> None:
     assert shown.count(ASSUMED) == 1
 
 
+SAFE = re.compile(r"^Safe for (.+), (shop/migrations/\w+\.py):\n\n(.+?)\n\n(?=Safe for|\()", re.DOTALL | re.MULTILINE)
+
+
+def test_what_to_write_instead_is_shown_whole_and_says_the_same_of_the_models(shop: Site) -> None:
+    """Copied into the files that it names, it has the models as the code has them, and no error is left."""
+    models(shop, more="label = models.TextField(null=True)")
+    path = shop.path / "shop" / "models.py"
+    path.write_text(path.read_text().replace("value = models.IntegerField(default=0)", ""))
+    shown = make(shop, "--name", "label", "--noinput").out
+    found = SAFE.findall(shown)
+    assert found, shown
+    assert [path for _, path, _ in found] == [
+        "shop/migrations/0002_label.py",
+        "shop/migrations/0003_drop_counter_value.py",
+    ]
+    assert {rules for rules, _, _ in found} == {"LG801"}
+    for _, path, code in found:
+        assert code.startswith("# the release that still serves goes on; what follows is deployed when it is gone\n")
+        (shop.path / path).write_text(code)
+    assert "No changes detected" in make(shop, "--check", "--dry-run").out
+
+
 def test_what_hazards_have_in_common_is_said_once(shop: Site) -> None:
     shop.migration("0002_more", ADD_COLUMN.format("one"), ADD_COLUMN.format("two"))
     models(shop)

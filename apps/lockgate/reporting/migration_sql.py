@@ -8,7 +8,7 @@ from lockgate.execution.outlook.databases import Databases
 from lockgate.execution.outlook.preview import Preview, Previews
 from lockgate.planning.plan import key_of
 from lockgate.planning.steps import Kind, Statement
-from lockgate.reporting import hazard_report, plan_report
+from lockgate.reporting import hazard_report, migration_code, plan_report
 
 Section = tuple[str, list[str]]
 
@@ -25,6 +25,18 @@ def sections(preview: Preview) -> Iterator[Section]:
         yield f"Locks of {name}:", locks
     if preview.hazards:
         yield f"Hazards of {name}:", hazard_report.beside(preview.hazards)
+
+
+def instead(preview: Preview) -> Iterator[Section]:
+    """What to write in place of what is hazardous, as it is to be copied: nothing stands before its lines."""
+    written: dict[tuple[migration_code.Code, ...], tuple[str, list[str]]] = {}
+    for rule, offer in preview.offers:
+        if code := migration_code.of(offer, preview.migration):
+            _, rules = written.setdefault(code, (offer.note, []))
+            rules.append(rule)
+    for code, (note, rules) in written.items():
+        for each in code:
+            yield f"Safe for {', '.join(dict.fromkeys(rules))}, {each.title}:", [f"# {note}", *each.source.splitlines()]
 
 
 def notes(found: Previews, where: Databases) -> Iterator[str]:

@@ -15,7 +15,7 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
-from lockgate.execution.outlook import history, linting
+from lockgate.execution.outlook import history, linting, offering
 from lockgate.execution.outlook.databases import Databases
 from lockgate.execution.outlook.history import Walk
 from lockgate.execution.recording.recording_editor import offline_connection, unplugged
@@ -25,6 +25,7 @@ from lockgate.planning import build
 from lockgate.planning.hazards import Hazard
 from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
+from lockgate.planning.rules.offer import Offer
 from lockgate.planning.rules.rule import OFFLINE
 from lockgate.planning.steps import MigrationPlan, Statement
 
@@ -36,13 +37,15 @@ New = Mapping[str, Sequence[Migration]]
 class Preview:
     """One new migration. sql: operations in words, each with its statements, in the order that Django sends them in.
 
-    databases: those in which it does this, where the project has several that are PostgreSQL.
+    offers: what to write instead, by the ids of the rules. databases: those in which it does this, where the project
+    has several that are PostgreSQL.
     """
 
     migration: Migration
     sql: tuple[tuple[str, tuple[Statement, ...]], ...]
     plan: MigrationPlan
     hazards: tuple[Hazard, ...]
+    offers: tuple[tuple[str, Offer], ...] = ()
     databases: tuple[str, ...] = ()
 
     def is_like(self, other: Preview) -> bool:
@@ -104,10 +107,18 @@ def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str,
     in_place = walk(as_run._replace(online=False), _noting(recorder, late))
     run = walk(as_run, recorder) if as_run.online else in_place
     judged = linting.judged(run, limits, together=True)
+    every = [*earlier, *ordered]
+    offers = offering.offers(judged.hazards, every, loader.unmigrated_apps - set(new), online=as_run.online)
     made = zip(ordered, in_place.plans, run.plans, strict=True)
     return Previews(
         tuple(
-            Preview(migration, tuple(_by_operation(plain, late)), plan, _of(migration, judged.hazards))
+            Preview(
+                migration,
+                tuple(_by_operation(plain, late)),
+                plan,
+                _of(migration, judged.hazards),
+                tuple((rule, offer) for (key, rule, _), offer in offers.items() if key == key_of(migration)),
+            )
             for migration, plain, plan in made
         ),
         sum(judged.unread.values()),

@@ -43,5 +43,8 @@ class Command(boundary.Boundary, DjangoMakeMigrations):
                 self.log(self.style.MIGRATE_HEADING(title))
                 for line in lines:
                     self.log(f"    {line}")
+            for title, lines in migration_sql.instead(each):
+                self.log(self.style.MIGRATE_HEADING(title))
+                self.log("\n".join(["", *lines, "", ""]))
         for note in migration_sql.notes(found, where):
             self.log(f"({note})")
