@@ -135,7 +135,9 @@ def test_hazards_are_shown_with_how_to_accept_them(shop: Site) -> None:
     assert shown.count(ASSUMED) == 1
 
 
-SAFE = re.compile(r"^Safe for (.+), (shop/migrations/\w+\.py):\n\n(.+?)\n\n(?=Safe for|\()", re.DOTALL | re.MULTILINE)
+SAFE = re.compile(
+    r"^Safe for ([^\n]+), (shop/migrations/\w+\.py):\n\n(.+?)\n\n(?=Safe for|\()", re.DOTALL | re.MULTILINE
+)
 
 
 def test_what_to_write_instead_is_shown_whole_and_says_the_same_of_the_models(shop: Site) -> None:
