@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lockgate.planning import locks
 from lockgate.planning.rules.case import Case
-from lockgate.planning.rules.fields import computed_default, filled_by_django
+from lockgate.planning.rules.fields import computed_default, filled_by_django, unique_field
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, filling, rule
 from lockgate.planning.steps import Kind, Work
 
@@ -321,10 +321,18 @@ def dependents_made_again(case: Case) -> Iterator[Finding]:
     unsafe="""
         migrations.AddField("order", "token", models.UUIDField(default=uuid.uuid4, unique=True)),
     """,
-    safe="""
-        migrations.AddField("order", "token", models.UUIDField(null=True, unique=True)),
-    """,
-    other_end="The column is filled and required by the migrations after it.",
+    safe=[
+        """
+            migrations.AddField("order", "token", models.UUIDField(null=True, unique=True)),
+            migrations.AlterField("order", "token", models.UUIDField(default=uuid.uuid4, null=True, unique=True)),
+        """,
+        filling("token", "uuid.uuid4()", each=True),
+        """
+            migrations.AlterField("order", "token", models.UUIDField(unique=True)),
+            migrations.AlterField("order", "token", models.UUIDField(default=uuid.uuid4, unique=True)),
+        """,
+    ],
+    instead=unique_field,
 )
 def one_default(case: Case) -> Iterator[Finding]:
     unique = {(each.table, each.columns) for _, each in case.changes(Kind.ADD_UNIQUE) if not each.using_index}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.fields import checked_later
 from lockgate.planning.rules.offer import alone, apart
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
@@ -116,6 +117,7 @@ def check_in_place(case: Case) -> Iterator[Finding]:
         """,
     ],
     squawk=("adding-foreign-key-constraint",),
+    instead=checked_later,
 )
 def foreign_key_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_FOREIGN_KEY):

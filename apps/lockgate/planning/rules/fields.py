@@ -20,7 +20,7 @@ from django.db.migrations.operations import (
 from django.db.migrations.writer import MigrationWriter
 from django.db.models import NOT_PROVIDED, CheckConstraint, Field, Q
 
-from lockgate.planning.rules.offer import Function, Offer, Situation, Written, taken_out
+from lockgate.planning.rules.offer import Function, Offer, Situation, Written, alone, taken_out
 
 _DROPPED = "the release that still serves goes on; what follows is deployed when it is gone"
 LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/limits.html
@@ -39,6 +39,17 @@ def {name}(apps, schema_editor):
             break
         rows.filter(pk__in=keys).update({field}={value})
         last = keys[-1]
+'''
+
+
+_FILL_EACH = '''
+def {name}(apps, schema_editor):
+    """In portions, each committed by itself, every row with a value of its own; run again, it goes on with the rest."""
+    rows = apps.get_model("{app}", "{model}").objects.using(schema_editor.connection.alias)
+    while portion := list(rows.filter({field}__isnull=True).order_by("pk")[:{portion}]):
+        for row in portion:
+            row.{field} = {value}
+        rows.bulk_update(portion, ["{field}"], batch_size={portion})
 '''
 
 
@@ -142,6 +153,41 @@ def filled_by_django(found: Situation) -> Offer | None:
     return Offer(found.number, note, (fill,), (later,), atomic=False)
 
 
+def unique_field(found: Situation) -> Offer | None:
+    """AddField of a unique field with a function as its default: asked for each row, in portions, then required."""
+    operation = found.operation
+    if not isinstance(operation, AddField) or not callable(operation.field.default) or not found.migration.atomic:
+        return None
+    model, name, field = operation.model_name, operation.name, operation.field
+    if len(found.migration.operations) > 1:
+        return None
+    empty = AddField(model, name, _like(field, null=True, default=NOT_PROVIDED))
+    instead = (empty, AlterField(model, name, _like(field, null=True)))
+    value, imports = MigrationWriter.serialize(field.default)
+    function = f"fill_{model.lower()}_{name}"
+    text = filling_each(function, found.app, _model_name(found, model), name, f"{value}()")
+    fill = Function(function, text.strip(), frozenset(imports))
+    later = [Written(function, (fill,), atomic=False)]
+    if not field.null:
+        required = (AlterField(model, name, _like(field, default=NOT_PROVIDED)), AlterField(model, name, field))
+        later.append(Written(f"alter_{operation.model_name_lower}_{name}", required))
+    note = "empty and unique first, which Lockgate makes online; then each row gets a value of its own, and is required"
+    return Offer(found.number, note, instead, tuple(later))
+
+
+def checked_later(found: Situation) -> Offer | None:
+    """AddField of a foreign key with a default: the column first, and the key in a migration of its own."""
+    operation = found.operation
+    if not isinstance(operation, AddField) or not found.migration.atomic or len(found.migration.operations) > 1:
+        return alone(found)
+    model, name, field = operation.model_name, operation.name, operation.field
+    bare = AddField(model, name, _like(field, db_constraint=False), operation.preserve_default)
+    whole = field if operation.preserve_default else _like(field, default=NOT_PROVIDED)
+    later = Written(f"constrain_{operation.model_name_lower}_{name}", (AlterField(model, name, whole),))
+    note = "the column first; then the key, which Lockgate adds NOT VALID and validates while writes go on"
+    return Offer(found.number, note, (bare,), (later,))
+
+
 def altered_later(found: Situation) -> Offer | None:
     """AddField that the same migration alters: the change comes a migration later, and the default stays till then."""
     added = found.operation
@@ -155,15 +201,24 @@ def altered_later(found: Situation) -> Offer | None:
 
 
 def _fill(found: Situation, model: str, field: str, value: tuple[str, set[str]]) -> Function:
-    name = found.before.models[found.app, model.lower()].name
     text, imports = value
     function = f"fill_{model.lower()}_{field}"
-    return Function(function, filling(function, found.app, name, field, text).strip(), frozenset(imports))
+    source = filling(function, found.app, _model_name(found, model), field, text)
+    return Function(function, source.strip(), frozenset(imports))
+
+
+def _model_name(found: Situation, model: str) -> str:
+    return str(found.before.models[found.app, model.lower()].name)
 
 
 def filling(function: str, app: str, model: str, field: str, value: str) -> str:
     """The source of a function for RunPython that fills a column in portions. value: Python source."""
     return _FILL.format(name=function, app=app, model=model, field=field, value=value, portion=PORTION)
+
+
+def filling_each(function: str, app: str, model: str, field: str, value: str) -> str:
+    """The same, where each row wants a value of its own."""
+    return _FILL_EACH.format(name=function, app=app, model=model, field=field, value=value, portion=PORTION)
 
 
 def _short(name: str) -> str:

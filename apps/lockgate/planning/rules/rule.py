@@ -144,9 +144,10 @@ def accepting(identity: str, reason: str, operations: str) -> str:
     return whole.replace("(migrations.Migration):\n", f"(migrations.Migration):\n{attribute}", 1)
 
 
-def filling(field: str, value: str) -> str:
-    """A migration's source that fills a column of the shop's orders in portions."""
-    function = fields.filling(f"fill_{field}", "shop", "Order", field, value)
+def filling(field: str, value: str, *, each: bool = False) -> str:
+    """A migration's source that fills a column of the shop's orders in portions. each: every row has its own value."""
+    made = fields.filling_each if each else fields.filling
+    function = made(f"fill_{field}", "shop", "Order", field, value)
     return f"""{function}
 
 class Migration(migrations.Migration):
