@@ -1,4 +1,4 @@
-"""Fixtures of tests that plan against real servers."""
+"""Fixtures of tests that ask real servers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import ConnectionHandler, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
 
+from lockgate.database import url
+from lockgate.models import OWN
 from tests.support import databases, plans
+from tests.support.databases import Database
 from tests.support.library import large
 from tests.support.plans import Scratch
 from tests.support.sites import Site
@@ -24,6 +30,28 @@ def scratch(scratch_of_session: Scratch, django_db_blocker: Any) -> Iterator[Scr
     """A database on each version of PostgreSQL that we test with, to be emptied and filled by ``prepare``."""
     with django_db_blocker.unblock():
         yield scratch_of_session
+
+
+@pytest.fixture
+def connection(
+    database: Database, django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[BaseDatabaseWrapper]:
+    """Django's, of this process, to the test's database; models have it too."""
+    with django_db_blocker.unblock():
+        made = ConnectionHandler({"default": url.parse(database.url)})["default"]
+        monkeypatch.setattr(connections._connections, "default", made, raising=False)  # type: ignore[attr-defined]
+        made.ensure_connection()
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def ledger_tables(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
+    """The connection to a database that has Lockgate's own tables, and Django's."""
+    with connection.schema_editor() as editor:
+        for model in (*OWN, MigrationRecorder.Migration):
+            editor.create_model(model)
+    return connection
 
 
 @pytest.fixture

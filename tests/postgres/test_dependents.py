@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from django.db import ConnectionHandler
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate.database import catalog, url
+from lockgate.database import catalog
 from lockgate.facts.dependents import Dependent
 from lockgate.facts.dependents import DependentKind as On
 from lockgate.facts.tables import DatabaseFacts
@@ -212,15 +210,6 @@ UNCLAIMED = {
 }
 # What an operation has nothing to do on: another table than it means. PostgreSQL says so itself.
 ABSENT = {"42704", "42P01", "42703"}
-
-
-@pytest.fixture
-def connection(database: Database, django_db_blocker: Any) -> Iterator[BaseDatabaseWrapper]:
-    with django_db_blocker.unblock():
-        made = ConnectionHandler({"default": url.parse(database.url)})["default"]
-        made.ensure_connection()
-        yield made
-        made.close()
 
 
 def claims(found: tuple[Dependent, ...], change: Change, statement: str) -> dict[Dependent, Fate]:
