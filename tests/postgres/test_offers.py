@@ -71,6 +71,7 @@ PAYER = """
 """
 MORE = (
     Case("LG203", PAYER),
+    Case("LG304", 'migrations.AlterField("order", "note", models.BinaryField(null=True)),'),
     Case("LG101", INDEX),
     Case("LG102", 'atomic = False\nmigrations.RemoveIndex("order", "order_total"),'),
     Case("LG301", TOKEN),

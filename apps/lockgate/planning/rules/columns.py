@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lockgate.planning import locks
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.fields import computed_default, filled_by_django, unique_field
+from lockgate.planning.rules.retyping import retyped_field
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, filling, rule
 from lockgate.planning.steps import Kind, Work
 
@@ -179,6 +180,7 @@ def numbered(case: Case) -> Iterator[Finding]:
     """,
     safe=_WIDENED,
     squawk=("changing-column-type",),
+    instead=retyped_field,
 )
 def type_rewrites(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ALTER_TYPE):

@@ -61,7 +61,7 @@ def removed_field(found: Situation) -> Offer | None:
     field = found.before.models[found.app, operation.model_name_lower].fields[operation.name]
     if field.primary_key:
         return None
-    nullable = field if field.null or field.many_to_many or field.has_db_default() else _like(field, null=True)
+    nullable = field if field.null or field.many_to_many or field.has_db_default() else like(field, null=True)
     in_database = [] if nullable is field else [AlterField(operation.model_name, operation.name, nullable)]
     instead = SeparateDatabaseAndState(database_operations=in_database, state_operations=[operation])
     again = SeparateDatabaseAndState(state_operations=[AddField(operation.model_name, operation.name, nullable)])
@@ -94,7 +94,7 @@ def renamed_field(found: Situation) -> Offer | None:
     column = model._meta.get_field(operation.old_name).column
     if not column:
         return None
-    kept = AlterField(operation.model_name, operation.old_name, _like(field, db_column=column))
+    kept = AlterField(operation.model_name, operation.old_name, like(field, db_column=column))
     note = f"the field gets its new name, and the column stays {column}: in the model, db_column={column!r}"
     return Offer(found.number, note, (kept, operation), atomic=bool(found.migration.atomic))
 
@@ -121,13 +121,13 @@ def computed_default(found: Situation) -> Offer | None:
     model, name, field = operation.model_name, operation.name, operation.field
     if field.unique or len(found.migration.operations) > 1:
         return None
-    bare = _like(field, null=True, db_default=NOT_PROVIDED)
-    default = _like(field, null=True)
+    bare = like(field, null=True, db_default=NOT_PROVIDED)
+    default = like(field, null=True)
     instead = (AddField(model, name, bare), AlterField(model, name, default))
-    fill = _fill(found, model, name, MigrationWriter.serialize(field.db_default))
-    later = [Written(fill.name, (fill,), atomic=False)]
+    filled = fill(found, model, name, MigrationWriter.serialize(field.db_default))
+    later = [Written(filled.name, (filled,), atomic=False)]
     if not field.null:  # Django fills what is NULL once more, and a validated check spares the look at every row
-        check = CheckConstraint(condition=Q((f"{name}__isnull", False)), name=_short(f"{model.lower()}_{name}_set"))
+        check = CheckConstraint(condition=Q((f"{name}__isnull", False)), name=short(f"{model.lower()}_{name}_set"))
         required = (AlterField(model, name, field), RemoveConstraint(model, check.name))
         later.append(Written(check.name, (AddConstraint(model, check),)))
         later.append(Written(f"alter_{operation.model_name_lower}_{name}", required))
@@ -145,12 +145,12 @@ def filled_by_django(found: Situation) -> Offer | None:
     if given is NOT_PROVIDED:
         return None
     value, imports = MigrationWriter.serialize(given)
-    fill = _fill(found, model, name, (f"{value}()" if callable(given) else value, imports))
-    required = AlterField(model, name, _like(field, default=NOT_PROVIDED))
+    filled = fill(found, model, name, (f"{value}()" if callable(given) else value, imports))
+    required = AlterField(model, name, like(field, default=NOT_PROVIDED))
     kept = (AlterField(model, name, field),) if operation.preserve_default else ()
     later = Written(f"alter_{operation.model_name_lower}_{name}", (required, *kept))
     note = "no UPDATE of all rows; Lockgate proves that none is NULL online, before it is required"
-    return Offer(found.number, note, (fill,), (later,), atomic=False)
+    return Offer(found.number, note, (filled,), (later,), atomic=False)
 
 
 def unique_field(found: Situation) -> Offer | None:
@@ -161,15 +161,15 @@ def unique_field(found: Situation) -> Offer | None:
     model, name, field = operation.model_name, operation.name, operation.field
     if len(found.migration.operations) > 1:
         return None
-    empty = AddField(model, name, _like(field, null=True, default=NOT_PROVIDED))
-    instead = (empty, AlterField(model, name, _like(field, null=True)))
+    empty = AddField(model, name, like(field, null=True, default=NOT_PROVIDED))
+    instead = (empty, AlterField(model, name, like(field, null=True)))
     value, imports = MigrationWriter.serialize(field.default)
     function = f"fill_{model.lower()}_{name}"
     text = filling_each(function, found.app, _model_name(found, model), name, f"{value}()")
-    fill = Function(function, text.strip(), frozenset(imports))
-    later = [Written(function, (fill,), atomic=False)]
+    filled = Function(function, text.strip(), frozenset(imports))
+    later = [Written(function, (filled,), atomic=False)]
     if not field.null:
-        required = (AlterField(model, name, _like(field, default=NOT_PROVIDED)), AlterField(model, name, field))
+        required = (AlterField(model, name, like(field, default=NOT_PROVIDED)), AlterField(model, name, field))
         later.append(Written(f"alter_{operation.model_name_lower}_{name}", required))
     note = "empty and unique first, which Lockgate makes online; then each row gets a value of its own, and is required"
     return Offer(found.number, note, instead, tuple(later))
@@ -181,8 +181,8 @@ def checked_later(found: Situation) -> Offer | None:
     if not isinstance(operation, AddField) or not found.migration.atomic or len(found.migration.operations) > 1:
         return alone(found)
     model, name, field = operation.model_name, operation.name, operation.field
-    bare = AddField(model, name, _like(field, db_constraint=False), operation.preserve_default)
-    whole = field if operation.preserve_default else _like(field, default=NOT_PROVIDED)
+    bare = AddField(model, name, like(field, db_constraint=False), operation.preserve_default)
+    whole = field if operation.preserve_default else like(field, default=NOT_PROVIDED)
     later = Written(f"constrain_{operation.model_name_lower}_{name}", (AlterField(model, name, whole),))
     note = "the column first; then the key, which Lockgate adds NOT VALID and validates while writes go on"
     return Offer(found.number, note, (bare,), (later,))
@@ -200,7 +200,8 @@ def altered_later(found: Situation) -> Offer | None:
     return None
 
 
-def _fill(found: Situation, model: str, field: str, value: tuple[str, set[str]]) -> Function:
+def fill(found: Situation, model: str, field: str, value: tuple[str, set[str]]) -> Function:
+    """Fills a field in portions. value: Python source, and the imports that it needs."""
     text, imports = value
     function = f"fill_{model.lower()}_{field}"
     source = filling(function, found.app, _model_name(found, model), field, text)
@@ -221,12 +222,12 @@ def filling_each(function: str, app: str, model: str, field: str, value: str) ->
     return _FILL_EACH.format(name=function, app=app, model=model, field=field, value=value, portion=PORTION)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Not longer than PostgreSQL keeps names."""
     return name[-LONGEST_NAME:].lstrip("_")
 
 
-def _like(field: Field[Any, Any], **changed: Any) -> Field[Any, Any]:
+def like(field: Field[Any, Any], **changed: Any) -> Field[Any, Any]:
     """The same field, but for these arguments; without those that are NOT_PROVIDED."""
     _, _, positional, named = field.deconstruct()
     given = {key: value for key, value in {**named, **changed}.items() if value is not NOT_PROVIDED}
