@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from lockgate.database import catalog
 from lockgate.facts.dependents import Dependent
@@ -289,6 +290,11 @@ ORDER = """migrations.CreateModel("Order", [("id", models.BigAutoField(primary_k
     ("note", models.TextField(null=True)), ("total", models.IntegerField(default=0))])"""
 WIDEN = 'migrations.AlterField("Order", "total", models.BigIntegerField(default=0))'
 INDEX = 'migrations.AddIndex("Order", models.Index(fields=["note"], name="order_note"))'
+# What Django drops with CASCADE: tables, and before 6.0 columns.
+DROPS = [
+    'migrations.DeleteModel("Order")',
+    *(['migrations.RemoveField("Order", "total")'] if "CASCADE" in BaseDatabaseSchemaEditor.sql_delete_column else []),
+]
 DROP = 'migrations.RunSQL("DROP VIEW totals", migrations.RunSQL.noop)'
 MAKE = 'migrations.RunSQL("CREATE VIEW totals AS SELECT sum(total) FROM shop_order", migrations.RunSQL.noop)'
 RENAME = 'migrations.AlterModelTable("Order", "shop_sale")', 'migrations.RenameField("Order", "total", "amount")'
@@ -311,8 +317,9 @@ def hazards(site: Site) -> dict[str, str]:
     return {each["id"]: each["what"] for each in json.loads(result.out)["hazards"]}
 
 
-def test_what_goes_with_a_column_is_named_before_it_goes(shop: Site) -> None:
-    shop.migration("0002_less", 'migrations.RemoveField("Order", "total")')
+@pytest.mark.parametrize("drop", DROPS)
+def test_what_goes_with_a_table_or_column_is_named_before_it_goes(shop: Site, drop: str) -> None:
+    shop.migration("0002_less", drop)
     assert "takes along view public.totals" in hazards(shop)["LG910"]
     assert "LG910" in shop.migrate(LOCKGATE_ON_HAZARD="refuse").err
     assert shop.database.value("SELECT to_regclass('totals') IS NOT NULL")

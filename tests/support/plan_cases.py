@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
+from django.db.models import functions
 from django.db.models.functions import Collate, Lower, Now, Random, Round
 
 CASCADE = models.CASCADE
@@ -995,7 +997,27 @@ QUOTED = (
     ),
 )
 
+
+def newer() -> Iterator[Case]:
+    """What this Django has, and an older one has not."""
+    if hasattr(functions, "UUID4"):
+        yield case("AddField, db_default UUID4()", add("extra", models.UUIDField(db_default=functions.UUID4())))
+        # It came with this: a number of any precision.
+        yield case("AlterField: DecimalField, precision taken away", alter("price", models.DecimalField()))
+    if hasattr(models, "DB_CASCADE"):
+        shelf = models.ForeignKey("library.Shelf", models.DB_CASCADE, null=True)
+        yield case("AddField, ForeignKey, DB_CASCADE", add("shelf", shelf))
+        author = models.ForeignKey("library.Author", models.DB_CASCADE)
+        yield case("AlterField: ForeignKey, DB_CASCADE", alter("author", author))
+    if hasattr(ops, "AlterConstraint"):
+        told = check("long", LONG).clone()
+        told.violation_error_message = "too short"
+        before = (ops.AddConstraint("Book", check("long", LONG)),)
+        yield case("AlterConstraint", ops.AlterConstraint("Book", "long", told), before=before)
+
+
 CASES = (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS, *TABLES, *MIXED, *QUOTED)
+CASES += tuple(replace(each, listed=False) for each in newer())
 
 PARTITION = Sends(
     "ALTER TABLE library_book RENAME TO whole;"

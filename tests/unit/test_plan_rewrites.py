@@ -679,6 +679,33 @@ def test_a_database_default_that_writes_its_own_sql_may_call_anything(default: A
     assert [change.default for change in changes if change.kind is Kind.ADD_COLUMN] == [computed]
 
 
+class Renamed(Func):
+    """Django's own, as its ``UUID4`` from 6.1 on: another function on PostgreSQL than its class is called after."""
+
+    __module__ = "django.db.models.functions.uuid"
+    function = "UUIDV4"
+    arity = 0
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="RANDOM", **context)
+
+
+@pytest.mark.parametrize(
+    ("default", "computed"),
+    [(Renamed(), "volatile"), (Abs(Renamed()), "volatile"), (Abs(models.Value("random()")), "constant")],
+    ids=["itself", "within", "text"],
+)
+def test_a_database_default_is_known_by_the_sql_that_django_makes_of_it(default: Any, computed: str) -> None:
+    facts = DatabaseFacts(160000, tables={"library_book": BOOK}, volatile_functions=frozenset({"random"}))
+    connection = offline_connection("default", 160000)
+    made = build.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
+    adds = add("extra", models.FloatField(db_default=default))
+    changes = [
+        change for step in made.plan(plans.migration("0001_case", adds), library()).steps for change in step.changes
+    ]
+    assert [change.default for change in changes if change.kind is Kind.ADD_COLUMN] == [computed]
+
+
 def test_what_asks_for_the_constraints_of_a_table_that_nobody_looked_at_stays_in_place() -> None:
     connection = offline_connection("default", 160000)
     unseen = DatabaseFacts(160000, tables={"library_author": AUTHOR})

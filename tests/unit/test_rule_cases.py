@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from django.db import models
 
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts
 from lockgate.planning.prospect import Prospect
@@ -227,6 +228,15 @@ CASES = [
         "a reference of a table to itself",
         ('migrations.AddField("order", "after", models.ForeignKey("shop.Order", models.SET_NULL, null=True)),',),
         found="LG814",
+    ),
+    *(
+        Case(
+            f"a reference by which the server itself sees to the rows that refer: {name}",
+            (f'migrations.AddField("order", "after", models.ForeignKey("shop.Order", models.{name}, null=True)),',),
+            quiet="LG814",
+        )
+        for name in ("DB_CASCADE", "DB_SET_NULL")
+        if hasattr(models, name)  # from Django 6.1 on
     ),
     Case(
         "a constraint for a reference that was there",

@@ -27,7 +27,7 @@ UNKNOWN = Condition()
 def read(model: type[Model], conditioned: Any) -> Condition:
     """The condition of an index or constraint."""
     condition = getattr(conditioned, "condition", None)
-    if not isinstance(condition, Q) or any(map(writes_its_own_sql, _expressions(condition))):
+    if not isinstance(condition, Q) or any(map(writes_its_own_sql, expressions(condition))):
         return UNKNOWN
     return Condition(_columns(model, condition.referenced_base_fields), _columns(model, set(_required(condition))))
 
@@ -71,12 +71,12 @@ def writes_its_own_sql(expression: Any) -> bool:
     return brought or isinstance(expression, RawSQL)
 
 
-def _expressions(condition: Any) -> Iterator[Any]:
-    """The expressions among a condition's parts and values, at any depth."""
+def expressions(condition: Any) -> Iterator[Any]:
+    """The expressions among a condition's parts and values, or within an expression, at any depth."""
     if isinstance(condition, Q):
         for child in condition.children:
-            yield from _expressions(child[1] if isinstance(child, tuple) else child)
+            yield from expressions(child[1] if isinstance(child, tuple) else child)
     elif hasattr(condition, "get_source_expressions"):
         yield condition
         for each in condition.get_source_expressions():
-            yield from _expressions(each)
+            yield from expressions(each)

@@ -179,8 +179,9 @@ class Change(NamedTuple):
     moving: a new column's default is a function that may give another value at each call; server_default: the
     expression that computes on the server what it would, where there is one.
     read: code that was read, and leaves the schema alone; of UNKNOWN, that a rule of its own says what it does.
-    special: an index of another method than btree, or with storage options; of SQL, what takes others along (CASCADE),
-    makes nothing where it is there (IF NOT EXISTS), or fills nothing (WITH NO DATA).
+    special: an index of another method than btree, or with storage options; a foreign key by which the server itself
+    sees to the rows that refer (ON DELETE CASCADE …); of SQL, what takes others along (CASCADE), makes nothing where it
+    is there (IF NOT EXISTS), or fills nothing (WITH NO DATA).
     conditioned: the columns that a partial index's condition is about; none where that is not known.
     collated: a type change that brings another collation. requires: columns that a check says are not NULL.
     mode: of LOCK_TABLE.

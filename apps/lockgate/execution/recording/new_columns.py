@@ -8,6 +8,7 @@ statement of its own, with the name PostgreSQL would have given it.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +17,12 @@ from django.db.models import Model, Value
 from django.utils import timezone
 
 from lockgate.planning import callable_defaults, names
-from lockgate.planning.conditions import writes_its_own_sql
+from lockgate.planning.conditions import expressions, writes_its_own_sql
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
+
+# The names before parentheses: those of functions, and of types with a length.
+_CALLED = re.compile(r'(\w+)"?\s*\(')
 
 
 class NewColumns:
@@ -28,6 +32,7 @@ class NewColumns:
     prospect: Prospect
     deferred_sql: list[Any]
     effective_default: Callable[[Any], Any]
+    db_default_sql: Callable[[Any], tuple[str, Any]]
     _fk_constraint_name: Callable[..., Any]
     _create_unique_sql: Callable[..., Any]
     _create_check_sql: Callable[..., Any]
@@ -69,7 +74,10 @@ class NewColumns:
         if references:
             name = strip_quotes(str(self._fk_constraint_name(model, field, "_fk_%(to_table)s_%(to_column)s")))
             empty = not self._default_of(field)  # NULLs refer to nothing, so PostgreSQL does not look
-            changes.append(Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=references, proven=empty))
+            special = hasattr(field.remote_field.on_delete, "on_delete_sql")
+            changes.append(
+                Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=references, proven=empty, special=special)
+            )
         return [*changes, *self._inline_constraints(table, field)]
 
     def _inline_constraints(self, table: str, field: Any) -> list[Change]:
@@ -159,18 +167,18 @@ class NewColumns:
     def _default_of(self, field: Any) -> str:
         """Whether a new column's default is computed once, or for every row."""
         if field.has_db_default():
-            return "volatile" if self._calls_volatile(field.db_default) else "constant"
+            return "volatile" if self._calls_volatile(field) else "constant"
         return "" if self.effective_default(field) is None else "constant"
 
-    def _calls_volatile(self, expression: Any) -> bool:
-        if writes_its_own_sql(expression):
+    def _calls_volatile(self, field: Any) -> bool:
+        """Whether the SQL of a database default calls what may give another value for each row.
+
+        The SQL is asked, since Django writes some functions by another name than their class has.
+        """
+        if any(map(writes_its_own_sql, expressions(field.db_default))):
             return True  # it may call anything
-        given = getattr(expression, "extra", {}).get("function") or getattr(expression, "function", None)
-        name = given or getattr(expression, "template", "").partition("(")[0]  # RandomUUID has its name there
-        if str(name).lower() in self.prospect.facts.volatile_functions:
-            return True
-        inner: list[Any] = getattr(expression, "get_source_expressions", list)()
-        return any(self._calls_volatile(each) for each in inner if each is not None)
+        called = _CALLED.findall(self.db_default_sql(field)[0])
+        return not self.prospect.facts.volatile_functions.isdisjoint(map(str.lower, called))
 
 
 def _is_called(field: Any) -> bool:

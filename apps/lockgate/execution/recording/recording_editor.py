@@ -201,7 +201,8 @@ class _Recording(NewColumns):
         if template == self._t("sql_create_fk"):
             target = parts["to_table"]
             references = target.table if isinstance(target, Table) else strip_quotes(str(target))
-            return found._replace(kind=Kind.ADD_FOREIGN_KEY, references=references)
+            special = bool(parts.get("on_delete_db"))  # the server's own ON DELETE, from Django 6.1 on
+            return found._replace(kind=Kind.ADD_FOREIGN_KEY, references=references, special=special)
         if template in self._texts("sql_delete_constraint", "sql_delete_fk"):
             return self._of_known(found._replace(kind=Kind.DROP_CONSTRAINT))
         made = {
