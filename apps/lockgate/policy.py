@@ -223,6 +223,9 @@ KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_coun
 OWN_TABLES_LOCK_TIMEOUT = timedelta(seconds=30)
 # From a signal to the end of the process: an orchestrator's patience starts at 10 s, the promise is 2 s.
 STOP_DEADLINE = timedelta(seconds=1.7)
+# After a lost session another one is asked what became of the work, and waited for so long: a server that ended one
+# backend, or has crashed with little to recover, answers within it; a dead network is not worth a late message.
+AFTERMATH = timedelta(seconds=5)
 # Migrations that are ready before their turn: so many that the server need not wait for one that is long to render.
 MIGRATIONS_WAITING = 16
 # For the server to take in that a statement is to be cancelled; the process may end without.

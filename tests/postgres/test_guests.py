@@ -30,10 +30,11 @@ NUMBERS = {
     "low": 1,
     "key": 1 << 40,
     "run": 1,
+    "step": 1,
     "seconds": 0.5,
     "attempts": 1,
 }
-TIMES = {"applied": "2026-01-01", "started_at": "2026-01-01"}
+TIMES = {"applied": "2026-01-01", "started_at": "2026-01-01", "since": "2026-01-01"}
 VALUES = {
     **NUMBERS,
     **TIMES,

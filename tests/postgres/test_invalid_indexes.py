@@ -100,7 +100,7 @@ def test_a_build_that_a_signal_breaks_off_is_told_as_well(shop: Site) -> None:
     assert 'DROP INDEX CONCURRENTLY "public"."one_value";' in result.err
 
 
-def test_what_a_lost_session_has_left_is_called_unknown(shop: Site) -> None:
+def test_what_a_lost_session_has_left_is_seen_by_another(shop: Site) -> None:
     shop.migration("0002_index", f"migrations.RunSQL('{BUILD}')", atomic="False")
     with shop.database.connect() as reader, reader.transaction():
         reader.execute("UPDATE shop_counter SET value = 2")
@@ -110,4 +110,5 @@ def test_what_a_lost_session_has_left_is_called_unknown(shop: Site) -> None:
         ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s AND state = 'active'"
         shop.database.rows(ended, [BUILD])
         result = finish(process)
-    assert "whether an index is left invalid is unknown: SELECT indexrelid::regclass FROM pg_index" in result.err
+    assert 'an index is left invalid: "public"."one_value" of "shop_counter"' in result.err
+    assert 'drop what is left invalid:  DROP INDEX CONCURRENTLY "public"."one_value";' in result.err

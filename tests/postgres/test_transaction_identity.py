@@ -175,7 +175,7 @@ def test_a_migration_that_closes_the_connection_is_told_as_that(shop: Site, line
     said = failed(shop)
     assert said["what"] == "shop.0002_code closed the connection"
     assert said["operation"] == "operation 2 of 3, RunPython"
-    assert said["state"].startswith("shop.0002_code was rolled back")
+    assert said["state"].startswith("shop.0002_code: rolled back by the server, but for what its code had committed")
     assert not has(shop, "one")
 
 

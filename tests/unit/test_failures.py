@@ -33,11 +33,12 @@ def test_causes_that_go_round_in_a_circle_have_an_end() -> None:
 def test_what_was_sent_along_when_the_session_was_lost_is_told_too() -> None:
     progress = Progress(lambda event: None)
     progress.begin(Key("shop", "0002"), "apply", atomic=True, along=[Key("shop", "0003"), Key("shop", "0004")])
-    assert failures.state_of(progress, lost=True).startswith("shop.0002 to shop.0004: each was rolled back by the serv")
     assert failures.state_of(progress).startswith("shop.0002 was rolled back; ")
+    progress.unknown = True
+    assert failures.state_of(progress).startswith("shop.0002 to shop.0004: each was rolled back by the server, or c")
     progress.end(0.0)
     progress.begin(Key("shop", "0003"), "apply", atomic=True)
-    assert failures.state_of(progress, lost=True).startswith("shop.0003: rolled back by the server, or committed")
+    assert failures.state_of(progress).startswith("shop.0003: rolled back by the server, or committed")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,7 @@ def test_a_timeout_that_ends_the_session_is_named_and_counts_as_a_lost_connectio
 ) -> None:
     progress = Progress(lambda event: None)
     progress.begin(Key("shop", "0002"), "apply", atomic=True)
+    progress.lost = progress.unknown = True
     said = failures.explain(chained(OperationalError("gone"), error), progress)
     assert f" {named} " in said.next_step
     assert "rolled back by the server, or committed whole" in said.state

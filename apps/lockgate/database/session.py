@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -25,6 +25,13 @@ from lockgate.facts import Runner, ServerFacts
 _SAVEPOINT = "lockgate_migration"
 
 
+class Backend(NamedTuple):
+    """A process of the server, as it is known again: its pid alone may be another's by then."""
+
+    pid: int
+    since: datetime | None
+
+
 def raw(connection: BaseDatabaseWrapper) -> psycopg.Connection[Any]:
     """psycopg's connection under Django's; raises SessionLost where there is none."""
     opened: psycopg.Connection[Any] | None = connection.connection
@@ -38,6 +45,13 @@ def backend_pid(opened: psycopg.Connection[Any]) -> int:
     row = opened.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
     assert row is not None  # noqa: S101  a SELECT without FROM has one row
     return int(row[0])
+
+
+def backend(opened: psycopg.Connection[Any]) -> Backend:
+    """The one that answers now. One query."""
+    row = opened.execute(read("backend")).fetchone()
+    assert row is not None  # noqa: S101  a SELECT without FROM has one row
+    return Backend(*row)
 
 
 def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import django
@@ -90,18 +91,30 @@ def explain(error: BaseException, progress: Progress) -> LockgateError:
     lost = connection_lost(error, sqlstate)
     between = progress.current is None and not lost and not (sqlstate or "").startswith(_OF_THE_SERVER)
     failed = MigrationFailed(
-        f"{progress.current} failed" if progress.current else "the run failed outside any migration",
+        _what(progress),
         why=why(error, sqlstate),
-        state=state_of(progress, lost=lost),
+        state=state_of(progress),
         next_step=_OUTSIDE if between else next_step(sqlstate, lost=lost),
     )
     if progress.invalid:
         after = "run again" if sqlstate == "42P07" else failed.next_step
         drops = "  ".join(each.drop for each in progress.invalid)
         failed.next_step = f"drop what is left invalid:  {drops}\nthen {after}"
+    if progress.pid is not None:
+        failed.next_step += (
+            f"\nit holds the lock until it ends; to end it:  SELECT pg_terminate_backend({progress.pid});"
+        )
     failed.__cause__ = error
     _name_the_operation(failed, progress, of_the_server=sqlstate is not None or isinstance(error, DatabaseError))
     return failed
+
+
+def _what(progress: Progress) -> str:
+    if progress.current:
+        return f"{progress.current} failed"
+    if progress.committed:
+        return f"the run failed after {progress.committed} was committed"
+    return "the run failed outside any migration"
 
 
 def _name_the_operation(error: LockgateError, progress: Progress, *, of_the_server: bool) -> None:
@@ -127,38 +140,55 @@ def why(error: BaseException, sqlstate: str | None) -> str:
     return f"{type(error).__name__}: {text}{_place(error)}"
 
 
-def state_of(progress: Progress, *, lost: bool = False) -> str:
+def state_of(progress: Progress) -> str:
     """What the database looks like now, as far as it is known."""
-    parts = []
-    if progress.current and progress.transaction_ended:
-        parts.append(
-            f"{progress.current} ended its own transaction: what of it is committed is unknown; it is not recorded"
-        )
-    elif progress.current and not progress.current_is_atomic:
-        parts.append(
-            f"{progress.current} is not atomic: the operations before the one that failed stay; it is not recorded, "
-            "and the next run carries on after them"
-        )
-    elif progress.current and progress.along and (lost or progress.unknown):
-        parts.append(
-            f"{progress.current} to {progress.along[-1]}: each was rolled back by the server, or committed whole if it "
-            "got that far"
-        )
-    elif progress.current and lost and progress.operation and progress.runs_code:
-        parts.append(f"{progress.current}: rolled back by the server, but for what its code had committed before")
-    elif progress.current and (lost or progress.unknown):
-        parts.append(f"{progress.current}: rolled back by the server, or committed whole if it got that far")
-    elif progress.current:
-        parts.append(f"{progress.current} was rolled back")
+    parts = [_of_current(progress, progress.current)] if progress.current else []
+    parts += _of_lost(progress)
     parts += [f"an index is left invalid: {each} ({each.drop})" for each in progress.invalid]
     if progress.invalid_unknown:
         parts.append(f"whether an index is left invalid is unknown: {_WHICH_INVALID}")
     if progress.remaining:
         parts.append(progress.remaining)
-    parts.append(f"done before it in this run: {_listed([key for key, _ in progress.done])}")
-    if progress.current or progress.done or progress.remaining:
-        return "; ".join(parts)
+    if progress.current or progress.done or progress.remaining or progress.taken_back:
+        return "; ".join([*parts, f"done before it in this run: {_listed([key for key, _ in progress.done])}"])
     return "no migration was applied by this run"
+
+
+def _of_current(progress: Progress, current: Key) -> str:
+    recorded = "whether it is recorded is unknown" if progress.unknown else "it is not recorded"
+    if progress.transaction_ended:
+        return f"{current} ended its own transaction: what of it is committed is unknown; {recorded}"
+    if not progress.current_is_atomic:
+        return (
+            f"{current} is not atomic: the operations before the one that failed stay; {recorded}, "
+            "and the next run carries on after them"
+        )
+    if progress.along and progress.unknown:
+        last = progress.along[-1]
+        return f"{current} to {last}: each was rolled back by the server, or committed whole if it got that far"
+    if progress.lost and progress.operation and progress.runs_code:
+        return f"{current}: rolled back by the server, but for what its code had committed before"
+    if progress.unknown:
+        return f"{current}: rolled back by the server, or committed whole if it got that far"
+    return f"{current} was rolled back"
+
+
+def _of_lost(progress: Progress) -> Iterator[str]:
+    """What another session says, or could not say, of what the lost one was about."""
+    step = progress.under_way
+    if progress.lost and step is not None:
+        if step.done:
+            yield f"done: {step.title}"
+        elif progress.unknown:
+            yield f"how far it came is unknown: {step.title}"
+        elif step.transactional:
+            yield f"rolled back: {step.title}"
+        else:
+            yield f"broken off, and what it did outside a transaction stays: {step.title}"
+    if progress.doubt:
+        yield progress.doubt
+    if progress.taken_back:
+        yield f"taken back by a crash of the server: {_listed(progress.taken_back)}"
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:
@@ -187,7 +217,7 @@ def next_step(sqlstate: str | None, *, lost: bool) -> str:
     return dict(_NEXT)["08"] if lost else _RUN_AGAIN
 
 
-def _listed(keys: list[Key]) -> str:
+def _listed(keys: Sequence[Key]) -> str:
     if not keys:
         return "nothing"
     return str(keys[0]) if len(keys) == 1 else f"{len(keys)} migrations, the last of them {keys[-1]}"

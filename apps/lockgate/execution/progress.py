@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lockgate.database.invalid_indexes import InvalidIndex
 from lockgate.facts import Action, Key, Listener, MigrationEnded, MigrationStarted
+
+
+@dataclass
+class StepUnderWay:
+    """A step of the journal that has not come to its end here. done: whether it did in the server; None is unknown."""
+
+    pk: int
+    title: str
+    transactional: bool
+    done: bool | None = None
 
 
 @dataclass
@@ -22,13 +32,20 @@ class Progress:
     current_action: Action = "apply"
     current_is_atomic: bool = True
     along: Sequence[Key] = ()  # migrations that the server may have committed after the current one
-    unknown: bool = False  # what became of the current migration, and of those along with it
+    unknown: bool = False  # what became of the current migration, and of those along with it, and of the step
+    lost: bool = False  # whether the session is
+    doubt: str = ""  # why what became of it is not known, in words
+    pid: int | None = None  # of the lost session, where it is still at work
+    committed: Key | None = None  # the current migration, which was found to be committed when the run failed
+    under_way: StepUnderWay | None = None
+    taken_back: Sequence[Key] = ()  # what was done, and the server has lost
     operation: str = ""  # of the current migration, by place and class, while it is under way
     runs_code: bool = False  # whether that operation may send anything, a COMMIT too
     statement: str = ""  # the one that failed last, shortened
     sql: str = ""  # the same, as it was sent; never shown
     invalid: Sequence[InvalidIndex] = ()  # that the current migration has left, or has met
     invalid_unknown: bool = False  # whether it has left any
+    invalid_before: Collection[int] = ()  # oids of those that there were before
     transaction_ended: bool = False  # by the current migration's own SQL
     stands: bool = False  # the run's failure is written down, and would stand for the next run
     _began: float = 0.0
@@ -68,10 +85,26 @@ class Progress:
             )
         )
 
-    def settle(self, *, recorded: bool) -> None:
-        """Count the current migration as done where its row says that it was committed."""
-        forwards = self.current_action in ("apply", "fake")
-        if self.current is not None and recorded == forwards:
-            if (self.current, self.current_action) not in self.done:
-                self.done.append((self.current, self.current_action))
-            self.current = None
+    def settle(self, applied: Collection[tuple[str, str]], *, lost: bool = False) -> None:
+        """Count as done what its row says was committed: the current migration, and of those along with it as many.
+
+        lost: the session is, perhaps with the server: what was done before may be taken back then.
+        """
+        if lost:
+            gone = [each for each in self.done if not _stands(each, applied)]
+            self.taken_back = [key for key, _ in gone]
+            self.done = [each for each in self.done if each not in gone]
+        waiting = [] if self.current is None else [self.current, *self.along]
+        self.current, self.along = None, ()
+        for place, key in enumerate(waiting):
+            if not _stands((key, self.current_action), applied):
+                self.current, self.along = key, waiting[place + 1 :] if self.unknown else ()
+                break
+            self.committed = key
+            if (key, self.current_action) not in self.done:
+                self.done.append((key, self.current_action))
+
+
+def _stands(done: tuple[Key, Action], applied: Collection[tuple[str, str]]) -> bool:
+    key, action = done
+    return (key in applied) == (action in ("apply", "fake"))

@@ -14,16 +14,15 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import psycopg
 from django.core.management.base import CommandError
-from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import Error as DatabaseError
 
 from lockgate import ledger
 from lockgate.database import advisory_lock, extensions, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted, LockgateError
-from lockgate.execution import django_seams, failures, interruption, ledger_locks
+from lockgate.execution import failures, interruption, ledger_locks
 from lockgate.execution.accounts import condition, trust
+from lockgate.execution.aftermath import Aftermath
 from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging import judgement, standing, survey
 from lockgate.execution.judging.survey import Survey
@@ -48,7 +47,8 @@ def migrate(gate: Gate, request: Request) -> None:
     pooler.refuse(gate.connection, gate.limits)
     _refuse_unwritable(gate)
     progress = Progress(gate.listen)
-    with _explained(gate, request, progress), ledger_locks.named(gate.connection):
+    aftermath = Aftermath(gate.connection, progress)
+    with _explained(gate, request, progress, aftermath), ledger_locks.named(gate.connection):
         _locked(gate, request, before, progress)
 
 
@@ -160,19 +160,19 @@ def _create_extensions(gate: Gate, found: Survey) -> dict[str, ExtensionOutcome]
 
 
 @contextlib.contextmanager
-def _explained(gate: Gate, request: Request, progress: Progress) -> Iterator[None]:
+def _explained(gate: Gate, request: Request, progress: Progress, aftermath: Aftermath) -> Iterator[None]:
     """Let an error leave with the state of the database, as it was found after the error."""
     try:
         yield
     except Interrupted as signal:
-        _settle(gate, progress)
+        aftermath.settle(hurried=True)
         signal.state = failures.state_of(progress)
         signal.operation, signal.statement = progress.operation, progress.statement
         raise
     except (Exception, SystemExit) as error:  # code that ends the process must not end it as a success
         if isinstance(error, CommandError) and not progress.touched:
             raise  # Django's refusal of what was asked for: it says all there is to say
-        _settle(gate, progress)
+        aftermath.settle()
         explained = failures.explain(error, progress)
         from lockgate.execution import remedies  # noqa: PLC0415  as below: it reads SQL
 
@@ -182,12 +182,3 @@ def _explained(gate: Gate, request: Request, progress: Progress) -> Iterator[Non
         if explained is error:
             raise
         raise explained from error
-
-
-def _settle(gate: Gate, progress: Progress) -> None:
-    """Find out whether the migration that was under way is committed after all (a signal during its COMMIT)."""
-    if progress.current is None:
-        return
-    with contextlib.suppress(DatabaseError, psycopg.Error):
-        django_seams.leave_transaction(gate.connection)
-        progress.settle(recorded=progress.current in MigrationRecorder(gate.connection).applied_migrations())

@@ -26,6 +26,7 @@ from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import Wanted
 from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.watch import watching
+from lockgate.execution.progress import StepUnderWay
 from lockgate.facts import Key, StepEnded, StepStarted, StepUndone
 from lockgate.models import Step
 from lockgate.planning.steps import Kind, LockMode
@@ -272,8 +273,10 @@ def failure_kept(duties: Duties, step: Step) -> Iterator[None]:
 
     Django connects anew by itself. What a new session said would stand against what the lost one may have committed.
     """
+    duties.progress.under_way = StepUnderWay(step.pk, step.title, step.transactional)
     try:
         yield
+        duties.progress.under_way = None
     except HookFailed:
         raise  # it is done, and says so
     except (Exception, SystemExit) as error:

@@ -17,7 +17,7 @@ from lockgate.planning.steps import Kind
 @contextlib.contextmanager
 def noted(duties: Duties) -> Iterator[None]:
     """Compare the invalid indexes before and after, where the block fails, for who explains the failure."""
-    before = invalid_indexes.oids(duties.connection)
+    before = duties.progress.invalid_before = invalid_indexes.oids(duties.connection)
     try:
         yield
     except BaseException:
