@@ -82,6 +82,28 @@ def test_code_that_changes_rows_by_its_models_is_known_and_no_error(shop: Site) 
     assert "not read" not in linted.text
 
 
+def test_sql_that_is_written_out_in_code_is_planned_and_runs(shop: Site) -> None:
+    code = """
+        from django.db import connection
+
+        def index(apps, schema_editor):
+            schema_editor.execute("CREATE INDEX by_value ON shop_counter (value)")
+
+        def online(apps, schema_editor):
+            with connection.cursor() as cursor:
+                cursor.execute("CREATE INDEX CONCURRENTLY online ON shop_counter (value)")
+    """
+    shop.migration("0002_index", "migrations.RunPython(index)", imports=code)
+    shop.migration("0003_online", "migrations.RunPython(online)", imports=code, atomic=False)
+    text = shop.migrate("--plan").text
+    assert "SHARE while an index is built; blocks writes" in text
+    assert "SHARE UPDATE EXCLUSIVE while an index is built; blocks neither" in text
+    assert "unknown" not in text
+    assert "LG702" not in shop.run("lintmigrations").text
+    assert shop.migrate().code == 0
+    assert shop.database.value("SELECT count(*) FROM pg_index WHERE indrelid = 'shop_counter'::regclass") == 3
+
+
 def test_a_new_database_has_no_table_that_could_be_large(site: Site) -> None:
     site.migration("0001_initial", CREATE_COUNTER, f"migrations.RunSQL({MADE_UP!r}, '')")
     result = site.migrate(LOCKGATE_ON_HAZARD="refuse", LOCKGATE_LARGE_TABLE_BYTES="0")

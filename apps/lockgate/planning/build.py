@@ -16,7 +16,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import locks, order, python_reading, rewrites, routing, sql_steps
+from lockgate.planning import locks, order, python_reading, python_schema, rewrites, routing, sql_steps
 from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
@@ -29,6 +29,7 @@ from lockgate.planning.steps import Change, Kind, Lock, MigrationPlan, Phase, St
 IN_PLACE = "in the migration's own transaction"
 # Code and SQL of which a plan cannot tell what later statements find because of it.
 _FREE = frozenset({Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN})
+_REASONS = 3  # of why code is not known that are shown
 _CONSTRAINTS = frozenset({Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY})
 _ALTERS = frozenset({Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.UPDATE_ROWS, Kind.SET_DEFAULT})
 
@@ -262,18 +263,24 @@ class _Builder:
 
     def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if isinstance(operation, RunPython):
-            code = python_reading.read(operation.code)
-            read = python_reading.leaves_schema_alone(code)
-            unchecked = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
-            return (Statement("", (Change(Kind.RUN_PYTHON, "", read=read, unchecked=unchecked),)),)
+            return self._of_code(operation)
         if isinstance(operation, RunSQL):
-            return sql_steps.statements(operation, self.prospect)
+            return sql_steps.statements(operation.sql, self.prospect)
         if isinstance(operation, postgres_operations.CreateExtension):
             sql = f"CREATE EXTENSION IF NOT EXISTS {self.editor.quote_name(operation.name)}"
             return (Statement(sql, (Change(Kind.EXTENSION, "", name=operation.name),)),)
         if isinstance(operation, Unplanned):
             return (operation.statement,)
         return self._recorded(operation, before, after)
+
+    def _of_code(self, operation: RunPython) -> tuple[Statement, ...]:
+        """The code itself, and the SQL that is written out in it."""
+        code = python_reading.read(operation.code)
+        beyond = python_schema.of(code)
+        unchecked = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
+        why = "; ".join(beyond.unknown[:_REASONS])
+        change = Change(Kind.RUN_PYTHON, "", name=why, read=not beyond.unknown, unchecked=unchecked)
+        return (Statement("", (change,)), *sql_steps.statements(beyond.sql, self.prospect))
 
     def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if does_nothing(operation):

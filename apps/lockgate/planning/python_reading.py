@@ -6,36 +6,36 @@ It reads names, not types, so it can be mistaken; what it reports says what was 
 from __future__ import annotations
 
 import ast
-import builtins
-import inspect
-import sys
-import textwrap
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 from django.db.models import Model
 
+from lockgate.planning import python_source
+from lockgate.planning.python_source import closure, is_own, own
+
 _MANAGERS = {"objects", "_default_manager", "_base_manager"}
 _FEW = {"pk", "id"}
-# What may lead to more than rows of models.
-_BEYOND_ROWS = {
-    "connection", "connections", "cursor", "execute", "executemany", "raw", "extra", "RawSQL", "schema_editor",
-    "exec", "eval", "compile", "getattr", "globals", "locals", "vars", "__import__", "__builtins__",
-}  # fmt: skip
-_OF_DJANGO = ("django.db.models", "django.db.transaction", "django.utils")
-_OF_PYTHON = sys.stdlib_module_names - {"os", "subprocess", "importlib", "ctypes", "sys", "builtins", "multiprocessing"}
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True)
 class Code:
-    """A function, and those of its module that it calls."""
+    """A function, and those of its module that it calls.
+
+    owners: for each, the object whose method it is, or None. given: values that come before what it is called with,
+    and those that it gets by name.
+    """
 
     functions: tuple[FunctionType, ...]
     trees: tuple[ast.AST, ...]
+    owners: tuple[Any, ...]
+    given: tuple[Any, ...] = ()
+    named: tuple[Any, ...] = ()
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
@@ -168,85 +168,37 @@ def table_of(node: ast.AST) -> str:
 
 
 def read(function: Callable[..., Any]) -> Code | None:
-    """A function's code; None for what is no plain function, or has no source at hand."""
-    wanted: list[Any] = [inspect.unwrap(function)]
+    """The code of a function, a method, an object that can be called, or a partial of these, with what wraps it.
+
+    None for what has no source at hand.
+    """
+    given: tuple[Any, ...] = ()
+    named: tuple[Any, ...] = ()
+    while isinstance(function, functools.partial):
+        given, named, function = (*function.args, *given), (*named, *function.keywords.values()), function.func
+    wanted = [python_source.plain(function)]
     functions: list[FunctionType] = []
     trees: list[ast.AST] = []
+    owners: list[Any] = []
     while wanted:
-        each = wanted.pop()
-        if not isinstance(each, FunctionType) or each in functions or (tree := _tree(each)) is None:
+        owner, each = python_source.bare(wanted.pop())
+        if not isinstance(each, FunctionType) or each in functions or (tree := python_source.tree(each)) is None:
             continue
         functions.append(each)
         trees.append(tree)
-        called = {
-            node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        }
-        near = (each.__globals__.get(name) for name in sorted(called))
-        wanted += [found for found in near if getattr(found, "__module__", None) == each.__module__]
-    return Code(tuple(functions), tuple(trees)) if trees else None
+        owners.append(owner)
+        near = (found for found in _called(each, tree, owner) if getattr(found, "__module__", None) == each.__module__)
+        wanted += [*near, *closure(each).values()]
+    return Code(tuple(functions), tuple(trees), tuple(owners), given, named) if trees else None
 
 
-def leaves_schema_alone(found: Code | None) -> bool:
-    """Whether all of a RunPython function was read, and works on rows by way of models alone.
-
-    What is not known may do anything: another module's function, a cursor, the schema editor itself.
-    """
-    return found is not None and all(
-        not each.__closure__ and all(_on_rows_alone(node, each, found, _aliases(tree)) for node in ast.walk(tree))
-        for each, tree in zip(found.functions, found.trees, strict=True)
-    )
-
-
-def _aliases(tree: ast.AST) -> set[int]:
-    """The nodes of ``schema_editor.connection.alias``, all that data needs of an editor."""
-    found: set[int] = set()
+def _called(function: FunctionType, tree: ast.AST, owner: Any) -> Iterator[Any]:
+    """What a function may call by a name of its module, or as a method of its own object."""
+    names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    yield from (function.__globals__.get(name) for name in sorted(names))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr == "alias" and _is_connection(node.value):
-            found |= {id(each) for each in ast.walk(node)}
-    return found
-
-
-def _is_connection(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == "connection" and isinstance(node.value, ast.Name)
-
-
-def _on_rows_alone(node: ast.AST, function: FunctionType, found: Code, aliases: set[int]) -> bool:
-    if id(node) in aliases:
-        return True
-    if isinstance(node, ast.Attribute):
-        return node.attr not in _BEYOND_ROWS and not node.attr.startswith("__")
-    if not isinstance(node, ast.Name):
-        return not isinstance(node, ast.Import | ast.ImportFrom)
-    if node.id in _locals(function):
-        return node.id not in _editors(function, found)
-    if node.id in function.__globals__:
-        return _is_known(function.__globals__[node.id], found)
-    return hasattr(builtins, node.id) and node.id not in _BEYOND_ROWS
-
-
-def _locals(function: FunctionType) -> tuple[str, ...]:
-    return (*function.__code__.co_varnames, *function.__code__.co_cellvars)
-
-
-def _editors(function: FunctionType, found: Code) -> tuple[str, ...]:
-    """What RunPython's function calls its schema editor; no other gets it, since it cannot be passed on."""
-    return function.__code__.co_varnames[1:2] if function is found.functions[0] else ()
-
-
-def _is_known(value: Any, found: Code) -> bool:
-    if value in found.functions or isinstance(value, str | int | float | tuple | list | dict | set | type(None)):
-        return True
-    name = value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
-    if getattr(value, "__name__", "") in _BEYOND_ROWS:
-        return False
-    return name.startswith(_OF_DJANGO) or name.partition(".")[0] in _OF_PYTHON
-
-
-def _tree(function: FunctionType) -> ast.AST | None:
-    try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError, TypeError):  # no source; or a lambda in the middle of an expression
-        return None
+        if isinstance(node, ast.Attribute) and is_own(node, function, owner):
+            yield own(owner, node.attr)
 
 
 def _outside_loops(node: ast.AST) -> Iterator[ast.Call]:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.migrations import Migration
-from django.db.migrations.operations import RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 
-from lockgate.planning import sql_changes, type_changes
+from lockgate.planning import python_reading, python_schema, sql_changes, type_changes
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
@@ -38,9 +38,9 @@ def _parameter(found: re.Match[str]) -> str:
     return "%" if found[0] == "%%" else "$1"
 
 
-def statements(operation: RunSQL, prospect: Prospect) -> tuple[Statement, ...]:
-    """A RunSQL's statements forwards; the prospect takes note of what they make."""
-    return tuple(read(Statement(sql), readable, prospect) for sql, readable in texts(operation.sql))
+def statements(given: Any, prospect: Prospect) -> tuple[Statement, ...]:
+    """What a RunSQL was given, as statements; the prospect takes note of what they make."""
+    return tuple(read(Statement(sql), readable, prospect) for sql, readable in texts(given))
 
 
 def read(statement: Statement, readable: str, prospect: Prospect) -> Statement:
@@ -61,15 +61,17 @@ def named(migrations: Iterable[Migration]) -> set[str]:
     """The tables that the SQL of migrations names."""
     found: set[str] = set()
     for operation in (each for migration in migrations for each in migration.operations):
-        for each in _sql_of(operation):
-            for _, readable in texts(each.sql):
+        for given in _sql_of(operation):
+            for _, readable in texts(given):
                 found.update(name for change in sql_changes.of(readable) for name in (change.table, change.references))
     return found - {""}
 
 
-def _sql_of(operation: Operation) -> Iterator[RunSQL]:
+def _sql_of(operation: Operation) -> Iterator[Any]:
     if isinstance(operation, RunSQL):
-        yield operation
+        yield operation.sql
+    elif isinstance(operation, RunPython):
+        yield python_schema.of(python_reading.read(operation.code)).sql
     elif isinstance(operation, SeparateDatabaseAndState):
         for each in operation.database_operations:
             yield from _sql_of(each)
