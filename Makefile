@@ -42,8 +42,8 @@ servers: .data/servers/fetched  ## PostgreSQL 14, 15 and 17 for the tests, into 
 
 # What speaks to the server's catalog, locks and plans; the rest of the suite is the same on every version.
 ASKING := $(addprefix tests/postgres/test_,$(addsuffix .py,backwards catalog hazard_judgement identity index_questions \
-    kept_defaults ladder live_hazards offers one_by_one online plan_contract plan_equivalence plan_locks plan_types recovery \
-    repair two_releases))
+    kept_defaults ladder live_hazards offers one_by_one online plan_contract plan_equivalence plan_locks plan_transactions \
+    plan_types recovery repair sql_locks two_releases))
 
 .PHONY: test-version
 test-version: $(VENV)/installed  ## what asks the server, on one version: LOCKGATE_TEST_POSTGRES=14 to 18

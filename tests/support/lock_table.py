@@ -1,6 +1,6 @@
-"""The table of docs/locks.md, made from the same cases that are held against PostgreSQL.
+"""The tables of docs/locks.md, made from the same cases that are held against PostgreSQL.
 
-``python -m tests.support.lock_table`` writes the page anew.
+``python -m tests.support.lock_table`` writes the page anew. What is claimed of SQL is looked up on a server.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ from pathlib import Path
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import build
 from lockgate.planning.steps import Kind, Lock, MigrationPlan, Phase, Step, Work
-from tests.support import plans
+from tests.support import plans, sql_cases
+from tests.support.plans import Scratch
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/locks.md"
 BEGIN, END = "<!-- made by tests/support/lock_table.py: begin -->\n", "<!-- end -->\n"
+SQL_BEGIN = "<!-- made by tests/support/lock_table.py, of SQL: begin -->\n"
+VERSION = 18  # of the server whose tables SQL is read against
+AGAIN = "make it anew:  python -m tests.support.lock_table"
 GROUPS = ("INDEXES", "CONSTRAINTS", "NEW_COLUMNS", "COLUMNS", "TABLES")
 TITLES = ("Indexes", "Constraints", "New columns", "Columns", "Tables")
 NAMES = ("author", "shelf", "book", "note", "plain", "editor", "book_shelves", "note_shelves")
+SQL_HEAD = "| Statement | Table, lock, work | Waits meanwhile |\n| --- | --- | --- |\n"
 HEAD = "| Operation | In place: table, lock, work | Waits meanwhile | Online |\n| --- | --- | --- | --- |\n"
 
 
@@ -41,10 +46,41 @@ def planned(case: object, version: int, *, online: bool) -> MigrationPlan:
 
 
 def page(text: str) -> str:
-    """The page with its table made anew."""
-    before, _, rest = text.partition(BEGIN)
+    """The page with its table of operations made anew."""
+    return _between(text, BEGIN, sections())
+
+
+def sql_page(text: str, scratch: Scratch) -> str:
+    """The page with its tables of SQL made anew. scratch: has what the statements are about."""
+    return _between(text, SQL_BEGIN, sql_sections(scratch))
+
+
+def _between(text: str, begin: str, made: Iterator[str]) -> str:
+    before, _, rest = text.partition(begin)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{''.join(sections())}\n{END}{after}"
+    return f"{before}{begin}{''.join(made)}\n{END}{after}"
+
+
+def sql_sections(scratch: Scratch) -> Iterator[str]:
+    for title, group in sql_cases.GROUPS.items():
+        yield f"\n### {title}\n\n{SQL_HEAD}"
+        lines = [line.strip() for line in group.strip().splitlines()]
+        for statement in filter(None, lines):
+            claimed, _ = sql_cases.claimed(scratch, statement)
+            locks = [Lock(table, mode, work) for table, (mode, work) in claimed.items()]
+            shown = "<br>".join(_lock(lock) for lock in locks) or "none"
+            yield f"| {_code(statement)} | {shown} | {_waits(locks)} |\n"
+    yield "\n### Claimed for more than was seen, or locked besides\n\n| Statement | |\n| --- | --- |\n"
+    for statement, why in sql_cases.CAUTIOUS.items():
+        yield f"| {_code(statement)} | cautious: {why} |\n"
+    for statement, (table, why) in sql_cases.BESIDES.items():
+        yield f"| {_code(statement)} | `{table}` besides: {why} |\n"
+    yield "\n### Unknown\n\nOf these nothing is claimed, and the plan says that they were not read to their end.\n\n"
+    yield "".join(f"- {_code(each)}\n" for each in sql_cases.UNKNOWN)
+
+
+def _code(statement: str) -> str:
+    return f"`{statement.replace('|', chr(92) + '|')}`"
 
 
 def sections() -> Iterator[str]:
@@ -91,8 +127,9 @@ def _waits(locks: list[Lock]) -> str:
         return "reads and writes"
     if any(lock.mode.blocks_writes for lock in grows):
         return "writes"
-    held = any(lock.mode.blocks_writes for lock in locks)
-    return "nobody for long" if held else "nobody"
+    if any(lock.mode.blocks_writes for lock in locks):
+        return "nobody for long"
+    return "who writes those rows" if any(lock.work is Work.ROWS for lock in locks) else "nobody"
 
 
 def _online(plan: MigrationPlan) -> str:
@@ -122,10 +159,16 @@ def _kind(kind: Kind, not_valid: bool) -> str:
 
 def main() -> None:
     import django
+    from django.contrib.postgres.signals import register_type_handlers
+    from django.db.backends.signals import connection_created
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.mypy")
     django.setup()
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    connection_created.disconnect(register_type_handlers)  # it asks the connection of the settings, which is none
+    text = page(PAGE.read_text(encoding="utf-8"))
+    with plans.scratch(VERSION) as scratch:
+        sql_cases.make(scratch)
+        PAGE.write_text(sql_page(text, scratch), encoding="utf-8")
 
 
 if __name__ == "__main__":

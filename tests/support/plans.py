@@ -11,7 +11,8 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 from unittest import mock
 from urllib.parse import urlencode
 
@@ -35,6 +36,7 @@ from tests.support.processes import until
 APP = "library"
 ROWS = 200  # enough that reading all of them shows, few enough to be made hundreds of times
 ORDER = (Work.MOMENT, Work.ROWS, Work.SCAN, Work.BUILD, Work.REWRITE)
+PATIENCE = "5ms"  # of who tries a table from beside: a lock that nobody holds is there at once
 
 
 def migration(name: str, *operations: Operation, app: str = APP, **attributes: Any) -> Migration:
@@ -87,6 +89,7 @@ def scratch(version: int) -> Iterator[Scratch]:
             yield made
         finally:
             made.connection.close()
+            made.beside.close()
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -103,6 +106,13 @@ class Scratch:
     @property
     def version(self) -> int:
         return int(self.database.value("SHOW server_version_num"))
+
+    @cached_property
+    def beside(self) -> psycopg.Connection[Any]:
+        """Another session, which gives up soon where it must wait for a lock."""
+        made = self.database.connect()
+        made.execute(f"SET lock_timeout = '{PATIENCE}'")
+        return made
 
     def query(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
@@ -219,6 +229,62 @@ def _only_identity(table: str) -> str:
     return f'INSERT INTO "{table}" SELECT n FROM generate_series(1, {ROWS}) AS n'
 
 
+# Who waits
+
+
+class Waits(NamedTuple):
+    """Which statements of another session wait for a table."""
+
+    select: bool
+    insert: bool
+    update: bool
+
+
+def waits_for(mode: LockMode | None) -> Waits:
+    """What waits for a lock, as LockMode has it."""
+    return Waits(bool(mode and mode.blocks_reads), *(bool(mode and mode.blocks_writes),) * 2)
+
+
+def tried(scratch: Scratch, table: str, column: str) -> Waits:
+    """What really waits, tried by a second session; it changes no row."""
+    name, it = sql.Identifier(table), sql.Identifier(column)
+    statements = (
+        "SELECT FROM {0} LIMIT 0",
+        "INSERT INTO {0} ({1}) SELECT {1} FROM {0} WHERE false",
+        "UPDATE {0} SET {1} = {1} WHERE false",
+    )
+    return Waits(*(_is_late(scratch.beside, sql.SQL(each).format(name, it)) for each in statements))  # type: ignore[arg-type]
+
+
+def _is_late(beside: psycopg.Connection[Any], statement: sql.Composed) -> bool:
+    try:
+        beside.execute(statement)
+    except psycopg.errors.LockNotAvailable:
+        return True
+    return False
+
+
+def columns_to_try(scratch: Scratch) -> dict[str, str]:
+    """For each table that there is for others, a column that anybody may write."""
+    return dict(
+        scratch.query(
+            "SELECT relname, min(attname) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0"
+            " AND NOT attisdropped AND attgenerated = '' AND attidentity = '' GROUP BY relname"
+        )
+    )
+
+
+def contradicted(scratch: Scratch, modes: dict[str, LockMode], columns: dict[str, str]) -> list[str]:
+    """Where a second session waits otherwise than locks say. columns: of the tables to try, whether locked or not."""
+    found = {table: tried(scratch, table, column) for table, column in columns.items()}
+    return [
+        f"{table}: {waits_for(modes.get(table))} is what its lock says; a second session finds {waits}"
+        for table, waits in found.items()
+        if waits != waits_for(modes.get(table))
+    ]
+
+
 # What a step did
 
 
@@ -275,7 +341,7 @@ class _Look:
 
 
 def _in_transaction(scratch: Scratch, step: Step) -> Locks:
-    names = scratch.relations()
+    names, columns = scratch.relations(), columns_to_try(scratch)
     oids = list(names)
     works = dict.fromkeys(oids, Work.MOMENT)
     scratch.send("BEGIN")
@@ -288,6 +354,9 @@ def _in_transaction(scratch: Scratch, step: Step) -> Locks:
                 works[oid] = max(works[oid], after.work_since(before, oid), key=ORDER.index)
         pid = scratch.query("SELECT pg_backend_pid()")[0][0]
         held = scratch.query(_LOCKS, [pid, oids])
+        modes = {table: mode for table, (mode, _) in _strongest(held, works, names).items()}
+        wrong = contradicted(scratch, modes, {table: name for table, name in columns.items() if table in modes})
+        assert not wrong, wrong
         scratch.send("COMMIT")
     except BaseException:
         scratch.send("ROLLBACK")

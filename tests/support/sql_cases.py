@@ -5,6 +5,12 @@ All start from the same tables, ``SETUP``, and are rolled back.
 
 from __future__ import annotations
 
+from lockgate.database import catalog
+from lockgate.planning import locks, sql_steps
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.steps import Kind, Statement
+from tests.support.plans import Locks, Scratch
+
 SETUP = """
 CREATE TABLE author (id int PRIMARY KEY, code int UNIQUE, name text);
 CREATE TABLE book (id int PRIMARY KEY, title varchar(50), pages int, price numeric(6, 2), at timestamptz, note text,
@@ -237,6 +243,7 @@ COPY book TO '/dev/null'
 # Claimed for more than was seen, and why.
 CAUTIOUS = {
     "ANALYZE book": "it reads a sample, whose pages no counter shows",
+    "ALTER TABLE kid NO INHERIT bound": "who reads a table reads those that inherit from it, and waits for their locks",
     "GRANT SELECT ON book TO CURRENT_USER": "PostgreSQL locks the table for it since 18",
     "REVOKE SELECT ON book FROM CURRENT_USER": "PostgreSQL locks the table for it since 18",
 }
@@ -267,11 +274,43 @@ UNKNOWN = (
     "ALTER TABLE book BE SOMETHING ELSE",
     "SELEC 1",
 )
-GROUPS = (COLUMNS, CONSTRAINTS, INDEXES, TABLES, TRIGGERS, OTHERS, ROWS)
+GROUPS = {
+    "Columns": COLUMNS,
+    "Constraints": CONSTRAINTS,
+    "Indexes": INDEXES,
+    "Tables": TABLES,
+    "Triggers, rules and policies": TRIGGERS,
+    "Others": OTHERS,
+    "Rows": ROWS,
+}
 NEWER = {15: "MERGE INTO author USING book ON author.id = book.id WHEN MATCHED THEN UPDATE SET name = 'z'"}
 
 
 def statements(version: int) -> list[str]:
     """Those that a server of this major version knows."""
-    every = [line.strip() for group in GROUPS for line in group.strip().splitlines()]
+    every = [line.strip() for group in GROUPS.values() for line in group.strip().splitlines()]
     return [each for each in every if each] + [sql for first, sql in NEWER.items() if version >= first]
+
+
+RELATIONS = (
+    "SELECT oid::bigint, relname FROM pg_class"
+    " WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relnamespace = 'public'::regnamespace"
+)
+
+
+def make(scratch: Scratch) -> None:
+    """An empty schema, and what the statements are about."""
+    scratch.connection.ensure_connection()
+    scratch.send("SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    scratch.send("DROP SCHEMA IF EXISTS attic CASCADE; DROP PUBLICATION IF EXISTS paper")
+    scratch.send(SETUP)
+
+
+def claimed(scratch: Scratch, statement: str) -> tuple[Locks, bool]:
+    """What a plan says of a statement, and whether all of it is said to be known."""
+    names = {name for _, name in scratch.query(RELATIONS)}
+    prospect = Prospect(catalog.facts(scratch.connection, names))
+    found = sql_steps.read(Statement(statement), statement, prospect)
+    there = [lock for lock in locks.of_changes(found.changes) if lock.table in names]
+    known = all(change.kind is not Kind.UNKNOWN for change in found.changes)
+    return {lock.table: (lock.mode, lock.work) for lock in there}, known

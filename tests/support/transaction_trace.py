@@ -1,7 +1,7 @@
 """A migration's switch as one transaction, watched from beside it: what it holds, over which work, and who waits.
 
 Nothing here is shared with the planner: locks are read in ``pg_locks``, work in the files and counters of tables, and
-waiting is tried: a second session reads and writes every table after each part, while the transaction is open.
+waiting is tried: a second session reads, fills and updates every table after each part, while the transaction is open.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import psycopg
 from django.db.migrations.state import ProjectState
-from psycopg import sql
 
 from lockgate.planning import transactions
 from lockgate.planning.steps import LockMode, MigrationPlan, Phase, Work
@@ -22,11 +20,10 @@ from tests.support import plan_cases, plans
 from tests.support.plan_cases import Case
 from tests.support.plans import Scratch
 
-PATIENCE = "10ms"  # a lock that nobody holds is there at once
 Modes = dict[str, LockMode]
 Works = set[tuple[str, Work]]
-# Whether a SELECT and an UPDATE of each table wait.
-Waits = dict[str, tuple[bool, bool]]
+# What waits for each table.
+Waits = dict[str, plans.Waits]
 
 
 class Lasting(NamedTuple):
@@ -54,43 +51,37 @@ def claimed(found: Transaction, tables: Sequence[str]) -> Trace:
     trace = Trace([{held.table: held.mode for held in part.held.values()} for part in found.parts])
     at_the_end = {held.table: held.mode for held in found.taken}
     for held in (*trace.entries[1:], at_the_end):
-        trace.waits.append({name: _waits(held.get(name)) for name in tables})
+        trace.waits.append({name: plans.waits_for(held.get(name)) for name in tables})
     for each in found.taken:
         over = frozenset((during.table, _counted(during.work)) for during in each.over if during.table)
         trace.lasting.add(Lasting(each.table, each.mode, over))
     return trace
 
 
-def _waits(mode: LockMode | None) -> tuple[bool, bool]:
-    return (bool(mode and mode.blocks_reads), bool(mode and mode.blocks_writes))
-
-
 def observed(scratch: Scratch, parts: Sequence[Part]) -> Trace:
     """Run a transaction in the order in which Django sends it, and say what it did to what was there before."""
     names = scratch.relations()
-    oids, columns = list(names), _a_column_of_each(scratch)
+    oids, columns = list(names), plans.columns_to_try(scratch)
     (pid,) = scratch.query("SELECT pg_backend_pid()")[0]
     trace, held, growing = Trace(), dict[str, LockMode](), dict[tuple[str, LockMode], Works]()
-    with scratch.database.connect() as beside:
-        beside.execute(f"SET lock_timeout = '{PATIENCE}'")
-        scratch.send("BEGIN")
-        try:
-            for part in parts:
-                trace.entries.append(dict(held))
-                for statement in part.statements:
-                    before = plans._Look(scratch, oids)
-                    scratch.send(statement.sql)
-                    works = _works(plans._Look(scratch, oids), before, names)
-                    held = _held(scratch, pid, oids, names)
-                    for table, mode in held.items():
-                        growing.setdefault((table, mode), set())
-                    for since in growing:
-                        growing[since] |= works
-                trace.waits.append({name: _tried(beside, name, columns[name]) for name in set(names.values())})
-            scratch.send("COMMIT")
-        except BaseException:
-            scratch.send("ROLLBACK")
-            raise
+    scratch.send("BEGIN")
+    try:
+        for part in parts:
+            trace.entries.append(dict(held))
+            for statement in part.statements:
+                before = plans._Look(scratch, oids)
+                scratch.send(statement.sql)
+                works = _works(plans._Look(scratch, oids), before, names)
+                held = _held(scratch, pid, oids, names)
+                for table, mode in held.items():
+                    growing.setdefault((table, mode), set())
+                for since in growing:
+                    growing[since] |= works
+            trace.waits.append({name: plans.tried(scratch, name, columns[name]) for name in set(names.values())})
+        scratch.send("COMMIT")
+    except BaseException:
+        scratch.send("ROLLBACK")
+        raise
     trace.lasting = {Lasting(table, mode, frozenset(works)) for (table, mode), works in growing.items()}
     return trace
 
@@ -112,32 +103,6 @@ def _held(scratch: Scratch, pid: int, oids: list[int], names: dict[int, str]) ->
         mode = LockMode(text)
         held[names[oid]] = max(held.get(names[oid], mode), mode, key=lambda each: each.strength)
     return held
-
-
-def _a_column_of_each(scratch: Scratch) -> dict[str, str]:
-    return dict(
-        scratch.query(
-            "SELECT relname, min(attname) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
-            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0"
-            " AND NOT attisdropped AND attgenerated = '' AND attidentity = '' GROUP BY relname"
-        )
-    )
-
-
-def _tried(beside: psycopg.Connection[Any], table: str, column: str) -> tuple[bool, bool]:
-    """Whether a SELECT, and an UPDATE, of a table waits for its lock."""
-    name, it = sql.Identifier(table), sql.Identifier(column)
-    read = sql.SQL("SELECT FROM {} LIMIT 0").format(name)
-    write = sql.SQL("UPDATE {} SET {} = {} WHERE false").format(name, it, it)
-    return _is_late(beside, read), _is_late(beside, write)
-
-
-def _is_late(beside: psycopg.Connection[Any], statement: sql.Composed) -> bool:
-    try:
-        beside.execute(statement)
-    except psycopg.errors.LockNotAvailable:
-        return True
-    return False
 
 
 # Migrations of several operations

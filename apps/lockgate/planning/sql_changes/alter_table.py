@@ -182,7 +182,7 @@ def _inherit(table: str, command: Tree) -> Iterator[Change]:
 
 def _disinherit(table: str, command: Tree) -> Iterator[Change]:
     yield Change(Kind.INHERIT, table)
-    yield Change(Kind.READ, name_of(command["def"]["RangeVar"]))
+    yield Change(Kind.INHERIT, name_of(command["def"]["RangeVar"]))  # who reads it reads its children too, and waits
 
 
 def _attach(table: str, command: Tree) -> Iterator[Change]:
