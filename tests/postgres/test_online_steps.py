@@ -1,0 +1,253 @@
+"""Steps beside a migration's transaction, one at a time, in one process: what is there is looked at, never assumed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lockgate import journal, ledger, policy
+from lockgate.database import objects
+from lockgate.errors import LocksNotAcquired, MigrationFailed
+from lockgate.execution.accounts import account
+from lockgate.execution.duties import Duties
+from lockgate.execution.ladder import Ladder
+from lockgate.execution.online import contract, online_step
+from lockgate.execution.progress import Progress
+from lockgate.facts import AttemptFailed, Key, StepUndone, WaitingForBlockers
+from lockgate.journal import Journal, Line
+from lockgate.models import Run, Step
+from lockgate.planning.steps import Kind, LockMode
+from tests.support.databases import Database
+
+KEY = Key("shop", "0001_one")
+STATE = Step.State
+BUILD = 'CREATE INDEX CONCURRENTLY "t_a" ON "t" ("a")'
+DROP_CHECK = "ALTER TABLE t DROP CONSTRAINT c"
+LIMITS = replace(policy.Policy(), lock_timeout=timedelta(milliseconds=20), lock_attempts=timedelta(milliseconds=200))
+
+
+class Book:
+    """Duties of a run, and the rows of its steps. told: what was said."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy = LIMITS) -> None:
+        self.run = ledger.open_run(
+            "default", release="r", digest="d", host="h", backend_pid=1, command="migrate", lock_wait_seconds=0
+        )
+        self.told: list[Any] = []
+        confirm: Any = lambda **_: None  # noqa: E731
+        self.duties = Duties(
+            connection, Progress(self.told.append), (), confirm, print, limits, journaled=Journal(connection, self.run)
+        )
+
+    def step(self, kind: str, target: str, sql: str, phase: str = journal.FINISH, **more: Any) -> Step:
+        line = Line(0, phase, "a step", kind, "t", target, sql, **more)
+        (row,) = self.duties.journal.write(KEY, "m", [line])
+        return row
+
+    def do(self, row: Step) -> Step:
+        online_step.run(self.duties, row, {"t": LockMode.SHARE_UPDATE_EXCLUSIVE}, number=1, total=1)
+        return Step.objects.get(pk=row.pk)
+
+
+@pytest.fixture
+def book(ledger_tables: BaseDatabaseWrapper, database: Database) -> Book:
+    database.execute("CREATE TABLE t (a integer DEFAULT 7, b integer)", "INSERT INTO t SELECT 1, 1")
+    return Book(ledger_tables)
+
+
+def add_check(database: Database, rule: str) -> int:
+    database.execute(f"ALTER TABLE t ADD CONSTRAINT c CHECK ({rule}) NOT VALID")
+    return int(database.value("SELECT oid::int FROM pg_constraint WHERE conname = 'c'"))
+
+
+def is_valid(database: Database) -> bool:
+    return bool(database.value("SELECT convalidated FROM pg_constraint WHERE conname = 'c'"))
+
+
+def test_only_the_constraint_that_the_switch_has_made_is_validated(book: Book, database: Database) -> None:
+    validate = "ALTER TABLE t VALIDATE CONSTRAINT c"
+    made = add_check(database, "a > 0")
+    row = book.step(Kind.VALIDATE_CONSTRAINT, "c", validate, object_oid=made, expected="CHECK ((a > 0))")
+    database.execute(DROP_CHECK)
+    add_check(database, "b > 0")
+    with pytest.raises(MigrationFailed, match='a constraint "c" of t is there already'):
+        book.do(row)
+    database.execute(DROP_CHECK)
+    with pytest.raises(MigrationFailed, match='the constraint "c" of t is gone'):
+        book.do(row)
+    assert Step.objects.get(pk=row.pk).state == STATE.FAILED
+    again = add_check(database, "a > 0")  # by hand: another number, and the same definition
+    done = book.do(row)
+    assert is_valid(database)
+    assert (done.state, done.object_oid, done.attempts) == (STATE.DONE, again, 3)
+    assert online_step.still_there(book.duties, done)
+    unknown = book.do(book.step(Kind.VALIDATE_CONSTRAINT, "c", validate))
+    assert (unknown.object_oid, unknown.expected) == (again, "CHECK ((a > 0))")
+    online_step.undo(book.duties, unknown)  # it was there before: nothing to take back with
+    assert database.value("SELECT count(*) FROM pg_constraint WHERE conname = 'c'") == 1
+    database.execute(DROP_CHECK)
+    assert not online_step.still_there(book.duties, done)
+    add_check(database, "b > 0")
+    with pytest.raises(MigrationFailed, match="another definition"):
+        online_step.still_there(book.duties, done)
+
+
+def test_a_validation_waits_longer_than_the_ladder_and_as_one_attempt(book: Book, database: Database) -> None:
+    add_check(database, "a > 0")
+    with database.connect(autocommit=False) as other:
+        other.execute("LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE")
+        threading.Timer(1.0, other.rollback).start()
+        done = book.do(book.step(Kind.VALIDATE_CONSTRAINT, "c", "ALTER TABLE t VALIDATE CONSTRAINT c"))
+    assert is_valid(database)
+    assert done.attempts == 1
+    assert not any(isinstance(each, AttemptFailed) for each in book.told)
+
+
+def test_what_a_step_has_made_is_taken_back_under_whatever_name(book: Book, database: Database) -> None:
+    sql = "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID"
+    done = book.do(book.step(Kind.ADD_CHECK, "c", sql, journal.EXPAND, undo=(DROP_CHECK,)))
+    assert (done.state, done.expected) == (STATE.DONE, "CHECK ((a > 0))")
+    assert not is_valid(database)
+    assert online_step.still_there(book.duties, done)
+    database.execute("ALTER TABLE t RENAME CONSTRAINT c TO d", "ALTER TABLE t RENAME TO u")
+    online_step.undo(book.duties, done)
+    assert database.value("SELECT count(*) FROM pg_constraint WHERE conname IN ('c', 'd')") == 0
+    assert done.state == STATE.UNDONE
+    assert any(isinstance(each, StepUndone) for each in book.told)
+    database.execute("ALTER TABLE u RENAME TO t")
+    never = book.step(Kind.ADD_CHECK, "c", sql, journal.EXPAND, undo=(DROP_CHECK,))
+    add_check(database, "b > 0")
+    online_step.undo(book.duties, never)  # it never ran, so what is there is another's
+    assert (never.state, is_valid(database)) == (STATE.UNDONE, False)
+
+
+def test_an_index_of_the_name_is_ours_by_number_or_definition(book: Book, database: Database) -> None:
+    database.execute("CREATE INDEX t_a ON t (a)")
+    row = book.step(Kind.ADD_INDEX, "t_a", BUILD, transactional=False, undo=("DROP INDEX t_a",))
+    with pytest.raises(MigrationFailed, match='an index "t_a" is there already') as raised:
+        book.do(row)
+    assert raised.value.why == "no recorded migration made it"
+    book.duties.journal.begin(row)
+    done = book.do(row)  # the very same, completed by hand
+    assert (done.state, done.attempts) == (STATE.DONE, 1)
+    completed = done.object_oid
+    assert completed == database.value("SELECT 't_a'::regclass::oid::int")
+    assert online_step.still_there(book.duties, done)
+    database.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_a'::regclass")
+    assert not online_step.still_there(book.duties, done)
+    again = book.do(done)  # what is left invalid is dropped, and built again
+    assert again.object_oid not in (None, completed)
+    assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass")
+    database.execute("ALTER INDEX t_a RENAME TO other")
+    online_step.undo(book.duties, again)
+    assert objects.index(book.duties.connection, "t", "other") is None
+    database.execute("CREATE INDEX t_a ON t (b)")
+    assert not online_step.still_there(book.duties, done)
+    with pytest.raises(MigrationFailed, match="is there already") as raised:
+        book.do(done)
+    assert "of another definition" in str(raised.value.why)
+    online_step.undo(book.duties, done)
+    online_step.drop_invalid(book.duties, done)
+    assert objects.index(book.duties.connection, "t", "t_a") is not None
+
+
+def test_an_index_is_dropped_by_its_number_alone(book: Book, database: Database) -> None:
+    database.execute("CREATE INDEX t_a ON t (a)")
+    oid = database.value("SELECT 't_a'::regclass::oid::int")
+    drop = "DROP INDEX CONCURRENTLY t_a"
+    row = book.step(Kind.DROP_INDEX, "t_a", drop, transactional=False, object_oid=oid)
+    database.execute("ALTER INDEX t_a RENAME TO old", "CREATE INDEX t_a ON t (b)")
+    with pytest.raises(MigrationFailed, match="is there already"):
+        book.do(row)
+    database.execute("DROP INDEX t_a")
+    with pytest.raises(MigrationFailed, match='the index "t_a" of t is not where it was'):
+        book.do(row)
+    database.execute("ALTER INDEX old RENAME TO t_a")
+    assert book.do(row).state == STATE.DONE
+    assert objects.index(book.duties.connection, "t", "t_a") is None
+    assert book.do(row).attempts == 1  # it is gone: nothing is sent
+
+
+def test_who_holds_a_lock_briefly_is_not_waited_out(book: Book, database: Database) -> None:
+    """An attempt waits as long for it; only who has held it longer than that is waited for first."""
+    limits = replace(
+        LIMITS,
+        lock_timeout=timedelta(seconds=2),
+        lock_attempts=timedelta(seconds=3),
+        report_lock_wait=timedelta(0),
+    )
+    ladder = Ladder(book.duties.connection, limits, book.told.append)
+    with database.connect(autocommit=False) as other:
+        other.execute("SELECT FROM t")
+        assert ladder.climb(KEY, {"t": LockMode.ACCESS_EXCLUSIVE}, lambda timeout: timeout) == limits.lock_timeout
+    assert not any(isinstance(each, WaitingForBlockers) for each in book.told)
+
+
+def test_a_kept_default_is_dropped_with_a_short_wait_and_only_where_it_is_still_ours(
+    book: Book, database: Database
+) -> None:
+    """What the server saw of the session's lock_timeout as the default was dropped."""
+    database.execute(
+        "CREATE TABLE seen (timeout text)",
+        "CREATE FUNCTION see() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$BEGIN INSERT INTO seen VALUES (current_setting('lock_timeout')); END$$",
+        "CREATE EVENT TRIGGER see ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION see()",
+    )
+    number = "SELECT oid::int FROM pg_attrdef WHERE adrelid = 't'::regclass"
+    kept = {"phase": journal.CONTRACT, "object_oid": database.value(number), "expected": "7"}
+    ours = book.step("drop default", "a", "", **kept)
+    other = book.step("drop default", "a", "", **{**kept, "object_oid": 1})
+    Step.objects.update(committed=True)
+    newer = Book(book.duties.connection)
+    assert contract.carry_out_due(book.duties, book.run, {KEY}) == 0  # its own are not due yet
+    assert contract.carry_out_due(newer.duties, newer.run, set()) == 0  # nor another release's
+    assert contract.carry_out_due(newer.duties, newer.run, {KEY}) == 2
+    assert database.rows("SELECT timeout FROM seen") == [("20ms",)]
+    assert database.value("SELECT count(*) FROM pg_attrdef WHERE adrelid = 't'::regclass") == 0
+    assert [Step.objects.get(pk=each.pk).state for each in (ours, other)] == [STATE.DONE, STATE.OBSOLETE]
+    assert database.value("SHOW lock_timeout") == "0"
+
+
+def test_a_failed_run_is_closed_on_its_own_session_or_not_at_all(book: Book) -> None:
+    """A pool takes a session back without closing it."""
+    gate: Any = SimpleNamespace(connection=book.duties.connection)
+    request: Any = SimpleNamespace(ordinary=False)
+    found: Any = None
+    opened = gate.connection.connection
+
+    def lose() -> None:
+        with account.closing(gate, request, found, book.run, book.duties.progress):
+            gate.connection.connection = None
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        lose()
+    assert gate.connection.connection is None
+    gate.connection.connection = opened
+    assert Run.objects.get(pk=book.run.pk).outcome == Run.Outcome.RUNNING
+
+
+def test_who_has_a_table_for_long_is_named_at_the_deadline(book: Book, database: Database) -> None:
+    ladder = Ladder(book.duties.connection, LIMITS, book.told.append)
+
+    def attempt(timeout: timedelta) -> None:
+        with transaction.atomic(using="default"):
+            book.duties.connection.connection.execute(f"SET LOCAL lock_timeout = '{timeout.total_seconds()}s'")
+            book.duties.connection.connection.execute("LOCK TABLE t")
+
+    with database.connect(autocommit=False) as other:
+        other.execute("SET application_name = 'report'")
+        other.execute("SELECT FROM t")
+        with pytest.raises(LocksNotAcquired, match='could not lock "t"') as raised:
+            ladder.climb(KEY, {"t": LockMode.ACCESS_EXCLUSIVE}, attempt)
+        assert '("report", idle in transaction' in str(raised.value.why)
+        assert str(other.info.backend_pid) in str(raised.value.next_step)
+    assert ladder.climb(KEY, {"t": LockMode.ACCESS_EXCLUSIVE}, attempt) is None
+    assert ladder.attempts == 1
