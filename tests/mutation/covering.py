@@ -20,8 +20,9 @@ from typing import Any
 import coverage
 import pytest
 
-from tests.mutation import forks, places
+from tests.mutation import places
 from tests.mutation.mutants import modules
+from tests.support import forks
 from tests.support.sites import ROOT
 
 FOLDER = Path(os.environ.get("LOCKGATE_COVERING", os.devnull))
@@ -44,7 +45,7 @@ def known(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def pytest_sessionstart() -> None:
-    _running.enter_context(forks.in_place())
+    _running.enter_context(forks.of_changing_code())
 
 
 def pytest_sessionfinish() -> None:

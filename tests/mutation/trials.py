@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutation import forks
+from tests.support import forks
 from tests.support.sites import ROOT
 
 LONGEST = 1_000_000  # bytes of a request
@@ -41,7 +41,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             _functions[each.__code__.co_filename].append(each)
     gc.freeze()
     requests.send(b"ready")
-    with forks.in_place():
+    with forks.of_changing_code():
         while message := requests.recv(LONGEST):
             asked = json.loads(message)
             chosen = [item for name in asked["tests"] for item in items[name]]

@@ -702,6 +702,7 @@ def test_the_oldest_driver_is_the_one_that_the_package_wants() -> None:
 
 
 def test_no_driver_at_all_is_one_message(shop: Site) -> None:
+    shop.fresh = True
     (shop.path / "psycopg.py").write_text("raise ModuleNotFoundError(\"No module named 'psycopg'\")")
     result = shop.migrate()
     assert result.code == 1

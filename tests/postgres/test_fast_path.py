@@ -453,7 +453,8 @@ def test_a_manifest_from_another_build(shop: Quick) -> None:
 def test_another_environment_is_another_start(shop: Quick, environment: dict[str, str | None], why: str) -> None:
     if "PYTHONPATH" in environment:
         environment, why = {"PYTHONPATH": f"{shop.site.environment({})['PYTHONPATH']}:/usr"}, "sys.path is another one"
-    assert_ordinary(shop.start(**environment, LOCKGATE_LOCK_WAIT_SECONDS="3"), why)
+    waits = {"LOCKGATE_LOCK_WAIT_SECONDS": "3", "LOCKGATE_WAIT_SECONDS": "0.5"}
+    assert_ordinary(shop.start(**{**waits, **environment}), why)
 
 
 def test_good_values_of_our_own_variables_are_no_reason(shop: Quick) -> None:

@@ -496,4 +496,5 @@ def test_a_server_that_does_not_answer_a_signal_leaves_unknown_what_it_has_done(
     if result.code == 1:  # the kernel ends it where it has not said so in time
         assert "committed whole if it got that far" in result.err
     until(lambda: lock_is_free(shop.database), "the lock is free")
+    shop.database.execute(SLOW.format(0))
     assert_finishes(shop)

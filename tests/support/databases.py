@@ -43,6 +43,14 @@ def version(connection: psycopg.Connection[Any]) -> int:
     return connection.info.server_version // 10000
 
 
+def forget_the_disk(address: str) -> None:
+    """Let a server of these tests wait for no disk: what crashes is a process, and never the machine."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 def copied_as_files(connection: psycopg.Connection[Any]) -> sql.SQL:
     """What CREATE DATABASE is told for a copy to be made file by file, as servers before version 15 always do."""
     return sql.SQL(" STRATEGY FILE_COPY" if version(connection) >= 15 else "")

@@ -26,6 +26,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TEST_DATABASE_URL" not in os.environ:
         os.environ["TEST_DATABASE_URL"] = _running.enter_context(embedded.server(postgres=databases.chosen()))
+        databases.forget_the_disk(databases.server())
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
 
 

@@ -87,7 +87,7 @@ class Quick:
 
 @contextlib.contextmanager
 def quick(folder: Path) -> Iterator[Quick]:
-    site = Site(folder / "site", databases.create(), extra_settings=SETTINGS)
+    site = Site(folder / "site", databases.create(), extra_settings=SETTINGS, fresh=True)
     (site.path / "labels.txt").write_text("one")
     (site.path / "shop" / "models.py").write_text(MODELS)
     site.migration("0001_initial", CREATE_COUNTER)

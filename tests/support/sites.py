@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support import forks
 from tests.support.databases import Database
 
 ROOT = Path(__file__).resolve().parents[2]
+# What notes which modules its own process has loaded.
+OF_ITS_MODULES = (("buildmanifest",), ("buildsnapshot",))
 TIMEOUT = 120  # seconds: no command of a test takes a tenth of it
 
 SETTINGS = """
@@ -48,7 +51,10 @@ class Migration(migrations.Migration):
 
 @dataclass
 class Site:
-    """A project with one app, ``shop``, that starts without migrations. stock: without Lockgate."""
+    """A project with one app, ``shop``, that starts without migrations. stock: without Lockgate.
+
+    fresh: each command has an interpreter that was started for it, for tests of what one does on its way to Django.
+    """
 
     path: Path
     database: Database
@@ -56,6 +62,7 @@ class Site:
     apps: tuple[str, ...] = ("django.contrib.contenttypes", "django.contrib.auth", "shop")
     lockgate: dict[str, object] = field(default_factory=dict)
     extra_settings: str = ""
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         (self.path / "shop" / "migrations").mkdir(parents=True, exist_ok=True)
@@ -101,10 +108,13 @@ class Site:
 
     def start(self, *arguments: str, **environment: str | None) -> subprocess.Popen[str]:
         """``manage.py`` with these arguments, running."""
-        return subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
+        env = self.environment(environment)
+        forked = not (self.fresh or arguments[:1] in OF_ITS_MODULES) and forks.can(env)
+        command = ["manage.py", *arguments]
+        return (forks.Forked if forked else subprocess.Popen)(
+            command if forked else [sys.executable, *command],
             cwd=self.path,
-            env=self.environment(environment),
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
