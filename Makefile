@@ -49,6 +49,20 @@ ASKING := $(addprefix tests/postgres/test_,$(addsuffix .py,backwards catalog haz
 test-version: $(VENV)/installed  ## what asks the server, on one version: LOCKGATE_TEST_POSTGRES=14 to 18
 	python -m pytest -n $(WORKERS) -m 'not sweep' $(ASKING)
 
+# What speaks to Django: a second environment, with the newest one that the lock has, for Python 3.12 and newer.
+NEWER ?= python3.13
+DJANGO := tests/unit $(addprefix tests/postgres/test_,$(addsuffix .py,commands dependents django_options migrate online \
+    plan_equivalence plan_locks recording seams))
+
+.PHONY: test-django test-newer
+test-django:  ## what speaks to Django, on the newest one: NEWER=python3.13, SKIPPED where there is none
+	@if $(NEWER) -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+	    $(MAKE) --no-print-directory test-newer VENV=.data/newer PYTHON=$(NEWER); \
+	else echo 'SKIPPED: the tests on the newest Django want Python 3.12 or newer, and there is no $(NEWER)'; fi
+
+test-newer: $(VENV)/installed
+	python -m pytest -n $(WORKERS) -m 'not sweep' $(DJANGO)
+
 .PHONY: mutate
 mutate: $(VENV)/installed  ## change a line at a time in a copy, and see whether a test notices (hours; goes on where it was)
 	python -m tests.mutation $(MUTATE)
