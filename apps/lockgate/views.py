@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import psycopg
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.utils import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
@@ -15,7 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from lockgate.boot.glance import Glance
-from lockgate.errors import ReadRefused
+from lockgate.errors import LedgerDamaged, ReadRefused
+from lockgate.execution import failures
 from lockgate.reporting import documents
 
 
@@ -39,8 +41,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
         found = _glance(DEFAULT_DB_ALIAS).status()
     except ReadRefused as refused:
         return JsonResponse({"ready": False, "database": "refused", "grant": refused.grants}, status=503)
-    except DatabaseError as error:
-        sqlstate = getattr(error.__cause__, "sqlstate", None)
+    except LedgerDamaged as damaged:
+        return JsonResponse({"ready": False, "database": "damaged", "why": damaged.why}, status=503)
+    except (DatabaseError, psycopg.Error) as error:
+        sqlstate = failures.sqlstate_of(error)
         return JsonResponse({"ready": False, "database": "unavailable", "sqlstate": sqlstate}, status=503)
     return JsonResponse(documents.readiness(found), status=200 if found.ready else 503)
 

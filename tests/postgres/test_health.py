@@ -132,3 +132,40 @@ def test_a_probe_costs_one_query_while_nothing_changes(site: Site, service: Serv
     assert after
     # wsgiref closes the connection after each request: connecting costs the few transactions beside the query.
     assert after[0] - before[0] <= 10 * 5
+
+
+DAMAGES = [
+    ("ALTER TABLE lockgate_step DROP COLUMN attempts", 'column "attempts" of "lockgate_step" is missing', "42703"),
+    ("DROP TABLE lockgate_step CASCADE", 'table "lockgate_step" is missing', "42P01"),
+    ("ALTER TABLE lockgate_step ALTER committed TYPE text", 'column "committed" of "lockgate_step" is text', "42"),
+    ("ALTER TABLE django_migrations DROP COLUMN app CASCADE", "is not as it was made", "42703"),
+]
+
+
+@pytest.mark.parametrize(("deed", "named", "sqlstate"), DAMAGES, ids=["column", "table", "type", "django_migrations"])
+def test_own_tables_that_are_damaged_are_503_and_named(
+    site: Site, service: Service, deed: str, named: str, sqlstate: str
+) -> None:
+    assert site.migrate().code == 0
+    site.database.execute(deed)
+    status, body = service.get("/readyz")
+    assert (status, body["ready"], body["database"]) == (503, False, "damaged"), body
+    assert named in str(body["why"])
+    assert f"(SQLSTATE {sqlstate}" in str(body["why"])
+
+
+def test_a_right_on_a_sequence_is_no_matter_to_who_only_reads(site: Site, service: Service) -> None:
+    assert site.migrate().code == 0
+    site.database.execute("REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, current_user")
+    assert service.get("/readyz")[0] == 200
+
+
+def test_who_waits_for_migrations_is_told_of_damage(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    assert site.migrate().code == 0
+    site.database.execute("ALTER TABLE lockgate_step DROP COLUMN attempts")
+    for command in ("waitformigrations", "showmigrations"):
+        result = site.run(command)
+        assert result.code == 1
+        assert "the tables of the ledger are not as its migrations have made them" in result.err
+        assert 'column "attempts" of "lockgate_step" is missing (SQLSTATE 42703)' in result.err

@@ -12,19 +12,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+import psycopg
 from django.db import ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.utils import Error as DatabaseError
 
 from lockgate import journal, ledger
 from lockgate.database import extensions, session, words
-from lockgate.errors import ReadRefused
+from lockgate.errors import LedgerDamaged, ReadRefused
+from lockgate.execution import failures
+from lockgate.execution.accounts import condition
 from lockgate.facts import ExtensionOutcome, Held, Key
 from lockgate.models import Step
 from lockgate.planning import plan
 
 UNDEFINED_TABLE, NO_PRIVILEGE = "42P01", "42501"
+_NOT_AS_ASKED = "42"  # the class of what is not there, or is another thing than a statement takes it for
+
+_JOURNAL = ("lockgate", "0002_step")
 
 State = Literal["applied", "unrecorded", "pending", "held", "ahead", "begun"]
 
@@ -93,7 +100,8 @@ class Status:
 
 
 def read(connection: BaseDatabaseWrapper) -> Status:
-    """The status of one database. Raises django.db.Error, or ReadRefused where this role may not read it."""
+    """The status of one database. Raises django.db.Error, ReadRefused where this role may not read it, or LedgerDamaged
+    where Lockgate's own tables are not as they were made: whether a migration is half-way back is unknown then."""
     with _explained(connection):
         return _read(connection)
 
@@ -106,6 +114,9 @@ def _read(connection: BaseDatabaseWrapper) -> Status:
     keys = [Key(*key) for key in _in_order(loader)]
     held, outcomes = _held(connection, loader, [key for key in keys if key not in loader.applied_migrations])
     journaled = connection.vendor == "postgresql" and journal.exists(connection)
+    if not journaled and connection.vendor == "postgresql" and _JOURNAL in recorded:
+        ledger.refuse_hidden(connection)
+        raise _damaged(connection)
     steps = journal.of_migrations(connection.alias) if journaled else {}
     listed = [replace(_status(key, loader, recorded, held), steps=_steps(steps.get(key, ()))) for key in keys]
     ahead = plan.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)
@@ -117,14 +128,31 @@ def _read(connection: BaseDatabaseWrapper) -> Status:
 
 @contextlib.contextmanager
 def _explained(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let a right that this role lacks leave as ReadRefused, with what grants it."""
+    """Let a right that this role lacks leave as ReadRefused, with what grants it, and what is not as Lockgate's own
+    migrations have made it as LedgerDamaged. By SQLSTATE."""
     try:
         yield
-    except ProgrammingError as error:
-        if getattr(error.__cause__, "sqlstate", None) != NO_PRIVILEGE:
+    except (ProgrammingError, psycopg.ProgrammingError) as error:
+        sqlstate = failures.sqlstate_of(error) or ""
+        if sqlstate.startswith(_NOT_AS_ASKED) and sqlstate != NO_PRIVILEGE and connection.get_autocommit():
+            raise _damaged(connection, sqlstate) from error
+        if sqlstate != NO_PRIVILEGE:
             raise
         grants = ledger.lacking(connection) if connection.get_autocommit() else ()
         raise ReadRefused(grants=grants, why=" ".join(words.of(error).split())) from error
+
+
+def _damaged(connection: BaseDatabaseWrapper, sqlstate: str = UNDEFINED_TABLE) -> LedgerDamaged:
+    """sqlstate: what the server says. What is damaged is told where it can be found out."""
+    found = []
+    with contextlib.suppress(DatabaseError, psycopg.Error):
+        found = [each.what for each in condition.damages_as_recorded(connection)]
+    what = "; ".join(found) or "a table of Lockgate, or django_migrations, is not as it was made"
+    return LedgerDamaged(
+        why=f"{what} (SQLSTATE {sqlstate})",
+        next_step="see what can be done:  manage.py lockgate repair\nwhat can be made again, the next start that has "
+        "something to do makes:  manage.py migrate",
+    )
 
 
 def _status(key: Key, loader: MigrationLoader, recorded: Any, held: dict[Key, Held]) -> MigrationStatus:

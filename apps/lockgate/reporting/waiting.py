@@ -10,7 +10,7 @@ from django.db.utils import Error as DatabaseError
 
 from lockgate import policy
 from lockgate.database import parameters, pauses, session, wait
-from lockgate.errors import MigrationsMissing, ReadRefused
+from lockgate.errors import LedgerDamaged, MigrationsMissing, ReadRefused
 from lockgate.execution import failures
 from lockgate.facts import Current, Key, Listener, WaitingForMigrations
 from lockgate.reporting.status import Status
@@ -40,7 +40,8 @@ def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen
 
     A server that is not there is waited for as well, within the same deadline; whatever else the connection is
     refused for ends the wait, and so does what the server refuses for longer than ``policy.REFUSAL_GRACE``. Raises
-    MigrationsMissing at the deadline, ReadRefused or the server's error, and what ``wait.until_ready`` raises.
+    MigrationsMissing at the deadline, ReadRefused, LedgerDamaged or the server's error, and what ``wait.until_ready``
+    raises.
     """
     started = time.monotonic()
     deadline = started + limits.wait_for_migrations.total_seconds()
@@ -52,7 +53,7 @@ def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen
         try:
             with parameters.lasting(session.raw(connection), limits, proven=False):
                 found = watch.status()
-        except (DatabaseError, ReadRefused) as error:
+        except (DatabaseError, ReadRefused, LedgerDamaged) as error:
             connection.close()  # the server went away in between: the next turn waits for it
             refusal = None if _passes(error) else _Refusal(error, refusal.since if refusal else time.monotonic())
             if refusal and time.monotonic() - refusal.since >= policy.REFUSAL_GRACE.total_seconds():
@@ -78,4 +79,4 @@ def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen
 def _passes(error: Exception) -> bool:
     """Whether it may be over by itself. By SQLSTATE; without one there was no answer."""
     sqlstate = failures.sqlstate_of(error)
-    return not isinstance(error, ReadRefused) and (sqlstate is None or sqlstate.startswith(_PASSING))
+    return not isinstance(error, ReadRefused | LedgerDamaged) and (sqlstate is None or sqlstate.startswith(_PASSING))
