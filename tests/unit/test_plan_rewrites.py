@@ -383,6 +383,12 @@ def test_a_new_column_of_a_table_that_is_named_with_its_schema_stays_in_place() 
     assert "names a schema" in made.steps[0].kept_in_place
 
 
+def test_a_field_without_a_column_comes_and_goes_without_a_statement() -> None:
+    author = models.ForeignObject("library.Author", models.CASCADE, ["pages"], ["id"], related_name="+")
+    steps = plan(add("both", author), ops.RemoveField("Book", "both")).steps
+    assert [statement for step in steps for statement in step.sql] == []
+
+
 @pytest.mark.parametrize(
     "later", [NOTHING, ops.RunSQL("SELECT 1"), ops.RenameField("Book", "extra", "more")], ids=named
 )

@@ -121,6 +121,15 @@ def test_a_clone_keeps_what_its_original_renames(
     assert _as_text(state) != expected
 
 
+def test_a_clone_keeps_an_option_that_is_taken_from_its_original() -> None:
+    state = run_state(*library(), TOGETHER)
+    kept = state.clone()
+    expected = _as_text(kept)
+    state.remove_model_options("library", "author", "index_together", ("name", "code"))
+    assert _as_text(kept) == expected
+    assert _as_text(state) != expected
+
+
 @pytest.mark.parametrize("delayed", [True, False])
 def test_code_is_given_classes_that_no_code_has_had_where_django_does_so(delayed: bool) -> None:
     state = run_state()

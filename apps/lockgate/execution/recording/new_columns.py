@@ -43,8 +43,7 @@ class NewColumns:
     _column: tuple[type[Model], Any] | None
 
     def add_field(self, model: type[Model], field: Any) -> None:
-        through_table = field.many_to_many and field.remote_field.through._meta.auto_created
-        if self._aside is None and not through_table and field.db_parameters(self.connection)["type"] is not None:
+        if self._aside is None and field.db_parameters(self.connection)["type"] is not None:
             self._announced += self._changes_of_new_column(model, field)
             self._column = (model, field)
         super().add_field(model, field)  # type: ignore[misc]

@@ -361,8 +361,7 @@ class _Recording(NewColumns):
         super().add_index(model, index, *args, **kwargs)  # type: ignore[misc]
 
     def remove_field(self, model: type[Model], field: Any) -> None:
-        table_of_its_own = field.many_to_many and field.remote_field.through._meta.auto_created
-        if not table_of_its_own and field.db_parameters(self.connection)["type"] is not None:
+        if field.db_parameters(self.connection)["type"] is not None:  # a table of its own has none
             quoted = self._quoted(model._meta.db_table, field.column)
             change = Change(Kind.DROP_COLUMN, model._meta.db_table, (field.column,))
             self._fragments.append((self._t("sql_delete_column") % quoted, change))

@@ -1,0 +1,125 @@
+"""What is asked of a session and of the catalog in a run, in one process."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lockgate.database import offenders, relations, session, things
+from tests.support.databases import Database
+
+ROLLED_BACK = "ROLLBACK; BEGIN"
+
+
+@pytest.mark.parametrize("way", ["kept", "ended", "replaced", "failed", "replaced and failed", "settings reset"])
+def test_a_transaction_is_known_again_by_its_mark_and_its_savepoint(connection: BaseDatabaseWrapper, way: str) -> None:
+    opened = connection.connection
+    assert not session.is_marked(connection)  # there is none
+    assert not session.has_mark(connection, "shop.0001")
+    assert not session.is_in_transaction(connection)
+    opened.execute("BEGIN")
+    session.mark_transaction(connection, "shop.0001", timedelta(seconds=3))
+    assert opened.execute("SHOW lock_timeout").fetchone() == ("3s",)
+    assert session.has_mark(connection, "shop.0001")
+    assert not session.has_mark(connection, "shop.0002")
+    opened.execute({"ended": "COMMIT", "settings reset": "RESET ALL"}.get(way, "SELECT 1"))
+    if "replaced" in way:
+        opened.execute(ROLLED_BACK)
+    if "failed" in way:
+        with pytest.raises(psycopg.Error):
+            opened.execute("SELECT 1/0")
+        assert session.is_marked(connection)  # it is not asked, so nobody can tell
+    assert session.has_mark(connection, "shop.0001") == (way == "kept")
+    assert session.is_in_transaction(connection) == (way != "ended")
+    ours = way in ("kept", "failed", "settings reset")
+    assert session.is_marked(connection, after_failure=True) == ours
+    opened.rollback()
+    assert opened.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
+def test_of_a_session_that_is_gone_nobody_can_tell(connection: BaseDatabaseWrapper) -> None:
+    assert not session.is_closed_by_code(connection)
+    connection.connection.close()
+    assert session.is_closed_by_code(connection)
+    assert session.is_marked(connection)
+    assert session.is_in_transaction(connection)
+    assert not session.has_mark(connection, "shop.0001")
+    connection.connection = None
+    assert session.is_closed_by_code(connection)
+    assert session.is_marked(connection)
+    assert session.is_in_transaction(connection)
+
+
+def test_what_a_transaction_has_changed_is_told_from_what_was_there(
+    connection: BaseDatabaseWrapper, database: Database
+) -> None:
+    database.execute(
+        "CREATE TABLE t (a integer, b integer, c integer)",
+        "CREATE INDEX t_b ON t (b)",
+        "CREATE TABLE gone (a integer)",
+        "CREATE TABLE other (a integer)",
+    )
+    before = things.everything(connection)
+    tables = {each.thing.name: each.thing.owner for each in before.values() if each.thing.kind == "table"}
+    before = things.of_tables(connection, tables.values())
+    assert things.differing(connection, things.everything(connection)) == set()
+    earlier = things.everything(connection)
+    opened = connection.connection
+    opened.execute("BEGIN")
+    opened.execute("ALTER TABLE t ADD d integer, DROP c, ALTER a SET NOT NULL; DROP TABLE gone; SELECT FROM other")
+    touched = things.touched(connection)
+    assert {tables["t"], tables["gone"]} <= touched
+    assert tables["other"] not in touched
+    found = things.changed(connection, tables.values(), before, {})
+    opened.execute("COMMIT")
+    said = [(each.kind, each.table, each.name, each.definition) for each in found]
+    assert sorted(said[:3]) == [
+        ("column", "t", "a", "integer NOT NULL"),
+        ("column", "t", "d", "integer"),
+        ("table", "t", "t", ""),
+    ]
+    assert sorted(said[3:], key=str) == [("column", "t", "c", None), ("table", "gone", "gone", None)]
+    assert things.differing(connection, earlier) == {tables["t"], tables["gone"]}
+    # What is noted already is noted again where it reads in another way.
+    now = things.of_tables(connection, [tables["t"]])
+    index = next(each.thing for each in now.values() if each.thing.name == "t_b")
+    assert things.changed(connection, [tables["t"]], now, {index.key: index}) == []
+    known = {index.key: index._replace(definition="as it was")}
+    assert [each.name for each in things.changed(connection, [tables["t"]], now, known)] == ["t", "t_b"]
+
+
+def test_a_name_with_its_schema_means_no_other(connection: BaseDatabaseWrapper, database: Database) -> None:
+    database.execute(
+        "CREATE SCHEMA audit", "CREATE TABLE audit.log (a int)", "CREATE TABLE log (a int)", "CREATE TABLE t (a int)"
+    )
+
+    def named(*names: str) -> list[str]:
+        return [each.quoted for each in relations.named(connection, names)]
+
+    assert named("audit", "log", "t") == ['"audit"."log"', '"public"."t"']
+    assert named("log", "t") == ['"public"."log"', '"public"."t"']
+    assert named("nothing") == []
+
+
+def test_rows_that_break_a_rule_are_counted_and_a_few_named(
+    connection: BaseDatabaseWrapper, database: Database
+) -> None:
+    database.execute(
+        "CREATE TABLE t (id integer PRIMARY KEY, a integer, b integer)",
+        "INSERT INTO t SELECT n, n, n FROM generate_series(1, 30) n",
+        "CREATE UNIQUE INDEX t_a ON t (a)",
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID",
+    )
+    for name in ("t_a", "c", "nothing"):
+        assert not offenders.describe(connection, "t", name)
+    database.execute("ALTER TABLE t DROP CONSTRAINT c", "UPDATE t SET b = -b WHERE id < 3")
+    database.execute("ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID")
+    assert offenders.describe(connection, "t", "c") == "2 rows violate it: id = 1; id = 2"
+    database.execute("ALTER TABLE t DROP CONSTRAINT c", "UPDATE t SET b = -abs(b)")
+    database.execute("ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID")
+    said = offenders.describe(connection, "t", "c")
+    assert said.startswith("30 rows violate it: id = ")
+    assert said.endswith("; …")
