@@ -324,6 +324,50 @@ CASES = [
         quiet="LG714",
     ),
     Case(
+        "work on a table of which the catalog says nothing",
+        (sql("ALTER TABLE archive.shop_order ALTER total TYPE bigint"),),
+        found="LG901 LG909",
+        facts=given(table("shop_order")),
+    ),
+    Case(
+        "work on a table that is small enough",
+        (sql("ALTER TABLE shop_order ALTER total TYPE bigint"),),
+        quiet="LG901 LG909",
+        facts=given(table("shop_order")),
+    ),
+    Case(
+        "a moment on a table of unknown size", (sql("ALTER TABLE shop_order ADD a int"),), quiet="LG901", facts=given()
+    ),
+    Case("work on any table, where nobody was asked", (WIDEN,), quiet="LG901 LG909"),
+    Case(
+        "rows deleted that others refer to, which Django loads and deletes a hundred at a time",
+        (code("apps.get_model('shop', 'Customer').objects.filter(email='').delete()"),),
+        found="LG604",
+        quiet="LG603",
+    ),
+    Case(
+        "rows deleted by way of a name",
+        (code("Customer = apps.get_model('shop', 'Customer')\nCustomer.objects.all().delete()"),),
+        found="LG604",
+        quiet="LG603",
+    ),
+    Case(
+        "rows deleted to which nobody refers",
+        (code(ORDERS + "Order.objects.filter(note=None).delete()"),),
+        found="LG603",
+        quiet="LG604",
+    ),
+    Case(
+        "rows of both deleted",
+        (code(ORDERS + "Order.objects.all().delete()\napps.get_model('shop', 'Customer').objects.all().delete()"),),
+        found="LG603",
+    ),
+    Case(
+        "rows changed to which others refer",
+        (code("apps.get_model('shop', 'Customer').objects.update(email='')"),),
+        found="LG603",
+    ),
+    Case(
         "portions that commit together",
         (
             code(

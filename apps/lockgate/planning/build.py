@@ -16,7 +16,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import locks, order, python_reading, python_schema, rewrites, routing, sql_steps
+from lockgate.planning import locks, order, python_calls, python_reading, python_schema, rewrites, routing, sql_steps
 from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
@@ -263,7 +263,7 @@ class _Builder:
 
     def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if isinstance(operation, RunPython):
-            return self._of_code(operation)
+            return self._of_code(operation, before)
         if isinstance(operation, RunSQL):
             return sql_steps.statements(operation.sql, self.prospect)
         if isinstance(operation, postgres_operations.CreateExtension):
@@ -273,13 +273,15 @@ class _Builder:
             return (operation.statement,)
         return self._recorded(operation, before, after)
 
-    def _of_code(self, operation: RunPython) -> tuple[Statement, ...]:
+    def _of_code(self, operation: RunPython, before: ProjectState) -> tuple[Statement, ...]:
         """The code itself, and the SQL that is written out in it."""
         code = python_reading.read(operation.code)
         beyond = python_schema.of(code)
         unchecked = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
         why = "; ".join(beyond.unknown[:_REASONS])
-        change = Change(Kind.RUN_PYTHON, "", name=why, read=not beyond.unknown, unchecked=unchecked)
+        collected = tuple(python_calls.collected(code, before)) if code else ()
+        read = not beyond.unknown
+        change = Change(Kind.RUN_PYTHON, "", name=why, read=read, unchecked=unchecked, collected=collected)
         return (Statement("", (change,)), *sql_steps.statements(beyond.sql, self.prospect))
 
     def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:

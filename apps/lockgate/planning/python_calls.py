@@ -1,4 +1,4 @@
-"""Whom a RunPython function calls: other machines, and the models whose rows it writes.
+"""Whom a RunPython function calls: other machines, and the models whose rows it writes or collects.
 
 It reads names, as ``python_reading`` does.
 """
@@ -9,6 +9,9 @@ import ast
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
+
+from django.db.migrations.state import ProjectState
+from django.db.models import DO_NOTHING
 
 from lockgate.planning.python_reading import Code, table_of
 
@@ -47,6 +50,32 @@ def written(code: Code, *methods: str) -> Iterator[str]:
             named = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in methods
             if named and (table := _table(call, models)):
                 yield table
+
+
+def collected(code: Code, state: ProjectState) -> Iterator[str]:
+    """Tables from which it deletes, and to whose rows others refer: Django loads all of both, and deletes by keys.
+
+    As Collector.can_fast_delete() decides, less receivers of signals, which historical models do not have.
+    """
+    deleted = set(written(code, "delete", "_raw_delete"))
+    if deleted:
+        yield from deleted & set(_referred_to(state))
+
+
+def _referred_to(state: ProjectState) -> Iterator[str]:
+    for (app, name), model in state.models.items():
+        for field in model.fields.values():
+            relation: Any = field.remote_field
+            if relation is None or getattr(relation, "on_delete", None) is DO_NOTHING:
+                continue
+            if field.many_to_many:
+                yield f"{app}_{name}"
+            target = relation.model
+            if not isinstance(target, str):
+                target = target._meta.label
+            elif target == "self":
+                target = f"{app}.{name}"
+            yield (target if "." in target else f"{app}.{target}").replace(".", "_").lower()
 
 
 def _table(node: ast.AST, models: dict[str, str]) -> str:

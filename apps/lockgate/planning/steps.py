@@ -185,7 +185,8 @@ class Change(NamedTuple):
     conditioned: the columns that a partial index's condition is about; none where that is not known.
     collated: a type change that brings another collation. requires: columns that a check says are not NULL.
     mode: of LOCK_TABLE.
-    unchecked: of code, the tables with a foreign key by then among those that it names.
+    unchecked: of code, the tables with a foreign key by then among those that it names; collected: those from which it
+    deletes rows that others refer to.
     """
 
     kind: Kind
@@ -222,6 +223,7 @@ class Change(NamedTuple):
     requires: tuple[str, ...] = ()
     mode: LockMode | None = None
     unchecked: tuple[str, ...] = ()
+    collected: tuple[str, ...] = ()
 
     @property
     def unread(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.planning import sql_changes
+from lockgate.planning import python_calls, sql_changes
+from lockgate.planning.python_reading import Code
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.offer import apart
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
@@ -101,10 +102,10 @@ def data_under_locks(case: Case) -> Iterator[Finding]:
     "LG603",
     "unbatched-update",
     ERROR,
-    condition="A RunPython function calls update() or delete() on a whole queryset of a large table.",
+    condition="A RunPython function calls update() on a whole queryset of a large table, or delete() where no other "
+    "rows refer to its own.",
     effect="All those rows are locked and written in one go: writes to any of them wait until the transaction ends, "
-    "the table bloats, replicas fall behind. Where other rows refer to them, delete() also loads every one of them "
-    "first.",
+    "the table bloats, replicas fall behind.",
     remedy="Go through the keys in portions, and let each be committed by itself (atomic = False).",
     rests_on="https://docs.djangoproject.com/en/stable/ref/models/querysets/#update",
     unsafe=_run('    apps.get_model("shop", "Order").objects.filter(note=None).update(note="")'),
@@ -112,18 +113,29 @@ def data_under_locks(case: Case) -> Iterator[Finding]:
 )
 def unbatched_update(case: Case) -> Iterator[Finding]:
     for number, code in case.code:
-        for call in dict.fromkeys(code.unbatched("update", "delete", "_raw_delete")):
+        collects = _collects(case, number, code)
+        for call in dict.fromkeys(code.unbatched("update", "_raw_delete", *([] if collects else ["delete"]))):
             yield Finding(f"{call} of a whole queryset at once{_of(code.tables)}", number)
+
+
+def _collects(case: Case, number: int, code: Code) -> bool:
+    """Whether others refer to the rows of all that it deletes from: Django then deletes a hundred at a time."""
+    changes = (each for step in case.plan.steps if step.operation == number for each in step.changes)
+    collected = {table for each in changes for table in each.collected}
+    deleted = set(python_calls.written(code, "delete"))
+    return bool(deleted) and deleted <= collected
 
 
 @rule(
     "LG604",
     "every-row-in-memory",
     WARNING,
-    condition="A RunPython function loops over a queryset of a large table without iterator() or a slice.",
-    effect="Django loads every row before the first is looked at; the migration is killed for its memory, or takes the "
-    "machine along.",
-    remedy="Loop over .iterator(chunk_size=…), or over portions by key.",
+    condition="A RunPython function loops over a queryset of a large table without iterator() or a slice, or deletes a "
+    "whole one to whose rows others refer.",
+    effect="Django loads every row before it does anything with the first, and where it deletes also all that refer to "
+    "them; the migration is killed for its memory, or takes the machine along.",
+    remedy="Loop over .iterator(chunk_size=…), or over portions by key; delete by portions too, each committed by "
+    "itself.",
     rests_on="https://docs.djangoproject.com/en/stable/ref/models/querysets/#iterator",
     unsafe=_run('    for order in apps.get_model("shop", "Order").objects.all():\n        print(order.number)'),
     safe=_run(
@@ -135,6 +147,8 @@ def every_row_in_memory(case: Case) -> Iterator[Finding]:
     for number, code in case.code:
         for call in dict.fromkeys(code.loops_over_everything()):
             yield Finding(f"a loop over {call} loads every row{_of(code.tables)}", number)
+        for call in dict.fromkeys(code.unbatched("delete")) if _collects(case, number, code) else ():
+            yield Finding(f"{call} loads every row, and all that refer to them{_of(code.tables)}", number)
 
 
 @rule(

@@ -35,7 +35,8 @@ def _touched(case: Case) -> Iterator[tuple[Step, Lock, TableFacts]]:
     "LG901",
     "over-the-size-budget",
     WARNING,
-    condition='A step reads, builds or rewrites all of a table that is larger than LOCKGATE["SIZE_BUDGET_BYTES"].',
+    condition='A step reads, builds or rewrites all of a table that is larger than LOCKGATE["SIZE_BUDGET_BYTES"], or '
+    "whose size the database does not tell.",
     effect="It takes minutes to hours, also where it blocks nobody: the release waits for it, it loads the disk, and "
     "VACUUM cannot remove what dies meanwhile.",
     remedy="Decide when it runs: apart from a release, at a quiet time; then accept this hazard.",
@@ -44,9 +45,19 @@ def _touched(case: Case) -> Iterator[tuple[Step, Lock, TableFacts]]:
     safe=Example(_ADD_INDEX, given(table("shop_order")), "where the table has 2 GB"),
 )
 def over_budget(case: Case) -> Iterator[Finding]:
-    for step, lock, found in _touched(case):
-        if lock.work in LONG_WORK and found.size >= case.settings.size_budget:
-            yield Finding(f"{lock.work} of all of {case.described(lock.table)}", step.operation, lock.table)
+    for step, lock in _over_budget(case, *LONG_WORK):
+        yield Finding(f"{lock.work} of all of {case.described(lock.table)}", step.operation, lock.table)
+
+
+def _over_budget(case: Case, *work: Work) -> Iterator[tuple[Step, Lock]]:
+    """Such work on tables that are larger than the budget, or of whose size the catalog says nothing."""
+    for step in case.steps if not case.facts.offline else ():
+        for lock in step.locks:
+            found = case.fact(lock.table)
+            unknown = found is None or not found.size_known
+            over = found is not None and found.size >= case.settings.size_budget
+            if lock.work in work and case.existed(lock.table) and (unknown or over):
+                yield step, lock
 
 
 @rule(
@@ -280,7 +291,7 @@ def partitioned_in_place(case: Case) -> Iterator[Finding]:
     "LG909",
     "disk-for-a-second-copy",
     WARNING,
-    condition='A table larger than LOCKGATE["SIZE_BUDGET_BYTES"] is rewritten.',
+    condition='A table larger than LOCKGATE["SIZE_BUDGET_BYTES"], or of unknown size, is rewritten.',
     effect="The old and the new copy are on disk together until the transaction commits, and as much again is "
     "written to the log for replicas; where the disk is full, the server stops for everybody.",
     remedy="Look at the free space on the server first: twice the table's size must be there, and room for the log.",
@@ -296,10 +307,11 @@ def partitioned_in_place(case: Case) -> Iterator[Finding]:
     other_end="Nothing is written anew.",
 )
 def second_copy(case: Case) -> Iterator[Finding]:
-    for step, lock, found in _touched(case):
-        if lock.work is Work.REWRITE and found.size >= case.settings.size_budget:
-            what = f"a second copy of {case.described(found.name)} needs {size(found.size)} more"
-            yield Finding(what, step.operation, found.name)
+    for step, lock in _over_budget(case, Work.REWRITE):
+        found = case.fact(lock.table)
+        more = size(found.size) if found and found.size_known else "as much"
+        what = f"a second copy of {case.described(lock.table)} needs {more} more"
+        yield Finding(what, step.operation, lock.table)
 
 
 def _described(session: SessionFacts) -> str:
