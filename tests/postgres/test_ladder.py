@@ -277,16 +277,23 @@ STRONG = {
     "drop index": "DROP INDEX shop_counter_value_idx",
     "a block": "DO $$ BEGIN ALTER TABLE shop_counter ADD COLUMN note int; END $$",
     "with a schema": "ALTER TABLE public.shop_counter ADD COLUMN note int",
+    "several texts": [
+        "CREATE INDEX CONCURRENTLY ON shop_other (value)",
+        ("ALTER TABLE shop_counter ADD COLUMN note int DEFAULT %s", [5]),
+        "ALTER TABLE shop_counter ADD COLUMN more int",
+    ],
+    "reindex": "REINDEX TABLE shop_counter",
+    "vacuum full": "VACUUM FULL shop_counter",
+    "vacuum full of two": "VACUUM (FULL) shop_other, shop_counter",
+    "a block that commits": "DO $$ BEGIN ALTER TABLE shop_counter ADD COLUMN note int; COMMIT; END $$",
 }
-SAMPLE = ("several statements", "parameters")
-# Outside a transaction, where atomic is False: not the schema alone, or not known to be.
-OUTSIDE = ("lock table", "cluster", "schema", "a block")
-ASKED = STRONG if os.environ.get("LOCKGATE_SWEEP") == "whole" else SAMPLE
+SAMPLE = (("several statements", True), ("parameters", False), ("several texts", False), ("a block", False))
+ALONE = ("several texts", "vacuum full", "vacuum full of two", "a block that commits")  # refused in a transaction
+IN_ONE = ("lock table",)  # refused outside of one
+ALL = [(kind, each) for kind in STRONG for each in (True, False) if kind not in (ALONE if each else IN_ONE)]
 
 
-@pytest.mark.parametrize(
-    ("kind", "atomic"), [(kind, atomic) for kind in ASKED for atomic in (True, False) if atomic or kind not in OUTSIDE]
-)
+@pytest.mark.parametrize(("kind", "atomic"), ALL if os.environ.get("LOCKGATE_SWEEP") == "whole" else SAMPLE)
 def test_sql_waits_out_of_the_way_of_who_reads_the_table(counter: Site, kind: str, atomic: bool) -> None:
     """As AddField does: no attempt is made while the table is read, and nobody queues behind one."""
     counter.database.execute("CREATE INDEX shop_counter_value_idx ON shop_counter (value)")
@@ -303,3 +310,48 @@ def test_sql_waits_out_of_the_way_of_who_reads_the_table(counter: Site, kind: st
     assert result.code == 0, result.text
     assert "trying again" not in heard + result.text, "no attempt has failed"
     print(f"longest query beside it: {max(took) * 1000:.0f} ms")
+
+
+TRIED = "did not get its locks in time; rolled back, trying again"
+IN_FRONT = (
+    "CALL slowly_widen() may wait in front of others for its locks, up to 60 s for each: it commits by itself, so it "
+    "cannot be tried again"
+)
+UNREAD = {  # nobody can say which lock they ask for: each is tried for moments, but for what commits by itself
+    "SELECT widen()": TRIED,
+    "DO $$ BEGIN EXECUTE 'ALTER TABLE shop_' || 'counter ADD COLUMN note int'; END $$": TRIED,
+    "CALL slowly_widen()": IN_FRONT,
+}
+WIDEN = "BEGIN ALTER TABLE shop_counter ADD COLUMN note int; {} END"
+MAKE = f"""
+CREATE FUNCTION widen() RETURNS void LANGUAGE plpgsql AS $${WIDEN.format("")}$$;
+CREATE PROCEDURE slowly_widen() LANGUAGE plpgsql AS $${WIDEN.format("COMMIT;")}$$;
+"""
+
+
+@pytest.mark.parametrize("text", UNREAD, ids=["function", "text-made-up", "procedure"])
+def test_sql_that_cannot_be_read_waits_for_moments_or_says_that_it_waits_in_front(counter: Site, text: str) -> None:
+    counter.database.execute(MAKE)
+    counter.migration("0002_sql", f"migrations.RunSQL({text!r})", atomic="False")
+    with counter.database.connect() as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("SELECT count(*) FROM shop_counter")
+        runner = counter.start("migrate", "--noinput", LOCKGATE_ONLINE_WAIT_SECONDS="60")
+        if UNREAD[text] == TRIED:
+            heard = says(runner, TRIED)
+            with reading(counter.database, "shop_counter") as took:
+                until(lambda: len(took) > READS, "others read on while it is tried")
+        else:
+            heard = says(runner, "waits for pid")
+        blocker.execute("ROLLBACK")
+        result = finish(runner)
+    assert result.code == 0, result.text
+    assert UNREAD[text] in heard + result.text
+    assert counter.database.value("SELECT count(note) FROM shop_counter") == 0
+
+
+def test_the_plan_says_of_sql_that_it_may_wait_in_front_of_others(counter: Site) -> None:
+    counter.migration("0002_call", 'migrations.RunSQL("CALL slowly_widen()")', atomic="False")
+    counter.migration("0003_alter", 'migrations.RunSQL(["ALTER TABLE shop_counter ADD note int"])', atomic="False")
+    lines = [line for line in counter.run("migrate", "--plan").out.splitlines() if "why" in line]
+    assert ["in front of others" in line for line in lines] == [True, False]

@@ -87,6 +87,10 @@ class Ladder:
             interruption.raise_if_requested()
             time.sleep(rung_now.pause.total_seconds() * random.uniform(0.5, 1.0))  # noqa: S311  spreading
 
+    def wait_out(self, migration: Key, wanted: Wanted) -> None:
+        """Wait until nobody holds a lock in the way, or the time is over: for what can be tried only once."""
+        _Climb(self, migration, wanted, time.monotonic()).wait_out_blockers(1)
+
 
 class _Noted:
     """Notes the SQLSTATE of the last error that code of a migration met, which it may have swallowed."""

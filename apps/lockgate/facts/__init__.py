@@ -41,6 +41,7 @@ from lockgate.facts.events import (
     WaitingForLock,
     WaitingForMigrations,
     WaitingForServer,
+    WaitsInFront,
 )
 from lockgate.facts.locks import Blocker, LockHolder
 from lockgate.facts.migrations import (
@@ -102,4 +103,5 @@ __all__ = [
     "WaitingForLock",
     "WaitingForMigrations",
     "WaitingForServer",
+    "WaitsInFront",
 ]

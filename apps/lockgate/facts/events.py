@@ -195,6 +195,15 @@ class StepRepeated(NamedTuple):
     failed: bool = False
 
 
+class WaitsInFront(NamedTuple):
+    """A statement that cannot be tried again asks for locks that others wait behind, for so long at most each."""
+
+    migration: Key
+    statement: str
+    why: str
+    longest_seconds: float
+
+
 class WaitingForBlockers(NamedTuple):
     """A locking step waits, without queueing, until those who hold its tables let go."""
 
@@ -279,6 +288,7 @@ Event = (
     | StepProgress
     | StepUndone
     | StepRepeated
+    | WaitsInFront
     | WaitingForBlockers
     | AttemptFailed
     | Recovering
@@ -316,6 +326,7 @@ NAMES: dict[type[Event], str] = {
     StepProgress: "step_progress",
     StepUndone: "step_undone",
     StepRepeated: "step_repeated",
+    WaitsInFront: "waits_in_front",
     WaitingForBlockers: "waiting_for_blockers",
     AttemptFailed: "attempt_failed",
     Recovering: "recovering",

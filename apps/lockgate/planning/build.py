@@ -16,7 +16,17 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import locks, order, python_calls, python_reading, python_schema, rewrites, routing, sql_steps
+from lockgate.planning import (
+    locks,
+    order,
+    python_calls,
+    python_reading,
+    python_schema,
+    rewrites,
+    routing,
+    sql_steps,
+    sql_waiting,
+)
 from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
@@ -24,9 +34,11 @@ from lockgate.planning.prospect import Prospect
 from lockgate.planning.rewrites import Context, Kept, Online, Rewritten
 from lockgate.planning.rewrites.context import EVERYTHING
 from lockgate.planning.rows import KnownRows
+from lockgate.planning.sql_waiting import Waiting
 from lockgate.planning.steps import Change, Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
 
 IN_PLACE = "in the migration's own transaction"
+ON_ITS_OWN = "on its own: the migration is not atomic"
 # Code and SQL of which a plan cannot tell what later statements find because of it.
 _FREE = frozenset({Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN})
 _REASONS = 3  # of why code is not known that are shown
@@ -378,7 +390,7 @@ class _Builder:
     def _switch_step(self, recorded: _Recorded, statements: tuple[Statement, ...], kept: str, name: str) -> Step:
         changes = tuple(change for statement in statements for change in statement.changes)
         concurrent = any(change.concurrently for change in changes)
-        reason = IN_PLACE if self.migration.atomic else "on its own: the migration is not atomic"
+        reason = IN_PLACE if self.migration.atomic else f"{ON_ITS_OWN}{_in_front(statements)}"
         return Step(
             self.key,
             recorded.number,
@@ -391,6 +403,13 @@ class _Builder:
             kept_in_place=kept,
             rewrite=name,
         )
+
+
+def _in_front(statements: Iterable[Statement]) -> str:
+    """What is said of SQL that others may have to wait behind."""
+    sql = (each for each in statements if sql_steps.is_sql(each.changes))
+    in_front = any(sql_waiting.of(each.sql, each.changes) is Waiting.IN_FRONT for each in sql)
+    return f"; {sql_waiting.COMMITS}, and may wait in front of others" if in_front else ""
 
 
 def _named(operation: Operation) -> str:

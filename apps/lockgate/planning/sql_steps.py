@@ -31,7 +31,12 @@ def texts(given: Any) -> Iterator[tuple[str, str]]:
             yield each, each
         else:
             sql, params = str(each[0]), each[1] if len(each) > 1 else None
-            yield sql, sql if params is None else _PLACEHOLDER.sub(_parameter, sql)
+            yield sql, readable(sql, params)
+
+
+def readable(sql: str, params: Any) -> str:
+    """As it can be read: parameters in place of placeholders."""
+    return sql if params is None else _PLACEHOLDER.sub(_parameter, sql)
 
 
 def _parameter(found: re.Match[str]) -> str:

@@ -27,6 +27,7 @@ def is_warning(event: facts.Event) -> bool:
         | facts.LedgerMended
         | facts.Recovering
         | facts.StepRepeated
+        | facts.WaitsInFront
         | facts.InPlace,
     )
 
@@ -197,6 +198,14 @@ def _(event: facts.StepUndone) -> str:
 def _(event: facts.StepRepeated) -> str:
     before = "failed in an earlier run" if event.failed else "was under way when its run ended"
     return f"{event.migration}: {event.title} {before}; it runs again from its start"
+
+
+@text.register
+def _(event: facts.WaitsInFront) -> str:
+    return (
+        f"{event.migration}: {event.statement} may wait in front of others for its locks, up to "
+        f"{event.longest_seconds:g} s for each: {event.why}"
+    )
 
 
 @text.register

@@ -32,6 +32,7 @@ from lockgate.execution.duties import Duties
 from lockgate.execution.one_transaction import OneTransaction, committing
 from lockgate.execution.online import contract, done_work, identity, online_step, remains
 from lockgate.execution.online.done_work import DoneWork, Problem
+from lockgate.execution.online.out_of_the_way import out_of_the_way
 from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.phases import wanted
 from lockgate.facts import Key, Recovering, StepRepeated
@@ -357,7 +358,8 @@ class Walk:
             self.duties.listen(StepRepeated(self.key, row.title, failed=row.state == Row.State.FAILED))
         self.duties.journal.begin(row)
         self.duties.ladder.climb(self.key, {}, lambda timeout: self._settle_alone(number, timeout))
-        with remains.noted(self.duties), self._noted(row), patiently(self.duties, row):
+        way = out_of_the_way(self.duties, self.key, self._steps(number), is_sql=isinstance(part.operation, RunSQL))
+        with remains.noted(self.duties), self._noted(row), patiently(self.duties, row), way:
             self._send(part)
         self.duties.journal.end(row, end)
 
