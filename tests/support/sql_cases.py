@@ -242,6 +242,8 @@ COPY book TO '/dev/null'
 """
 # Claimed for more than was seen, and why.
 CAUTIOUS = {
+    "REINDEX TABLE book": "reads wait as well: each query's plan looks at the indexes, which it has for itself",
+    "REINDEX INDEX book_pages_idx": "the same",
     "ANALYZE book": "it reads a sample, whose pages no counter shows",
     "ALTER TABLE kid NO INHERIT bound": "who reads a table reads those that inherit from it, and waits for their locks",
     "GRANT SELECT ON book TO CURRENT_USER": "PostgreSQL locks the table for it since 18",

@@ -70,7 +70,9 @@ _MODES = {
     Kind.VACUUM_FULL: LockMode.ACCESS_EXCLUSIVE,
     Kind.ANALYZE: LockMode.SHARE_UPDATE_EXCLUSIVE,
     Kind.CLUSTER: LockMode.ACCESS_EXCLUSIVE,
-    Kind.REINDEX: LockMode.SHARE,
+    # SHARE on the table, and this on its indexes, each of which every query's plan looks at.
+    # Source: https://www.postgresql.org/docs/current/sql-reindex.html (Notes)
+    Kind.REINDEX: LockMode.ACCESS_EXCLUSIVE,
     Kind.READ: LockMode.ACCESS_SHARE,
     Kind.READ_ROWS: LockMode.ACCESS_SHARE,
     Kind.LOCK_ROWS: LockMode.ROW_SHARE,

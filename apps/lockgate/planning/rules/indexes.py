@@ -99,7 +99,7 @@ def on_partitioned(case: Case) -> Iterator[Finding]:
     "reindex-in-place",
     ERROR,
     condition="RunSQL has REINDEX without CONCURRENTLY.",
-    effect="Writes wait while an index is rebuilt, and so do reads that would use it.",
+    effect="Reads and writes wait while an index is rebuilt: every query's plan looks at its tables' indexes.",
     remedy="Use REINDEX … CONCURRENTLY in a migration with atomic = False, or run it outside of migrations.",
     rests_on="https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY",
     unsafe="""
