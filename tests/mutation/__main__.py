@@ -47,10 +47,10 @@ LEFT_OUT = (
 )
 
 
-def all_mutants(only: str, root: Path = ROOT) -> list[Mutant]:
-    """Those of a tree whose key has this text in it, in the order of a lot."""
+def all_mutants(only: str, root: Path = ROOT, seed: str = "") -> list[Mutant]:
+    """Those of a tree whose key has this text in it, in the order of a lot; another order with another seed."""
     found = [mutant for name in mutants.modules(root) for mutant in mutants.of(root, name)]
-    return sorted((mutant for mutant in found if only in mutant.key), key=lambda mutant: mutant.order)
+    return sorted((mutant for mutant in found if only in mutant.key), key=lambda mutant: mutant.order(seed))
 
 
 def results() -> dict[str, dict[str, Any]]:
@@ -169,7 +169,7 @@ def run(options: argparse.Namespace) -> None:
         copy(tree)
         with Pytest(tree, url, "trials", *TESTS) as session:
             session.hear()
-            for mutant in all_mutants(options.only, tree)[: options.count]:
+            for mutant in all_mutants(options.only, tree, options.seed)[: options.count]:
                 tried = before.get(mutant.key, {})
                 asked = tried.get("asked", [])
                 if mutant.key in known or tried.get("said") == "killed" or (tried and not options.again):
@@ -186,11 +186,12 @@ def run(options: argparse.Namespace) -> None:
                 print(f"{result['said']:<9}{result['seconds']:>4} s  {result['key']}  ->  {result['new']}", flush=True)
 
 
-def report(found: list[Mutant]) -> None:
-    """Counts, and what survived; what was tried and is in the code no longer counts for nothing."""
+def report(found: list[Mutant], drawn: list[Mutant] | None = None) -> None:
+    """Counts, of these alone where given, and what survived; what is in the code no longer counts for nothing."""
     there = {mutant.key for mutant in found}
     reasons = equivalent()
-    tried = results()
+    counted = None if drawn is None else {mutant.key for mutant in drawn}
+    tried = {key: said for key, said in results().items() if counted is None or key in counted}
     said = []
     for key, result in sorted(tried.items()):
         word = result["said"] if key in there else "stale"
@@ -206,6 +207,7 @@ def report(found: list[Mutant]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="how many of them, all told (default: 200)")
+    parser.add_argument("--seed", default="", help="any text: draws others, and counts those of this draw alone")
     parser.add_argument("--only", default="", help="those whose file, function, line or kind has this text")
     parser.add_argument("--again", action="store_true", help="ask more tests about what has survived or is unknown")
     parser.add_argument("--patience", type=float, default=60, help="seconds of tests for one of them (default: 60)")
@@ -218,7 +220,7 @@ def main() -> None:
         make_map(options.map or [])
     if not options.report:
         run(options)
-    report(all_mutants(""))
+    report(all_mutants(""), all_mutants(options.only, ROOT, options.seed)[: options.count] if options.seed else None)
 
 
 if __name__ == "__main__":

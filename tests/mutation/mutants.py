@@ -51,10 +51,9 @@ class Mutant:
     def key(self) -> str:
         return f"{self.path} | {self.function} | {self.line} | {self.kind} {self.number}"
 
-    @property
-    def order(self) -> str:
-        """Sorts mutants as if drawn by lot, the same each time."""
-        return hashlib.sha256(self.key.encode()).hexdigest()
+    def order(self, seed: str = "") -> str:
+        """Sorts mutants as if drawn by lot, the same each time for a seed."""
+        return hashlib.sha256(f"{seed}{self.key}".encode()).hexdigest()
 
     def applied(self, source: bytes) -> bytes:
         return source[: self.start] + self.new.encode() + source[self.end :]
