@@ -58,6 +58,7 @@ def test_backwards_carries_on_after_a_kill(counter: Site) -> None:
     killed_half_way_back(counter)
     result = counter.migrate("shop", "0001")
     assert result.code == 0, result.text
+    assert "(3 of 5 steps done): carrying on" in result.err
     assert dump(counter.database) == before
     assert counter.database.value("SELECT value FROM shop_counter") == 0
     assert ("shop", "0002_steps") not in counter.database.applied()
@@ -73,7 +74,7 @@ def test_forwards_after_a_kill_applies_again_what_was_taken_back(counter: Site) 
     result = counter.migrate()
     assert result.code == 0, result.text
     assert "nothing to migrate" not in result.out
-    assert "applying again what was taken back" in result.err
+    assert "(3 of 5 steps done): applying again what was taken back" in result.err
     assert dump(counter.database) == after
     assert counter.database.value("SELECT value FROM shop_counter") == 1
     assert counter.migrate().out.splitlines()[-1] == "nothing to migrate"
