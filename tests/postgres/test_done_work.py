@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support.processes import kill_at, lock_is_free, until
 from tests.support.sites import Site
 
 START = """
@@ -213,3 +214,52 @@ def test_backwards_and_where_it_is_applied_again_the_same_is_looked_up(library: 
     result = library.migrate()
     assert result.code == 0, result.text
     assert library.database.value("SELECT to_regclass('shop_case') IS NULL")
+
+
+UNDER_WAY = "migrations.RunSQL('SELECT pg_sleep(60) -- a look', migrations.RunSQL.noop)"
+SWAPPED = (
+    (
+        EXTRA.replace(", db_index=True", ""),
+        "ALTER TABLE shop_book DROP extra, ADD extra date",
+        'the column "extra" of shop_book is another one: date, and was integer',
+    ),
+    (WIDER, "ALTER TABLE shop_book ALTER pages TYPE smallint", "was changed: it is smallint now, and was bigint"),
+    (
+        SHELF,
+        'ALTER TABLE shop_book DROP CONSTRAINT "{0}", ADD CONSTRAINT "{0}" CHECK (id > 0)',
+        "is another one: CHECK ((id > 0)), and was FOREIGN KEY (shelf_id)",
+    ),
+    (REMOVED, "ALTER TABLE shop_book ADD pages integer", 'the column "pages" of shop_book is back, and was removed'),
+)
+
+
+def killed_under_way(library: Site) -> None:
+    process = library.start("migrate", "--noinput")
+    kill_at(process, library.database, "pg_sleep(60)")
+    process.communicate()
+    until(lambda: lock_is_free(library.database), "the lock is free")
+
+
+@pytest.mark.parametrize(("operation", "deed", "told"), SWAPPED, ids=["column", "type", "constraint", "removed"])
+def test_what_differs_while_code_was_under_way_is_named_with_both_definitions(
+    library: Site, operation: str, deed: str, told: str
+) -> None:
+    """That code may have done it, so it goes on."""
+    library.migration("0002_steps", operation, UNDER_WAY, atomic="False")
+    killed_under_way(library)
+    name = library.database.value(FOREIGN) if "{0}" in deed else ""
+    library.database.execute(deed.format(name))
+    library.migration("0002_steps", operation, UNDER_WAY.replace("60", "0"), atomic="False")
+    result = library.migrate()
+    assert result.code == 0, result.text
+    (line,) = [each for each in result.err.splitlines() if "its code that was under way has done that" in each]
+    assert told in line
+
+
+def test_nothing_is_said_of_what_is_as_it_was_while_code_was_under_way(library: Site) -> None:
+    library.migration("0002_steps", EXTRA, SHELF, UNDER_WAY, atomic="False")
+    killed_under_way(library)
+    library.migration("0002_steps", EXTRA, SHELF, UNDER_WAY.replace("60", "0"), atomic="False")
+    result = library.migrate()
+    assert result.code == 0, result.text
+    assert "has done that, or somebody" not in result.err

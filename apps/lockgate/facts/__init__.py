@@ -42,6 +42,7 @@ from lockgate.facts.events import (
     WaitingForMigrations,
     WaitingForServer,
     WaitsInFront,
+    WorkDiffers,
 )
 from lockgate.facts.locks import Blocker, LockHolder
 from lockgate.facts.migrations import (
@@ -104,4 +105,5 @@ __all__ = [
     "WaitingForMigrations",
     "WaitingForServer",
     "WaitsInFront",
+    "WorkDiffers",
 ]

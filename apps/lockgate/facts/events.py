@@ -204,6 +204,14 @@ class WaitsInFront(NamedTuple):
     longest_seconds: float
 
 
+class WorkDiffers(NamedTuple):
+    """What a done operation has left is of another definition, and code outside a transaction was under way when its
+    run died: it may have been that, or somebody. what: each thing with both definitions, as far as they are known."""
+
+    migration: Key
+    what: tuple[str, ...]
+
+
 class WaitingForBlockers(NamedTuple):
     """A locking step waits, without queueing, until those who hold its tables let go."""
 
@@ -289,6 +297,7 @@ Event = (
     | StepUndone
     | StepRepeated
     | WaitsInFront
+    | WorkDiffers
     | WaitingForBlockers
     | AttemptFailed
     | Recovering
@@ -327,6 +336,7 @@ NAMES: dict[type[Event], str] = {
     StepUndone: "step_undone",
     StepRepeated: "step_repeated",
     WaitsInFront: "waits_in_front",
+    WorkDiffers: "work_differs",
     WaitingForBlockers: "waiting_for_blockers",
     AttemptFailed: "attempt_failed",
     Recovering: "recovering",

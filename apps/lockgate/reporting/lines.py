@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from lockgate import facts, foreign
+from lockgate import facts, foreign, policy
 from lockgate.reporting import sentences
 
 
@@ -28,6 +28,7 @@ def is_warning(event: facts.Event) -> bool:
         | facts.Recovering
         | facts.StepRepeated
         | facts.WaitsInFront
+        | facts.WorkDiffers
         | facts.InPlace,
     )
 
@@ -206,6 +207,14 @@ def _(event: facts.WaitsInFront) -> str:
         f"{event.migration}: {event.statement} may wait in front of others for its locks, up to "
         f"{event.longest_seconds:g} s for each: {event.why}"
     )
+
+
+@text.register
+def _(event: facts.WorkDiffers) -> str:
+    shown = "; ".join(event.what[: policy.THINGS_SHOWN])
+    more = f"; and {len(event.what) - policy.THINGS_SHOWN} more" if len(event.what) > policy.THINGS_SHOWN else ""
+    who = "its code that was under way has done that, or somebody: look whether it is right"
+    return f"{event.migration}: {shown}{more}; {who}"
 
 
 @text.register

@@ -41,6 +41,12 @@ class Problem(NamedTuple):
     rows: tuple[Row, ...]
 
     @property
+    def both(self) -> str:
+        """Both definitions, as far as they are known."""
+        was = "removed" if _is_gone(self.thing) else self.thing.definition
+        return f"{self.thing} {self.what}{f', and was {was}' if was else ''}"
+
+    @property
     def mend(self) -> str:
         """The statement that sets it right; empty where none is known that does: the values of a column are lost, and
         one that must have some cannot be added to rows that are there.
@@ -106,6 +112,11 @@ class DoneWork:
         self._handed[row.pk] = self._of(earlier)
         self._write(row, self._handed[row.pk])
 
+    def doubts(self) -> list[Problem]:
+        """What code that was under way may have done, or somebody: what is a problem only where none was."""
+        known = {each.thing.key for each in self.problems(code_was_under_way=True)}
+        return [each for each in self.problems(code_was_under_way=False) if each.thing.key not in known]
+
     def problems(self, *, code_was_under_way: bool) -> list[Problem]:
         """What is not as it was noted. code_was_under_way: which may have changed definitions, and removed nothing."""
         now = self._now()
@@ -133,7 +144,7 @@ class DoneWork:
             now = f', and is "{itself.name}" of {itself.table} now' if itself else ""
             return f"{_GONE}{now}"
         if (thing.kind == "table" and self.exact) or (namesake.definition != thing.definition and not lenient):
-            return "is another one"
+            return f"is another one: {namesake.definition}" if namesake.definition else "is another one"
         return _unless_whole(thing, namesake)
 
     def _now(self) -> dict[ThingKey, Thing]:

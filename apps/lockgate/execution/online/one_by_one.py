@@ -35,7 +35,7 @@ from lockgate.execution.online.done_work import DoneWork, Problem
 from lockgate.execution.online.out_of_the_way import out_of_the_way
 from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.phases import wanted
-from lockgate.facts import Key, Recovering, StepRepeated
+from lockgate.facts import Key, Recovering, StepRepeated, WorkDiffers
 from lockgate.journal import Line
 from lockgate.models import Step as Row
 from lockgate.planning import fingerprint, sql_changes, sql_steps
@@ -180,6 +180,8 @@ class Walk:
         self._confirmed = True
         under_way = any(_is_half_done(row) for row in self.rows.values())
         problems = self.work.problems(code_was_under_way=under_way)
+        if under_way and (doubts := self.work.doubts()):
+            self.duties.listen(WorkDiffers(self.key, tuple(each.both for each in doubts)))
         again = {part.ordinal: part for part in earlier if isinstance(part.operation, _BUILDS)}
         others = [each for each in problems if not self._built_again(each, again)]
         if others:
