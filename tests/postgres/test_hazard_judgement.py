@@ -143,6 +143,7 @@ def test_what_is_only_recorded_pruned_or_undone_is_not_judged(pending: Site, arg
 
 
 def test_with_nothing_pending_nothing_is_judged_nor_imported(site: Site) -> None:
+    site.fresh = True
     site.migration("0001_initial", CREATE_COUNTER)
     site.migrate()
     site.extra_settings = (
