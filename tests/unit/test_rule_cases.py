@@ -53,6 +53,9 @@ def sql(text: str, *, atomic: bool = True) -> str:
     return ("" if atomic else "atomic = False\n") + f"migrations.RunSQL({text!r}, migrations.RunSQL.noop),"
 
 
+UNPROVEN = "ALTER TABLE shop_order ADD CONSTRAINT has CHECK (note IS NOT NULL) NOT VALID"
+PROVES = "ALTER TABLE shop_order VALIDATE CONSTRAINT has"
+SETS = "ALTER TABLE shop_order ALTER note SET NOT NULL"
 TWO = "CREATE INDEX CONCURRENTLY a ON shop_order (note); CREATE INDEX CONCURRENTLY b ON shop_order (number)"
 PAYER = "ALTER TABLE shop_order ADD COLUMN payer_id bigint REFERENCES shop_customer (id)"
 CASES = [
@@ -322,6 +325,20 @@ CASES = [
         "rows made in another transaction",
         (code(MADE, ADD_SOURCE, atomic=False),),
         quiet="LG714",
+    ),
+    *(
+        Case(f"NOT NULL by SQL: {what}", tuple(map(sql, given)), **{("quiet" if proven else "found"): "LG206"})
+        for what, given, proven in (
+            ("a check proves it", (UNPROVEN, PROVES, SETS), True),
+            ("the check is not validated", (UNPROVEN, SETS), False),
+            (
+                "the check is dropped before",
+                (UNPROVEN, PROVES, "ALTER TABLE shop_order DROP CONSTRAINT has", SETS),
+                False,
+            ),
+            ("the column is another", (UNPROVEN, PROVES, "ALTER TABLE shop_order RENAME note TO old", SETS), False),
+            ("the check says less", (UNPROVEN.replace(")", " OR total > 0)"), PROVES, SETS), False),
+        )
     ),
     Case(
         "work on a table of which the catalog says nothing",

@@ -145,7 +145,15 @@ def constraint(table: str, given: Tree) -> Iterator[Change]:
         using_index="indexname" in given,
         nulls_equal=bool(given.get("nulls_not_distinct")),
         included=tuple(words(given.get("including"))),
+        requires=_required(given.get("raw_expr", {})),
     )
+
+
+def _required(condition: Tree) -> tuple[str, ...]:
+    """The column that a check says is not NULL, where it says nothing else."""
+    test = condition.get("NullTest", {})
+    column = words(test.get("arg", {}).get("ColumnRef", {}).get("fields"))
+    return tuple(column) if test.get("nulltesttype") == "IS_NOT_NULL" and len(column) == 1 else ()
 
 
 def _drop_column(table: str, command: Tree) -> Iterator[Change]:
