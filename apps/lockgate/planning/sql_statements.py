@@ -67,23 +67,23 @@ def statements(text: str) -> list[SqlStatement]:
     parsed = sql_parser.parse(text)
     if parsed is None:
         return _split(text)
-    told = (SqlStatement(tuple(part for part, _, _ in _tokens(each.text)), each.text) for each in parsed)
+    told = (SqlStatement(tuple(part for part, _, _ in tokens(each.text)), each.text) for each in parsed)
     return [each for each in told if each.tokens]
 
 
 def _split(text: str) -> list[SqlStatement]:
     """What stands in quotes, dollars or parentheses, or in the body of an SQL function, is a part of its statement."""
     found = []
-    tokens: list[str] = []
+    words: list[str] = []
     begin, nesting = 0, _Nesting()
-    for part, start, end in _tokens(text):
+    for part, start, end in tokens(text):
         if part == ";" and nesting.outermost:
-            found.append(SqlStatement(tuple(tokens), text[begin:start].strip()))
-            tokens, begin, nesting = [], end, _Nesting()
+            found.append(SqlStatement(tuple(words), text[begin:start].strip()))
+            words, begin, nesting = [], end, _Nesting()
         else:
-            nesting.take(part, tokens)
-            tokens.append(part)
-    found.append(SqlStatement(tuple(tokens), text[begin:].strip()))
+            nesting.take(part, words)
+            words.append(part)
+    found.append(SqlStatement(tuple(words), text[begin:].strip()))
     return [each for each in found if each.tokens]
 
 
@@ -94,7 +94,7 @@ def without_literals(text: str) -> str:
     """
     found: list[str] = []
     last = 0
-    for part, start, end in _tokens(text):
+    for part, start, end in tokens(text):
         if start > last:
             found.append(" ")
         found.append("'…'" if _is_literal(part) else text[start:end])
@@ -136,8 +136,8 @@ def _makes_function(tokens: list[str]) -> bool:
     return tokens[:1] == ["CREATE"] and words in (["FUNCTION"], ["PROCEDURE"])
 
 
-def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
-    """Each part with where it begins and ends."""
+def tokens(text: str) -> Iterator[tuple[str, int, int]]:
+    """Each part of a text with where it begins and ends; words in capitals, blanks and comments left out."""
     at = 0
     while found := _TOKEN.match(text, at):
         at = found.end()

@@ -12,6 +12,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.writer import OperationWriter
 
 from lockgate.planning.operations import is_djangos_schema
+from lockgate.planning.rules import acceptance
 from lockgate.planning.rules.offer import Function, Offer, Written, is_djangos_schema_or_sql
 
 _FILE = """{imports}
@@ -53,15 +54,23 @@ def _first(offer: Offer, migration: Migration) -> Code:
     name = f"{migration.app_label}/migrations/{migration.name}.py"
     rest = [each for number, each in enumerate(migration.operations) if number != offer.number]
     plain = all(is_djangos_schema(each) or is_djangos_schema_or_sql(each) for each in rest)
-    if plain and not migration.replaces and not migration.run_before:
+    if plain and not (migration.replaces or migration.run_before or migration.initial):
         operations: list[Operation | Function] = list(migration.operations)
         operations[offer.number : offer.number + 1] = offer.instead
-        return Code(name, _file(Written("", tuple(operations), offer.atomic), migration.dependencies))
+        accepts = {**_accepted(migration), **offer.accepts}
+        return Code(name, _file(Written("", tuple(operations), offer.atomic, accepts), migration.dependencies))
     if not offer.instead:
         return Code(_OF_A_PART.format(name=name, what=f"operation {offer.number} goes"), "")
     lines, imports = _operations(offer.instead)
     source = "\n".join([*_merged(imports), "", textwrap.dedent(lines)])
     return Code(_OF_A_PART.format(name=name, what=f"in place of operation {offer.number}"), source)
+
+
+def _accepted(migration: Migration) -> dict[str, str]:
+    """What it accepts already, and with a reason."""
+    given = acceptance.accepted(migration)
+    reasons = {str(identity): acceptance.reason(given, str(identity)) for identity in given}
+    return {identity: reason for identity, reason in reasons.items() if reason}
 
 
 def _file(written: Written, dependencies: Sequence[Any]) -> str:

@@ -8,6 +8,7 @@ from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.fields import checked_later
 from lockgate.planning.rules.offer import alone, apart
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.rules.sql_offers import in_sql, index_first, proven_first, validated_later
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Step
 
@@ -46,7 +47,7 @@ def _named(change: Change) -> str:
         """,
     ],
     squawk=("disallowed-unique-constraint",),
-    instead=alone,
+    instead=in_sql(index_first, alone),
 )
 def unique_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_UNIQUE):
@@ -80,7 +81,7 @@ def unique_in_place(case: Case) -> Iterator[Finding]:
         """,
     ],
     squawk=("constraint-missing-not-valid",),
-    instead=alone,
+    instead=in_sql(validated_later, alone),
 )
 def check_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_CHECK):
@@ -117,7 +118,7 @@ def check_in_place(case: Case) -> Iterator[Finding]:
         """,
     ],
     squawk=("adding-foreign-key-constraint",),
-    instead=checked_later,
+    instead=in_sql(validated_later, checked_later),
 )
 def foreign_key_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_FOREIGN_KEY):
@@ -224,7 +225,7 @@ def primary_key_changed(case: Case) -> Iterator[Finding]:
         """,
     ],
     squawk=("adding-not-nullable-field",),
-    instead=alone,
+    instead=in_sql(proven_first, alone),
 )
 def not_null_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.SET_NOT_NULL):

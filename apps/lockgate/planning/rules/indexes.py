@@ -8,6 +8,7 @@ from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.offer import alone, apart
 from lockgate.planning.rules.rule import ERROR, WARNING, Example, Finding, rule, source
 from lockgate.planning.rules.shop import given, table
+from lockgate.planning.rules.sql_offers import concurrently, in_sql
 from lockgate.planning.steps import Kind, Phase
 
 WIDE = 3  # columns: each further one rarely narrows a search down, and is paid for by every write
@@ -30,7 +31,7 @@ WIDE = 3  # columns: each further one rarely narrows a search down, and is paid 
         migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
     """,
     squawk=("require-concurrent-index-creation",),
-    instead=alone,
+    instead=in_sql(concurrently, alone),
 )
 def built_in_place(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_INDEX):
@@ -56,7 +57,7 @@ def built_in_place(case: Case) -> Iterator[Finding]:
         migrations.RemoveIndex("order", "order_total"),
     """,
     squawk=("require-concurrent-index-deletion",),
-    instead=alone,
+    instead=in_sql(concurrently, alone),
 )
 def dropped_in_place(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.DROP_INDEX):
@@ -110,6 +111,7 @@ def on_partitioned(case: Case) -> Iterator[Finding]:
         migrations.RunSQL("REINDEX TABLE CONCURRENTLY shop_order", migrations.RunSQL.noop),
     """,
     squawk=("require-concurrent-reindex",),
+    instead=in_sql(concurrently),
 )
 def reindexed_in_place(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:

@@ -60,7 +60,8 @@ class Written:
 class Offer:
     """number: the operation that goes. instead: what takes its place, maybe nothing. later: migrations that follow.
 
-    atomic: whether the migration is to be. note: what comes of it, in a sentence.
+    atomic: whether the migration is to be. note: what comes of it, in a sentence. accepts: reasons by rule, in the
+    migration itself.
     """
 
     number: int
@@ -68,6 +69,7 @@ class Offer:
     instead: tuple[Operation | Function, ...] = ()
     later: tuple[Written, ...] = ()
     atomic: bool = True
+    accepts: Mapping[str, str] = field(default_factory=dict)
 
 
 Instead = Callable[[Situation], Offer | None]

@@ -21,6 +21,7 @@ from lockgate.planning.rules.repetition import (
     unknown,
 )
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.planning.rules.sql_offers import in_sql, local
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, Lock, LockMode, Step, Work
 from lockgate.planning.transactions import Transaction
@@ -188,6 +189,7 @@ def _is_waited_for(case: Case, together: Transaction, lock: Lock) -> bool:
     safe="""
         migrations.RunSQL("SET LOCAL work_mem = '256MB'", migrations.RunSQL.noop),
     """,
+    instead=in_sql(local),
 )
 def setting_leaks(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:

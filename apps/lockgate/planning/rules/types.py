@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from django.db import models
 from django.db.migrations.operations import CreateModel
 
+from lockgate.planning.rules import sql_offers
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
+from lockgate.planning.rules.sql_offers import in_sql
 from lockgate.planning.steps import Kind
 
 
@@ -108,6 +110,7 @@ def key_retyped(case: Case) -> Iterator[Finding]:
         atomic = False
         migrations.RunSQL("ALTER TYPE shop_state ADD VALUE IF NOT EXISTS 'returned'", migrations.RunSQL.noop),
     """,
+    instead=in_sql(sql_offers.enum_value),
 )
 def enum_value(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
@@ -236,6 +239,7 @@ def extension_dropped(case: Case) -> Iterator[Finding]:
         ),
     ],
     squawk=("ban-alter-domain-with-add-constraint",),
+    instead=in_sql(sql_offers.validated_later),
 )
 def domain_constraint(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
