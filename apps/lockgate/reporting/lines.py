@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -279,6 +280,20 @@ def _(event: facts.Ended) -> str:
     held = f", {event.held} held" if event.held else ""
     count = f"{event.migrations} migration{'' if event.migrations == 1 else 's'}"
     return f"done: {count}{held}, in {event.seconds:.2f} s"
+
+
+def left_open(found: Sequence[Any]) -> list[str]:
+    """What runs have left half-done, for who only looks."""
+    shown = [
+        foreign.line(
+            f"{each.step.app}.{each.step.name} is half-done ({each.step.phase}, {each.step.state}): "
+            f"{each.step.title}; {each.catalog}"
+        )
+        for each in found[: policy.THINGS_SHOWN]
+    ]
+    more = [f"and {len(found) - policy.THINGS_SHOWN} more"] if len(found) > policy.THINGS_SHOWN else []
+    next_step = ["the next run of its release goes on with it, or takes it back; all of it:  manage.py lockgate repair"]
+    return [*shown, *more, *next_step] if found else []
 
 
 def open_step(found: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from django.db.migrations import Migration
 
 from lockgate import foreign, policy
 from lockgate.errors import WrongArgument
+from lockgate.execution import gate, repair
 from lockgate.execution.outlook import databases, migration_files
 from lockgate.execution.outlook.databases import Databases
 from lockgate.execution.outlook.selection import Asked
 from lockgate.management import boundary, lint_report
 from lockgate.management.kept_judgement import Kept
 from lockgate.planning.rules import BY_ID
-from lockgate.reporting import baseline, hazard_report, kept_report, rule_pages
+from lockgate.reporting import baseline, hazard_report, kept_report, lines, rule_pages
 from lockgate.reporting.baseline import Known
 from lockgate.reporting.hazard_report import Report
 
@@ -78,6 +80,8 @@ class Command(boundary.Boundary, BaseCommand):
             report = _kept(Path(folder), asked, found, limits)
         else:
             report = lint_report.judge(asked, found, limits, [], asks=asks)
+        if asks:
+            report = replace(report, notes=(*report.notes, *_left_open(found.judged, limits)))
         if options["baseline"]:
             report = _by_baseline(Path(options["baseline"]), report, asked, write=options["write_baseline"])
         self.stdout.write(foreign.visible(hazard_report.FORMATS[options["output"]](report)))
@@ -88,6 +92,15 @@ class Command(boundary.Boundary, BaseCommand):
         if rule := BY_ID.get(identity.upper()):
             return rule_pages.explain(rule)
         raise WrongArgument(f'there is no rule "{identity}"', next_step=f"the rules are {', '.join(BY_ID)}")
+
+
+def _left_open(aliases: Iterable[str], limits: policy.Policy) -> list[str]:
+    """What runs have left half-done in the databases that are asked: it is no finding, and no file is at fault."""
+    found = []
+    for alias in aliases:
+        gated = gate.already_open(connections[alias], limits, lambda event: None)
+        found += lines.left_open(repair.left_open(gated))
+    return found
 
 
 def _refuse_combinations(options: dict[str, Any]) -> None:

@@ -86,8 +86,9 @@ class Command(boundary.Boundary, DjangoMigrate):
     def _read_only(self, gated: gate.Gate, options: dict[str, Any]) -> None:
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
         # Imported here: planning is a third of our code, and most runs have nothing to plan.
+        from lockgate.execution import repair  # noqa: PLC0415
         from lockgate.execution.outlook import planner  # noqa: PLC0415
-        from lockgate.reporting import plan_report  # noqa: PLC0415
+        from lockgate.reporting import lines, plan_report  # noqa: PLC0415
 
         as_json = options.get("format") == "json"
         if options["plan"]:
@@ -103,6 +104,9 @@ class Command(boundary.Boundary, DjangoMigrate):
             elif options["plan"] and forwards:
                 for line in plan_report.text(plans, facts):
                     self.stdout.write(foreign.visible(line))
+            if options["plan"]:
+                for line in lines.left_open(repair.left_open(gated)):
+                    self.stderr.write(f"warning: {line}")
             if options["plan"] and planned and (refused := run.obstacle(gated)):
                 self.stderr.write(f"warning: no run by this role would carry this out: {refused.what}")
 
