@@ -138,12 +138,12 @@ def put(tree: Path, path: str, source: bytes) -> None:
 
 
 def judge(session: Pytest, tree: Path, choice: Choice, tests: list[str], mutant: Mutant) -> dict[str, Any]:
-    """Killed, survived, or unknown where the test that fails does so without the mutant."""
+    """Killed, survived, unasked, or unknown where the test that fails does so without the mutant."""
     began = time.monotonic()
     source = (tree / mutant.path).read_bytes()
     changed = mutant.applied(source)
     by: str | None = None
-    said = "survived"
+    said = "survived" if tests else "unasked"
     if tests:
         put(tree, mutant.path, changed)
         try:
@@ -172,7 +172,8 @@ def run(options: argparse.Namespace) -> None:
             for mutant in all_mutants(options.only, tree, options.seed)[: options.count]:
                 tried = before.get(mutant.key, {})
                 asked = tried.get("asked", [])
-                if mutant.key in known or tried.get("said") == "killed" or (tried and not options.again):
+                done = tried and tried["said"] != "unasked" and not options.again
+                if mutant.key in known or tried.get("said") == "killed" or done:
                     continue
                 tests = options.tests or choice.tests(mutant, options.patience, without=asked)
                 if tried and not tests:
@@ -194,13 +195,16 @@ def report(found: list[Mutant], drawn: list[Mutant] | None = None) -> None:
     tried = {key: said for key, said in results().items() if counted is None or key in counted}
     said = []
     for key, result in sorted(tried.items()):
-        word = result["said"] if key in there else "stale"
+        word = "unasked" if result["said"] == "survived" and not result["asked"] else result["said"]
+        word = word if key in there else "stale"
         said.append("equivalent" if word == "survived" and key in reasons else word)
-        if said[-1] in ("survived", "unknown"):
+        if said[-1] in ("survived", "unasked", "unknown"):
             print(f"{said[-1]}  asked {len(result['asked'])}  {key}  ->  {result['new']}")
     judged = said.count("killed") + said.count("survived")
     share = f"{100 * said.count('killed') / judged:.0f} % of {judged}" if judged else "none judged"
-    others = ", ".join(f"{said.count(word)} {word}" for word in ("survived", "equivalent", "unknown", "stale"))
+    others = ", ".join(
+        f"{said.count(word)} {word}" for word in ("survived", "unasked", "equivalent", "unknown", "stale")
+    )
     print(f"killed {said.count('killed')} ({share}); {others}; {len(there)} could be tried")
 
 

@@ -11,15 +11,19 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import UniqueConstraint
+from django.db.utils import ProgrammingError
 
 from lockgate import journal, ledger, policy
 from lockgate.database import objects
-from lockgate.errors import LocksNotAcquired, MigrationFailed
+from lockgate.errors import LockgateError, LocksNotAcquired, MigrationFailed
 from lockgate.execution.accounts import account
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import Ladder
 from lockgate.execution.online import contract, online_step
+from lockgate.execution.online.switch_editor import switch_editor
 from lockgate.execution.progress import Progress
+from lockgate.execution.recording.questions import Question, require_same_answers
 from lockgate.facts import AttemptFailed, Key, StepUndone, WaitingForBlockers
 from lockgate.journal import Journal, Line
 from lockgate.models import Run, Step
@@ -232,6 +236,25 @@ def test_a_failed_run_is_closed_on_its_own_session_or_not_at_all(book: Book) -> 
     assert gate.connection.connection is None
     gate.connection.connection = opened
     assert Run.objects.get(pk=book.run.pk).outcome == Run.Outcome.RUNNING
+
+
+def test_what_a_finish_phase_never_made_is_not_dropped(book: Book) -> None:
+    never = UniqueConstraint(fields=["name"], name="never")
+    with switch_editor(book.duties.connection, absent={"never"}) as editor:
+        editor.remove_constraint(Step, never)
+    with pytest.raises(ProgrammingError), switch_editor(book.duties.connection, absent={"other"}) as editor:
+        editor.remove_constraint(Step, never)
+
+
+def test_a_switch_must_be_answered_as_the_plan_was_but_for_what_is_hidden(book: Book, database: Database) -> None:
+    connection = book.duties.connection
+    names = connection.schema_editor()._constraint_names(Step, index=True)
+    question = Question("_constraint_names", (Step,), {"index": True}, sorted(names, reverse=True))
+    require_same_answers(connection, [question], ())
+    database.execute("CREATE INDEX hidden ON lockgate_step (state)")
+    with pytest.raises(LockgateError, match="answers _constraint_names otherwise"):
+        require_same_answers(connection, [question], ())
+    require_same_answers(connection, [question], {"hidden"})
 
 
 def test_who_has_a_table_for_long_is_named_at_the_deadline(book: Book, database: Database) -> None:
