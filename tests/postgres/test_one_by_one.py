@@ -190,11 +190,59 @@ SQL = {
 def test_sql_that_changes_the_schema_alone_is_done_together_with_its_mark(counter: Site) -> None:
     """PostgreSQL makes one transaction of a text in any case; of two, it makes two."""
     texts = [*map(repr, SQL), "['ALTER TABLE one ADD COLUMN five int', 'ALTER TABLE one ADD COLUMN six int']"]
+    texts.append("['BEGIN', 'ALTER TABLE one ADD COLUMN seven int', 'COMMIT']")
     counter.migration("0002_sql", *(f"migrations.RunSQL({text})" for text in texts), atomic="False")
     result = counter.migrate()
     assert result.code == 0, result.text
     rows = counter.database.rows("SELECT transactional FROM lockgate_step WHERE phase = 'switch' ORDER BY ordinal")
-    assert [together for (together,) in rows] == [*SQL.values(), False]
+    assert [together for (together,) in rows] == [*SQL.values(), True, True, False]
+
+
+LIST = """migrations.RunSQL([
+    "ALTER TABLE shop_counter ADD COLUMN one int",
+    ("INSERT INTO shop_counter (value) VALUES (%s)", [1]),
+    "ALTER TABLE shop_counter ADD COLUMN two int",
+    {}
+])"""
+
+
+def test_each_of_several_texts_is_done_once(counter: Site) -> None:
+    """Django commits each; one that is done, and whose mark is there, is not sent again."""
+    counter.migration("0002_steps", LIST.format("'SELECT 1/0'"), atomic="False")
+    assert "SELECT 1/0" in counter.migrate().err
+    counter.migration("0002_steps", LIST.format("'SELECT 1'"), FIELD.format("three"), atomic="False")
+    assert "operations 3 of 4 done" in counter.run("showmigrations", "shop").out
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert counter.database.value("SELECT count(*) FROM shop_counter WHERE one IS NULL AND two IS NULL") == 1
+
+
+def test_several_texts_are_taken_back_and_applied_again(counter: Site) -> None:
+    back = "['ALTER TABLE shop_counter DROP COLUMN two', 'ALTER TABLE shop_counter DROP COLUMN one']"
+    forwards = "['ALTER TABLE shop_counter ADD COLUMN one int', 'ALTER TABLE shop_counter ADD COLUMN two int']"
+    counter.migration("0002_steps", f"migrations.RunSQL({forwards}, {back})", atomic="False")
+    for arguments in ((), ("shop", "0001"), ()):
+        result = counter.run("migrate", "--noinput", *arguments)
+        assert result.code == 0, result.text
+    assert counter.database.value("SELECT count(two) FROM shop_counter") == 0
+
+
+def test_several_texts_that_an_earlier_build_had_begun_as_one_are_carried_on_as_one(counter: Site) -> None:
+    texts = "migrations.RunSQL(['SELECT 1', 'SELECT 2'])"
+    counter.migration("0002_steps", texts, 'migrations.RunSQL("SELECT 1/0")', atomic="False")
+    assert counter.migrate().code == 1
+    counter.database.execute("DELETE FROM lockgate_step WHERE app = 'shop' AND ordinal = 1")
+    kept = "migrations.RunSQL(\n    sql=['SELECT 1', 'SELECT 2'],\n),"
+    counter.database.execute(f"UPDATE lockgate_step SET sql = {quoted(kept)} WHERE app = 'shop' AND ordinal = 0")
+    counter.database.execute("UPDATE lockgate_step SET ordinal = 1 WHERE app = 'shop' AND ordinal = 2")
+    counter.migration("0002_steps", texts, 'migrations.RunSQL("SELECT 1")', atomic="False")
+    result = counter.migrate()
+    assert result.code == 0, result.text
+    assert counter.database.value("SELECT count(*) FROM lockgate_step WHERE app = 'shop' AND state = 'done'") == 2
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 @pytest.mark.parametrize("operation", [BUILD, DROP], ids=["build", "drop"])

@@ -13,7 +13,7 @@ from django.db.migrations.operations import RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from lockgate.planning import conditions
+from lockgate.planning import conditions, sql_statements
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
@@ -65,6 +65,27 @@ def parts(
             continue
         yield from parts(each, app_label, before, following)
         before = following
+
+
+def apart(operation: Operation) -> list[Operation]:
+    """A RunSQL of several texts as one for each, which is how Django sends them outside of a transaction.
+
+    Not where they begin or end one: what is between is done together.
+    """
+    if type(operation) is not RunSQL or isinstance(operation.sql, str):
+        return [operation]
+    found = [each for text in statements_of(operation) for each in sql_statements.statements(text)]
+    if any(sql_statements.begins_transaction(each) or sql_statements.ends_transaction(each) for each in found):
+        return [operation]
+    texts: Any = operation.sql
+    return [RunSQL([each], hints=operation.hints) for each in texts] or [operation]
+
+
+def count(operation: Operation) -> int:
+    """In how many parts a migration that is not atomic runs it."""
+    if isinstance(operation, SeparateDatabaseAndState):
+        return sum(map(count, operation.database_operations))
+    return len(apart(operation))
 
 
 def overridden(migration: Migration) -> str:

@@ -13,8 +13,6 @@ from typing import NamedTuple
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
-from django.db.migrations.operations import SeparateDatabaseAndState
-from django.db.migrations.operations.base import Operation
 
 from lockgate import journal
 from lockgate.database import objects
@@ -23,6 +21,7 @@ from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.models import Step
 from lockgate.planning import plan
+from lockgate.planning.operations import count
 from lockgate.planning.steps import Kind
 
 _ADDS, _REMOVES = AddIndexConcurrently.__name__, RemoveIndexConcurrently.__name__
@@ -55,7 +54,7 @@ class Ruins(NamedTuple):
             rows = self.prepared.get(key, ())
             ordinals = {row.ordinal for row in rows if row.phase == journal.SWITCH and row.state == Step.State.DONE}
             for number, operation in enumerate(migration.operations):
-                following = first + _parts(operation)
+                following = first + count(operation)
                 if following > first and ordinals.issuperset(range(first, following)):
                     found.add((key, number))
                 first = following
@@ -92,10 +91,3 @@ def _drops(row: Step) -> bool:
 def _proves(row: Step) -> bool:
     """Whether the step validates what was there before, which is not taken back."""
     return row.kind == Kind.VALIDATE_CONSTRAINT and not row.undo
-
-
-def _parts(operation: Operation) -> int:
-    """How many rows of the journal an operation has, as ``planning.operations.parts`` takes it apart."""
-    if isinstance(operation, SeparateDatabaseAndState):
-        return sum(map(_parts, operation.database_operations))
-    return 1

@@ -29,17 +29,18 @@ from lockgate.database import locks, objects
 from lockgate.errors import LockgateError, MigrationFailed, SessionLost
 from lockgate.execution import django_seams, failures, interruption, operations
 from lockgate.execution.duties import Duties
+from lockgate.execution.ladder import Wanted
 from lockgate.execution.one_transaction import OneTransaction, committing
 from lockgate.execution.online import contract, done_work, identity, online_step, remains
 from lockgate.execution.online.done_work import DoneWork, Problem
-from lockgate.execution.online.out_of_the_way import out_of_the_way
+from lockgate.execution.online.out_of_the_way import Planned, out_of_the_way
 from lockgate.execution.online.patience import patiently
 from lockgate.execution.online.phases import wanted
 from lockgate.facts import Key, Recovering, StepRepeated, WorkDiffers
 from lockgate.journal import Line
 from lockgate.models import Step as Row
 from lockgate.planning import fingerprint, sql_changes, sql_steps
-from lockgate.planning.operations import is_djangos_schema, parts
+from lockgate.planning.operations import apart, count, is_djangos_schema, parts
 from lockgate.planning.plan import key_of
 from lockgate.planning.steps import Step
 
@@ -104,15 +105,17 @@ class _Part:
 
         SQL of tables in one text does not: PostgreSQL makes one transaction of it in any case, so it may be this one.
         """
-        if type(self.operation) is RunSQL and len(texts := self._texts()) == 1:
-            return not sql_changes.is_of_tables_alone(texts[0])
+        if type(self.operation) is RunSQL and len(self.texts) == 1:
+            return not sql_changes.is_of_tables_alone(self.texts[0][1])
         if isinstance(self.operation, RunPython | RunSQL):
             return not self.operation.atomic
         return type(self.operation) not in _TRANSACTIONAL
 
-    def _texts(self) -> list[str]:
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """Of a RunSQL: each as it is sent, and as it can be read."""
         operation: Any = self.operation
-        return [each for _, each in sql_steps.texts(operation.reverse_sql if self.backwards else operation.sql)]
+        return list(sql_steps.texts(operation.reverse_sql if self.backwards else operation.sql))
 
     def line(self, phase: str) -> Line:
         return Line(
@@ -145,11 +148,17 @@ class Walk:
         self.rows = {row.ordinal: row for row in left if row.phase == self.phase}
         self.work = DoneWork(duties, self.key, filter(_has_done, self.rows.values()), exact=not backwards)
 
+    @property
+    def total(self) -> int:
+        """How many rows its journal has in the end."""
+        found = self.migration.operations
+        return sum(map(count, found)) if self.phase == journal.SWITCH else len(found)
+
     def go(self, state: ProjectState) -> ProjectState:
         """Run every operation that is not done. state: before the first; brought forward and returned."""
         done = sum(row.state == Row.State.DONE for row in self.rows.values())
         if self.rows:
-            self.duties.listen(Recovering(self.key, "carry on", done, len(self.migration.operations)))
+            self.duties.listen(Recovering(self.key, "carry on", done, self.total))
         ordinal = 0
         earlier: list[_Part] = []  # done by runs before this one
         for number, operation in enumerate(self.migration.operations):
@@ -206,7 +215,7 @@ class Walk:
                 raise IrreversibleError(f"Operation {operation} in {self.migration} is not reversible")
         done = sum(row.state == Row.State.DONE for row in self.rows.values())
         if self.rows:
-            self.duties.listen(Recovering(self.key, "carry on", done, len(self.migration.operations)))
+            self.duties.listen(Recovering(self.key, "carry on", done, self.total))
         self._confirm_once()
         for number, part in reversed(self._all(state)):
             self._one(part, number)
@@ -214,7 +223,7 @@ class Walk:
     def restore(self, state: ProjectState) -> None:
         """Apply again, in order, what a run that took the migration back had done, or begun, of it."""
         done = sum(row.state == Row.State.DONE for row in self.rows.values())
-        self.duties.listen(Recovering(self.key, "restore", done, len(self.migration.operations)))
+        self.duties.listen(Recovering(self.key, "restore", done, self.total))
         self._confirm_once()
         self.backwards = False
         for number, part in self._all(state):
@@ -264,8 +273,15 @@ class Walk:
 
     def _parts(self, ordinal: int, operation: Operation, before: ProjectState, after: ProjectState) -> Iterator[_Part]:
         for each, from_state, to_state in parts(operation, self.migration.app_label, before, after):
-            yield _Part(self.migration.app_label, ordinal, each, from_state, to_state, self.backwards)
-            ordinal += 1
+            for part in apart(each) if self._is_taken_apart(ordinal, each) else [each]:
+                yield _Part(self.migration.app_label, ordinal, part, from_state, to_state, self.backwards)
+                ordinal += 1
+
+    def _is_taken_apart(self, ordinal: int, operation: Operation) -> bool:
+        """Not backwards, where the texts are others; nor where an earlier build of Lockgate has begun it as one."""
+        known = self.rows.get(ordinal)
+        forwards = self.phase == journal.SWITCH
+        return forwards and not (known is not None and identity.matches(known.sql, operation))
 
     def _one(self, part: _Part, number: int) -> None:
         interruption.raise_if_requested()
@@ -290,8 +306,15 @@ class Walk:
             with patiently(self.duties, row):
                 self._in_transaction(part, row, number, None)
         else:
-            targets = {table: mode for step in self._steps(number) for table, mode in wanted(step).items()}
+            targets = self._targets(part, number)
             self.duties.ladder.climb(self.key, targets, lambda t: self._in_transaction(part, row, number, t))
+
+    def _targets(self, part: _Part, number: int) -> Wanted:
+        """The locks that a part takes in a transaction of its own; of a RunSQL those of its one text."""
+        if type(part.operation) is RunSQL:
+            planned = Planned(self._steps(number))
+            return planned.wanted(*part.texts[0])
+        return {table: mode for step in self._steps(number) for table, mode in wanted(step).items()}
 
     def _row(self, part: _Part) -> Row:
         """The operation's row: the one that an earlier run left, where it is still the same operation."""

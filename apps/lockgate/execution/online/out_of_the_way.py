@@ -31,28 +31,42 @@ def out_of_the_way(duties: Duties, migration: Key, planned: Sequence[Step], *, i
         yield
 
 
+class Planned:
+    """What texts are known to change: by the steps of their operation, or as they read by themselves."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.changes = {each.sql: each.changes for step in steps for each in step.statements}
+
+    def of(self, text: str, readable: str) -> tuple[Change, ...]:
+        return self.changes.get(text) or sql_changes.of(readable)
+
+    def wanted(self, text: str, readable: str) -> Wanted:
+        return {lock.table: lock.mode for lock in locks.of_changes(self.of(text, readable))}
+
+
 class _Sender:
     def __init__(self, duties: Duties, migration: Key, planned: Sequence[Step], *, is_sql: bool) -> None:
         self.duties, self.migration, self.is_sql = duties, migration, is_sql
-        self.planned = {each.sql: each.changes for step in planned for each in step.statements}
+        self.planned = Planned(planned)
         self.said: set[str] = set()
 
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         text = sql_steps.readable(sql, params) if isinstance(sql, str) and not many else ""
-        changes = self.planned.get(text) or sql_changes.of(text) if text else ()
+        changes = self.planned.of(text, text) if text else ()
         if not changes or (sql_waiting.is_unknown(changes) and not self.is_sql):
             return execute(sql, params, many, context)
         way, why = sql_waiting.of(text, changes), sql_waiting.COMMITS
         if way is Waiting.TRIED and session.is_in_transaction(self.duties.connection):
             way, why = Waiting.IN_FRONT, IN_A_TRANSACTION
+        wanted = self.planned.wanted(text, text)
         if way is Waiting.TRIED:
             return self.duties.ladder.climb(
-                self.migration, _wanted(changes), lambda timeout: self._within(timeout, execute, sql, params, context)
+                self.migration, wanted, lambda timeout: self._within(timeout, execute, sql, params, context)
             )
         if way is Waiting.IN_FRONT:
             self._say(text, why)
             if why == sql_waiting.COMMITS:
-                self.duties.ladder.wait_out(self.migration, _wanted(changes))
+                self.duties.ladder.wait_out(self.migration, wanted)
         return execute(sql, params, many, context)
 
     def _within(self, timeout: timedelta, execute: Any, sql: str, params: Any, context: Any) -> Any:
@@ -64,7 +78,3 @@ class _Sender:
             self.said.add(text)
             longest = self.duties.limits.wait_for_others.total_seconds()
             self.duties.listen(WaitsInFront(self.migration, operations.shortened(text), why, longest))
-
-
-def _wanted(changes: Sequence[Change]) -> Wanted:
-    return {lock.table: lock.mode for lock in locks.of_changes(changes)}
