@@ -176,7 +176,10 @@ def test_the_lock_is_held_by_one_backend_through_all_attempts(counter: Site) -> 
 
 
 def test_a_swallowed_lock_timeout_is_tried_again_too(counter: Site) -> None:
-    """Code that catches the error goes on in a failed transaction; what it says then is not the reason."""
+    """Code that catches the error goes on in a failed transaction; what it says then is not the reason.
+
+    Its SQL is put together as it runs, so that the run does not wait for the lock before it.
+    """
     counter.migration(
         "0002_swallow",
         "migrations.RunPython(swallow, migrations.RunPython.noop)",
@@ -186,7 +189,7 @@ def test_a_swallowed_lock_timeout_is_tried_again_too(counter: Site) -> None:
         def swallow(apps, schema_editor):
             Counter = apps.get_model("shop", "Counter")
             try:
-                schema_editor.execute("LOCK TABLE shop_counter IN ACCESS EXCLUSIVE MODE")
+                schema_editor.execute(f"LOCK TABLE {Counter._meta.db_table} IN ACCESS EXCLUSIVE MODE")
             except DatabaseError:
                 pass
             Counter.objects.create(value=7)
