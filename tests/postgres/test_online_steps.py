@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -138,13 +139,19 @@ def test_an_index_of_the_name_is_ours_by_number_or_definition(book: Book, databa
     with pytest.raises(MigrationFailed, match='an index "t_a" is there already') as raised:
         book.do(row)
     assert raised.value.why == "no recorded migration made it"
+    invalid = "UPDATE pg_index SET indisvalid = {} WHERE indexrelid = 't_a'::regclass"
+    database.execute(invalid.format("false"))
+    with pytest.raises(MigrationFailed, match="is there already") as raised:
+        book.do(row)
+    assert "a concurrent build that Lockgate did not run was broken off" in str(raised.value.why)
+    database.execute(invalid.format("true"))
     book.duties.journal.begin(row)
     done = book.do(row)  # the very same, completed by hand
     assert (done.state, done.attempts) == (STATE.DONE, 1)
     completed = done.object_oid
     assert completed == database.value("SELECT 't_a'::regclass::oid::int")
     assert online_step.still_there(book.duties, done)
-    database.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_a'::regclass")
+    database.execute(invalid.format("false"))
     assert not online_step.still_there(book.duties, done)
     again = book.do(done)  # what is left invalid is dropped, and built again
     assert again.object_oid not in (None, completed)
@@ -236,6 +243,24 @@ def test_a_failed_run_is_closed_on_its_own_session_or_not_at_all(book: Book) -> 
     assert gate.connection.connection is None
     gate.connection.connection = opened
     assert Run.objects.get(pk=book.run.pk).outcome == Run.Outcome.RUNNING
+
+
+def test_a_deadlock_is_tried_again_a_few_times_and_nothing_else_is(book: Book, database: Database) -> None:
+    database.execute(
+        "CREATE TABLE tries (n serial)",
+        "CREATE FUNCTION fail(code text) RETURNS void LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION 'no' USING ERRCODE = code; END$$",
+    )
+    check = "ALTER TABLE t VALIDATE CONSTRAINT c; SELECT nextval('tries_n_seq'); SELECT fail('{}')"
+    add_check(database, "a > 0")
+    for sqlstate, tries in (("40P01", policy.STEP_ATTEMPTS), ("22012", 1)):
+        row = book.step(Kind.VALIDATE_CONSTRAINT, "c", check.format(sqlstate))
+        with pytest.raises(psycopg.Error):
+            book.do(row)
+        found = Step.objects.get(pk=row.pk)
+        assert (found.state, found.attempts) == (STATE.FAILED, tries)
+        assert sqlstate in found.error
+    assert not is_valid(database)
 
 
 def test_what_a_finish_phase_never_made_is_not_dropped(book: Book) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate.database import offenders, relations, session, things
+from lockgate import policy
+from lockgate.database import advisory_lock, offenders, relations, session, things
+from lockgate.errors import LockNotAcquired, SessionLost
 from tests.support.databases import Database
 
 ROLLED_BACK = "ROLLBACK; BEGIN"
@@ -123,3 +127,45 @@ def test_rows_that_break_a_rule_are_counted_and_a_few_named(
     said = offenders.describe(connection, "t", "c")
     assert said.startswith("30 rows violate it: id = ")
     assert said.endswith("; …")
+
+
+def test_the_lock_is_one_sessions_and_is_told_of_whoever_has_it(
+    connection: BaseDatabaseWrapper, database: Database
+) -> None:
+    limits = replace(policy.Policy(), wait_for_lock=timedelta(seconds=0.3), report_lock_wait=timedelta(0))
+    told: list[Any] = []
+    opened, key = connection.connection, [advisory_lock.KEY]
+    with database.connect() as other:
+        other.execute("SELECT pg_advisory_lock(%s)", key)
+        other.execute("SET application_name = 'other'")
+        with pytest.raises(LockNotAcquired, match="could not get the migration lock in 0 s") as raised:
+            advisory_lock.acquire(connection, limits, told.append)
+        pid = str(other.info.backend_pid)
+        assert f"pid {pid}" in str(raised.value.why)
+        assert f"pg_terminate_backend({pid})" in str(raised.value.next_step)
+        assert [each.holder.pid for each in told[:1]] == [other.info.backend_pid]
+        assert advisory_lock.acquire(connection, limits, told.append, lambda: True) is None
+        with pytest.raises(SessionLost, match="migration lock was lost"):
+            advisory_lock.confirm(connection, opened, inside=False)
+        assert advisory_lock.confirm(connection, opened, inside=False, lock=False) is None
+        other.execute("SELECT pg_advisory_unlock(%s)", key)
+    assert advisory_lock.holder(connection) is None
+    with advisory_lock.releasing(connection):
+        assert advisory_lock.acquire(connection, limits, told.append) is not None
+        with pytest.raises(LockNotAcquired, match="this session has the migration lock already"):
+            advisory_lock.acquire(connection, limits, told.append)
+        assert advisory_lock.confirm(connection, opened, inside=False) is None
+        opened.execute(advisory_lock.required(connection))
+        opened.execute("BEGIN")
+        with pytest.raises(SessionLost, match="left in a transaction"):
+            advisory_lock.confirm(connection, opened, inside=False)
+        session.mark_transaction(connection, "shop.0001", None)
+        assert advisory_lock.confirm(connection, opened, inside=True) == "shop.0001"
+        assert advisory_lock.confirm(connection, opened, inside=True, ask=lambda: (True, "")) is None
+        opened.execute("ROLLBACK")
+        connection.connection = None
+        with pytest.raises(SessionLost, match="was lost") as lost:
+            advisory_lock.confirm(connection, opened, inside=False)
+        assert "was closed in the middle of the run" in str(lost.value.why)
+        connection.connection = opened
+    assert advisory_lock.holder(connection) is None

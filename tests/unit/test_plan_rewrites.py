@@ -383,6 +383,14 @@ def test_a_new_column_of_a_table_that_is_named_with_its_schema_stays_in_place() 
     assert "names a schema" in made.steps[0].kept_in_place
 
 
+def test_a_key_of_a_table_that_the_migration_makes_stops_numbering_its_rows() -> None:
+    made = ops.CreateModel("Plain", [("id", models.AutoField(primary_key=True))])
+    steps = plan(made, alter("id", models.IntegerField(primary_key=True), "Plain")).steps
+    sent = [statement for step in steps for statement in step.sql]
+    assert sum("DROP IDENTITY" in each for each in sent) == 1
+    assert not any("SEQUENCE" in each for each in sent)  # it goes along
+
+
 def test_a_field_without_a_column_comes_and_goes_without_a_statement() -> None:
     author = models.ForeignObject("library.Author", models.CASCADE, ["pages"], ["id"], related_name="+")
     steps = plan(add("both", author), ops.RemoveField("Book", "both")).steps
