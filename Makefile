@@ -63,7 +63,7 @@ test-django:  ## what speaks to Django, on the newest one: NEWER=python3.13, SKI
 	else echo 'SKIPPED: the tests on the newest Django want Python 3.12 or newer, and there is no $(NEWER)'; fi
 
 test-newer: $(VENV)/installed
-	python -m pytest -n $(WORKERS) -m 'not sweep' $(DJANGO)
+	python -m pytest -n $(WORKERS) --dist worksteal -m 'not sweep' $(DJANGO)
 
 .PHONY: mutate
 mutate: $(VENV)/installed  ## change a line at a time in a copy, and see whether a test notices (hours; goes on where it was)

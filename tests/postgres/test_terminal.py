@@ -66,6 +66,7 @@ def test_a_terminal_shows_what_runs_now_above_the_lines_that_stay(site: Site) ->
 
 
 def test_a_log_has_no_control_sequences_and_rich_is_not_imported(site: Site) -> None:
+    site.fresh = True
     (site.path / "manage.py").write_text(
         (site.path / "manage.py").read_text() + "\nassert 'rich' not in sys.modules\nprint('end')\n"
     )
