@@ -9,7 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from lockgate.planning import type_changes
+from lockgate.database.sql import read
+from lockgate.facts.types import TypeFacts
+from lockgate.planning import new_types, sql_changes, type_changes
+from lockgate.planning.prospect import Prospect
+from lockgate.planning.rules.rule import OFFLINE
 from lockgate.planning.steps import Work
 from tests.support import databases, plans
 
@@ -83,3 +87,83 @@ def test_timestamps_change_their_zone_in_place_in_utc_alone(connection: psycopg.
     did = {(old, new): work for old in times for new, work in observed(connection, old, *times, indexed=True).items()}
     assert len(did) > 20
     assert did == {(old, new): type_changes.work(old, new, zone=zone) for old, new in did}
+
+
+OWN = """
+CREATE DOMAIN words AS text; CREATE DOMAIN short AS varchar(10); CREATE DOMAIN over AS short;
+CREATE DOMAIN filled AS integer DEFAULT 1; CREATE DOMAIN drawn AS float DEFAULT random();
+CREATE DOMAIN checked AS integer CHECK (VALUE > 0); CREATE DOMAIN over_checked AS checked;
+CREATE DOMAIN required AS text NOT NULL; CREATE TYPE mood AS ENUM ('good'); CREATE TYPE pair AS (a int, b int);
+CREATE DOMAIN "Loud" AS text; CREATE DOMAIN numbers AS int[]; CREATE SCHEMA other; CREATE DOMAIN other.checked AS int
+CHECK (VALUE > 0);
+"""
+OWN_TYPES = (
+    *("words", "short", "over", "filled", "drawn", "checked", "over_checked", "mood", "pair", '"Loud"', "numbers"),
+    *("other.checked", "checked[]", "mood[]", "short[]", "serial", "bigserial", "smallserial"),
+)
+CHANGED = (
+    "varchar(10)",
+    "varchar(20)",
+    "text",
+    "integer",
+    "words",
+    "short",
+    "over",
+    "filled",
+    "checked",
+    "over_checked",
+)
+CAUTIOUS_NEW = {"filled"}  # a domain's default is taken for one that is computed for each row
+
+
+def types_of(connection: psycopg.Connection[Any]) -> dict[str, TypeFacts]:
+    rows = connection.execute(read("types")).fetchall()
+    return {name: TypeFacts(*facts) for found, qualified, *facts in rows for name in (found, qualified)}
+
+
+def test_a_new_column_of_a_type_of_the_databases_own(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(OWN)
+    types, wrong = types_of(connection), []
+    for each in OWN_TYPES:
+        with connection.transaction(force_rollback=True):
+            connection.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 3) AS n")
+            before = connection.execute("SELECT pg_relation_filenode('t')").fetchone()
+            connection.execute(f"ALTER TABLE t ADD c {each}")  # type: ignore[arg-type]
+            rewritten = connection.execute("SELECT pg_relation_filenode('t')").fetchone() != before
+        claimed = new_types.work(each, types)
+        if each not in CAUTIOUS_NEW and (claimed is Work.REWRITE) != rewritten:
+            wrong.append(f"{each}: claimed {claimed}, rewritten: {rewritten}")
+        assert claimed is not Work.UNKNOWN, each
+    assert wrong == []
+    assert new_types.work("words", {}) is Work.UNKNOWN, "nobody was asked"
+
+
+def test_a_column_becomes_one_of_a_domain_or_of_what_that_stands_on(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(OWN)
+    types, wrong, seen = types_of(connection), [], 0
+    for indexed in (False, True):
+        for old in CHANGED:
+            for new, did in observed(connection, old, *CHANGED, indexed=indexed).items():
+                seen += 1
+                needed = type_changes.work(*type_changes.stored(old, new, types))
+                claimed = Work.MOMENT if needed is Work.BUILD and not indexed else needed
+                if did is not claimed:
+                    wrong.append(f"{old} → {new} ({indexed}): claimed {claimed}, observed {did}")
+    assert not wrong, "\n".join(wrong)
+    assert seen > 100
+
+
+def test_types_that_the_migrations_own_sql_makes_are_known() -> None:
+    prospect = Prospect(OFFLINE)
+    for change in sql_changes.of(OWN + "ALTER DOMAIN words ADD CHECK (VALUE <> '');"):
+        prospect.note_sql(change)
+    claimed = {
+        each: new_types.work(each, prospect.types) for each in ("over", "over_checked", "mood", "filled", "words")
+    }
+    assert claimed == {
+        "over": Work.MOMENT,
+        "over_checked": Work.REWRITE,
+        "mood": Work.MOMENT,
+        "filled": Work.REWRITE,
+        "words": Work.REWRITE,
+    }

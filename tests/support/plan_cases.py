@@ -240,6 +240,19 @@ def foreign_key(**options: Any) -> models.ForeignKey[Any, Any]:
 NEW_COLUMNS = (
     case("AddField, nullable", add("extra", models.IntegerField(null=True))),
     case("AddField, constant default", add("extra", models.IntegerField(default=7))),
+    case("AddField of a type serial", add("extra", Typed("serial")), listed=False),
+    case(
+        "AddField of a domain with a check",
+        add("extra", Typed("positive", null=True)),
+        before=(Sends("CREATE DOMAIN positive AS int CHECK (VALUE > 0)"),),
+        listed=False,
+    ),
+    case(
+        "AddField of a domain over another, without a check",
+        add("extra", Typed("over", null=True)),
+        before=(Sends("CREATE DOMAIN short AS varchar(10); CREATE DOMAIN over AS short"),),
+        listed=False,
+    ),
     case("AddField, nullable, constant default", add("extra", models.IntegerField(null=True, default=7))),
     case("AddField, text, default", add("extra", models.CharField(max_length=10, default=""))),
     case("AddField, callable default", add("extra", models.JSONField(default=dict))),

@@ -61,6 +61,8 @@ ALTER TABLE book ADD COLUMN extra timestamptz DEFAULT now()
 ALTER TABLE book ADD COLUMN extra uuid DEFAULT gen_random_uuid()
 ALTER TABLE book ADD COLUMN extra float DEFAULT random()
 ALTER TABLE book ADD COLUMN extra serial
+ALTER TABLE book ADD COLUMN extra positive
+ALTER TABLE book ADD COLUMN extra mood
 ALTER TABLE book ADD COLUMN extra bigint GENERATED ALWAYS AS IDENTITY
 ALTER TABLE shelf ADD COLUMN extra int GENERATED ALWAYS AS (room + 1) STORED
 ALTER TABLE book ADD COLUMN extra int CHECK (extra > 0)

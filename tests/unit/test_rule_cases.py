@@ -59,6 +59,12 @@ SETS = "ALTER TABLE shop_order ALTER note SET NOT NULL"
 TWO = "CREATE INDEX CONCURRENTLY a ON shop_order (note); CREATE INDEX CONCURRENTLY b ON shop_order (number)"
 PAYER = "ALTER TABLE shop_order ADD COLUMN payer_id bigint REFERENCES shop_customer (id)"
 CASES = [
+    Case("a column of a type that may be a domain", (sql("ALTER TABLE shop_order ADD a positive"),), found="LG709"),
+    Case(
+        "a column of a type that the same release makes",
+        (sql("CREATE TYPE mood AS ENUM ('good'); ALTER TABLE shop_order ADD a mood"),),
+        quiet="LG709",
+    ),
     Case("two built concurrently in one text", (sql(TWO, atomic=False),), found="LG702"),
     Case("one built concurrently", (sql(TWO.partition(";")[0], atomic=False),), quiet="LG702"),
     Case("VACUUM beside another statement", (sql("VACUUM shop_order; SELECT 1", atomic=False),), found="LG702"),

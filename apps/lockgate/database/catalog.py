@@ -23,6 +23,7 @@ from lockgate.facts.tables import (
     SessionFacts,
     TableFacts,
 )
+from lockgate.facts.types import TypeFacts
 
 
 def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 0) -> DatabaseFacts:
@@ -38,12 +39,18 @@ def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 
         snapshots = cursor.execute(read("old_snapshots"), {"age": age}).fetchall()
         collations = cursor.execute(read("collations")).fetchall()
         volatile = cursor.execute(read("volatile_functions")).fetchall()
+        types = cursor.execute(read("types")).fetchall()
     return DatabaseFacts(
         version=raw(connection).info.server_version,
         tables={row["name"]: _table(row) for row in tables},
         volatile_functions=frozenset(row["proname"] for row in volatile),
         collations={row["collname"]: row["deterministic"] for row in collations},
         old_snapshots=tuple(SessionFacts(**row) for row in snapshots),
+        types={
+            name: TypeFacts(row["base"], row["constrained"], row["filled"])
+            for row in types
+            for name in (row["name"], row["qualified"])
+        },
     )
 
 

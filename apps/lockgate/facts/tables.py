@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lockgate.facts.dependents import Dependent
+from lockgate.facts.types import TypeFacts
 
 
 class ColumnFacts(NamedTuple):
@@ -125,6 +126,7 @@ class DatabaseFacts(NamedTuple):
     functions whose result changes from call to call, as the catalog has it. collations: by name, whether deterministic;
     of those that are both, in two schemas, nothing is known. old_snapshots: transactions that a
     concurrent index build would have to wait for. dependents: of the tables that a plan changes, once it is made.
+    types: those that are not PostgreSQL's own, by name, and by name with schema.
     largest: the bytes of the largest table that there is, asked where a plan may touch any; None where it was not.
     """
 
@@ -136,6 +138,7 @@ class DatabaseFacts(NamedTuple):
     old_snapshots: tuple[SessionFacts, ...] = ()
     dependents: tuple[Dependent, ...] = ()
     largest: int | None = None
+    types: Mapping[str, TypeFacts] = MappingProxyType({})
 
     def table(self, name: str) -> TableFacts | None:
         return self.tables.get(name)

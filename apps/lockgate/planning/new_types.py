@@ -1,10 +1,15 @@
-"""What a new column's type makes PostgreSQL do to the rows that are there."""
+"""What a column's type stands on, and what a new one's makes PostgreSQL do to the rows that are there."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
+from lockgate.facts.types import TypeFacts
 from lockgate.planning.steps import Work
+
+Types = Mapping[str, TypeFacts]
 
 SERIALS = ("serial", "serial2", "serial4", "serial8", "smallserial", "bigserial")
 # Types of PostgreSQL, and of extensions that Django's fields are made for: none of them is a domain.
@@ -21,13 +26,53 @@ _TIME_ZONE = re.compile(r" with(out)? time zone$")
 _NO_DOMAINS = _OF_WORDS.union(_PLAIN.split())
 
 
-def work(wanted: str) -> Work:
-    """What a new column's type alone asks for, its default aside.
+def work(wanted: str, types: Types = MappingProxyType({})) -> Work:
+    """What a new column's type alone asks for, its default aside. types: those that are not PostgreSQL's own.
 
     A serial's numbers are written into each row; a domain with a check is proven for each, and whether a name that is
-    not known is such a domain, or an enumeration, only the catalog knows.
+    not known is such a domain, or an enumeration, nobody can tell.
     """
-    name = _TIME_ZONE.sub("", re.sub(r"\(.*?\)|\[.*?\]", "", wanted.lower()).strip())
+    name = _name(wanted)
     if name in SERIALS:
         return Work.REWRITE
-    return Work.MOMENT if name in _NO_DOMAINS else Work.UNKNOWN
+    if name in _NO_DOMAINS:
+        return Work.MOMENT
+    if name not in types:
+        return Work.UNKNOWN
+    chain = list(_chain(name, types)) if not _is_array(wanted) else []
+    return Work.REWRITE if any(each.constrained or each.filled for each in chain) else Work.MOMENT
+
+
+def stored(wanted: str, types: Types) -> str:
+    """The type of a column's values: what a domain stands on in the end, whose length PostgreSQL does not look at."""
+    found = _base(wanted, types, constrained=True)
+    return found if found == wanted or _is_array(found) else _name(found)
+
+
+def unproven(wanted: str, types: Types) -> str:
+    """The same for what a column is to become: a domain with a check stays itself, as each row is proven for it."""
+    return _base(wanted, types, constrained=False)
+
+
+def _base(wanted: str, types: Types, *, constrained: bool) -> str:
+    chain = [] if _is_array(wanted) else list(_chain(_name(wanted), types))
+    if not chain or not chain[-1].base or (not constrained and any(each.constrained for each in chain)):
+        return wanted
+    return chain[-1].base
+
+
+def _chain(name: str, types: Types) -> Iterator[TypeFacts]:
+    """A type, and what it stands on, as far as those are not PostgreSQL's own."""
+    while name in types:
+        yield types[name]
+        name = _name(types[name].base)
+
+
+def _name(wanted: str) -> str:
+    """A type's name without its length, as the catalog has it."""
+    bare = re.sub(r"\(.*?\)|\[.*?\]", "", wanted if '"' in wanted else wanted.lower()).strip()
+    return _TIME_ZONE.sub("", bare)
+
+
+def _is_array(wanted: str) -> bool:
+    return wanted.rstrip().endswith("]")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, IndexFacts, TableFacts
+from lockgate.facts.types import TypeFacts
 from lockgate.planning import conditions
 from lockgate.planning.names import unquoted
 from lockgate.planning.steps import Change, Kind
@@ -69,6 +70,7 @@ class Prospect:
         self.new_tables: set[str] = set()
         self.changed: set[str] = set()  # tables that are no longer as in the facts
         self.sql_tables: set[str] = set()  # those that the migrations' own SQL makes: what they have is not known
+        self.types = dict(facts.types)  # those that are not PostgreSQL's own, as the migrations' own SQL leaves them
         self._sql_indexes: dict[str, str] = {}  # the table of each index that it makes
         self._was: dict[str, str] = {}  # a renamed table's name in the facts
         self._named: dict[str, list[Named]] = {name: _named(table) for name, table in facts.tables.items()}
@@ -125,6 +127,8 @@ class Prospect:
             self.apply(change)
         elif change.kind in (Kind.RENAME_COLUMN, Kind.DROP_COLUMN, Kind.RENAME_TABLE, Kind.DROP_TABLE):
             self._map(change.table, lambda each: each._replace(requires=frozenset()))
+        elif change.kind is Kind.OTHER and change.type:
+            self.types[change.type] = TypeFacts(change.old_type, change.not_null, change.database_default)
 
     def constraint_names(  # noqa: PLR0913  Django's own parameters
         self,

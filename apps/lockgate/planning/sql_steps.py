@@ -13,7 +13,7 @@ from django.db.migrations import Migration
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 
-from lockgate.planning import python_reading, python_schema, sql_changes, type_changes
+from lockgate.planning import new_types, python_reading, python_schema, sql_changes, type_changes
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
@@ -102,7 +102,7 @@ def completed(change: Change, prospect: Prospect) -> tuple[Change, ...]:
         column = known.columns.get(change.columns[0]) if known else None
         kind = Kind.SEQUENCE if change.kind is Kind.ADD_IDENTITY else Kind.DROP_SEQUENCE
         return (change, Change(kind, column.sequence)) if column and column.identity and column.sequence else (change,)
-    return (_retyped(change, prospect),) if change.kind is Kind.ALTER_TYPE else (change,)
+    return (_typed(change, prospect),)
 
 
 def _of_index(change: Change, prospect: Prospect) -> tuple[Change, ...]:
@@ -120,12 +120,16 @@ def _of_index(change: Change, prospect: Prospect) -> tuple[Change, ...]:
     return (change._replace(table=table, columns=columns, unique=bool(known and known.unique)),)
 
 
-def _retyped(change: Change, prospect: Prospect) -> Change:
-    """The work of another type, where the old one is known; USING is taken for a rewrite."""
+def _typed(change: Change, prospect: Prospect) -> Change:
+    """The work of a type, where it is known, and the old one, if there is one; USING is taken for a rewrite."""
+    if change.kind is Kind.ADD_COLUMN:
+        return change._replace(work=new_types.work(change.type, prospect.types))
+    if change.kind is not Kind.ALTER_TYPE:
+        return change
     known = prospect.fact(change.table)
     column = known.columns.get(change.columns[0]) if known else None
     if column is None or change.type.endswith(" using"):
         return change
-    work = type_changes.work(column.type, change.type)
+    work = type_changes.work(*type_changes.stored(column.type, change.type, prospect.types))
     work = type_changes.with_dependents(work, column.name, prospect.named(change.table))
     return change._replace(old_type=column.type, work=work)

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from lockgate.planning import new_types
 from lockgate.planning.prospect import Named
 from lockgate.planning.steps import Work
 
@@ -80,6 +81,11 @@ def work(old: str, new: str, *, collation: bool = False, zone: str = "") -> Work
         in_utc = Work.BUILD if zone in _UTC and {*pair} == {"timestamp", "timestamptz"} else Work.REWRITE
         kept = _SAME_BYTES.get(pair, in_utc)
     return Work.BUILD if kept is Work.MOMENT and collation else kept
+
+
+def stored(old: str, new: str, types: new_types.Types) -> tuple[str, str]:
+    """What a change of a column's type comes to for its rows: a domain is stored as what it stands on."""
+    return (old, new) if old == new else (new_types.stored(old, types), new_types.unproven(new, types))
 
 
 def with_dependents(work: Work, column: str, dependents: Iterable[Named]) -> Work:

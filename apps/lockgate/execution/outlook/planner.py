@@ -58,8 +58,8 @@ def plan(
 ) -> tuple[list[MigrationPlan], DatabaseFacts]:
     """The steps of pending forward migrations as they are shown, in the given order, and the facts they rest on.
 
-    Sends five SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps. The
-    fifth asks what depends on the tables that change.
+    Sends six SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps. The
+    last asks what depends on the tables that change.
     """
     found = pending(loader, migrations, lazy=limits.lazy_rendering)
     facts = catalog.facts(connection, found.tables, limits.large_table_bytes)

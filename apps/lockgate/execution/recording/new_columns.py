@@ -16,7 +16,7 @@ from django.db.backends.utils import strip_quotes
 from django.db.models import Model, Value
 from django.utils import timezone
 
-from lockgate.planning import callable_defaults, names
+from lockgate.planning import callable_defaults, names, new_types
 from lockgate.planning.conditions import expressions, writes_its_own_sql
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
@@ -65,7 +65,9 @@ class NewColumns:
                 database_default=field.has_db_default(),
                 not_null=not field.null,
                 stored=bool(field.generated and field.db_persist),
-                identity=bool(field.db_type_suffix(self.connection)),
+                identity=bool(field.db_type_suffix(self.connection))
+                or str(parameters["type"]).lower() in new_types.SERIALS,
+                work=new_types.work(str(parameters["type"]), self.prospect.types),
                 moving=self._is_moving(field),
                 server_default=_on_the_server(field, str(parameters["type"])),
             )

@@ -388,7 +388,8 @@ class _Recording(NewColumns):
         table, columns = model._meta.db_table, (new_field.column,)
         old_type, collated = str(old["type"]), old.get("collation") != new.get("collation")
         zone = self.connection.timezone_name  # Django gives it to each session that it opens
-        needed = type_changes.work(old_type, str(new_type), collation=collated, zone=zone)
+        kept = type_changes.stored(old_type, str(new_type), self.prospect.types)
+        needed = type_changes.work(*kept, collation=collated, zone=zone)
         work = type_changes.with_dependents(needed, new_field.column, self.prospect.named(table))
         if self.prospect.facts.offline and needed.grows:
             work = needed  # the indexes that there are cannot be seen

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from django.db.migrations.operations import RunPython, RunSQL
 
+from lockgate.planning import locks
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Kind
+from lockgate.planning.steps import Kind, Work
 
 
 @rule(
@@ -121,8 +122,9 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
     "operation-unknown",
     ERROR,
     condition="An operation or SQL cannot be told before it runs (it asks the server, brings its own code, calls a "
-    "function or executes a text that is made up; or the migration overrides apply() or unapply()), and its table is "
-    "large; or it may be any table, and one of the database is large, or no database was asked.",
+    "function, executes a text that is made up, or adds a column of a type that is not known; or the migration "
+    "overrides apply() or unapply()), and its table is large; or it may be any table, and one of the database is "
+    "large, or no database was asked.",
     effect="Which locks it takes, on which tables and for how long, is not known before it runs: it may stop a table "
     "for minutes.",
     remedy="Read what it does, and say it in operations or in SQL that can be read (with PostgreSQL's parser: pip "
@@ -150,6 +152,10 @@ def unknown(case: Case) -> Iterator[Finding]:
         for change in step.changes:
             if change.kind is Kind.UNKNOWN and not change.read and case.may_be_large(change.table):
                 yield Finding(f"{step.title}: {change.name}", step.operation, change.table)
+    for step, change in case.changes(Kind.ADD_COLUMN):
+        if locks.work_of(change) is Work.UNKNOWN and case.large(change.table):
+            what = f'a new column is of type "{change.type}", which may be a domain that each row is proven for'
+            yield Finding(what, step.operation, change.table)
 
 
 @rule(

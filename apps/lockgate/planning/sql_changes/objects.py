@@ -10,7 +10,7 @@ from typing import Any
 
 from lockgate.planning.sql_changes import alter_table
 from lockgate.planning.sql_changes.reading import Reader, locks_nothing, unknown
-from lockgate.planning.sql_changes.tree import listed, name_in, name_of, option, qualified, walk, words
+from lockgate.planning.sql_changes.tree import listed, name_in, name_of, option, qualified, type_text, walk, words
 from lockgate.planning.sql_parser import Tree
 from lockgate.planning.steps import Change, Kind, LockMode
 
@@ -19,13 +19,13 @@ _LOCKS_NOTHING = listed("""
     AlterCollationStmt AlterDatabaseSetStmt AlterDatabaseStmt AlterDefaultPrivilegesStmt AlterEnumStmt
     AlterEventTrigStmt AlterFdwStmt AlterForeignServerStmt AlterFunctionStmt AlterObjectDependsStmt
     AlterOperatorStmt AlterOpFamilyStmt AlterRoleSetStmt AlterRoleStmt AlterStatsStmt AlterSystemStmt
-    AlterTSConfigurationStmt AlterTSDictionaryStmt AlterTypeStmt AlterUserMappingStmt CheckPointStmt ClosePortalStmt
-    CompositeTypeStmt ConstraintsSetStmt CreateAmStmt CreateCastStmt CreateConversionStmt CreateDomainStmt
-    CreateEnumStmt CreateEventTrigStmt CreateFdwStmt CreateForeignServerStmt CreateOpClassStmt CreateOpFamilyStmt
+    AlterTSConfigurationStmt AlterTSDictionaryStmt AlterTypeStmt AlterUserMappingStmt CheckPointStmt
+    ClosePortalStmt CompositeTypeStmt ConstraintsSetStmt CreateAmStmt CreateCastStmt CreateConversionStmt
+    CreateEventTrigStmt CreateFdwStmt CreateForeignServerStmt CreateOpClassStmt CreateOpFamilyStmt
     CreatePLangStmt CreateRangeStmt CreateRoleStmt CreateTransformStmt CreateUserMappingStmt CreatedbStmt
     DeallocateStmt DefineStmt DiscardStmt DropRoleStmt DropdbStmt DropTableSpaceStmt DropUserMappingStmt
-    CreateTableSpaceStmt FetchStmt GrantRoleStmt ImportForeignSchemaStmt ListenStmt LoadStmt NotifyStmt SecLabelStmt
-    TransactionStmt UnlistenStmt VariableSetStmt VariableShowStmt
+    CreateTableSpaceStmt FetchStmt GrantRoleStmt ImportForeignSchemaStmt ListenStmt LoadStmt NotifyStmt
+    SecLabelStmt TransactionStmt UnlistenStmt VariableSetStmt VariableShowStmt
 """)
 _OF_ROWS = frozenset({"OBJECT_TABLE", "OBJECT_FOREIGN_TABLE"})
 # Dropped or altered without a lock on any table. CASCADE may take along whatever depends on them.
@@ -281,14 +281,36 @@ def _alter_extension(body: Tree) -> tuple[Change, ...]:
     return unknown(f"ALTER EXTENSION {body.get('extname', '')}, which runs a script of the extension's")
 
 
-def _domain(body: Tree) -> Iterable[Change]:
+def _domain(body: Tree) -> Iterator[Change]:
     """T: default, N: drop not null, O: set not null, C: add constraint, X: drop, V: validate."""
     checks = body["subtype"] in ("O", "V") or (
         body["subtype"] == "C" and not body["def"].get("Constraint", {}).get("skip_validation")
     )
+    if body["subtype"] in ("O", "C"):
+        yield Change(Kind.OTHER, "", type=type_text({"names": body["typeName"]}), not_null=True)
     if not checks:
-        return locks_nothing(body)
-    return unknown(f"ALTER DOMAIN {name_in(body['typeName'])}, which reads every table with a column of it", told=True)
+        yield Change(Kind.OTHER, "")
+        return
+    yield from unknown(
+        f"ALTER DOMAIN {name_in(body['typeName'])}, which reads every table with a column of it", told=True
+    )
+
+
+def _enumeration(body: Tree) -> Iterator[Change]:
+    yield Change(Kind.OTHER, "", type=type_text({"names": body["typeName"]}))
+
+
+def _new_domain(body: Tree) -> Iterator[Change]:
+    """What it stands on, whether each value is proven for it, and whether it brings a default."""
+    kinds = {each["Constraint"]["contype"] for each in body.get("constraints", ())}
+    yield Change(
+        Kind.OTHER,
+        "",
+        type=type_text({"names": body["domainname"]}),
+        old_type=type_text(body["typeName"]),
+        not_null=bool(kinds & {"CONSTR_CHECK", "CONSTR_NOTNULL"}),
+        database_default="CONSTR_DEFAULT" in kinds,
+    )
 
 
 def _schema(body: Tree) -> Iterable[Change]:
@@ -335,6 +357,8 @@ READERS: dict[str, Reader] = {
     "AlterExtensionStmt": _alter_extension,
     "AlterExtensionContentsStmt": locks_nothing,
     "AlterDomainStmt": _domain,
+    "CreateDomainStmt": _new_domain,
+    "CreateEnumStmt": _enumeration,
     "CreateSchemaStmt": _schema,
     "DropOwnedStmt": _owned,
     "ReassignOwnedStmt": _owned,
