@@ -17,7 +17,7 @@ from django.db.utils import ProgrammingError
 
 from lockgate import journal, ledger, policy
 from lockgate.database import objects
-from lockgate.errors import LockgateError, LocksNotAcquired, MigrationFailed
+from lockgate.errors import LockgateError, LocksNotAcquired, MigrationFailed, SessionLost
 from lockgate.execution.accounts import account
 from lockgate.execution.duties import Duties
 from lockgate.execution.ladder import Ladder
@@ -243,6 +243,24 @@ def test_a_failed_run_is_closed_on_its_own_session_or_not_at_all(book: Book) -> 
     assert gate.connection.connection is None
     gate.connection.connection = opened
     assert Run.objects.get(pk=book.run.pk).outcome == Run.Outcome.RUNNING
+
+
+def test_without_the_lock_nothing_is_sent(book: Book, database: Database) -> None:
+    add_check(database, "a > 0")
+
+    def lost(**_: object) -> None:
+        raise SessionLost()
+
+    row = book.step(Kind.VALIDATE_CONSTRAINT, "c", "ALTER TABLE t VALIDATE CONSTRAINT c")
+    duties, book.duties = book.duties, replace(book.duties, confirm=lost)
+    with pytest.raises(SessionLost):
+        book.do(row)
+    with pytest.raises(SessionLost):
+        online_step.undo(book.duties, row)
+    assert Step.objects.get(pk=row.pk).state == STATE.PLANNED
+    assert not is_valid(database)
+    book.duties = duties
+    assert book.do(row).state == STATE.DONE
 
 
 def test_a_deadlock_is_tried_again_a_few_times_and_nothing_else_is(book: Book, database: Database) -> None:

@@ -56,3 +56,18 @@ def test_whoever_is_asked_without_proof_is_told_nothing(sslmode: str) -> None:
     assert not set(secrets.values()) & set(plain.values())
     parsed = pq.Conninfo.parse(conninfo.make_conninfo(**plain).encode())
     assert {option.keyword: option.val for option in parsed}[b"password"] == b""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "can_be"),
+    [
+        ({"hostaddr": "10.0.0.1,::1,fe80::1%eth0", "port": "5432,"}, True),
+        ({}, True),
+        ({"hostaddr": "10.0.0.300"}, False),
+        ({"hostaddr": "10.0.0.1", "port": "0"}, False),
+        ({"port": "65536"}, False),
+        ({"port": "one"}, False),
+    ],
+)
+def test_what_can_be_no_address_or_port_is_known(wanted: dict[str, str], can_be: bool) -> None:
+    assert connect_failure._is_well_formed(wanted) is can_be

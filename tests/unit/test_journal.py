@@ -8,6 +8,7 @@ from django.db import models
 from django.db.migrations import operations as ops
 
 from lockgate import journal
+from lockgate.execution.judging import ruins
 from lockgate.execution.judging.ruins import Ruins
 from lockgate.facts import Key
 from lockgate.models import Step
@@ -46,3 +47,11 @@ def test_an_operation_of_several_parts_is_done_when_all_of_them_are(ordinals: tu
     rows = [Step(ordinal=each, phase=journal.SWITCH, state=STATE.DONE, kind=Kind.ADD_INDEX) for each in ordinals]
     others = [Step(ordinal=9, phase=journal.SWITCH, state=STATE.FAILED), Step(ordinal=9, phase=journal.EXPAND)]
     assert Ruins({key: [*rows, *others]}, {}).done([migration]) == {(key, each) for each in done}
+
+
+@pytest.mark.parametrize(
+    ("kind", "undo", "proves"),
+    [(Kind.VALIDATE_CONSTRAINT, [], True), (Kind.VALIDATE_CONSTRAINT, ["DROP"], False), (Kind.ADD_INDEX, [], False)],
+)
+def test_what_was_only_validated_was_there_before(kind: Kind, undo: list[str], proves: bool) -> None:
+    assert ruins._proves(Step(kind=kind, undo=undo)) is proves

@@ -391,6 +391,13 @@ def test_a_key_of_a_table_that_the_migration_makes_stops_numbering_its_rows() ->
     assert not any("SEQUENCE" in each for each in sent)  # it goes along
 
 
+def test_a_constraint_says_of_itself_what_it_is() -> None:
+    changes = [each for step in plan(unique("u", fields=["pages"]), CHECK).steps for each in step.changes]
+    found = {each.kind: each for each in changes if each.kind in (Kind.ADD_UNIQUE, Kind.ADD_CHECK)}
+    assert (found[Kind.ADD_UNIQUE].unique, found[Kind.ADD_UNIQUE].columns) == (True, ("pages",))
+    assert (found[Kind.ADD_CHECK].unique, found[Kind.ADD_CHECK].columns) == (False, ("pages",))
+
+
 def test_a_field_without_a_column_comes_and_goes_without_a_statement() -> None:
     author = models.ForeignObject("library.Author", models.CASCADE, ["pages"], ["id"], related_name="+")
     steps = plan(add("both", author), ops.RemoveField("Book", "both")).steps
