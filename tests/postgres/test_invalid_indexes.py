@@ -55,6 +55,24 @@ def test_the_index_that_is_left_is_named_and_the_next_step_typed_works(shop: Sit
     assert shop.migrate("--retry").code == 0
 
 
+def test_one_that_if_not_exists_passes_over_is_named_when_the_run_ends(shop: Site) -> None:
+    """Also by a run whose migrations have nothing to do with it; one without work looks for none."""
+    with pytest.raises(Exception, match="could not create unique index"):
+        shop.database.execute(BUILD)
+    again = BUILD.replace("CONCURRENTLY", "CONCURRENTLY IF NOT EXISTS")
+    shop.migration("0002_index", f"migrations.RunSQL('{again}')", atomic="False")
+    named = 'warning: index "public"."one_value" of "shop_counter" is invalid'
+    for name in ("0002_index", "0003_aside"):
+        done = shop.migrate()
+        assert (done.code, done.err.count(named)) == (0, 1), done.text
+        assert f"applied shop.{name}" in done.out
+        shop.migration("0003_aside", "migrations.RunSQL('SELECT 1')")
+    assert "invalid" not in shop.migrate().text
+    (statement,) = re.findall(r"DROP INDEX [^;]*;", done.err)
+    shop.database.execute(statement)
+    assert invalid(shop) == []
+
+
 def test_one_that_an_earlier_run_has_left_is_told_from_a_name_that_is_taken(shop: Site) -> None:
     shop.migration("0002_index", f"migrations.RunSQL('{BUILD}')", atomic="False")
     failed(shop)

@@ -22,7 +22,11 @@ class InvalidIndex(NamedTuple):
     table: str
 
     def __str__(self) -> str:
-        return f'"{self.schema}"."{self.name}" of "{self.table}"'
+        return f'{self.qualified} of "{self.table}"'
+
+    @property
+    def qualified(self) -> str:
+        return f'"{self.schema}"."{self.name}"'
 
     @property
     def drop(self) -> str:

@@ -27,7 +27,7 @@ from lockgate.execution.gate import Gate, Request
 from lockgate.execution.judging import judgement, standing, survey
 from lockgate.execution.judging.survey import Survey
 from lockgate.execution.progress import Progress
-from lockgate.facts import Ended, ExtensionOutcome, LockAcquired, NothingPending, Runner
+from lockgate.facts import Ended, ExtensionOutcome, IndexInvalid, LockAcquired, NothingPending, Runner
 
 
 def migrate(gate: Gate, request: Request) -> None:
@@ -144,7 +144,17 @@ def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, pro
             state=failures.state_of(progress),
             next_step="make the extension available as said above, and run again",
         )
+    if progress.done:
+        _report_invalid_indexes(gate)
     gate.listen(Ended(len(progress.done), len(found.held), time.monotonic() - started))
+
+
+def _report_invalid_indexes(gate: Gate) -> None:
+    """Name what looks as if it were there: CREATE INDEX CONCURRENTLY IF NOT EXISTS passes over one that is invalid."""
+    from lockgate.database import invalid_indexes  # noqa: PLC0415  as above: a run without work needs none of it
+
+    for each in invalid_indexes.read(gate.connection):
+        gate.listen(IndexInvalid(each.qualified, each.table, each.drop))
 
 
 def _create_extensions(gate: Gate, found: Survey) -> dict[str, ExtensionOutcome]:

@@ -265,6 +265,14 @@ class Current(NamedTuple):
     held: int
 
 
+class IndexInvalid(NamedTuple):
+    """One that no query uses, found at a run's end, whoever made it. name: with its schema, quoted. drop: SQL."""
+
+    name: str
+    table: str
+    drop: str
+
+
 class Ended(NamedTuple):
     migrations: int
     held: int
@@ -305,6 +313,7 @@ Event = (
     | NothingPending
     | WaitingForMigrations
     | Current
+    | IndexInvalid
     | Ended
 )
 Listener = Callable[[Event], None]
@@ -344,5 +353,6 @@ NAMES: dict[type[Event], str] = {
     NothingPending: "nothing_pending",
     WaitingForMigrations: "waiting_for_migrations",
     Current: "current",
+    IndexInvalid: "index_invalid",
     Ended: "ended",
 }

@@ -23,6 +23,7 @@ def is_warning(event: facts.Event) -> bool:
         | facts.Ahead
         | facts.Edited
         | facts.HazardsUnknown
+        | facts.IndexInvalid
         | facts.RunInterrupted
         | facts.RightsFound
         | facts.LedgerMended
@@ -273,6 +274,14 @@ def _(event: facts.WaitingForMigrations) -> str:
 def _(event: facts.Current) -> str:
     held = f" but {event.held} that are held" if event.held else ""
     return f"{sentences.ALL_APPLIED}{held} (waited {event.waited_seconds:.1f} s)"
+
+
+@text.register
+def _(event: facts.IndexInvalid) -> str:
+    return (
+        f'index {event.name} of "{event.table}" is invalid: no query uses it, and every write keeps it up; '
+        f"where nobody is building it, drop it, and build it again:  {event.drop}"
+    )
 
 
 @text.register
