@@ -170,6 +170,18 @@ def test_eight_starts_at_once_load_it_once(shop: Quick) -> None:
     assert_whole(shop)
 
 
+LIMITS = ("idle_in_transaction_session_timeout", "statement_timeout", "transaction_timeout", "lock_timeout")
+
+
+def test_no_limit_of_a_role_or_a_database_ends_it(slow: Quick) -> None:
+    """It takes longer than each of them; what is asked before it does not."""
+    nap(slow.database, 2)
+    for each in LIMITS:
+        if slow.database.value("SELECT count(*) FROM pg_settings WHERE name = %s", [each]):
+            slow.database.execute(f"ALTER DATABASE {slow.database.name} SET {each} = '1s'")
+    assert_loaded(slow.start())
+
+
 def test_one_connection_and_nothing_is_left_set(shop: Quick) -> None:
     with on_the_wire() as watched:
         assert_loaded(shop.start(DATABASE_URL=watched.url(shop.database.name)))

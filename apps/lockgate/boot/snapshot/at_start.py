@@ -73,7 +73,7 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
         session.allow(LOAD_SECONDS)
         content = _content(path, checksum)
         _end_with_client(session)
-        session.run(b"BEGIN;")
+        session.run(b"BEGIN;" + statement("lift_limits").encode())  # in one message: none ends it in between
         _refuse(session, server)
         for name, value in (("application_name", _name(wanted[0])), ("TimeZone", zone)):
             session.row("SELECT pg_catalog.set_config($1, $2, true)", [name, value])
