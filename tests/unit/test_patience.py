@@ -1,4 +1,4 @@
-"""Who is named of those that a step waited for."""
+"""Who is named of those that a step, or a run, waited for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lockgate.database import advisory_lock
 from lockgate.execution.online import patience
 from lockgate.facts import Blocker, Key
 from lockgate.models import Step
@@ -21,3 +22,9 @@ def test_a_few_of_those_who_were_waited_for_are_named_and_the_rest_counted(waiti
     named = "; ".join(map(str, blockers[:3])) if waiting else "whom could not be seen over a second connection"
     assert said.why == f"for {named}{more}"
     assert str(said.next_step).count("pg_terminate_backend") == min(waiting, 3)
+
+
+def test_where_nobody_has_the_lock_at_the_deadline_others_took_turns() -> None:
+    said = advisory_lock._gave_up(None, 12.3)
+    assert str(said) == "could not get the migration lock in 12 s"
+    assert said.why == "other runners took turns with it"
