@@ -346,6 +346,13 @@ CASES = [
             ("the check says less", (UNPROVEN.replace(")", " OR total > 0)"), PROVES, SETS), False),
         )
     ),
+    # Rules whose safe example accepts the hazard: what is none of theirs.
+    Case("a schema gets an owner", (sql("ALTER SCHEMA shop OWNER TO CURRENT_USER"),), quiet="LG412"),
+    Case("a constraint goes", (sql("ALTER TABLE shop_order DROP CONSTRAINT positive"),), quiet="LG807"),
+    Case("a default comes", (sql("ALTER TABLE shop_order ALTER total SET DEFAULT 1"),), quiet="LG808"),
+    Case("an index goes that is not unique", ('migrations.RemoveIndex("order", "order_total"),',), quiet="LG809"),
+    Case("NOT NULL comes", (REQUIRED,), quiet="LG811"),
+    Case("a privilege is given", (sql("GRANT SELECT ON shop_order TO CURRENT_USER"),), quiet="LG813"),
     Case(
         "work on a table of which the catalog says nothing",
         (sql("ALTER TABLE archive.shop_order ALTER total TYPE bigint"),),
