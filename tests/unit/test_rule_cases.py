@@ -59,6 +59,14 @@ SETS = "ALTER TABLE shop_order ALTER note SET NOT NULL"
 TWO = "CREATE INDEX CONCURRENTLY a ON shop_order (note); CREATE INDEX CONCURRENTLY b ON shop_order (number)"
 PAYER = "ALTER TABLE shop_order ADD COLUMN payer_id bigint REFERENCES shop_customer (id)"
 CASES = [
+    Case("SQL's serial key", (sql("CREATE TABLE a (id serial PRIMARY KEY)"),), found="LG502"),
+    Case(
+        "SQL's small identity",
+        (sql("CREATE TABLE a (id smallint GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (id))"),),
+        found="LG502",
+    ),
+    Case("SQL's large key", (sql("CREATE TABLE a (id bigserial PRIMARY KEY, n serial)"),), quiet="LG502"),
+    Case("SQL's key that is given", (sql("CREATE TABLE a (id int PRIMARY KEY)"),), quiet="LG502"),
     Case("a column of a type that may be a domain", (sql("ALTER TABLE shop_order ADD a positive"),), found="LG709"),
     Case(
         "a column of a type that the same release makes",

@@ -38,12 +38,16 @@ def json_column(case: Case) -> Iterator[Finding]:
             yield Finding(what, step.operation, change.table)
 
 
+# Of SQL's types for a key that numbers itself.
+_BITS = {"integer": 32, "serial": 32, "serial4": 32, "smallint": 16, "smallserial": 16, "serial2": 16}
+
+
 @rule(
     "LG502",
     "small-primary-key",
     WARNING,
-    condition="A model is made with a key of 32 bits or fewer, by a migration that can still be changed: it is not "
-    "applied, and no other of its app comes after it.",
+    condition="A model, or a table in SQL, is made with a numbered key of 32 bits or fewer, by a migration that can "
+    "still be changed: it is not applied, and no other of its app comes after it.",
     effect="After 2,147,483,647 rows, deleted ones and rolled-back inserts included, every INSERT fails; widening "
     "the key of a table that large rewrites it and all that refer to it.",
     remedy='Use BigAutoField, or DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField".',
@@ -64,6 +68,10 @@ def small_key(case: Case) -> Iterator[Finding]:
                 if isinstance(field, models.AutoField) and not isinstance(field, models.BigAutoField):
                     bits = 16 if isinstance(field, models.SmallAutoField) else 32
                     yield Finding(f'key "{name}" of {operation.name} has {bits} bits', number)
+    for step in case.steps if not case.fixed else ():
+        for change in step.changes:
+            if change.kind is Kind.CREATE_TABLE and (bits := _BITS.get(change.type, 0)):
+                yield Finding(f'key "{change.columns[0]}" of "{change.table}" has {bits} bits', step.operation)
 
 
 @rule(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from lockgate.planning.new_types import SERIALS
 from lockgate.planning.sql_changes import alter_table
 from lockgate.planning.sql_changes.reading import Reader, locks_nothing, unknown
 from lockgate.planning.sql_changes.tree import listed, name_in, name_of, option, qualified, type_text, walk, words
@@ -78,13 +79,27 @@ def _create_table(body: Tree) -> Iterator[Change]:
     table = name_of(body["relation"])
     maybe = bool(body.get("if_not_exists"))
     targets = list(dict.fromkeys(alter_table.references(body))) or [""]
-    yield from (Change(Kind.CREATE_TABLE, table, references=target, special=maybe) for target in targets)
+    made = [Change(Kind.CREATE_TABLE, table, references=target, special=maybe) for target in targets]
+    yield from (made[0]._replace(columns=(key,), type=type_) for key, type_ in _numbered_key(body))
+    yield from made
     for element in body.get("tableElts", ()):
         if "TableLikeClause" in element:
             yield Change(Kind.READ, name_of(element["TableLikeClause"]["relation"]))
     for each in body.get("inhRelations", ()):
         kind = Kind.ADD_PARTITION if "partbound" in body else Kind.GIVE_PARENT
         yield Change(kind, name_of(each["RangeVar"]))
+
+
+def _numbered_key(body: Tree) -> Iterator[tuple[str, str]]:
+    """The column of a new table's key that PostgreSQL numbers itself, and its type."""
+    elements = body.get("tableElts", ())
+    keys = [words(given["keys"]) for each in elements if (given := each.get("Constraint", {})).get("keys")
+            and given["contype"] == "CONSTR_PRIMARY"]  # fmt: skip
+    for column in (each["ColumnDef"] for each in elements if "ColumnDef" in each):
+        name, type_ = column["colname"], type_text(column["typeName"])
+        kinds = {each["Constraint"]["contype"] for each in column.get("constraints", ())}
+        if ("CONSTR_PRIMARY" in kinds or [name] in keys) and ("CONSTR_IDENTITY" in kinds or type_ in SERIALS):
+            yield name, type_
 
 
 def _create_foreign_table(body: Tree) -> Iterator[Change]:
