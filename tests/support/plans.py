@@ -112,6 +112,7 @@ class Scratch:
     def beside(self) -> psycopg.Connection[Any]:
         """Another session, which gives up soon where it must wait for a lock."""
         made = self.database.connect()
+        made.prepare_threshold = None  # a plan that is kept does not look at the indexes again, and waits for none
         made.execute(f"SET lock_timeout = '{PATIENCE}'")
         return made
 
