@@ -115,6 +115,8 @@ RENAMES = {
     "column": 'ALTER TABLE {table} RENAME COLUMN "{name}" TO "{to}"',
 }
 
+VALUES = {"integer": "7", "character varying": "'none'", "text": "'none'", "boolean": "false"}
+
 Things = dict[tuple[str, str, str], Thing]
 
 
@@ -390,8 +392,12 @@ def _complete(thing: Thing) -> Act:
 def _making(thing: Thing) -> str:
     if thing.kind == "index":
         return thing.definition
-    if thing.kind == "column":
-        return f'ALTER TABLE {thing.table} ADD COLUMN "{thing.name}" {thing.definition}'
+    if thing.kind == "column":  # one that is NOT NULL with a value for the rows that there are
+        made = f'ALTER TABLE {thing.table} ADD COLUMN "{thing.name}" {thing.definition}'
+        if thing.definition not in VALUES or not thing.whole:
+            return made
+        without = f'ALTER TABLE {thing.table} ALTER COLUMN "{thing.name}" DROP DEFAULT'
+        return f"{made} NOT NULL DEFAULT {VALUES[thing.definition]}; {without}"
     if thing.kind == "default":
         return f'ALTER TABLE {thing.table} ALTER COLUMN "{thing.name}" SET DEFAULT {thing.definition}'
     return f'ALTER TABLE {thing.table} ADD CONSTRAINT "{thing.name}" {thing.definition}'
