@@ -58,7 +58,19 @@ PROVES = "ALTER TABLE shop_order VALIDATE CONSTRAINT has"
 SETS = "ALTER TABLE shop_order ALTER note SET NOT NULL"
 TWO = "CREATE INDEX CONCURRENTLY a ON shop_order (note); CREATE INDEX CONCURRENTLY b ON shop_order (number)"
 PAYER = "ALTER TABLE shop_order ADD COLUMN payer_id bigint REFERENCES shop_customer (id)"
+OWN_INDEX = """
+class Unique(models.Index):
+    def create_sql(self, model, schema_editor, using="", **kwargs):
+        made = super().create_sql(model, schema_editor, using, **kwargs)
+        made.template = made.template.replace("CREATE INDEX", "CREATE UNIQUE INDEX")
+        return made
+
+
+class Migration(migrations.Migration):
+    operations = [migrations.AddIndex("order", Unique(fields=["number"], name="own"))]
+"""
 CASES = [
+    Case("an index class of another package's with SQL of its own", (OWN_INDEX,), found="LG101"),
     Case("SQL's serial key", (sql("CREATE TABLE a (id serial PRIMARY KEY)"),), found="LG502"),
     Case(
         "SQL's small identity",

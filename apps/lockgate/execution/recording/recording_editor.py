@@ -29,7 +29,7 @@ from psycopg.types.hstore import register_hstore
 from lockgate.errors import LockgateError
 from lockgate.execution.recording.new_columns import NewColumns
 from lockgate.execution.recording.questions import Question
-from lockgate.planning import conditions, names, type_changes
+from lockgate.planning import conditions, names, sql_steps, type_changes
 from lockgate.planning.conditions import UNKNOWN, Condition
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
@@ -123,6 +123,9 @@ class _Recording(NewColumns):
         if self._aside is not None:
             self._aside.append(text)
             return
+        if isinstance(sql, DjangoStatement) and self._is_foreign(sql):
+            self.recorded.append(sql_steps.read(Statement(text), text, self.prospect))
+            return
         changes = tuple(map(_unquoted, self._changes(sql)))
         online, attach = self._online(sql, text) if isinstance(sql, DjangoStatement) else ("", "")
         self.recorded.append(Statement(text, changes, online, attach, *self._split_column(changes)))
@@ -130,6 +133,11 @@ class _Recording(NewColumns):
             self.prospect.apply(change)
             if change.kind is Kind.DROP_IDENTITY:
                 self._without_identity.add((change.table, change.columns[0]))
+
+    def _is_foreign(self, statement: DjangoStatement) -> bool:
+        """Whether a third party's index or constraint made it of a template of its own: then it is read as SQL."""
+        known = {getattr(self, name) for name in dir(self) if name.startswith("sql_")} | {EXCLUSION_TEMPLATE}
+        return self._change_of(statement).kind is Kind.OTHER and statement.template not in known
 
     def _online(self, statement: DjangoStatement, text: str) -> tuple[str, str]:
         """The statement in the form that lets reads and writes pass, and how a unique index becomes a constraint.
