@@ -30,11 +30,17 @@ class Danger(StrEnum):
     SLOW = "later statements become slow"
 
 
+Perhaps = tuple[Danger, ...]
+
+
 @dataclass(frozen=True)
 class Case:
     """One case. dangers: none where it is safe. why: in one sentence. source: a page that says so.
 
     bodies: of its migrations, which go out as one release: operations alone, or whole classes with functions.
+    perhaps: dangers that are there or not by what the application does, or when the machine fails: nobody can tell them
+    from the migration, so that a warning of one is neither a find nor a false alarm; what ends a build is still one.
+    after: the project and file whose test or documentation the case is made after, in our own words.
     """
 
     name: str
@@ -42,6 +48,8 @@ class Case:
     why: str
     source: str
     bodies: tuple[str, ...]
+    perhaps: frozenset[Danger] = frozenset()
+    after: str = ""
 
     @property
     def safe(self) -> bool:
@@ -63,12 +71,29 @@ class Case:
         return {name: text(body, after) for name, body, after in zip(self.names, self.bodies, before, strict=False)}
 
 
-def unsafe(name: str, *dangers: Danger, why: str, source: str, do: str | tuple[str, ...]) -> Case:
-    return Case(name, frozenset(dangers), why, source, (do,) if isinstance(do, str) else do)
+def unsafe(
+    name: str,
+    *dangers: Danger,
+    why: str,
+    source: str,
+    do: str | tuple[str, ...],
+    perhaps: Perhaps = (),
+    after: str = "",
+) -> Case:
+    bodies = (do,) if isinstance(do, str) else do
+    return Case(name, frozenset(dangers), why, source, bodies, frozenset(perhaps), after)
 
 
-def safe(name: str, *, why: str, source: str, do: str | tuple[str, ...]) -> Case:
-    return Case(name, frozenset(), why, source, (do,) if isinstance(do, str) else do)
+def safe(
+    name: str, *, why: str, source: str, do: str | tuple[str, ...], perhaps: Perhaps = (), after: str = ""
+) -> Case:
+    return unsafe(name, why=why, source=source, do=do, perhaps=perhaps, after=after)
+
+
+def sql(*statements: str, atomic: bool = True) -> str:
+    """The body of a migration that sends these, one operation each."""
+    operations = [f"migrations.RunSQL({each!r}, migrations.RunSQL.noop),\n" for each in statements]
+    return ("" if atomic else "atomic = False\n") + "".join(operations)
 
 
 def text(body: str, after: str | None) -> str:

@@ -38,13 +38,27 @@ class Verdict:
 
 
 def of(tool: str, case: Case, remarks: Iterable[Remark]) -> Verdict:
-    """What remarks come to. A rule counts if it names a danger; of an unsafe case, one of the case's own."""
+    """What remarks come to. A rule counts if it names a danger; of an unsafe case, one of the case's own.
+
+    Of a safe one, a warning that names a danger which is there perhaps does not count.
+    """
     named = {each: meanings.named(tool, each) for each in remarks}
-    counted = [each for each, dangers in named.items() if (dangers if case.safe else dangers & case.dangers)]
+    counted = [each for each, dangers in named.items() if _counts(tool, case, each, dangers)]
     beside = [each.rule for each, dangers in named.items() if dangers and each not in counted]
-    ends = any(tool == "squawk" or each.level == "error" for each in counted)  # squawk ends a build for anything
+    ends = any(_ends(tool, each) for each in counted)
     yes, no = (Outcome.FALSE_ALARM, Outcome.QUIET) if case.safe else (Outcome.FOUND, Outcome.MISSED)
     return Verdict(yes if counted else no, tuple(each.rule for each in counted), tuple(beside), ends)
+
+
+def _counts(tool: str, case: Case, remark: Remark, dangers: frozenset[Danger]) -> bool:
+    if not case.safe:
+        return bool(dangers & case.dangers)
+    return bool(dangers) and (remark.level == "error" or not dangers & case.perhaps)
+
+
+def _ends(tool: str, remark: Remark) -> bool:
+    """Whether a remark ends a build; squawk ends one for anything."""
+    return tool == "squawk" or remark.level == "error"
 
 
 def online(case: Case, in_place: Iterable[Remark], as_run: Iterable[Remark], *, rewritten: bool) -> Verdict:

@@ -1,7 +1,22 @@
-"""The cases, by what they change. What is unsafe has a look-alike that is safe beside it, where there is one."""
+"""The cases, by what they change. What is unsafe has a look-alike that is safe beside it, where there is one.
+
+The last groups are made after the tests of other linters.
+"""
 
 from tests.conformance.comparison.case import Case
-from tests.conformance.comparison.cases import columns, constraints, data, indexes, sql, tables
+from tests.conformance.comparison.cases import (
+    columns,
+    constraints,
+    data,
+    django_linters,
+    indexes,
+    online_migrations,
+    pgfence,
+    sql,
+    squawk,
+    strong_migrations,
+    tables,
+)
 
 GROUPS: dict[str, tuple[Case, ...]] = {
     "Indexes": indexes.CASES,
@@ -11,5 +26,10 @@ GROUPS: dict[str, tuple[Case, ...]] = {
     "Tables": tables.CASES,
     "SQL by hand": sql.CASES,
     "Data": data.CASES,
+    "After strong_migrations": strong_migrations.CASES,
+    "After online_migrations": online_migrations.CASES,
+    "After squawk": squawk.CASES,
+    "After pgfence": pgfence.CASES,
+    "After django-migration-linter": django_linters.CASES,
 }
 ALL = tuple(case for group in GROUPS.values() for case in group)

@@ -1,0 +1,158 @@
+"""After the files that pgfence's tests judge, in our own words."""
+
+from __future__ import annotations
+
+from tests.conformance.comparison.case import Danger, safe, sql, unsafe
+from tests.conformance.comparison.cases import sources
+
+CASES = (
+    safe(
+        "ADD COLUMN IF NOT EXISTS text",
+        why="A catalog change of a moment.",
+        source=sources.ALTER_TABLE_NOTES,
+        after="pgfence safe-migration.sql",
+        do=sql("ALTER TABLE shop_product ADD COLUMN IF NOT EXISTS remark text"),
+    ),
+    safe(
+        "ADD COLUMN … DEFAULT '0'::int",
+        why="A constant default is kept in the catalog.",
+        source=sources.ALTER_TABLE_NOTES,
+        after="pgfence safe-add-column-cast.sql",
+        do=sql("ALTER TABLE shop_product ADD COLUMN age int DEFAULT '0'::int"),
+    ),
+    unsafe(
+        "DELETE … WHERE TRUE",
+        Danger.DATA,
+        Danger.LOSS,
+        why="All rows are gone, and locked until the migration commits.",
+        source=f"{sources.POSTGRES}sql-delete.html",
+        after="pgfence delete-tautologies.sql",
+        do=sql("DELETE FROM shop_ticket WHERE TRUE"),
+    ),
+    unsafe(
+        "DELETE … WHERE NOT FALSE",
+        Danger.DATA,
+        Danger.LOSS,
+        why="All rows are gone, and locked until the migration commits.",
+        source=f"{sources.POSTGRES}sql-delete.html",
+        after="pgfence delete-tautologies.sql",
+        do=sql("DELETE FROM shop_ticket WHERE NOT FALSE"),
+    ),
+    unsafe(
+        "UPDATE … WHERE 1 = 1",
+        Danger.DATA,
+        why="All rows stay locked until the migration commits.",
+        source=sources.LOCKS,
+        after="pgfence update-tautological-where.sql",
+        do=sql("UPDATE shop_order SET note = '' WHERE 1 = 1"),
+    ),
+    safe(
+        "UPDATE of three rows by their keys",
+        why="Three rows, found by an index.",
+        source=sources.ISOLATION,
+        after="pgfence safe-policies.sql",
+        do=sql("UPDATE shop_customer SET city = 'x' WHERE id IN (1, 2, 3)"),
+    ),
+    unsafe(
+        "NOT NULL and another type in one transaction",
+        Danger.LOCK,
+        Danger.OLD,
+        Danger.FAILS,
+        why="The table is read for NOT NULL under ACCESS EXCLUSIVE.",
+        source=sources.ALTER_TABLE,
+        after="pgfence compounding-access-exclusive.sql",
+        do=sql(
+            "ALTER TABLE shop_customer ALTER COLUMN name SET NOT NULL",
+            "ALTER TABLE shop_customer ALTER COLUMN city TYPE varchar(500)",
+        ),
+    ),
+    safe(
+        "ATTACH PARTITION of a new table",
+        why="SHARE UPDATE EXCLUSIVE on the parent; the new part is empty.",
+        source=sources.ALTER_TABLE,
+        after="pgfence partition.sql",
+        do=sql(
+            "CREATE TABLE shop_event_2026 (at date NOT NULL)",
+            "ALTER TABLE shop_event ATTACH PARTITION shop_event_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+        ),
+    ),
+    unsafe(
+        "REFRESH MATERIALIZED VIEW … WITH NO DATA",
+        Danger.OLD,
+        Danger.LOSS,
+        Danger.LOCK,
+        why="The view is emptied, and whoever reads it then fails.",
+        source=f"{sources.POSTGRES}sql-refreshmaterializedview.html",
+        after="pgfence refresh-matview-no-data.sql",
+        do=sql("REFRESH MATERIALIZED VIEW shop_totals WITH NO DATA"),
+    ),
+    unsafe(
+        "DROP CONSTRAINT of a unique one",
+        Danger.OLD,
+        why="An INSERT … ON CONFLICT (email) of the serving release fails, and duplicates come in.",
+        source=sources.ALTER_TABLE,
+        after="pgfence drop-constraint.sql",
+        do=sql("ALTER TABLE shop_customer DROP CONSTRAINT shop_customer_email_key"),
+    ),
+    unsafe(
+        "DROP SCHEMA",
+        Danger.LOSS,
+        Danger.FAILS,
+        why="It fails where the schema has a table.",
+        source=f"{sources.POSTGRES}sql-dropschema.html",
+        after="pgfence drop-schema.sql",
+        do=sql("DROP SCHEMA shop_archive"),
+    ),
+    safe(
+        "A table of one migration, its index by hand in the next",
+        why="Nobody uses the table yet: both go out together.",
+        source=sources.LOCKS,
+        after="pgfence cross-file-002-alter.sql",
+        do=(
+            sql("CREATE TABLE shop_audit (id bigint PRIMARY KEY, name text)"),
+            sql("CREATE INDEX shop_audit_name ON shop_audit (name)"),
+        ),
+    ),
+    unsafe(
+        "A new table's namesake in another schema",
+        Danger.FAILS,
+        Danger.OLD,
+        why="The table that is altered is the old one, and it fails as soon as that has a row.",
+        source=sources.ALTER_TABLE,
+        after="pgfence new-table-schema-collision.sql",
+        do=sql(
+            "CREATE TABLE orders (id int PRIMARY KEY)",
+            "ALTER TABLE shop_archive.orders ADD COLUMN email text NOT NULL",
+        ),
+    ),
+    unsafe(
+        "A required column for a new table that has rows",
+        Danger.FAILS,
+        why="It fails on the row that was written before it.",
+        source=sources.ALTER_TABLE,
+        after="pgfence new-table-after-dml.sql",
+        do=sql(
+            "CREATE TABLE shop_audit (id bigint PRIMARY KEY)",
+            "INSERT INTO shop_audit VALUES (1)",
+            "ALTER TABLE shop_audit ADD COLUMN email text NOT NULL",
+        ),
+    ),
+    unsafe(
+        "SET LOGGED of an unlogged table",
+        Danger.LOCK,
+        why="The table is rewritten under ACCESS EXCLUSIVE.",
+        source=sources.ALTER_TABLE,
+        after="pgfence set-logged-unlogged.sql",
+        do=sql("ALTER TABLE shop_ticket SET UNLOGGED", "ALTER TABLE shop_ticket SET LOGGED"),
+    ),
+    unsafe(
+        "Another type of a referenced key",
+        Danger.LOCK,
+        Danger.OLD,
+        Danger.FAILS,
+        why="The table, its key and what refers to it are made anew under ACCESS EXCLUSIVE.",
+        source=sources.ALTER_TABLE_NOTES,
+        after="pgfence snapshot-alter-column.sql",
+        do=sql("ALTER TABLE public.shop_ticket ALTER COLUMN id TYPE text"),
+    ),
+)
