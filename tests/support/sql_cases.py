@@ -82,6 +82,8 @@ ALTER TABLE book ALTER COLUMN note SET DEFAULT 'x'
 ALTER TABLE book ALTER COLUMN note DROP DEFAULT
 ALTER TABLE shelf ALTER COLUMN room TYPE bigint
 ALTER TABLE author ALTER COLUMN name TYPE bytea USING name::bytea
+ALTER TABLE author ALTER COLUMN name TYPE varchar USING name::varchar
+ALTER TABLE book ALTER COLUMN price TYPE numeric(8, 2) USING price::numeric(8, 2)
 ALTER TABLE author ALTER COLUMN name TYPE varchar
 ALTER TABLE author ALTER COLUMN name TYPE varchar(80)
 ALTER TABLE book ALTER COLUMN price TYPE numeric(8, 2)

@@ -69,6 +69,16 @@ class Unique(models.Index):
 class Migration(migrations.Migration):
     operations = [migrations.AddIndex("order", Unique(fields=["number"], name="own"))]
 """
+NAMED = 'ALTER TABLE shop_order ADD CONSTRAINT has_note CHECK ("note" IS NOT NULL AND total > 0) NOT VALID'
+PROVE = "ALTER TABLE shop_order VALIDATE CONSTRAINT has_note"
+REQUIRE = "ALTER TABLE shop_order ALTER COLUMN note SET NOT NULL"
+REMAINS = "DROP INDEX CONCURRENTLY IF EXISTS a"
+BUILT = "CREATE INDEX CONCURRENTLY a ON shop_order (note)"
+MIXED = "ALTER TYPE shop_state ADD VALUE 'mixed'"
+ADD_CODE = 'migrations.AddField("order", "code", models.IntegerField(default=1)),\n'
+DOMAIN = 'migrations.AddField("customer", "domain", models.IntegerField(default=1)),\n'
+UNIQUE = 'migrations.AlterUniqueTogether("customer", {{("{}", "{}")}}),\n'
+NOT_UNIQUE = 'migrations.AlterField("customer", "email", models.CharField(max_length=200)),'
 CASES = [
     Case("an index class of another package's with SQL of its own", (OWN_INDEX,), found="LG101"),
     Case("SQL's serial key", (sql("CREATE TABLE a (id serial PRIMARY KEY)"),), found="LG502"),
@@ -79,6 +89,90 @@ CASES = [
     ),
     Case("SQL's large key", (sql("CREATE TABLE a (id bigserial PRIMARY KEY, n serial)"),), quiet="LG502"),
     Case("SQL's key that is given", (sql("CREATE TABLE a (id int PRIMARY KEY)"),), quiet="LG502"),
+    # What real histories have shown (docs/real-histories.md)
+    Case(
+        "unique in more columns than before", (DOMAIN + UNIQUE.format("email", "domain") + NOT_UNIQUE,), quiet="LG807"
+    ),
+    Case(
+        "unique where another is dropped",
+        ('migrations.AlterUniqueTogether("order", {("number", "total")}),\n' + NOT_UNIQUE,),
+        found="LG807",
+    ),
+    Case(
+        "a foreign key made again under another name",
+        ('migrations.AlterField("customer", "id", models.IntegerField(primary_key=True)),',),
+        quiet="LG807",
+    ),
+    # What other linters' tests have shown (tests/conformance/comparison)
+    Case("a value of an enum alone", (sql(MIXED),), quiet="LG504"),
+    Case("a value of an enum, and code", (sql(MIXED) + "\nmigrations.RunPython(print, print),",), found="LG504"),
+    Case("a wider type by hand", (sql("ALTER TABLE shop_order ALTER number TYPE varchar(90)"),), quiet="LG304"),
+    Case(
+        "a wider type with USING",
+        (sql("ALTER TABLE shop_order ALTER number TYPE text USING number::text"),),
+        quiet="LG304",
+    ),
+    Case(
+        "another value with USING",
+        (sql("ALTER TABLE shop_order ALTER number TYPE text USING lower(number)"),),
+        found="LG304",
+    ),
+    Case("a narrower type by hand", (sql("ALTER TABLE shop_order ALTER number TYPE varchar(3)"),), found="LG304 LG806"),
+    Case("NOT NULL proven by hand", (sql(NAMED), sql(PROVE), sql(REQUIRE)), quiet="LG206"),
+    Case("NOT NULL not proven by hand", (sql(NAMED), sql(REQUIRE)), found="LG206"),
+    Case(
+        "NOT NULL of a check that is gone",
+        (sql(NAMED), sql(PROVE), sql("ALTER TABLE shop_order DROP CONSTRAINT has_note"), sql(REQUIRE)),
+        found="LG206",
+    ),
+    Case(
+        "NOT NULL of a check that is made perhaps",
+        (sql(f"DO $$ BEGIN {NAMED}; {PROVE}; END $$"), sql(REQUIRE)),
+        found="LG206",
+    ),
+    Case(
+        "a check by hand hangs on the column",
+        (sql(NAMED.replace("total", "length(number)")), sql(PROVE), WIDEN),
+        found="LG308",
+    ),
+    Case("rows by their keys", (sql("UPDATE shop_order SET note = '' WHERE id IN (1, 2)"),), quiet="LG606 LG601"),
+    Case("rows by a column that is no key", (sql("DELETE FROM shop_order WHERE total = 1"),), found="LG606"),
+    Case("rows by a key that is computed", (sql("DELETE FROM shop_order WHERE id = (SELECT 1)"),), found="LG606"),
+    Case("rows by a key or not", (sql("DELETE FROM shop_order WHERE id = 1 OR total = 1"),), found="LG606"),
+    Case("a short wait", (sql("SET LOCAL lock_timeout = '2s'"),), quiet="LG705"),
+    Case("a long wait", (sql("SET LOCAL lock_timeout = '3s'"),), found="LG705"),
+    Case("a short wait for the whole session", (sql("SET lock_timeout = '2s'"),), found="LG705"),
+    Case("waiting for ever", (sql("SET LOCAL lock_timeout = 0"),), found="LG705"),
+    Case("a view emptied", (sql("REFRESH MATERIALIZED VIEW shop_totals WITH NO DATA"),), found="LG409"),
+    Case("a table moved", (sql("ALTER TABLE shop_order SET SCHEMA attic"),), found="LG804"),
+    Case("a table that refers, by hand", (sql("CREATE TABLE t (o bigint REFERENCES shop_order)"),), found="LG814"),
+    Case(
+        "a table whose rows go too",
+        (sql("CREATE TABLE t (o bigint REFERENCES shop_order ON DELETE CASCADE)"),),
+        quiet="LG814",
+    ),
+    Case(
+        "a required column of a new table with rows",
+        (sql("CREATE TABLE t (i int); INSERT INTO t VALUES (1);ALTER TABLE t ADD c int NOT NULL"),),
+        found="LG306",
+    ),
+    Case(
+        "a required column of a new table",
+        (sql("CREATE TABLE t (i int); ALTER TABLE t ADD c int NOT NULL"),),
+        quiet="LG306",
+    ),
+    Case("a default set again", (ADD_CODE + sql("ALTER TABLE shop_order ALTER code SET DEFAULT 1"),), quiet="LG805"),
+    Case(
+        "a default set again to NULL",
+        (ADD_CODE + sql("ALTER TABLE shop_order ALTER code SET DEFAULT NULL"),),
+        found="LG805",
+    ),
+    Case("remains are dropped first", (f"{sql(REMAINS, atomic=False)}\n{sql(BUILT)}",), quiet="LG703 LG704"),
+    Case(
+        "other remains are dropped",
+        (f"{sql(REMAINS, atomic=False)}\n{sql(BUILT.replace('a ON', 'b ON'))}",),
+        found="LG703 LG704",
+    ),
     Case("a column of a type that may be a domain", (sql("ALTER TABLE shop_order ADD a positive"),), found="LG709"),
     Case(
         "a column of a type that the same release makes",

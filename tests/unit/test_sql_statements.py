@@ -93,7 +93,7 @@ def test_what_ends_its_transaction_is_told_from_what_does_not(text: str, ends: b
         ("ALTER TABLE t ADD a int", Kind.ADD_COLUMN, "t", ("a",), ""),
         ("ALTER TABLE ONLY t DROP a", Kind.DROP_COLUMN, "t", ("a",), ""),
         ("ALTER TABLE t DROP CONSTRAINT IF EXISTS c", Kind.DROP_CONSTRAINT, "t", (), "c"),
-        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID", Kind.ADD_CHECK, "t", (), "c"),
+        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID", Kind.ADD_CHECK, "t", ("a",), "c"),
         ("ALTER TABLE t ADD CONSTRAINT c UNIQUE (a, b)", Kind.ADD_UNIQUE, "t", ("a", "b"), "c"),
         ("ALTER TABLE t VALIDATE CONSTRAINT c", Kind.VALIDATE_CONSTRAINT, "t", (), "c"),
         ("ALTER TABLE t ALTER a SET NOT NULL", Kind.SET_NOT_NULL, "t", ("a",), ""),

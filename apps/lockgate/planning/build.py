@@ -27,6 +27,7 @@ from lockgate.planning import (
     sql_steps,
     sql_waiting,
 )
+from lockgate.planning.model_columns import ModelColumns
 from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
@@ -277,7 +278,7 @@ class _Builder:
         if isinstance(operation, RunPython):
             return self._of_code(operation, before)
         if isinstance(operation, RunSQL):
-            return sql_steps.statements(operation.sql, self.prospect)
+            return sql_steps.statements(operation.sql, self.prospect, ModelColumns(before, self.editor.connection))
         if isinstance(operation, postgres_operations.CreateExtension):
             sql = f"CREATE EXTENSION IF NOT EXISTS {self.editor.quote_name(operation.name)}"
             return (Statement(sql, (Change(Kind.EXTENSION, "", name=operation.name),)),)

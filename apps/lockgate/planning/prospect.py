@@ -116,13 +116,13 @@ class Prospect:
         return found | set(known.referenced_by if known else ())
 
     def note_sql(self, change: Change) -> None:
-        """Remember what SQL makes for sure, for what comes later; of what a table has, what proves NOT NULL."""
+        """Remember what SQL makes for sure, for what comes later; of what a table has, its checks."""
         if change.kind is Kind.CREATE_TABLE and not change.special:
             self.sql_tables.add(change.table)
         elif change.kind is Kind.ADD_INDEX and change.name:
             self._sql_indexes[change.name] = change.table
-        elif change.kind is Kind.ADD_CHECK and change.requires and change.name:
-            self._named.setdefault(change.table, []).append(_made(change)._replace(columns=change.requires))
+        elif change.kind is Kind.ADD_CHECK and change.name:
+            self._named.setdefault(change.table, []).append(_made(change))
         elif change.kind in (Kind.VALIDATE_CONSTRAINT, Kind.DROP_CONSTRAINT):
             self.apply(change)
         elif change.kind in (Kind.RENAME_COLUMN, Kind.DROP_COLUMN, Kind.RENAME_TABLE, Kind.DROP_TABLE):

@@ -13,7 +13,8 @@ from django.db.migrations import Migration
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 
-from lockgate.planning import new_types, python_reading, python_schema, sql_changes, type_changes
+from lockgate.planning import new_types, python_reading, python_schema, sql_changes, sql_parser, type_changes
+from lockgate.planning.model_columns import ModelColumns
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
@@ -21,6 +22,7 @@ _MARK = Change(Kind.RUN_SQL, "")
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sbt]|%%")
 _OF_INDEX = frozenset({Kind.DROP_INDEX, Kind.RENAME_INDEX, Kind.INDEX_OPTIONS, Kind.MOVE_INDEX, Kind.REINDEX})
 _WEAK_ON_INDEX = frozenset({Kind.RENAME_INDEX, Kind.INDEX_OPTIONS})  # these lock the index alone
+_PROVING = frozenset({Kind.ADD_CHECK, Kind.VALIDATE_CONSTRAINT})
 _OF_CONSTRAINT = frozenset({Kind.DROP_CONSTRAINT, Kind.VALIDATE_CONSTRAINT})
 
 
@@ -43,17 +45,22 @@ def _parameter(found: re.Match[str]) -> str:
     return "%" if found[0] == "%%" else "$1"
 
 
-def statements(given: Any, prospect: Prospect) -> tuple[Statement, ...]:
-    """What a RunSQL was given, as statements; the prospect takes note of what they make."""
-    return tuple(read(Statement(sql), readable, prospect) for sql, readable in texts(given))
+def statements(given: Any, prospect: Prospect, models: ModelColumns | None = None) -> tuple[Statement, ...]:
+    """What a RunSQL was given, as statements; the prospect takes note of what they make.
+
+    models: of the state before it. None for SQL in code, which is sent perhaps.
+    """
+    return tuple(read(Statement(sql), readable, prospect, models) for sql, readable in texts(given))
 
 
-def read(statement: Statement, readable: str, prospect: Prospect) -> Statement:
+def read(statement: Statement, readable: str, prospect: Prospect, models: ModelColumns | None = None) -> Statement:
     """A statement with the changes of its text."""
     found: list[Change] = []
+    surely = models is not None and all(each.kind != "DoStmt" for each in sql_parser.parse(readable) or ())
     for change in sql_changes.of(readable):
-        made = completed(change, prospect)
-        prospect.note_sql(change)
+        made = completed(change, prospect, models)
+        if surely or change.kind not in _PROVING:
+            prospect.note_sql(change)
         found += made
     return statement._replace(changes=(_MARK, *found))
 
@@ -82,7 +89,7 @@ def _sql_of(operation: Operation) -> Iterator[Any]:
             yield from _sql_of(each)
 
 
-def completed(change: Change, prospect: Prospect) -> tuple[Change, ...]:
+def completed(change: Change, prospect: Prospect, models: ModelColumns | None = None) -> tuple[Change, ...]:
     """With what is known of what a change names: an index's table, the tables that a constraint is about."""
     if change.kind in _OF_INDEX and not change.table:
         return _of_index(change, prospect)
@@ -102,7 +109,7 @@ def completed(change: Change, prospect: Prospect) -> tuple[Change, ...]:
         column = known.columns.get(change.columns[0]) if known else None
         kind = Kind.SEQUENCE if change.kind is Kind.ADD_IDENTITY else Kind.DROP_SEQUENCE
         return (change, Change(kind, column.sequence)) if column and column.identity and column.sequence else (change,)
-    return (_typed(change, prospect),)
+    return (_typed(change, prospect, models),)
 
 
 def _of_index(change: Change, prospect: Prospect) -> tuple[Change, ...]:
@@ -120,16 +127,24 @@ def _of_index(change: Change, prospect: Prospect) -> tuple[Change, ...]:
     return (change._replace(table=table, columns=columns, unique=bool(known and known.unique)),)
 
 
-def _typed(change: Change, prospect: Prospect) -> Change:
-    """The work of a type, where it is known, and the old one, if there is one; USING is taken for a rewrite."""
+def _typed(change: Change, prospect: Prospect, models: ModelColumns | None) -> Change:
+    """The work of a type, where it is known, and the old one, if there is one; USING is taken for a rewrite.
+
+    Of a change of rows, whether they are named by a key.
+    """
+    if change.kind is Kind.UPDATE_ROWS and models and any(models.is_key(change.table, each) for each in change.columns):
+        return change._replace(unique=True)
     if change.kind is Kind.ADD_COLUMN:
         return change._replace(work=new_types.work(change.type, prospect.types))
     if change.kind is not Kind.ALTER_TYPE:
         return change
-    known = prospect.fact(change.table)
-    column = known.columns.get(change.columns[0]) if known else None
-    if column is None or change.type.endswith(" using"):
+    known, column = prospect.fact(change.table), change.columns[0]
+    found = known.columns.get(column) if known else None
+    old = found.type if found else ""
+    if models and prospect.facts.offline:
+        old = models.type_of(change.table, column)
+    if not old or change.type.endswith(" using"):
         return change
-    work = type_changes.work(*type_changes.stored(column.type, change.type, prospect.types))
-    work = type_changes.with_dependents(work, column.name, prospect.named(change.table))
-    return change._replace(old_type=column.type, work=work)
+    work = type_changes.work(*type_changes.stored(old, change.type, prospect.types))
+    work = type_changes.with_dependents(work, column, prospect.named(change.table))
+    return change._replace(old_type=old, work=work)

@@ -175,6 +175,7 @@ class Change(NamedTuple):
     included: columns that an index carries along (INCLUDE).
     expression: an index of expressions; its columns are those that they use.
     satisfied: a constraint that a new column brings, which no row that is there can violate.
+    unique: of UPDATE_ROWS, that the rows are named by the values of a key. columns: of it, those with constants.
     nulls_equal: a unique constraint or index to which one NULL is like another.
     moving: a new column's default is a function that may give another value at each call; server_default: the
     expression that computes on the server what it would, where there is one.

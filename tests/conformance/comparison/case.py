@@ -38,8 +38,8 @@ class Case:
     """One case. dangers: none where it is safe. why: in one sentence. source: a page that says so.
 
     bodies: of its migrations, which go out as one release: operations alone, or whole classes with functions.
-    perhaps: dangers that are there or not by what the application does, or when the machine fails: nobody can tell them
-    from the migration, so that a warning of one is neither a find nor a false alarm; what ends a build is still one.
+    perhaps: dangers that are there or not by what the application does, what the database has besides, or whether the
+    machine fails: nobody can tell them from the migration, so that a warning of one is no false alarm; an error is.
     after: the project and file whose test or documentation the case is made after, in our own words.
     """
 

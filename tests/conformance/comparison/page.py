@@ -32,10 +32,12 @@ writes it from the other tools' last answers and Lockgate's present ones, and a 
 
 ## How it is done
 
-**The cases** are small Django migrations of a shop whose tables are large and in use: {unsafe} are unsafe there, {safe}
-are safe, most of them look-alikes. They cover most of what the four tools say they look for. Opinions are left out
-(naming, preferred types, `IF EXISTS`, reversibility), and so are merge migrations, composite keys, domains and SQL
-injection. The authors of one of the four tools chose them: read them (`tests/conformance/comparison/cases/`).
+**The cases** are small Django migrations of a shop whose tables are large and in use: {unsafe} are unsafe there,
+{safe} are safe, most of them look-alikes. {after} of them are made after the tests and documentation of other tools, in
+our own words and on our tables: strong_migrations and online_migrations (of Rails), squawk, pgfence and
+django-migration-linter; each names the file. The others cover most of what the four tools say they look for. Opinions
+are left out (naming, preferred types, `IF EXISTS`, reversibility), and so are merge migrations, composite keys, domains
+and SQL injection. The authors of one of the four tools chose them: read them (`tests/conformance/comparison/cases/`).
 
 *Unsafe* means, of a run of Django's own `migrate` on PostgreSQL beside a release that serves:
 
@@ -55,9 +57,11 @@ are off by default stay off.
 **What counts**: a case is *found* where a rule that names one of its dangers reports it, at whatever level; *(warning)*
 where that does not end a build by default. On a safe case, any rule that names a danger is a *false alarm*. Which
 dangers a rule names is read generously (`tests/conformance/comparison/meanings.py`). Opinions are not counted either
-way; they are listed at the end. For squawk everything ends a build. That a concurrent build which is killed cannot
-be repeated is true of the safe cases with one too; who warns of it there (LG704, `prefer-robust-stmts`) has a false
-alarm.
+way; they are listed at the end. For squawk everything ends a build.
+
+**Perhaps**: some dangers nobody can tell from a migration. Whether the serving release writes what a new constraint
+forbids, only its code says; a concurrent build that is killed leaves an invalid index. On a safe case that says so, a
+warning of such a danger is no false alarm, of whichever tool; what calls itself an error is one.
 
 Lockgate is judged twice. *In place*: as stock Django runs a migration, which is what the other tools judge, and what
 `lintmigrations` prints with `ONLINE` off. *Online*: as Lockgate runs it, which is what it prints otherwise; what is no
@@ -130,6 +134,7 @@ def _introduction(answers: Answers) -> str:
         number=len(ALL),
         unsafe=sum(not case.safe for case in ALL),
         safe=sum(case.safe for case in ALL),
+        after=sum(bool(case.after) for case in ALL),
         python=sum(not case.safe and _is_python(case) for case in ALL),
         versions="\n".join(f"- {each}" for each in versions),
         dangers="\n".join(f"- {danger}" for danger in Danger),
@@ -153,7 +158,9 @@ def _groups(answers: Answers) -> Iterable[str]:
 
 
 def _row(case: Case, answers: Answers) -> str:
-    truth = f"{'safe' if case.safe else '**unsafe**'}: {case.why} [source]({case.source})"
+    perhaps = f" Perhaps: {'; '.join(sorted(case.perhaps))}." if case.perhaps else ""
+    after = f" After {case.after}." if case.after else ""
+    truth = f"{'safe' if case.safe else '**unsafe**'}: {case.why}{perhaps} [source]({case.source}){after}"
     found = [_cell(column, verdict(column, case, answers)) for column in COLUMNS]
     return f"| **{case.name}**<br>{truth} | {_seen(answers.observed[case.name])} | {' | '.join(found)} |"
 

@@ -30,7 +30,21 @@ def test_the_page_is_what_the_code_says_now() -> None:
 def test_every_case_is_on_the_page_once() -> None:
     rows = re.findall(r"^\| \*\*(.+?)\*\*<br>", page.FILE.read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == [case.name for case in ALL]
-    assert len(set(rows)) == len(rows) >= 50
+    assert len(set(rows)) == len(rows) >= 100
+
+
+def test_half_of_the_cases_are_made_after_other_tools_tests() -> None:
+    after = [case.after.split()[0] for case in ALL if case.after]
+    assert len(after) >= len(ALL) / 2
+    assert {"strong_migrations", "online_migrations", "squawk"} < set(after)
+
+
+def test_a_warning_of_what_nobody_can_tell_is_no_false_alarm_and_an_error_is() -> None:
+    case = NAMED["CREATE INDEX CONCURRENTLY by hand"]
+    perhaps, other = Remark("LG704", "warning"), Remark("LG101", "warning")
+    assert verdicts.of(meanings.LOCKGATE, case, [perhaps]).outcome is Outcome.QUIET
+    assert verdicts.of(meanings.LOCKGATE, case, [Remark("LG704", "error")]).outcome is Outcome.FALSE_ALARM
+    assert verdicts.of(meanings.LOCKGATE, case, [perhaps, other]).outcome is Outcome.FALSE_ALARM
 
 
 def test_the_other_tools_were_asked_about_the_cases_as_they_are_now() -> None:

@@ -242,8 +242,11 @@ _OF_DEPENDENTS = {Work.BUILD: "an index is built again", Work.SCAN: "a check con
     squawk=("adding-required-field",),
 )
 def required_without_default(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_COLUMN):
-        fails = change.not_null and not change.default and not change.identity
+    written: set[str] = set()  # new tables that have rows by then
+    for step, change in ((each, change) for each in case.steps for change in each.changes):
+        written |= {change.table} if change.kind is Kind.INSERT_ROWS else set()
+        there = change.kind is Kind.ADD_COLUMN and (case.existed(change.table) or change.table in written)
+        fails = there and change.not_null and not change.default and not change.identity
         if fails and not case.is_generated(change):
             what = f'column "{change.columns[0]}" of {case.described(change.table)} is NOT NULL and has no default'
             yield Finding(what, step.operation, change.table)

@@ -17,7 +17,7 @@ from lockgate.planning.rules.removals import (
     table_renamed,
 )
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
-from lockgate.planning.steps import Kind, Phase, Work
+from lockgate.planning.steps import Change, Kind, Phase, Work
 
 
 @rule(
@@ -48,9 +48,16 @@ def required_column(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.ADD_COLUMN):
         dropped = change.default and not change.database_default  # without any, LG306 says that it fails
         needed = change.not_null and dropped and not change.identity and not case.is_generated(change)
-        if needed and (change.table, change.columns) not in kept:
+        if needed and (change.table, change.columns) not in kept | _set_again(case):
             what = f'column "{column(change)}" of {case.described(change.table)} is NOT NULL with no database default'
             yield Finding(what + case.why_in_place(step), step.operation, change.table)
+
+
+def _set_again(case: Case) -> set[tuple[str, tuple[str, ...]]]:
+    """Columns that end the migration with a database default that SQL of its own has set."""
+    last = {(change.table, change.columns): step for step, change in case.changes(Kind.SET_DEFAULT, Kind.DROP_DEFAULT)}
+    sets = [(step, change) for step, change in case.changes(Kind.SET_DEFAULT) if case.is_sql(step)]
+    return {(change.table, change.columns) for step, change in sets if last[change.table, change.columns] is step}
 
 
 @rule(
@@ -116,12 +123,22 @@ def new_rule(case: Case) -> Iterator[Finding]:
         if change.kind is Kind.SET_NOT_NULL and change.proven and step.rewrite != "set not null":
             continue  # a check has said so before
         old = not change.columns or not all((change.table, column) in added for column in change.columns)
-        if old and (step.operation, change.table) not in seen and (change.name not in _made_again(case)):
+        again = change.name in _made_again(case) or _held_before(case, change)
+        if old and (step.operation, change.table) not in seen and not again:
             seen.add((step.operation, change.table))
             name = f' "{change.name}"' if change.name else ""
             kind = change.kind.removeprefix("add ").removeprefix("set ")
             what = f"{kind}{name} holds for {case.described(change.table)} from now on"
             yield Finding(what, step.operation, change.table)
+
+
+def _held_before(case: Case, change: Change) -> bool:
+    """Whether rows had to satisfy as much by what the migration drops: the same key, or a unique one of fewer."""
+    gone = [each for _, each in case.changes(Kind.DROP_CONSTRAINT) if each.table == change.table and each.columns]
+    if change.kind is Kind.ADD_FOREIGN_KEY:
+        return any((each.columns, each.references) == (change.columns, change.references) for each in gone)
+    unique = change.kind is Kind.ADD_UNIQUE and not change.nulls_equal
+    return unique and any(each.unique and {*each.columns} <= {*change.columns} for each in gone)
 
 
 def _made_again(case: Case) -> set[str]:

@@ -10,7 +10,7 @@ from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.offer import apart
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Kind, Step
+from lockgate.planning.steps import Change, Kind, Step
 
 _DATA = (("UPDATE",), ("DELETE",), ("INSERT",), ("MERGE",))
 _PORTIONS = """
@@ -60,8 +60,14 @@ def _changed_rows(case: Case) -> Iterator[tuple[Step, SqlStatement, str]]:
     """Statements of RunSQL that change rows of large tables."""
     for step, statement in case.sql:
         for change in sql_changes.of(statement.text):
-            if change.kind is Kind.UPDATE_ROWS and case.existed(change.table) and case.large(change.table):
+            changes = change.kind is Kind.UPDATE_ROWS and case.existed(change.table) and case.large(change.table)
+            if changes and not _is_by_key(step, change):
                 yield step, statement, change.table
+
+
+def _is_by_key(step: Step, read: Change) -> bool:
+    """Whether rows are named by a key's values, so that there are as many as are written out."""
+    return any(each.unique and each._replace(unique=False) == read for each in step.changes)
 
 
 @rule(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lockgate.planning import sql_changes
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import WARNING, Finding, rule
-from lockgate.planning.steps import Kind
+from lockgate.planning.steps import Change, Kind
 
 
 @rule(
@@ -37,13 +38,29 @@ from lockgate.planning.steps import Kind
 def unknown_to_old_code(case: Case) -> Iterator[Finding]:
     changes = [(step, change) for step in case.steps for change in step.changes]
     added = {(change.table, change.columns) for _, change in changes if change.kind is Kind.ADD_COLUMN}
+    yield from _of_new_tables_by_hand(case)
     for step, change in changes:
         cascades = change.special  # ON DELETE: the database itself sees to the rows that refer
         key = change.kind is Kind.ADD_FOREIGN_KEY and change.references and not cascades
         known = key and case.existed(change.references)
         if known and (not case.existed(change.table) or (change.table, change.columns) in added):
-            what = (
-                f'rows of "{change.table}" will refer to {case.described(change.references)}, which the serving '
-                "release cannot delete then"
-            )
-            yield Finding(what, step.operation, change.references)
+            yield Finding(_what(case, change), step.operation, change.references)
+
+
+def _of_new_tables_by_hand(case: Case) -> Iterator[Finding]:
+    """CREATE TABLE of SQL, unless the database itself sees to the rows that refer, in each of its references."""
+    for step, statement in case.sql:
+        tokens = statement.tokens
+        actions = [tokens[at + 2] for at in range(len(tokens) - 2) if tokens[at : at + 2] == ("ON", "DELETE")]
+        if sum(each in ("CASCADE", "SET") for each in actions) >= tokens.count("REFERENCES"):
+            continue
+        for change in sql_changes.of(statement.text):
+            if change.kind is Kind.CREATE_TABLE and change.references and case.existed(change.references):
+                yield Finding(_what(case, change), step.operation, change.references)
+
+
+def _what(case: Case, change: Change) -> str:
+    return (
+        f'rows of "{change.table}" will refer to {case.described(change.references)}, which the serving '
+        "release cannot delete then"
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db.migrations.operations import RemoveConstraint
+
 from lockgate.planning.rules.case import Case, column
 from lockgate.planning.rules.fields import deleted_model, removed_field, renamed_field, renamed_model
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
@@ -111,7 +113,7 @@ def column_renamed(case: Case) -> Iterator[Finding]:
     "LG804",
     "table-renamed",
     ERROR,
-    condition="A table is renamed.",
+    condition="A table is renamed, or moved to another schema.",
     effect="Every query of the release that still serves on this table fails, because it names the table as it was.",
     remedy="Rename the model and keep the table: db_table with the old name makes it a change of state alone.",
     rests_on="https://www.postgresql.org/docs/current/ddl-alter.html#DDL-ALTER-RENAMING-TABLE",
@@ -130,13 +132,17 @@ def table_renamed(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.RENAME_TABLE):
         if case.existed(change.name):
             yield Finding(f'table "{change.old_name}" is renamed to "{change.name}"', step.operation, change.name)
+    for step, change in case.changes(Kind.SET_SCHEMA):
+        what = f'table "{change.table}" is moved to the schema "{change.name}"'
+        yield Finding(what, step.operation, change.table)
 
 
 @rule(
     "LG812",
     "object-dropped-or-renamed",
     WARNING,
-    condition="RunSQL drops, renames or moves a view, function, sequence, trigger, policy or constraint by hand.",
+    condition="RunSQL drops, renames or moves a view, function, sequence, trigger, policy or constraint by hand; or "
+    "RemoveConstraint drops one that is not unique.",
     effect="Where the release that still serves names it (a view in its queries, a function in a default), those "
     "queries fail; what a trigger or policy did is done no more, and what a constraint kept out is let in.",
     remedy="Make the new one beside it, and drop the old one when no release that serves uses it; then accept "
@@ -165,9 +171,11 @@ def object_gone(case: Case) -> Iterator[Finding]:
         if kind and gone:
             yield Finding(f"a {kind.lower()} that may be in use goes away", step.operation)
     made = {change.name for step in case.steps for change in step.changes if change.kind in _CONSTRAINTS}
+    removing = {number for number, operation in case.operations if isinstance(operation, RemoveConstraint)}
     for step, change in case.changes(Kind.DROP_CONSTRAINT):
-        if case.is_sql(step) and not change.unique and change.name not in made:
-            what = f'constraint "{change.name}" of {case.described(change.table)} is dropped by hand'
+        by_itself = case.is_sql(step) or step.operation in removing
+        if by_itself and not change.unique and change.name not in made:
+            what = f'constraint "{change.name}" of {case.described(change.table)} is dropped'
             yield Finding(what, step.operation, change.table)
 
 

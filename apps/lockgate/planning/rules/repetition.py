@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from django.db.migrations.operations import RunPython, RunSQL
 
-from lockgate.planning import locks
+from lockgate.planning import locks, sql_changes
+from lockgate.planning.operations import texts_of
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
@@ -41,12 +42,39 @@ from lockgate.planning.steps import Kind, Work
 )
 def half_a_migration(case: Case) -> Iterator[Finding]:
     acting = {number for number, operation in case.operations if operation.reduces_to_sql or _is_code(operation)}
-    if not case.migration.atomic and len(acting) > 1:
+    again = all(_can_be_repeated(case, operation) for number, operation in case.operations if number in acting)
+    if not case.migration.atomic and len(acting) > 1 and not again:
         yield Finding(f"{len(acting)} operations in a migration that is not atomic")
 
 
 def _is_code(operation: object) -> bool:
     return isinstance(operation, RunPython | RunSQL)
+
+
+def _dropped_where_there(case: Case) -> set[str]:
+    """What SQL drops where it is there, so that a rerun drops what one that was killed has left."""
+    return {
+        change.name
+        for _, statement in case.sql
+        if statement.has("IF", "EXISTS")
+        for change in sql_changes.of(statement.text)
+        if change.kind in (Kind.DROP_INDEX, Kind.DROP_CONSTRAINT)
+    }
+
+
+def _can_be_repeated(case: Case, operation: object) -> bool:
+    """Whether SQL does the same when it is run again: it validates, or makes what it has dropped where it was there."""
+    if not isinstance(operation, RunSQL):
+        return False
+    dropped = _dropped_where_there(case)
+    changes = [change for text in texts_of(operation.sql) for change in sql_changes.of(text)]
+    return all(
+        change.kind in (Kind.VALIDATE_CONSTRAINT, Kind.ANALYZE) or (change.kind in _MADE and change.name in dropped)
+        for change in changes
+    )
+
+
+_MADE = (Kind.ADD_INDEX, Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.DROP_INDEX, Kind.DROP_CONSTRAINT)
 
 
 @rule(
@@ -70,8 +98,9 @@ def _is_code(operation: object) -> bool:
 def cannot_be_repeated(case: Case) -> Iterator[Finding]:
     if case.migration.atomic:
         return
+    dropped = _dropped_where_there(case)
     for step, change in case.changes(Kind.ADD_INDEX, Kind.DROP_INDEX):
-        if change.concurrently and case.is_sql(step):
+        if change.concurrently and case.is_sql(step) and change.name not in dropped:
             yield Finding(f'index "{change.name}" is left invalid if this is interrupted', step.operation, change.table)
 
 

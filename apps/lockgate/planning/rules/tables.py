@@ -231,8 +231,9 @@ def attached(case: Case) -> Iterator[Finding]:
     "LG409",
     "refresh-in-place",
     ERROR,
-    condition="RunSQL refreshes a materialized view without CONCURRENTLY.",
-    effect="Reads of the view wait under an ACCESS EXCLUSIVE lock until it is computed.",
+    condition="RunSQL refreshes a materialized view without CONCURRENTLY, or empties it: WITH NO DATA.",
+    effect="Reads of the view wait under an ACCESS EXCLUSIVE lock until it is computed; of one that was emptied they "
+    "fail until it is refreshed.",
     remedy="Give the view a unique index and use REFRESH MATERIALIZED VIEW CONCURRENTLY.",
     rests_on="https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html",
     unsafe="""
@@ -244,8 +245,11 @@ def attached(case: Case) -> Iterator[Finding]:
 )
 def refreshed(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
-        refresh = statement.starts("REFRESH", "MATERIALIZED", "VIEW")
-        if refresh and not statement.has("CONCURRENTLY") and not statement.has("NO", "DATA"):
+        if not statement.starts("REFRESH", "MATERIALIZED", "VIEW"):
+            continue
+        if statement.has("NO", "DATA"):
+            yield Finding("WITH NO DATA empties the view, and whoever reads it fails", step.operation)
+        elif not statement.has("CONCURRENTLY"):
             yield Finding("REFRESH MATERIALIZED VIEW blocks reads of the view", step.operation)
 
 

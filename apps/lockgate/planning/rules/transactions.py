@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from django.db.migrations.operations import RunSQL
@@ -111,7 +112,7 @@ def _is_alone(statement: SqlStatement) -> bool:
     "LG705",
     "timeout-changed",
     ERROR,
-    condition="RunSQL sets or resets a lock or statement timeout.",
+    condition="RunSQL sets or resets a lock or statement timeout, but for SET LOCAL lock_timeout of at most 2 s.",
     effect="Lockgate keeps lock waits short so that a waiting ALTER does not stall every query behind it; without the "
     "limit one long transaction is enough to stop the service.",
     remedy="Remove it: the ladder sets timeouts for each attempt, and none for CONCURRENTLY.",
@@ -125,9 +126,23 @@ def _is_alone(statement: SqlStatement) -> bool:
 )
 def timeout_changed(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
-        if statement.tokens[0] in ("SET", "RESET") and any(name in statement.tokens for name in _TIMEOUTS):
+        changes = statement.tokens[0] in ("SET", "RESET") and any(name in statement.tokens for name in _TIMEOUTS)
+        if changes and not _is_bearable(statement):
             name = next(each for each in _TIMEOUTS if each in statement.tokens).lower()
             yield Finding(f"{name} is changed by RunSQL", step.operation)
+
+
+# What a request may wait behind a statement that waits for its lock: what others who advise a timeout advise.
+_BEARABLE = 2_000  # milliseconds
+_UNITS = {"": 1, "ms": 1, "s": 1000}
+
+
+def _is_bearable(statement: SqlStatement) -> bool:
+    """Whether it keeps waits for locks short, until the transaction ends."""
+    *words, value = statement.tokens
+    given = re.fullmatch(r"'?(\d+) ?(ms|s|)'?", value)
+    local = tuple(words[:3]) == ("SET", "LOCAL", "LOCK_TIMEOUT")
+    return bool(local and given and 0 < int(given[1]) * _UNITS[given[2]] <= _BEARABLE)
 
 
 @rule(

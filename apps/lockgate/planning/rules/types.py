@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from django.db import models
 from django.db.migrations.operations import CreateModel
 
+from lockgate.planning import sql_statements
 from lockgate.planning.rules import sql_offers
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
 from lockgate.planning.rules.sql_offers import in_sql
-from lockgate.planning.steps import Kind
+from lockgate.planning.sql_statements import SqlStatement
+from lockgate.planning.steps import Kind, Step
 
 
 @rule(
@@ -106,24 +108,47 @@ def key_retyped(case: Case) -> Iterator[Finding]:
     "LG504",
     "enum-value-used-too-early",
     WARNING,
-    condition="RunSQL adds a value to an enum type in a migration's transaction.",
+    condition="RunSQL adds a value to an enum type in a migration's transaction, and something else there names it, or "
+    "code comes after it, which may.",
     effect="The value cannot be used before the transaction commits, so whatever in the same migration writes it "
-    "fails; and it can never be taken away again.",
+    "fails.",
     remedy="Give ALTER TYPE … ADD VALUE IF NOT EXISTS a migration of its own with atomic = False.",
     rests_on="https://www.postgresql.org/docs/current/sql-altertype.html",
     unsafe="""
         migrations.RunSQL("ALTER TYPE shop_state ADD VALUE 'returned'", migrations.RunSQL.noop),
+        migrations.RunSQL("CREATE VIEW shop_back AS SELECT 'returned'::shop_state", migrations.RunSQL.noop),
     """,
-    safe="""
-        atomic = False
-        migrations.RunSQL("ALTER TYPE shop_state ADD VALUE IF NOT EXISTS 'returned'", migrations.RunSQL.noop),
-    """,
+    safe=[
+        """
+            atomic = False
+            migrations.RunSQL("ALTER TYPE shop_state ADD VALUE IF NOT EXISTS 'returned'", migrations.RunSQL.noop),
+        """,
+        """
+            migrations.RunSQL("CREATE VIEW shop_back AS SELECT 'returned'::shop_state", migrations.RunSQL.noop),
+        """,
+    ],
     instead=in_sql(sql_offers.enum_value),
 )
 def enum_value(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
-        if case.migration.atomic and statement.starts("ALTER", "TYPE") and statement.has("ADD", "VALUE"):
-            yield Finding("the new enum value cannot be used in this transaction", step.operation)
+    for step, statement in case.sql if case.migration.atomic else ():
+        if statement.starts("ALTER", "TYPE") and statement.has("ADD", "VALUE"):
+            value = next((part for part in statement.tokens if part.endswith("'")), "")
+            if _may_be_used(case, value, statement, step):
+                yield Finding("the new enum value cannot be used in this transaction", step.operation)
+
+
+def _may_be_used(case: Case, value: str, adding: SqlStatement, adds: Step) -> bool:
+    """Whether the migration names a value anywhere else, or has code after the statement that adds it."""
+    for step in case.plan.steps:
+        if step.operation > adds.operation and any(change.kind in _CODE for change in step.changes):
+            return True
+        texts = [part.text for each in step.sql for part in sql_statements.statements(each)]
+        if any(value in text for text in texts if text != adding.text):
+            return True
+    return False
+
+
+_CODE = (Kind.RUN_PYTHON, Kind.UNKNOWN)
 
 
 @rule(

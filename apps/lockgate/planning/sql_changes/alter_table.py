@@ -132,11 +132,11 @@ def constraint(table: str, given: Tree) -> Iterator[Change]:
     if kind is None:
         yield from unknown(f"ALTER TABLE {table} ADD ({given['contype']})", table)
         return
-    columns = given.get("fk_attrs") if kind is Kind.ADD_FOREIGN_KEY else given.get("keys")
+    columns = words(given.get("fk_attrs") if kind is Kind.ADD_FOREIGN_KEY else given.get("keys"))
     yield Change(
         kind,
         table,
-        tuple(words(columns)),
+        _used(given.get("raw_expr")) if kind is Kind.ADD_CHECK else tuple(columns),
         given.get("conname", ""),
         references=name_of(given["pktable"]) if "pktable" in given else "",
         unique=kind is Kind.ADD_UNIQUE,
@@ -145,15 +145,24 @@ def constraint(table: str, given: Tree) -> Iterator[Change]:
         using_index="indexname" in given,
         nulls_equal=bool(given.get("nulls_not_distinct")),
         included=tuple(words(given.get("including"))),
-        requires=_required(given.get("raw_expr", {})),
+        requires=tuple(_required(given.get("raw_expr"))) if kind is Kind.ADD_CHECK else (),
     )
 
 
-def _required(condition: Tree) -> tuple[str, ...]:
-    """The column that a check says is not NULL, where it says nothing else."""
-    test = condition.get("NullTest", {})
-    column = words(test.get("arg", {}).get("ColumnRef", {}).get("fields"))
-    return tuple(column) if test.get("nulltesttype") == "IS_NOT_NULL" and len(column) == 1 else ()
+def _used(expression: Any) -> tuple[str, ...]:
+    """The columns that a check is about."""
+    named = (words(body.get("fields")) for kind, body in walk(expression or {}) if kind == "ColumnRef")
+    return tuple(dict.fromkeys(names[-1] for names in named if names))
+
+
+def _required(expression: Any) -> Iterator[str]:
+    """The columns of which a check says, whatever else, that they are not NULL."""
+    test, both = (expression or {}).get("NullTest"), (expression or {}).get("BoolExpr")
+    if test and test["nulltesttype"] == "IS_NOT_NULL":
+        yield from words(test["arg"].get("ColumnRef", {}).get("fields"))[-1:]
+    elif both and both["boolop"] == "AND_EXPR":
+        for each in both["args"]:
+            yield from _required(each)
 
 
 def _drop_column(table: str, command: Tree) -> Iterator[Change]:
@@ -163,13 +172,22 @@ def _drop_column(table: str, command: Tree) -> Iterator[Change]:
 def _alter_type(table: str, command: Tree) -> Iterator[Change]:
     definition = command["def"]["ColumnDef"]
     wanted = type_text(definition["typeName"])
-    if "raw_default" in definition:  # USING
+    if "raw_default" in definition and not _is_same(definition["raw_default"], command["name"], wanted):  # USING
         wanted = f"{wanted} using"
     yield Change(Kind.ALTER_TYPE, table, (command["name"],), type=wanted, work=Work.REWRITE)
 
 
+def _is_same(using: Tree, column: str, wanted: str) -> bool:
+    """Whether USING says what there would be without it: the column, or its cast to the new type."""
+    if "TypeCast" in using:
+        if type_text(using["TypeCast"]["typeName"]) != wanted:
+            return False
+        using = using["TypeCast"]["arg"]
+    return words(using.get("ColumnRef", {}).get("fields")) == [column]
+
+
 def _default(table: str, command: Tree) -> Iterator[Change]:
-    kind = Kind.SET_DEFAULT if "def" in command else Kind.DROP_DEFAULT
+    kind = Kind.DROP_DEFAULT if _is_null(command.get("def")) or "def" not in command else Kind.SET_DEFAULT
     yield Change(kind, table, (command["name"],), database_default=True)
 
 

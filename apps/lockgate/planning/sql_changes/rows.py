@@ -10,7 +10,7 @@ from typing import Any
 
 from lockgate.planning.sql_changes import functions
 from lockgate.planning.sql_changes.reading import Reader, locks_nothing, unknown
-from lockgate.planning.sql_changes.tree import CATALOGS, name_of, walk
+from lockgate.planning.sql_changes.tree import CATALOGS, name_of, walk, words
 from lockgate.planning.sql_parser import Tree
 from lockgate.planning.steps import Change, Kind
 
@@ -30,7 +30,7 @@ def of_query(kind: str, body: Tree, reads: Kind = Kind.READ_ROWS) -> Iterator[Ch
                for each in clause.get("lockedRels", ())}  # fmt: skip
     for node, each in found:
         if node in TARGETS:
-            yield Change(TARGETS[node], name_of(each["relation"]))
+            yield Change(TARGETS[node], name_of(each["relation"]), _pinned(each) if node in _BY_CONDITION else ())
         elif node == "RangeVar" and id(each) not in aliases and is_table(each, names):
             yield Change(reads, name_of(each))
         if node == "SelectStmt" and "intoClause" in each:
@@ -40,6 +40,25 @@ def of_query(kind: str, body: Tree, reads: Kind = Kind.READ_ROWS) -> Iterator[Ch
     called = functions.unknown(body)
     if called and reads is Kind.READ_ROWS:
         yield from unknown(f"it calls {', '.join(f'{name}()' for name in called)}")
+
+
+_BY_CONDITION = ("UpdateStmt", "DeleteStmt")
+
+
+def _pinned(body: Tree) -> tuple[str, ...]:
+    """The columns that a condition compares with constants that are written out, in each of the rows that it finds."""
+    parts = [body.get("whereClause") or {}]
+    if parts[0].get("BoolExpr", {}).get("boolop") == "AND_EXPR":
+        parts = parts[0]["BoolExpr"]["args"]
+    return tuple(column for each in parts for column in _equal(each.get("A_Expr", {})))
+
+
+def _equal(expression: Tree) -> Iterator[str]:
+    right = expression.get("rexpr", {})
+    values = right["List"]["items"] if "List" in right else [right]
+    operator = words(expression.get("name")) == ["="] and expression["kind"] in ("AEXPR_OP", "AEXPR_IN")
+    if operator and all("A_Const" in each for each in values):
+        yield from words(expression["lexpr"].get("ColumnRef", {}).get("fields"))[-1:]
 
 
 def is_table(relation: Tree, names: set[str]) -> bool:

@@ -149,6 +149,7 @@ CHANGED = (
     ),
     safe(
         "null=False, proven by a validated check",
+        perhaps=(Danger.OLD,),
         why="SET NOT NULL reads nothing where a validated check proves it.",
         source=sources.ALTER_TABLE,
         do=(

@@ -17,6 +17,7 @@ CASES = (
     ),
     safe(
         "Unique index concurrently, then USING INDEX",
+        perhaps=(Danger.FAILS, Danger.OLD),
         why="The way that PostgreSQL's manual names for it: the constraint takes the index over in a moment.",
         source=sources.ALTER_TABLE,
         do=(
@@ -79,6 +80,7 @@ CASES = (
     ),
     safe(
         "AddConstraintNotValid, then ValidateConstraint",
+        perhaps=(Danger.OLD,),
         why="Added in a moment; validated in a transaction of its own, beside reads and writes.",
         source=sources.POSTGRES_OPERATIONS,
         do=(
@@ -148,6 +150,7 @@ CASES = (
     ),
     safe(
         "FOREIGN KEY NOT VALID by hand, then VALIDATE",
+        perhaps=(Danger.OLD,),
         why="Added in a moment; validated in a transaction of its own, beside reads and writes.",
         source=sources.ALTER_TABLE_NOTES,
         do=(

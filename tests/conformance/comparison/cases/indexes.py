@@ -104,6 +104,7 @@ CASES = (
     safe(
         "CREATE INDEX CONCURRENTLY by hand",
         why="Built beside reads and writes, in a migration without a transaction.",
+        perhaps=(Danger.FAILS,),
         source=sources.BUILDING_CONCURRENTLY,
         do="""
         atomic = False

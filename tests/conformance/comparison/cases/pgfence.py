@@ -68,7 +68,8 @@ CASES = (
     ),
     safe(
         "ATTACH PARTITION of a new table",
-        why="SHARE UPDATE EXCLUSIVE on the parent; the new part is empty.",
+        why="SHARE UPDATE EXCLUSIVE on the parent; the new part is empty. Only a default partition would be read.",
+        perhaps=(Danger.LOCK,),
         source=sources.ALTER_TABLE,
         after="pgfence partition.sql",
         do=sql(
@@ -80,7 +81,6 @@ CASES = (
         "REFRESH MATERIALIZED VIEW … WITH NO DATA",
         Danger.OLD,
         Danger.LOSS,
-        Danger.LOCK,
         why="The view is emptied, and whoever reads it then fails.",
         source=f"{sources.POSTGRES}sql-refreshmaterializedview.html",
         after="pgfence refresh-matview-no-data.sql",

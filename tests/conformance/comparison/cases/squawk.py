@@ -242,7 +242,7 @@ CASES = (
         Danger.OLD,
         why="The serving release looks for the table where it was.",
         source=sources.ALTER_TABLE,
-        after="squawk docs/ban-set-schema.md",
+        after="squawk ban-set-schema.md",
         do=sql("ALTER TABLE shop_ticket SET SCHEMA shop_archive"),
     ),
     unsafe(
