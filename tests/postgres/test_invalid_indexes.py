@@ -12,6 +12,8 @@ import pytest
 from tests.support.processes import running, until
 from tests.support.sites import CREATE_COUNTER, Site, finish
 
+# Tried, not waited for: its lock_timeout would end the wait.
+UNTIL_THE_GATE_OPENS = "DO $$BEGIN WHILE NOT pg_try_advisory_xact_lock(7) LOOP PERFORM pg_sleep(0.01); END LOOP; END$$"
 BUILD = "CREATE UNIQUE INDEX CONCURRENTLY one_value ON shop_counter (value)"
 CODE = f"""
 def forwards(apps, schema_editor):
@@ -91,16 +93,18 @@ def test_one_that_an_earlier_run_has_left_is_told_from_a_name_that_is_taken(shop
 
 def test_a_build_of_somebody_else_is_no_remains(shop: Site) -> None:
     """It is invalid for as long as it lasts."""
-    with shop.database.connect() as reader, reader.transaction():
+    with shop.database.connect() as gate, shop.database.connect() as reader, reader.transaction():
         reader.execute("SELECT * FROM shop_counter")
-        shop.migration("0002_sql", 'migrations.RunSQL("SELECT pg_sleep(4); SELECT 1/0")', atomic="False")
+        gate.execute("SELECT pg_advisory_lock(7)")
+        shop.migration("0002_sql", f'migrations.RunSQL("{UNTIL_THE_GATE_OPENS}; SELECT 1/0")', atomic="False")
         process = shop.start("migrate", "--noinput")
-        until(lambda: running(shop.database, "pg_sleep(4)"), "it sleeps")
+        until(lambda: running(shop.database, "pg_try_advisory_xact_lock"), "it waits at the gate")
         builder = threading.Thread(
             target=shop.database.execute, args=["CREATE INDEX CONCURRENTLY theirs ON shop_counter (value)"]
         )
         builder.start()
         until(lambda: invalid(shop) == [("theirs",)], "they build")
+        gate.execute("SELECT pg_advisory_unlock(7)")
         result = finish(process)
     builder.join()
     assert "invalid" not in result.err
