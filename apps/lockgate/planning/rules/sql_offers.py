@@ -168,13 +168,6 @@ def local(sql: _Sql) -> tuple[str, list[_Sent]] | None:
     return "it ends with the transaction", [_Sent("set_local", f"SET LOCAL {rest}", undoes=True)]
 
 
-def enum_value(sql: _Sql) -> tuple[str, list[_Sent]] | None:
-    """ALTER TYPE … ADD VALUE."""
-    at = sql.words.index("VALUE")
-    text = sql.text if "EXISTS" in sql.words else sql.with_word(at, "IF NOT EXISTS")
-    return "whatever follows can use the value", [_Sent("add_value", text, atomic=False, undoes=True)]
-
-
 def _added(sql: _Sql) -> int:
     """Where ADD CONSTRAINT begins, after the name of a table or a domain; 0 for anything else."""
     words = sql.words
