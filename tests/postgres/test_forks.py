@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,3 +163,11 @@ def test_what_an_interpreter_reads_at_its_start_asks_for_a_fresh_one(site: Site,
     assert forks.can(site.environment({}))
     assert not forks.can(site.environment({name: "1"}))
     assert not forks.can(site.environment({"PYTHONWARNINGS": None}))
+
+
+def test_a_file_that_is_written_again_within_a_second_is_read_anew(site: Site) -> None:
+    """Its bytecode is known by its length, and by seconds."""
+    time.sleep(1 - time.time() % 1)  # both times in one
+    for said in ("aa", "bb"):
+        (site.path / "shop" / "models.py").write_text(f"print({said!r}, flush=True)\n")
+        assert said in site.run("check").out

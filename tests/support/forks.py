@@ -214,6 +214,8 @@ def _run(request: Mapping[str, Any], standard: Sequence[int]) -> None:
     sys.argv[:] = request["arguments"]
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:] = [str(Path.cwd()), *paths, *sys.path[1:]]
+    # A test may write a file twice in a second, to the same length: the bytecode of the first would be taken for it.
+    sys.dont_write_bytecode = True
     with _covered():
         _become()
 
