@@ -65,7 +65,7 @@ def _vendor(alias: str) -> str:
 def merged(found: Mapping[tuple[str, ...], Linted], *, named: bool) -> Linted:
     """What was judged for several databases as one: of what is the same in all of them, one finding."""
     migrations = {key_of(each): each for linted in found.values() for each in linted.migrations}
-    places = {key: _of(key, found) for key in migrations}
+    places = _places(found)
     hazards: dict[tuple[object, ...], tuple[Hazard, list[str]]] = {}
     unread: dict[Key, int] = {}
     for aliases, linted in found.items():
@@ -85,7 +85,10 @@ def merged(found: Mapping[tuple[str, ...], Linted], *, named: bool) -> Linted:
     return Linted(tuple(migrations.values()), tuple(kept), unread, nowhere)
 
 
-def _of(key: Key, found: Mapping[tuple[str, ...], Linted]) -> list[str]:
-    """The databases that a migration runs in, of those for which it was judged."""
-    judged = (aliases for aliases, linted in found.items() if key in linted.keys - linted.elsewhere)
-    return [alias for aliases in judged for alias in aliases]
+def _places(found: Mapping[tuple[str, ...], Linted]) -> dict[Key, list[str]]:
+    """Each migration with the databases that it runs in, of those for which it was judged."""
+    places: dict[Key, list[str]] = {}
+    for aliases, linted in found.items():
+        for key in map(key_of, linted.migrations):
+            places.setdefault(key, []).extend(aliases if key not in linted.elsewhere else ())
+    return places

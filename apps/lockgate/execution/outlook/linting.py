@@ -38,10 +38,6 @@ class Linted(NamedTuple):
     unread: Mapping[Key, int]
     elsewhere: frozenset[Key] = frozenset()
 
-    @property
-    def keys(self) -> frozenset[Key]:
-        return frozenset(map(key_of, self.migrations))
-
 
 def offline(
     loader: MigrationLoader, wanted: Collection[Key], alias: str, limits: policy.Policy, *, together: bool

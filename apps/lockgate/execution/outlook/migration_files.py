@@ -28,9 +28,14 @@ def path_of(migration: Migration) -> Path | None:
 def is_installed(migration: Migration) -> bool:
     """Whether it came with a package, ours among them, and so is not this project's to change."""
     path = path_of(migration)
-    ours = Path(lockgate.__file__).parent
-    folders = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), ours)
-    return path is not None and any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
+    return path is not None and not _packages().isdisjoint(path.resolve().parents)
+
+
+@cache
+def _packages() -> frozenset[Path]:
+    """The folders that packages are installed into, and our own."""
+    folders = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), Path(lockgate.__file__).parent)
+    return frozenset(Path(folder).resolve() for folder in folders)
 
 
 def changed_since(reference: str) -> set[Path]:
