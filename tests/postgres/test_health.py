@@ -164,8 +164,15 @@ def test_who_waits_for_migrations_is_told_of_damage(site: Site) -> None:
     site.migration("0001_initial", CREATE_COUNTER)
     assert site.migrate().code == 0
     site.database.execute("ALTER TABLE lockgate_step DROP COLUMN attempts")
-    for command in ("waitformigrations", "showmigrations"):
-        result = site.run(command)
-        assert result.code == 1
-        assert "the tables of the ledger are not as its migrations have made them" in result.err
-        assert 'column "attempts" of "lockgate_step" is missing (SQLSTATE 42703)' in result.err
+    named = 'column "attempts" of "lockgate_step" is missing (SQLSTATE 42703)'
+    waited = site.run("waitformigrations")
+    assert waited.code == 1
+    assert "the tables of the ledger are not as its migrations have made them" in waited.err
+    assert named in waited.err
+    shown = site.run("showmigrations", "shop")
+    assert shown.code == 0, "whoever looks is shown what there is"
+    assert "[X] 0001_initial" in shown.out
+    assert f"warning: what is half-done is unknown: {named}" in shown.err
+    assert "manage.py lockgate repair" in shown.err
+    document = json.loads(site.run("showmigrations", "--format", "json").out)
+    assert (document["ready"], document["damage"]) == (False, named)

@@ -21,6 +21,7 @@ def migrations(found: Status, alias: str, app_names: Sequence[str] | None) -> di
         "version": VERSION,
         "database": alias,
         "ready": found.ready,
+        "damage": found.damage.why if found.damage else None,
         "migrations": [_migration(each) for each in shown],
         "extensions": [
             {"name": each.name, "state": each.state, "remedy": each.remedy or None} for each in found.extensions

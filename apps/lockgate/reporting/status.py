@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -79,12 +79,14 @@ class MigrationStatus:
 class Status:
     """All migrations in the order they run within their app, those unknown to this release last.
 
-    apps: those that have a package of migrations, be it empty.
+    apps: those that have a package of migrations, be it empty. damage: why the journal could not be read; then what is
+    half-way is not known.
     """
 
     migrations: tuple[MigrationStatus, ...]
     extensions: tuple[ExtensionOutcome, ...]
     apps: frozenset[str] = frozenset()
+    damage: LedgerDamaged | None = None
 
     def of(self, *states: State) -> list[MigrationStatus]:
         return [each for each in self.migrations if each.state in states]
@@ -93,15 +95,16 @@ class Status:
     def ready(self) -> bool:
         """Whether everything that can be applied is: held migrations wait for something outside.
 
-        Not while a migration that counts as applied is half-way back.
+        Not while a migration that counts as applied is half-way back, or may be.
         """
         half_way = any(step.phase == "backwards" for each in self.migrations for step in each.steps)
-        return not self.of("pending", "unrecorded") and not half_way
+        return not self.of("pending", "unrecorded") and not half_way and self.damage is None
 
 
 def read(connection: BaseDatabaseWrapper) -> Status:
     """The status of one database. Raises django.db.Error, ReadRefused where this role may not read it, or LedgerDamaged
-    where Lockgate's own tables are not as they were made: whether a migration is half-way back is unknown then."""
+    where ``django_migrations`` cannot be read; a journal that cannot be is told in the status.
+    """
     with _explained(connection):
         return _read(connection)
 
@@ -113,17 +116,32 @@ def _read(connection: BaseDatabaseWrapper) -> Status:
         ledger.refuse_hidden(connection)
     keys = [Key(*key) for key in _in_order(loader)]
     held, outcomes = _held(connection, loader, [key for key in keys if key not in loader.applied_migrations])
-    journaled = connection.vendor == "postgresql" and journal.exists(connection)
-    if not journaled and connection.vendor == "postgresql" and _JOURNAL in recorded:
-        ledger.refuse_hidden(connection)
-        raise _damaged(connection)
-    steps = journal.of_migrations(connection.alias) if journaled else {}
+    steps, damage = _journal(connection, made=_JOURNAL in recorded)
     listed = [replace(_status(key, loader, recorded, held), steps=_steps(steps.get(key, ()))) for key in keys]
     ahead = plan.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)
     listed += [MigrationStatus(key, "ahead", recorded[key].applied, steps=_steps(steps.get(key, ()))) for key in ahead]
     elsewhere = sorted(steps.keys() - {each.key for each in listed} - loader.disk_migrations.keys())
     listed += [MigrationStatus(key, "begun", steps=_steps(steps[key])) for key in elsewhere]
-    return Status(tuple(listed), tuple(outcomes), frozenset(loader.migrated_apps))
+    return Status(tuple(listed), tuple(outcomes), frozenset(loader.migrated_apps), damage)
+
+
+def _journal(
+    connection: BaseDatabaseWrapper, *, made: bool
+) -> tuple[Mapping[Key, Sequence[Step]], LedgerDamaged | None]:
+    """The steps of migrations that have some open, or why they are not known. made: whether there must be a journal."""
+    if connection.vendor != "postgresql":
+        return {}, None
+    try:
+        if journal.exists(connection):
+            return journal.of_migrations(connection.alias), None
+    except ProgrammingError as error:
+        if (sqlstate := _not_as_asked(connection, error)) is None:
+            raise
+        return {}, _damaged(connection, sqlstate)
+    if not made:
+        return {}, None
+    ledger.refuse_hidden(connection)
+    return {}, _damaged(connection)
 
 
 @contextlib.contextmanager
@@ -133,13 +151,19 @@ def _explained(connection: BaseDatabaseWrapper) -> Iterator[None]:
     try:
         yield
     except (ProgrammingError, psycopg.ProgrammingError) as error:
-        sqlstate = failures.sqlstate_of(error) or ""
-        if sqlstate.startswith(_NOT_AS_ASKED) and sqlstate != NO_PRIVILEGE and connection.get_autocommit():
+        if (sqlstate := _not_as_asked(connection, error)) is not None:
             raise _damaged(connection, sqlstate) from error
-        if sqlstate != NO_PRIVILEGE:
+        if failures.sqlstate_of(error) != NO_PRIVILEGE:
             raise
         grants = ledger.lacking(connection) if connection.get_autocommit() else ()
         raise ReadRefused(grants=grants, why=" ".join(words.of(error).split())) from error
+
+
+def _not_as_asked(connection: BaseDatabaseWrapper, error: Exception) -> str | None:
+    """The SQLSTATE of an error that says that a table is not what a statement takes it for, where more can be asked."""
+    sqlstate = failures.sqlstate_of(error) or ""
+    told = sqlstate.startswith(_NOT_AS_ASKED) and sqlstate != NO_PRIVILEGE and connection.get_autocommit()
+    return sqlstate if told else None
 
 
 def _damaged(connection: BaseDatabaseWrapper, sqlstate: str = UNDEFINED_TABLE) -> LedgerDamaged:
@@ -218,7 +242,9 @@ class Watch:
         self._seen: tuple[frozenset[tuple[str, str]], Status] | None = None
 
     def status(self) -> Status:
-        """Raises django.db.Error where the database does not answer, ReadRefused where this role may not read it."""
+        """Raises django.db.Error where the database does not answer, ReadRefused where this role may not read it, and
+        LedgerDamaged where what is half-way is not known.
+        """
         connection = connections[self._alias]
         with _explained(connection):
             rows = _rows(connection)
@@ -226,7 +252,10 @@ class Watch:
             seen = self._seen
             # What is held, or not seen, may stop being so without a row that changes.
             if seen is None or seen[0] != rows or not rows or seen[1].of("held"):
-                seen = self._seen = rows, read(connection)
+                seen = rows, read(connection)
+                if seen[1].damage:
+                    raise seen[1].damage
+                self._seen = seen
             return seen[1]
 
 

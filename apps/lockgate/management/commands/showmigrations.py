@@ -11,7 +11,7 @@ from django.core.management.commands.showmigrations import Command as DjangoShow
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate import ledger, policy
+from lockgate import foreign, ledger, policy
 from lockgate.database import parameters, session, wait
 from lockgate.execution import ledger_locks
 from lockgate.management import boundary
@@ -73,6 +73,9 @@ class Command(boundary.Boundary, DjangoShowMigrations):
                 self.stdout.write(line)
             if not lines:
                 self.stdout.write(" (no migrations)", self.style.ERROR)
+        if found.damage:
+            self.stderr.write(f"warning: what is half-done is unknown: {foreign.line(found.damage.why)}")
+            self.stderr.write(f"  next   {found.damage.next_step}")
 
     def show_plan(self, connection: BaseDatabaseWrapper, app_names: list[str] | None = None) -> None:
         with boundary.djangos_lines(self):
