@@ -28,6 +28,7 @@ from tests.support.sweep_states import Point
 from tests.support.sweep_wire import Moment, Watch
 
 MINE = "_of_the_dba"
+WRITES = ('INSERT INTO "lockgate_step"', 'UPDATE "lockgate_step"')  # the journal
 TITLES = (
     "AddIndex",
     "RemoveIndex",
@@ -153,9 +154,9 @@ class Attack:
     def bench(self) -> Bench:
         return self.swept.bench
 
-    def points(self, case: Case, seed: object, sample: int = 0, *, states: bool = False) -> list[Point]:
-        """Before each statement of the run, and during what builds or drops; or so many of them by chance. states: one
-        of those that leave the same.
+    def points(self, case: Case, seed: object, *, states: bool = False) -> list[Point]:
+        """Before each statement of the run, and during what builds or drops. states: one of those that leave the same;
+        else by lot, those first that come while the journal is written, before and after which nothing can be undone.
         """
         undisturbed = self.swept.undisturbed(case)
         statements = undisturbed.statements
@@ -165,7 +166,11 @@ class Attack:
             found = [points[0] for points in same if points]
         slow = [at for at, text in enumerate(statements) if "CONCURRENTLY" in text]
         found += [Point(at, Moment.DURING) for at in slow]
-        return random.Random(f"{seed} {case}").sample(found, min(sample, len(found))) if sample else found
+        if states:
+            return found
+        written = [at for at, text in enumerate(statements) if text.startswith(WRITES)]
+        drawn = random.Random(f"{seed} {case}").sample(found, len(found))
+        return sorted(drawn, key=lambda each: not (written and written[0] < each.at <= written[-1]))
 
     def find(self, case: Case, point: Point, known: set[object]) -> Iterator[tuple[str, Outcome]]:
         """Kill at the point, and do each possible deed on a copy of what is left; what came of each.
