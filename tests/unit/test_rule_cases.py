@@ -89,6 +89,26 @@ CASES = [
     ),
     Case("SQL's large key", (sql("CREATE TABLE a (id bigserial PRIMARY KEY, n serial)"),), quiet="LG502"),
     Case("SQL's key that is given", (sql("CREATE TABLE a (id int PRIMARY KEY)"),), quiet="LG502"),
+    Case(
+        "SQL's key of 16 bits to one of 64, by name",
+        (sql("ALTER TABLE shop_order ADD COLUMN a smallint REFERENCES shop_customer (id)"),),
+        found="LG509",
+    ),
+    Case(
+        "SQL's constraint on a column that is there",
+        (sql("ALTER TABLE shop_order ADD FOREIGN KEY (total) REFERENCES shop_customer"),),
+        found="LG509",
+    ),
+    Case(
+        "SQL's key of 64 bits",
+        (sql("ALTER TABLE shop_order ADD COLUMN a int8 REFERENCES shop_customer"),),
+        quiet="LG509",
+    ),
+    Case(
+        "SQL's key to a table that no model has",
+        (sql("ALTER TABLE shop_order ADD COLUMN a integer REFERENCES elsewhere"),),
+        quiet="LG509",
+    ),
     # What real histories have shown (docs/real-histories.md)
     Case(
         "unique in more columns than before", (DOMAIN + UNIQUE.format("email", "domain") + NOT_UNIQUE,), quiet="LG807"

@@ -136,15 +136,25 @@ def _typed(change: Change, prospect: Prospect, models: ModelColumns | None) -> C
         return change._replace(unique=True)
     if change.kind is Kind.ADD_COLUMN:
         return change._replace(work=new_types.work(change.type, prospect.types))
+    if change.kind is Kind.ADD_FOREIGN_KEY and change.columns:
+        own = change.type or _type(change.table, change.columns[0], prospect, models)
+        return change._replace(type=own, old_type=_type(change.references, change.old_name, prospect, models))
     if change.kind is not Kind.ALTER_TYPE:
         return change
-    known, column = prospect.fact(change.table), change.columns[0]
-    found = known.columns.get(column) if known else None
-    old = found.type if found else ""
-    if models and prospect.facts.offline:
-        old = models.type_of(change.table, column)
+    column = change.columns[0]
+    old = _type(change.table, column, prospect, models)
     if not old or change.type.endswith(" using"):
         return change
     work = type_changes.work(*type_changes.stored(old, change.type, prospect.types))
     work = type_changes.with_dependents(work, column, prospect.named(change.table))
     return change._replace(old_type=old, work=work)
+
+
+def _type(table: str, column: str, prospect: Prospect, models: ModelColumns | None) -> str:
+    """A column's type, or without one that of the primary key; empty where it is not known."""
+    if models and prospect.facts.offline:
+        return models.type_of(table, column) if column else models.key_type(table)
+    known = prospect.fact(table)
+    key = next((index.columns[0] for index in known.indexes.values() if index.primary), None) if known else None
+    found = known.columns.get(column or key or "") if known else None
+    return found.type if found else ""

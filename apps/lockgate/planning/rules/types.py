@@ -281,6 +281,39 @@ def domain_constraint(case: Case) -> Iterator[Finding]:
             yield Finding("every table that uses the domain is locked and read", step.operation)
 
 
+_WIDTHS = {**_BITS, "int": 32, "int4": 32, "int2": 16, "bigint": 64, "bigserial": 64, "int8": 64, "serial8": 64}
+
+
+@rule(
+    "LG509",
+    "foreign-key-of-fewer-bits",
+    WARNING,
+    condition="RunSQL adds a foreign key whose column is an integer of fewer bits than the key that it refers to.",
+    effect="Once the key has passed the largest number of the column's type, no row can refer to a new one: each "
+    "INSERT that does fails (22003).",
+    remedy="Give the column the type of the key; a ForeignKey of Django's does.",
+    rests_on="https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-INT",
+    unsafe="""
+        migrations.RunSQL(
+            "ALTER TABLE shop_order ADD COLUMN payer_id integer REFERENCES shop_customer (id)", migrations.RunSQL.noop
+        ),
+    """,
+    safe="""
+        migrations.AddField(
+            "order", "payer", models.ForeignKey("shop.Customer", models.CASCADE, null=True, related_name="+")
+        ),
+    """,
+    other_end="The column has the key's type, and an index.",
+)
+def narrow_foreign_key(case: Case) -> Iterator[Finding]:
+    for step in case.steps:
+        for change in step.changes:
+            own, key = _WIDTHS.get(change.type, 0), _WIDTHS.get(change.old_type, 0)
+            if change.kind is Kind.ADD_FOREIGN_KEY and 0 < own < key:
+                column = f'"{change.columns[0]}" of {case.described(change.table)}'
+                yield Finding(f"{column} has {own} bits, and the key it refers to {key}", step.operation, change.table)
+
+
 RULES = (
     json_column,
     small_key,
@@ -290,4 +323,5 @@ RULES = (
     extension_created,
     extension_dropped,
     domain_constraint,
+    narrow_foreign_key,
 )

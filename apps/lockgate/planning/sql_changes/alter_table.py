@@ -109,7 +109,22 @@ def column(table: str, definition: Tree) -> Iterator[Change]:
         elif each["contype"] == "CONSTR_FOREIGN":  # NULLs refer to nothing, so PostgreSQL does not look
             target, name = name_of(each["pktable"]), each.get("conname", "")
             special = each.get("fk_del_action") in _CASCADING
-            yield Change(Kind.ADD_FOREIGN_KEY, table, columns, name, references=target, proven=empty, special=special)
+            yield Change(
+                Kind.ADD_FOREIGN_KEY,
+                table,
+                columns,
+                name,
+                old_name=_referred(each),
+                references=target,
+                type=wanted,
+                proven=empty,
+                special=special,
+            )
+
+
+def _referred(given: Tree) -> str:
+    """The column that a foreign key refers to, where it names one; else it is the primary key."""
+    return ", ".join(words(given.get("pk_attrs")))
 
 
 def _is_null(expression: Tree | None) -> bool:
@@ -138,6 +153,7 @@ def constraint(table: str, given: Tree) -> Iterator[Change]:
         table,
         _used(given.get("raw_expr")) if kind is Kind.ADD_CHECK else tuple(columns),
         given.get("conname", ""),
+        old_name=_referred(given),
         references=name_of(given["pktable"]) if "pktable" in given else "",
         unique=kind is Kind.ADD_UNIQUE,
         special=given.get("fk_del_action") in _CASCADING,
