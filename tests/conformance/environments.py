@@ -20,7 +20,7 @@ from tests.support.sites import MANAGE, ROOT
 
 CACHE = ROOT / ".data" / "conformance"
 DJANGO = "django>=5.2,<6"
-OURS = ("psycopg[binary]>=3.2", "dj-database-url>=3")
+OURS = ("psycopg[binary]>=3.2", "dj-database-url>=3", "pgparse>=1.0.3")
 PROBE = Path(__file__).with_name("probe.py")
 STOCK = Path(__file__).with_name("stock.py")
 SETTINGS = """

@@ -478,7 +478,7 @@ def test_the_isolation_level_of_the_settings_is_kept(shop: Site) -> None:
 def test_a_server_that_does_not_answer_a_signal_leaves_unknown_what_it_has_done(shop: Site) -> None:
     if not str(conninfo_to_dict(databases.server()).get("host", "")).startswith("/"):
         pytest.skip(
-            "TEST_DATABASE_URL may name a server on another machine, whose processes cannot be stopped from here"
+            "NOT TESTED: TEST_DATABASE_URL may name a server on another machine, whose processes nobody here can stop"
         )
     slowly(shop, 60)
     process = shop.start("migrate", "--noinput")
