@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 from tests.support import databases
 from tests.support.databases import Database
 from tests.support.sites import Site
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Whether pytest-django leaves its database behind: an embedded server goes with all that is in it."""
+    return "TEST_DATABASE_URL" not in os.environ
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ def slow(apps, editor):
 """
 LOCKING = """
 def lock(apps, editor):
-    editor.execute("LOCK TABLE shop_counter IN ACCESS EXCLUSIVE MODE")
+    table = apps.get_model("shop", "Counter")._meta.db_table
+    editor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 """
 SHOWING = """
 import json, pathlib
