@@ -203,6 +203,7 @@ def test_many_migrations_are_recorded_in_their_order_and_taken_note_of() -> None
         executor.recorder.migration_qs.filter(app="seams").delete()
 
 
+@pytest.mark.usefixtures("pgvector")
 def test_djangos_migrate_sends_post_migrate_from_the_global_that_is_replaced() -> None:
     heard: list[str] = []
 
