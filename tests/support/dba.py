@@ -85,7 +85,7 @@ THINGS = """
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text LIKE 'library%'
     AND contype <> 'n'
     UNION ALL
-    SELECT 'column', attrelid::regclass::text, attname::text, attnotnull, atttypid::regtype::text
+    SELECT 'column', attrelid::regclass::text, attname::text, attnotnull, format_type(atttypid, atttypmod)
     FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
     WHERE attnum > 0 AND NOT attisdropped AND relkind = 'r' AND attrelid::regclass::text LIKE 'library%'
     UNION ALL
@@ -399,10 +399,11 @@ def _making(thing: Thing) -> str:
         return thing.definition
     if thing.kind == "column":  # one that is NOT NULL with a value for the rows that there are
         made = f'ALTER TABLE {thing.table} ADD COLUMN "{thing.name}" {thing.definition}'
-        if thing.definition not in VALUES or not thing.whole:
+        value = VALUES.get(thing.definition.partition("(")[0])
+        if value is None or not thing.whole:
             return made
         without = f'ALTER TABLE {thing.table} ALTER COLUMN "{thing.name}" DROP DEFAULT'
-        return f"{made} NOT NULL DEFAULT {VALUES[thing.definition]}; {without}"
+        return f"{made} NOT NULL DEFAULT {value}; {without}"
     if thing.kind == "default":
         return f'ALTER TABLE {thing.table} ALTER COLUMN "{thing.name}" SET DEFAULT {thing.definition}'
     return f'ALTER TABLE {thing.table} ADD CONSTRAINT "{thing.name}" {thing.definition}'
