@@ -34,6 +34,9 @@ def database(cluster: Cluster) -> Iterator[PrivateDatabase]:
     made = cluster.database()
     made.execute(f"DROP EXTENSION {TRUSTED}")
     flags = dict(made.rows("SELECT name, trusted FROM pg_available_extension_versions"))
+    if UNTRUSTED not in flags:
+        made.drop()
+        pytest.skip("NOT TESTED: extensions, because this server has no pgvector")
     assert (flags[TRUSTED], flags[UNTRUSTED], ABSENT in flags) == (True, False, False)
     yield made
     made.drop()
