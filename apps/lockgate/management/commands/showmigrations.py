@@ -75,7 +75,7 @@ class Command(boundary.Boundary, DjangoShowMigrations):
                 self.stdout.write(" (no migrations)", self.style.ERROR)
         if found.damage:
             self.stderr.write(f"warning: what is half-done is unknown: {foreign.line(found.damage.why)}")
-            self.stderr.write(f"  next   {found.damage.next_step}")
+            self.stderr.write("  next   " + found.damage.next_step.replace("\n", "\n         "))
 
     def show_plan(self, connection: BaseDatabaseWrapper, app_names: list[str] | None = None) -> None:
         with boundary.djangos_lines(self):
