@@ -288,8 +288,8 @@ _WIDTHS = {**_BITS, "int": 32, "int4": 32, "int2": 16, "bigint": 64, "bigserial"
     "LG509",
     "foreign-key-of-fewer-bits",
     WARNING,
-    condition="RunSQL adds to a table that is there a foreign key whose column is an integer of fewer bits than the key "
-    "that it refers to, and both types are known.",
+    condition="RunSQL adds to a table that is there a foreign key whose column is an integer of fewer bits than the "
+    "key that it refers to, and both types are known.",
     effect="Once the key has passed the largest number of the column's type, no row can refer to a new one: each "
     "INSERT that does fails (22003).",
     remedy="Give the column the type of the key; a ForeignKey of Django's does.",
