@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import ConnectionHandler, connections
+from django.db import ConnectionHandler
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -28,21 +29,17 @@ def scratch_of_session(request: pytest.FixtureRequest) -> Iterator[Scratch]:
 @pytest.fixture
 def scratch(scratch_of_session: Scratch, django_db_blocker: Any) -> Iterator[Scratch]:
     """A database on each version of PostgreSQL that we test with, to be emptied and filled by ``prepare``."""
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), plans.as_default(scratch_of_session.connection):
         yield scratch_of_session
 
 
 @pytest.fixture
-def connection(
-    database: Database, django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[BaseDatabaseWrapper]:
+def connection(database: Database, django_db_blocker: Any) -> Iterator[BaseDatabaseWrapper]:
     """Django's, of this process, to the test's database; models have it too."""
-    with django_db_blocker.unblock():
-        made = ConnectionHandler({"default": url.parse(database.url)})["default"]
-        monkeypatch.setattr(connections._connections, "default", made, raising=False)  # type: ignore[attr-defined]
+    made = ConnectionHandler({"default": url.parse(database.url)})["default"]
+    with django_db_blocker.unblock(), plans.as_default(made), contextlib.closing(made):
         made.ensure_connection()
         yield made
-        made.close()
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 from django.db.migrations import Migration
 
 from lockgate.execution.rendering.lazy_states import LazyState
@@ -33,7 +32,7 @@ def server() -> Iterator[Scratch]:
 
 @pytest.fixture
 def scratch(server: Scratch, django_db_blocker: Any) -> Iterator[Scratch]:
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), plans.as_default(server.connection):
         yield server
 
 
@@ -134,17 +133,6 @@ def written(made: Migration, offer: Offer) -> list[Migration]:
     return found
 
 
-@contextlib.contextmanager
-def as_default(scratch: Scratch) -> Iterator[None]:
-    """What code asks by the alias of its editor is this database."""
-    kept = connections["default"]
-    connections["default"] = scratch.connection
-    try:
-        yield
-    finally:
-        connections["default"] = kept
-
-
 # PostgreSQL 18 keeps the name that a NOT NULL was given with the column's name of then; Django knows none of these.
 NAMED_NOT_NULL = re.compile(r" CONSTRAINT \w+_not_null(?= NOT NULL)")
 
@@ -154,10 +142,9 @@ def end_of(scratch: Scratch, given: list[Migration], rule: str = "") -> tuple[li
     state = scratch.prepare(*migration(MODELS, "0001_initial").operations, app="shop")
     scratch.send(SETUP.get(rule, ""))
     scratch.send("UPDATE shop_order SET note = NULL WHERE id % 2 = 0")
-    with as_default(scratch):
-        for each in given:
-            each.atomic &= rule not in ("LG702", "LG714")  # they are about what an atomic one cannot do
-            scratch.migrate(each, state)
+    for each in given:
+        each.atomic &= rule not in ("LG702", "LG714")  # they are about what an atomic one cannot do
+        scratch.migrate(each, state)
     fields = {key: sorted(model.fields) for key, model in state.models.items()}
     lines = NAMED_NOT_NULL.sub("", dump(scratch.database)).splitlines()
     return sorted(line.strip().rstrip(",") for line in lines), fields

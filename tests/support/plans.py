@@ -17,7 +17,7 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import psycopg
-from django.db import ConnectionHandler
+from django.db import ConnectionHandler, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.operations.base import Operation
@@ -92,6 +92,17 @@ def scratch(version: int) -> Iterator[Scratch]:
             made.connection.close()
             made.beside.close()
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def as_default(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """What is asked by the alias ``default`` is this connection, and no session is opened to the settings' database."""
+    kept = connections["default"]
+    connections["default"] = connection
+    try:
+        yield
+    finally:
+        connections["default"] = kept
 
 
 @dataclass

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import connections
 from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
@@ -58,7 +56,7 @@ def _run(
 ) -> Asked:
     scratch.prepare()
     sent, before = Sent(), []
-    with scratch.connection.execute_wrapper(sent), _default(scratch):
+    with scratch.connection.execute_wrapper(sent):
         for each in migrations:
             state = shown(state, each)
             before.append(state.clone())
@@ -68,16 +66,6 @@ def _run(
             with scratch.connection.schema_editor(atomic=each.atomic) as editor:
                 each.unapply(shown(earlier, each), editor)
     return sent.statements
-
-
-@contextlib.contextmanager
-def _default(scratch: Scratch) -> Iterator[None]:
-    """Let models that code of a migration asks for without further words be those of the scratch database."""
-    before, connections["default"] = connections["default"], scratch.connection
-    try:
-        yield
-    finally:
-        connections["default"] = before
 
 
 def unordered(one: Asked, other: Asked) -> list[str]:
