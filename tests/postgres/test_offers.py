@@ -79,9 +79,15 @@ SET_NOT_NULL = """
     migrations.RunSQL("UPDATE shop_order SET note = '' WHERE note IS NULL", migrations.RunSQL.noop),
     migrations.RunSQL("ALTER TABLE shop_order ALTER COLUMN note SET NOT NULL", migrations.RunSQL.noop),
 """
+SWAPPED = """
+    atomic = False
+    migrations.RunSQL("DROP INDEX CONCURRENTLY order_total", migrations.RunSQL.noop),
+    migrations.RunSQL("CREATE INDEX CONCURRENTLY wide ON shop_order (total, number)", migrations.RunSQL.noop),
+"""
 MORE = (
     *(Case(rule, f"migrations.RunSQL({sql!r}, migrations.RunSQL.noop),") for rule, sql in SQL.items()),
     Case("LG206", SET_NOT_NULL),
+    Case("LG108", SWAPPED),
     Case("LG203", PAYER),
     Case("LG304", 'migrations.AlterField("order", "note", models.BinaryField(null=True)),'),
     Case("LG101", INDEX),

@@ -593,6 +593,67 @@ CASES = [
     ),
 ]
 
+CONCURRENTLY = "atomic = False\n"
+TOTAL_NUMBER = 'models.Index(fields=["total", "number"], name="{}")'
+DROP_TOTAL = 'postgres_operations.RemoveIndexConcurrently("order", "order_total"),\n'
+BUILD_TOTAL = f'postgres_operations.AddIndexConcurrently("order", {TOTAL_NUMBER.format("order_total_number")}),\n'
+DROP_SQL = sql("DROP INDEX CONCURRENTLY order_total", atomic=False)
+BUILD_SQL = "CREATE INDEX CONCURRENTLY {} ON shop_order ({})"
+UNIQUE = 'migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="{}")),\n'
+CASES += [
+    Case("the same in SQL", (DROP_SQL + "\n" + sql(BUILD_SQL.format("wide", "total, number")),), found="LG108"),
+    Case("under the same name, by another column", (DROP_SQL + sql(BUILD_SQL.format("order_total", "note")),), "LG108"),
+    Case("one of another column", (DROP_SQL + sql(BUILD_SQL.format("noted", "note")),), quiet="LG108"),
+    Case("the new one first", (CONCURRENTLY + BUILD_TOTAL + DROP_TOTAL,), quiet="LG108"),
+    Case(
+        "another one has the column",
+        (
+            CONCURRENTLY
+            + BUILD_TOTAL
+            + DROP_TOTAL
+            + sql(BUILD_SQL.format("third", "total, note")).rpartition("False\n")[2],
+        ),
+        quiet="LG108",
+    ),
+    Case(
+        "both in one transaction",
+        (sql("DROP INDEX order_total") + sql("CREATE INDEX wide ON shop_order (total, number)"),),
+        quiet="LG108",
+    ),
+    Case(
+        "built by the plan before it is dropped",
+        (
+            'migrations.RemoveIndex("order", "order_total"),\n'
+            f'migrations.AddIndex("order", {TOTAL_NUMBER.format("wide")}),',
+        ),
+        quiet="LG108",
+    ),
+    Case(
+        "of one name, which the plan builds after the transaction that drops it",
+        (
+            'migrations.RemoveIndex("order", "order_total"),\n'
+            f'migrations.AddIndex("order", {TOTAL_NUMBER.format("order_total")}),',
+        ),
+        found="LG108",
+    ),
+    Case(
+        "a unique constraint, and no other that is unique",
+        (
+            f'migrations.AddIndex("order", models.Index(fields=["number"], name="plain")),\n{UNIQUE.format("first")}',
+            CONCURRENTLY + 'migrations.RemoveConstraint("order", "first"),\n' + UNIQUE.format("second"),
+        ),
+        found="LG108",
+    ),
+    Case(
+        "a unique constraint beside another",
+        (
+            UNIQUE.format("first") + UNIQUE.format("third"),
+            CONCURRENTLY + 'migrations.RemoveConstraint("order", "first"),\n' + UNIQUE.format("second"),
+        ),
+        quiet="LG108",
+    ),
+]
+
 
 @pytest.mark.parametrize(
     ("definition", "validated", "proven"),

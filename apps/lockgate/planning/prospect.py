@@ -109,6 +109,19 @@ class Prospect:
         )
         return next(tables, self._sql_indexes.get(name, ""))
 
+    def covering(self, table: str, known: Named) -> tuple[str, ...]:
+        """The other indexes that serve what one does: they begin with its columns, and are unique where it is."""
+        number = len(known.columns)
+        return tuple(
+            each.name
+            for each in self.named(table)
+            if each.is_index
+            and each.name != known.name
+            and each.columns[:number] == known.columns
+            and not each.computed
+            and (not known.unique or (each.unique and len(each.columns) == number))
+        )
+
     def referring(self, table: str) -> set[str]:
         """The tables with foreign keys to a table, as far as they are known."""
         known = self.fact(table)

@@ -15,7 +15,7 @@ from django.db.migrations.operations.base import Operation
 
 from lockgate.planning import new_types, python_reading, python_schema, sql_changes, sql_parser, type_changes
 from lockgate.planning.model_columns import ModelColumns
-from lockgate.planning.prospect import Prospect
+from lockgate.planning.prospect import Named, Prospect
 from lockgate.planning.steps import Change, Kind, Statement
 
 _MARK = Change(Kind.RUN_SQL, "")
@@ -95,7 +95,8 @@ def completed(change: Change, prospect: Prospect, models: ModelColumns | None = 
         return _of_index(change, prospect)
     if change.kind in _OF_CONSTRAINT:
         found = prospect.find(change.table, change.name)
-        return (change._replace(references=found.references) if found else change,)
+        named = _of_named(change, found, prospect) if found else {}
+        return (change._replace(references=found.references, **named) if found else change,)
     if change.kind in (Kind.DROP_COLUMN, Kind.DROP_TABLE):
         keys = [each for each in prospect.named(change.table) if each.references]
         mine = [each for each in keys if change.kind is Kind.DROP_TABLE or set(change.columns) & set(each.columns)]
@@ -123,8 +124,17 @@ def _of_index(change: Change, prospect: Prospect) -> tuple[Change, ...]:
             Change(Kind.UNKNOWN, "", name=f'{change.kind.value} "{name}", whose table is not known', read=True),
         )
     known = prospect.find(table, name)
-    columns = tuple(each for each in known.columns if each) if known else ()
-    return (change._replace(table=table, columns=columns, unique=bool(known and known.unique)),)
+    change = change._replace(table=table)
+    return (change._replace(**_of_named(change, known, prospect)) if known else change,)
+
+
+def _of_named(change: Change, known: Named, prospect: Prospect) -> dict[str, Any]:
+    """What is known of the index, or of the constraint that has one, that a change names."""
+    if not known.is_index:
+        return {}
+    columns = tuple(each for each in known.columns if each)
+    covered = prospect.covering(change.table, known)
+    return {"columns": columns, "unique": known.unique, "partial": known.computed, "covered": covered}
 
 
 def _typed(change: Change, prospect: Prospect, models: ModelColumns | None) -> Change:

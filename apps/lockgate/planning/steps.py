@@ -189,6 +189,7 @@ class Change(NamedTuple):
     mode: of LOCK_TABLE.
     unchecked: of code, the tables with a foreign key by then among those that it names; collected: those from which it
     deletes rows that others refer to.
+    covered: of a dropped index, the others that begin with its columns, and are unique where it is.
     """
 
     kind: Kind
@@ -226,6 +227,7 @@ class Change(NamedTuple):
     mode: LockMode | None = None
     unchecked: tuple[str, ...] = ()
     collected: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
 
     @property
     def unread(self) -> bool:

@@ -116,6 +116,7 @@ _LOCKGATE: dict[str, set[Danger]] = {
     "LG105": {FAILS},
     "LG106": {SLOW},
     "LG107": {SLOW},
+    "LG108": {SLOW, LOSS},
     "LG209": {LOSS},
     "LG306": {FAILS, OLD},
     "LG307": {LOCK, DATA},

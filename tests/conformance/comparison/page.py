@@ -183,7 +183,7 @@ def _wrong() -> Iterable[str]:
     yield "## Where Lockgate is wrong\n"
     yield "Every case that it misses, in place or online, and every false alarm.\n"
     yield from (f"- **{name}**: {why}" for name, why in explanations.OF.items())
-    yield ""
+    yield "" if explanations.OF else "None today: which cases there are, its authors chose.\n"
 
 
 def _opinions(answers: Answers) -> Iterable[str]:

@@ -240,6 +240,7 @@ class _Recording(NewColumns):
             references=known.references,
             unique=known.unique,
             partial=known.computed,
+            covered=self.prospect.covering(dropped.table, known),
         )
 
     def _quoted(self, table: str, column: str) -> dict[str, str]:

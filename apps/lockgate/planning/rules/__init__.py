@@ -17,6 +17,7 @@ from lockgate.planning.rules import (
     dependents,
     indexes,
     live,
+    replacements,
     tables,
     transactions,
     types,
@@ -25,7 +26,7 @@ from lockgate.planning.rules.rule import DECORATED, Example, Finding, Rule, Seve
 
 GROUPS = {
     "LG0": ("Acceptance", acceptance.RULES),
-    "LG1": ("Indexes", indexes.RULES),
+    "LG1": ("Indexes", indexes.RULES + replacements.RULES),
     "LG2": ("Constraints", constraints.RULES),
     "LG3": ("Columns", columns.RULES),
     "LG4": ("Tables", tables.RULES),

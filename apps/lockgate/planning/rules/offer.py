@@ -91,15 +91,20 @@ def apart(note: str) -> Instead:
     return lambda found: taken_out(found, found.number, note)
 
 
-def taken_out(found: Situation, number: int, note: str) -> Offer | None:
-    """An operation in a migration after its own, where those that stay do not need it."""
+def taken_out(
+    found: Situation, number: int, note: str, *, passes: Callable[[Operation], bool] = is_djangos_schema
+) -> Offer | None:
+    """An operation in a migration after its own, where those that stay do not need it.
+
+    passes: whether one that follows may go before it, by its kind.
+    """
     operations, operation = found.migration.operations, found.migration.operations[number]
     if not getattr(found.migration, "online", True) or not is_djangos_schema_or_sql(operation):
         return None
     if len(operations) == 1:
         return None if found.migration.atomic else Offer(number, note, (operation,))
     following = operations[number + 1 :]
-    if not all(map(is_djangos_schema, following)) or not _fit(found, number):
+    if not all(map(passes, following)) or not _fit(found, number):
         return None
     later = Written(operation.migration_name_fragment or "next", (operation,))
     return Offer(number, note, (), (later,), atomic=bool(found.migration.atomic))

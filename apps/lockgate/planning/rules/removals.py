@@ -173,8 +173,8 @@ def object_gone(case: Case) -> Iterator[Finding]:
     made = {change.name for step in case.steps for change in step.changes if change.kind in _CONSTRAINTS}
     removing = {number for number, operation in case.operations if isinstance(operation, RemoveConstraint)}
     for step, change in case.changes(Kind.DROP_CONSTRAINT):
-        by_itself = case.is_sql(step) or step.operation in removing
-        if by_itself and not change.unique and change.name not in made:
+        by_itself = case.is_sql(step) or (step.operation in removing and not change.unique)
+        if by_itself and change.name not in made:
             what = f'constraint "{change.name}" of {case.described(change.table)} is dropped'
             yield Finding(what, step.operation, change.table)
 
