@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db.migrations import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.writer import OperationWriter
@@ -121,10 +122,10 @@ def _quoted(accepts: dict[str, str]) -> str:
 
 
 def _dependency(dependency: Any) -> str:
-    setting = getattr(dependency, "setting", None)
-    return (
-        f"migrations.swappable_dependency(settings.{setting})" if setting else f'("{dependency[0]}", "{dependency[1]}")'
-    )
+    """Of what may be swapped, Django keeps the model that its setting named: the one setting that is known is named."""
+    if getattr(dependency, "setting", None) == settings.AUTH_USER_MODEL:
+        return "migrations.swappable_dependency(settings.AUTH_USER_MODEL)"
+    return f'("{dependency[0]}", "{dependency[1]}")'
 
 
 def _following(name: str, number: int) -> str:

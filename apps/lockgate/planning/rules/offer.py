@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.db.migrations import Migration
-from django.db.migrations.operations import AddField
+from django.db.migrations.operations import (
+    AddConstraint,
+    AddField,
+    AddIndex,
+    AlterIndexTogether,
+    AlterUniqueTogether,
+    RenameField,
+)
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
@@ -104,7 +111,7 @@ def taken_out(
     if len(operations) == 1:
         return None if found.migration.atomic else Offer(number, note, (operation,))
     following = operations[number + 1 :]
-    if not all(map(passes, following)) or not _fit(found, number):
+    if not all(map(passes, following)) or _is_named(found, number) or not _fit(found, number):
         return None
     later = Written(operation.migration_name_fragment or "next", (operation,))
     return Offer(number, note, (), (later,), atomic=bool(found.migration.atomic))
@@ -114,6 +121,19 @@ def is_djangos_schema_or_sql(operation: Operation) -> bool:
     """What can be written down again: all but code, which stands in a file."""
     return type(operation).__module__.startswith(("django.db.migrations.", "django.contrib.postgres.")) and (
         type(operation).__name__ != "RunPython"
+    )
+
+
+def _is_named(found: Situation, number: int) -> bool:
+    """Whether a key, an index or a constraint after it may name a new column: models without the column allow that."""
+    operation, *following = found.migration.operations[number:]
+    if not isinstance(operation, AddField | RenameField):
+        return False
+    model, column = operation.model_name, getattr(operation, "new_name", operation.name)
+    keys = [each for each in following if isinstance(each, AlterUniqueTogether | AlterIndexTogether)]
+    others = [each for each in following if isinstance(each, AddIndex | AddConstraint)]
+    return any(each.references_field(model, column, found.app) for each in keys) or any(
+        each.model_name.lower() == model.lower() for each in others
     )
 
 
