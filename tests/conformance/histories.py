@@ -51,8 +51,7 @@ def examine(project: Project) -> Found:
         except subprocess.CalledProcessError as error:
             found.left_out = f"cannot be installed: {error.cmd[-1]}"
             return found
-        found.version = environment.version
-        found.count = _probed(found, environment, "count") or {}
+        judged(found, environment)
         if found.count:
             _before(found, environment)
             found.left_out = lacking(project)
@@ -61,10 +60,17 @@ def examine(project: Project) -> Found:
     return found
 
 
-def _before(found: Found, environment: Environment) -> None:
-    """What an empty database is told: offline hazards, and a plan from nothing."""
-    if linted := _json(found, environment, "lintmigrations", "--offline", "--format", "json", codes=(0, 1)):
+def judged(found: Found, environment: Environment) -> None:
+    """What is told without a database: the history's size, and its hazards."""
+    found.version = environment.version
+    found.count = _probed(found, environment, "count") or {}
+    linted = _json(found, environment, "lintmigrations", "--offline", "--format", "json", codes=(0, 1))
+    if found.count and linted:
         found.hazards = [each for each in linted["hazards"] if each["app"] in found.count["apps"]]
+
+
+def _before(found: Found, environment: Environment) -> None:
+    """What an empty database is told: a plan from nothing."""
     if planned := _json(found, environment, "migrate", "--plan", "--format", "json"):
         own = [each for each in planned["migrations"] if each["app"] in found.count["apps"]]
         found.steps = sum(len(each["steps"]) for each in own)
