@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 import psycopg
@@ -326,6 +327,28 @@ def test_what_goes_with_a_table_or_column_is_named_before_it_goes(shop: Site, dr
     assert "view public.totals" in shop.migrate("--plan").out
     assert shop.migrate().code == 0
     assert shop.database.value("SELECT to_regclass('totals') IS NULL")
+
+
+def test_what_a_column_shares_with_others_is_named_and_goes_with_it(shop: Site) -> None:
+    """Checks, indexes and unique constraints that no model knows of; those of the column alone are not worth a word."""
+    shop.database.execute(
+        "ALTER TABLE shop_order ADD CONSTRAINT once UNIQUE (id, total), ADD CONSTRAINT few CHECK (total < 9)",
+        "ALTER TABLE shop_order ADD CONSTRAINT noted CHECK (total = 0 OR note IS NOT NULL)",
+        "CREATE INDEX open ON shop_order (note) WHERE total > 0",
+        "CREATE INDEX carried ON shop_order (note) INCLUDE (total)",
+        "CREATE INDEX computed ON shop_order ((note || total))",
+        "CREATE INDEX totals_index ON shop_order (total)",
+    )
+    gone = {"once", "noted", "open", "carried", "computed"}
+    shop.migration("0002_less", 'migrations.RemoveField("Order", "total")')
+    said = hazards(shop)["LG210"]
+    assert set(re.findall(r'"(\w+)" \(', said)) - {"shop_order"} == gone
+    assert 'unique constraint "once" (id, total), enforced no more' in said
+    assert 'check "noted" (total, note), enforced no more' in said or 'check "noted" (note, total), enf' in said
+    assert 'unique constraint "once"' in shop.migrate("--plan").out
+    assert shop.migrate().code == 0
+    names = "SELECT count(*) FROM (SELECT conname AS n FROM pg_constraint UNION SELECT relname FROM pg_class) AS x"
+    assert shop.database.value(f"{names} WHERE n = ANY (%s)", [[*gone, "few", "totals_index"]]) == 0
 
 
 def test_what_is_certain_to_be_refused_is_known_before_an_index_is_built_for_it(shop: Site) -> None:

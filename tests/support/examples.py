@@ -21,6 +21,7 @@ from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import build, hazards
 from lockgate.planning.hazards import Hazard
+from lockgate.planning.prospect import Prospect
 from lockgate.planning.rules import Example
 from lockgate.planning.rules.case import HazardSettings
 from lockgate.planning.rules.rule import OFFLINE, source
@@ -57,8 +58,16 @@ def plans(*given: Migration, facts: DatabaseFacts = OFFLINE) -> list[MigrationPl
     state = LazyState()
     history = migration(MODELS, "0001_initial")
     connection = offline_connection("default", facts.version)
-    planner = build.Planner(facts, lambda prospect: recording(connection, prospect), build.Settings(THRESHOLD))
+    editors: list[Any] = []
+
+    def recorder(prospect: Prospect) -> Any:
+        editors.append(recording(connection, prospect))
+        return editors[-1]
+
+    planner = build.Planner(facts, recorder, build.Settings(THRESHOLD))
     planner.plan(history, state, deployed=True)
+    for name in facts.tables:  # what the catalog has beside what the history made
+        editors[0].prospect._named[name] += Prospect(facts).named(name)
     return [planner.plan(each, state) for each in given]
 
 

@@ -654,6 +654,30 @@ CASES += [
     ),
 ]
 
+ONCE = 'migrations.AddConstraint("order", models.UniqueConstraint(fields=["customer", "number"], name="once")),\n'
+BOTH = 'migrations.AddIndex("order", models.Index(fields=["total", "note"], name="pair")),\n'
+OPEN = 'migrations.AddIndex("order", models.Index(fields=["note"], condition=models.Q(total=0), name="open")),\n'
+EVEN = 'models.CheckConstraint(condition=models.Q(total__gt=models.F("placed")), name="even")'
+LESS = 'migrations.RemoveField("order", "{}"),\n'
+CASES += [
+    Case("a column of a unique constraint over two", (ONCE, LESS.format("number")), found="LG210"),
+    Case("a column of an index over two", (BOTH, LESS.format("note")), found="LG210"),
+    Case("a column of an index's condition", (OPEN, LESS.format("total")), found="LG210"),
+    Case("a column of a check of two", (f'migrations.AddConstraint("order", {EVEN}),', LESS.format("placed")), "LG210"),
+    Case("the same in SQL", (ONCE, sql("ALTER TABLE shop_order DROP COLUMN number")), found="LG210"),
+    Case("a column that has an index to itself", (LESS.format("total"),), quiet="LG210"),
+    Case("another column", (BOTH, LESS.format("number")), quiet="LG210"),
+    Case(
+        "a column whose constraint and index go first",
+        (
+            ONCE + BOTH,
+            'migrations.RemoveConstraint("order", "once"),\n' + LESS.format("number"),
+            sql("DROP INDEX pair") + LESS.format("note"),
+        ),
+        quiet="LG210",
+    ),
+]
+
 
 @pytest.mark.parametrize(
     ("definition", "validated", "proven"),

@@ -47,11 +47,26 @@ class Named(NamedTuple):
         """Whether Django takes an index for one of its own plain ones: by method, options, and the end of its name."""
         return self.method == "btree" and not self.special and not self.name.endswith("_btree")
 
+    def __str__(self) -> str:
+        """For people: what it is, its name, and the columns that it is of, by key, expression and condition."""
+        what = "unique index" if self.kind == "i" and self.unique else _WORDS[self.kind]
+        columns = dict.fromkeys(filter(None, (*self.columns, *sorted(self.uses or ()))))
+        return f'{what} "{self.name}" ({", ".join(columns)})'
+
     @property
     def is_index(self) -> bool:
         return self.kind in "iupx"
 
 
+_WORDS = {
+    "c": "check",
+    "f": "foreign key",
+    "i": "index",
+    "n": "NOT NULL",
+    "p": "primary key",
+    "u": "unique constraint",
+    "x": "exclusion constraint",
+}
 _KINDS = {
     Kind.ADD_UNIQUE: "u",
     Kind.ADD_PRIMARY_KEY: "p",
@@ -122,6 +137,11 @@ class Prospect:
             and (not known.unique or (each.unique and len(each.columns) == number))
         )
 
+    def shared(self, table: str, column: str) -> tuple[Named, ...]:
+        """Indexes and constraints that use a column and others too: PostgreSQL drops them with each of these."""
+        used = [(each, {*each.columns, *each.included, *(each.uses or ())}) for each in self.named(table)]
+        return tuple(each for each, columns in used if column in columns and len(columns) > 1)
+
     def referring(self, table: str) -> set[str]:
         """The tables with foreign keys to a table, as far as they are known."""
         known = self.fact(table)
@@ -136,6 +156,8 @@ class Prospect:
             self._sql_indexes[change.name] = change.table
         elif change.kind is Kind.ADD_CHECK and change.name:
             self._named.setdefault(change.table, []).append(_made(change))
+        elif change.kind is Kind.DROP_INDEX:
+            self.apply(change._replace(table=self.table_of_index(change.name)))
         elif change.kind in (Kind.VALIDATE_CONSTRAINT, Kind.DROP_CONSTRAINT):
             self.apply(change)
         elif change.kind in (Kind.RENAME_COLUMN, Kind.DROP_COLUMN, Kind.RENAME_TABLE, Kind.DROP_TABLE):

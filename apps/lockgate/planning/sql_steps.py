@@ -101,6 +101,8 @@ def completed(change: Change, prospect: Prospect, models: ModelColumns | None = 
         keys = [each for each in prospect.named(change.table) if each.references]
         mine = [each for each in keys if change.kind is Kind.DROP_TABLE or set(change.columns) & set(each.columns)]
         targets = sorted({each.references for each in mine} - {change.table}) or [""]
+        if change.kind is Kind.DROP_COLUMN:
+            change = change._replace(takes=tuple(map(str, prospect.shared(change.table, change.columns[0]))))
         return tuple(change._replace(references=target) for target in targets)
     if change.kind is Kind.TRUNCATE and change.special:
         others = sorted(prospect.referring(change.table) - {change.table})

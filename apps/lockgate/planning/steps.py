@@ -190,6 +190,7 @@ class Change(NamedTuple):
     unchecked: of code, the tables with a foreign key by then among those that it names; collected: those from which it
     deletes rows that others refer to.
     covered: of a dropped index, the others that begin with its columns, and are unique where it is.
+    takes: of a dropped column, the indexes and constraints over several columns that go with it, in words.
     """
 
     kind: Kind
@@ -228,6 +229,7 @@ class Change(NamedTuple):
     unchecked: tuple[str, ...] = ()
     collected: tuple[str, ...] = ()
     covered: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
     @property
     def unread(self) -> bool:

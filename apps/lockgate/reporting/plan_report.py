@@ -70,6 +70,7 @@ def _step(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
         yield f"              {line}"
     for line in _locks(step, facts, entry):
         yield f"            {line}"
+    yield from (f"            drops   {each}" for each in _taken(step))
     yield f"            why     {step.reason}"
     if step.kept_in_place:
         yield f"            in place, though there is an online way: {step.kept_in_place}"
@@ -180,6 +181,11 @@ def _blocks(mode: LockMode) -> str:
 
 def _mode(mode: LockMode) -> str:
     return mode.name.replace("_", " ")
+
+
+def _taken(step: Step) -> tuple[str, ...]:
+    """What goes with a column although it is of others too."""
+    return tuple(dict.fromkeys(each for change in step.changes for each in change.takes))
 
 
 def _named(name: str, facts: DatabaseFacts) -> str:
@@ -302,6 +308,7 @@ def _step_document(step: Step, entry: Entry) -> dict[str, Any]:
         ],
         "unknown": list(_unknown(step)),
         "holds": [_held_document(held._replace(table=table)) for table, held in entry.items()],
+        "takes": list(_taken(step)),
         "changes": sorted({change.kind.value for change in step.changes}),
         "undo": list(step.undo),
         "reason": step.reason,

@@ -118,6 +118,7 @@ _LOCKGATE: dict[str, set[Danger]] = {
     "LG107": {SLOW},
     "LG108": {SLOW, LOSS},
     "LG209": {LOSS},
+    "LG210": {LOSS, SLOW},
     "LG306": {FAILS, OLD},
     "LG307": {LOCK, DATA},
     "LG309": {FAILS},

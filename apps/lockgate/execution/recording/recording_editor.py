@@ -372,7 +372,8 @@ class _Recording(NewColumns):
     def remove_field(self, model: type[Model], field: Any) -> None:
         if field.db_parameters(self.connection)["type"] is not None:  # a table of its own has none
             quoted = self._quoted(model._meta.db_table, field.column)
-            change = Change(Kind.DROP_COLUMN, model._meta.db_table, (field.column,))
+            takes = tuple(map(str, self.prospect.shared(model._meta.db_table, field.column)))
+            change = Change(Kind.DROP_COLUMN, model._meta.db_table, (field.column,), takes=takes)
             self._fragments.append((self._t("sql_delete_column") % quoted, change))
         super().remove_field(model, field)  # type: ignore[misc]
 

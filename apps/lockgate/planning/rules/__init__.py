@@ -18,6 +18,7 @@ from lockgate.planning.rules import (
     indexes,
     live,
     replacements,
+    shared_columns,
     tables,
     transactions,
     types,
@@ -27,7 +28,7 @@ from lockgate.planning.rules.rule import DECORATED, Example, Finding, Rule, Seve
 GROUPS = {
     "LG0": ("Acceptance", acceptance.RULES),
     "LG1": ("Indexes", indexes.RULES + replacements.RULES),
-    "LG2": ("Constraints", constraints.RULES),
+    "LG2": ("Constraints", constraints.RULES + shared_columns.RULES),
     "LG3": ("Columns", columns.RULES),
     "LG4": ("Tables", tables.RULES),
     "LG5": ("Types and extensions", types.RULES),
