@@ -20,9 +20,10 @@ def django_db_keepdb() -> bool:
 
 
 @pytest.fixture
-def database() -> Iterator[Database]:
-    """An empty database of the test's own."""
-    made = databases.create()
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty database of the test's own; on the server of its module where that is marked ``own_server``."""
+    own = request.node.get_closest_marker("own_server")
+    made = request.getfixturevalue("cluster").database() if own else databases.create()
     yield made
     made.drop()
 

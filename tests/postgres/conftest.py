@@ -13,16 +13,24 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate.database import url
 from lockgate.models import OWN
-from tests.support import databases, plans
+from tests.support import databases, plans, servers
 from tests.support.databases import Database
 from tests.support.library import large
 from tests.support.plans import Scratch
+from tests.support.servers import Cluster
 from tests.support.sites import Site
 
 
 @pytest.fixture(scope="session", params=databases.several(), ids=lambda version: f"postgres{version}")
 def scratch_of_session(request: pytest.FixtureRequest) -> Iterator[Scratch]:
     with plans.scratch(request.param) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A server of the module's own, to be stopped, filled and reached by a password."""
+    with servers.running() as made:
         yield made
 
 

@@ -14,9 +14,10 @@ import pytest
 from tests.support import servers
 from tests.support.processes import running, says, until
 from tests.support.relays import CHUNK, Relay, relay
-from tests.support.servers import Cluster, PrivateDatabase
+from tests.support.servers import Cluster
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Site, finish
 
+pytestmark = pytest.mark.own_server
 INSERT = 'migrations.RunSQL("INSERT INTO shop_counter (value) VALUES (1)", migrations.RunSQL.noop)'
 SLOWLY = (
     "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';"
@@ -68,19 +69,6 @@ def _passed_on(client: socket.socket, server: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while said := client.recv(CHUNK):
             server.sendall(said)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with servers.running() as made:
-        yield made
-
-
-@pytest.fixture
-def database(cluster: Cluster) -> Iterator[PrivateDatabase]:
-    made = cluster.database()
-    yield made
-    made.drop()
 
 
 @pytest.fixture

@@ -23,24 +23,12 @@ from lockgate.database import driver
 from tests.support import servers
 from tests.support.libpqs import ANOTHER
 from tests.support.processes import lock_is_free, running, until
-from tests.support.servers import PASSWORD, WRONG_PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
+from tests.support.servers import PASSWORD, WRONG_PASSWORD, Cluster, assert_no_secret, assert_refused
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, ROOT, Result, Site, finish, sleep
 
+pytestmark = pytest.mark.own_server
 CREATE_MODEL = 'migrations.CreateModel("{0}", [("id", models.BigAutoField(primary_key=True))])'
 CAP_DAC_OVERRIDE = "-dac_override"  # what lets root write where the file's mode forbids it
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with servers.running() as made:
-        yield made
-
-
-@pytest.fixture
-def database(cluster: Cluster) -> Iterator[PrivateDatabase]:
-    made = cluster.database()
-    yield made
-    made.drop()
 
 
 @pytest.fixture

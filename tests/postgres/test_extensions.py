@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.support import servers
 from tests.support.processes import lock_is_free
 from tests.support.servers import Cluster, PrivateDatabase, assert_no_secret, assert_refused
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site
@@ -20,12 +19,6 @@ from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Result, Site
 TRUSTED, UNTRUSTED, ABSENT = "plpgsql", "vector", "lockgate_absent"
 REQUIRES_UNTRUSTED = f'["{UNTRUSTED}"]'
 ADD_VECTOR = "migrations.RunSQL(\"ALTER TABLE shop_counter ADD COLUMN near vector(3) DEFAULT '[1,2,3]'\")"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with servers.running() as made:
-        yield made
 
 
 @pytest.fixture

@@ -492,12 +492,6 @@ def test_whoever_asks_for_more_gets_the_ordinary_path(shop: Quick, arguments: tu
 # --- the server does not answer
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with servers.running() as made:
-        yield made
-
-
 def test_a_wrong_password_is_explained_by_the_ordinary_path(shop: Quick, cluster: Cluster) -> None:
     url = cluster.database().url_as(password=servers.WRONG_PASSWORD)
     result = shop.start(DATABASE_URL=url)

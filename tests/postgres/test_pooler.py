@@ -17,6 +17,7 @@ from tests.support.processes import kill_at, lock_is_free, running, says, until
 from tests.support.servers import PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
 from tests.support.sites import COUNT_UP, CREATE_COUNTER, SEED_COUNTER, Site, finish, sleep
 
+pytestmark = pytest.mark.own_server
 SETTINGS = ("application_name", "client_connection_check_interval", "lock_timeout", "statement_timeout", "TimeZone")
 
 CONFIGURATION = """
@@ -44,19 +45,6 @@ class Pooler:
 
     def url(self, database: PrivateDatabase) -> str:
         return database.url_as(port=str(self.port))
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with servers.running() as made:
-        yield made
-
-
-@pytest.fixture
-def database(cluster: Cluster) -> Iterator[PrivateDatabase]:
-    made = cluster.database()
-    yield made
-    made.drop()
 
 
 @pytest.fixture

@@ -20,24 +20,12 @@ import pytest
 from tests.support import relays, servers
 from tests.support.processes import until
 from tests.support.relays import Relay, relay
-from tests.support.servers import PASSWORD, WRONG_PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
+from tests.support.servers import PASSWORD, WRONG_PASSWORD, Cluster, assert_no_secret, assert_refused
 from tests.support.sites import CREATE_COUNTER, Result, Site, finish
 
+pytestmark = pytest.mark.own_server
 LONG = "60"  # seconds: the deadline where a test expects that it is not needed
 SHORT = "3"  # an attempt to connect may take as long
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with servers.running() as made:
-        yield made
-
-
-@pytest.fixture
-def database(cluster: Cluster) -> Iterator[PrivateDatabase]:
-    made = cluster.database()
-    yield made
-    made.drop()
 
 
 @pytest.fixture
