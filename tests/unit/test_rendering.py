@@ -235,6 +235,20 @@ def test_code_of_a_field_is_shown_no_sketch(asked: str) -> None:
         Near(Originals()).model(("library", asked.lower()), States(state.models))
 
 
+@pytest.mark.timeout(30)  # it went round for ever
+def test_a_model_that_its_own_relation_goes_through_is_rendered() -> None:
+    friends = models.ManyToManyField("library.Author", through="library.Author", through_fields=("one", "other"))
+    keys = [models.ForeignKey("library.Author", models.CASCADE, related_name="+") for _ in range(2)]
+    state = run_state(
+        *library(),
+        AddField("Author", "one", keys[0]),
+        AddField("Author", "other", keys[1]),
+        AddField("Author", "friends", friends),
+    )
+    made = Near(Originals()).model(("library", "author"), States(state.models))
+    assert made._meta.get_field("friends").remote_field.through is made
+
+
 @pytest.mark.parametrize(
     ("options", "given", "accessors"),
     [
