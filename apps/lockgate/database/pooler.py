@@ -23,7 +23,7 @@ from psycopg import sql
 
 from lockgate import policy
 from lockgate.database import connect_failure
-from lockgate.database.session import backend_pid, raw
+from lockgate.database.session import Backend, backend, raw
 from lockgate.database.sql import read
 from lockgate.errors import PoolerRefused
 from lockgate.redaction import masked
@@ -39,23 +39,27 @@ class _Unanswered(Exception):
     """A client was taken in, and has no backend yet."""
 
 
-def refuse(connection: BaseDatabaseWrapper, limits: policy.Policy) -> None:
-    """Raise PoolerRefused behind a pooler, unless it keeps our backend for us: proven, or the owner's word.
+def kept_backend(connection: BaseDatabaseWrapper, limits: policy.Policy) -> Backend:
+    """The backend that is ours for as long as the session lives: without a pooler; or proven, or the owner's word.
 
-    Outside of a transaction; costs a query where there is no pooler, and some short connections where there is one.
+    Raises PoolerRefused. Outside of a transaction; costs a query where there is no pooler, and some short connections
+    where there is one.
     """
     opened = raw(connection)
-    backend = backend_pid(opened)
-    if backend == opened.info.backend_pid:
-        return
-    _refuse_statement_mode(opened)
-    if limits.pooler == "session":
-        return
+    found = backend(opened)
+    if found.pid != opened.info.backend_pid:
+        _refuse_statement_mode(opened)
+        if limits.pooler != "session":
+            _prove(connection, opened, found.pid)
+    return found
+
+
+def _prove(connection: BaseDatabaseWrapper, opened: psycopg.Connection[Any], pid: int) -> None:
     parameters = connect_failure.libpq_parameters(connection.get_connection_params())
     evidence = 0
     with contextlib.ExitStack() as probes:
         for _ in range(policy.POOLER_PROBES):
-            evidence += _keeps_ours(opened, backend, parameters, probes)
+            evidence += _keeps_ours(opened, pid, parameters, probes)
             if evidence >= policy.POOLER_EVIDENCE:
                 return
     raise _unproven("it gave other clients backends that it had open already, which tells nothing of ours")
@@ -74,14 +78,14 @@ def _refuse_statement_mode(opened: psycopg.Connection[Any]) -> None:
 
 
 def _keeps_ours(
-    opened: psycopg.Connection[Any], backend: int, parameters: dict[str, Any], probes: contextlib.ExitStack
+    opened: psycopg.Connection[Any], ours: int, parameters: dict[str, Any], probes: contextlib.ExitStack
 ) -> int:
     """How much one more client, which stays in a transaction, tells of our backend being kept for us.
 
     Raises PoolerRefused where it is given away, or no client can be had.
     """
     stamp = uuid.uuid4().hex
-    since = _stamped(opened, backend, stamp)
+    since = _stamped(opened, ours, stamp)
     seconds = int(policy.POOLER_PROBE_TIMEOUT.total_seconds())
     try:
         second = psycopg.connect(**{**parameters, "connect_timeout": seconds}, autocommit=True)
@@ -89,22 +93,22 @@ def _keeps_ours(
         raise _unproven(f"a second connection, which would show it, cannot be had ({_words(error)})") from None
     probes.callback(second.close)
     try:
-        pid, started, untouched = _look(second, backend, stamp)
+        given, started, untouched = _look(second, ours, stamp)
     except _Unanswered:
         # It waits for a backend, and ours is idle. Given away, ours would be its by now, and we behind it in the queue.
-        _stamped(opened, backend, stamp)
+        _stamped(opened, ours, stamp)
         if not _arrives(second, 0):
             return policy.POOLER_EVIDENCE
         raise _unproven("a second connection got a backend only as ours was asked something") from None
     except psycopg.Error as error:
         raise _unproven(f"a second connection, which would show it, was refused ({_words(error)})") from None
-    if pid == backend:
+    if given == ours:
         raise _given_away()
-    _stamped(opened, backend, stamp)
+    _stamped(opened, ours, stamp)
     return int(untouched and started >= since)
 
 
-def _look(second: psycopg.Connection[Any], backend: int, stamp: str) -> tuple[int, datetime, bool]:
+def _look(second: psycopg.Connection[Any], ours: int, stamp: str) -> tuple[int, datetime, bool]:
     """Pid and start of the backend that a new client is given, and whether ours is idle since its stamped query.
 
     A pooler takes a client in before it has a backend for it, so the query waits, not the connection.
@@ -114,7 +118,7 @@ def _look(second: psycopg.Connection[Any], backend: int, stamp: str) -> tuple[in
         raise _Unanswered
     while second.pgconn.get_result():
         pass
-    row = second.execute(read("pooled_backend"), {"pid": backend, "stamp": stamp}).fetchone()
+    row = second.execute(read("pooled_backend"), {"pid": ours, "stamp": stamp}).fetchone()
     assert row is not None  # noqa: S101  a SELECT without FROM has one row
     return row[0], row[1], row[2]
 
@@ -126,12 +130,12 @@ def _arrives(second: psycopg.Connection[Any], seconds: float) -> bool:
     return bool(answered)
 
 
-def _stamped(opened: psycopg.Connection[Any], backend: int, stamp: str) -> datetime:
+def _stamped(opened: psycopg.Connection[Any], ours: int, stamp: str) -> datetime:
     """The server's time, by a query of ours that others can know again. Raises PoolerRefused on another backend."""
     query = sql.SQL("SELECT pg_catalog.pg_backend_pid(), pg_catalog.clock_timestamp() -- {}").format(sql.SQL(stamp))
     row = opened.execute(query).fetchone()
     assert row is not None  # noqa: S101
-    if row[0] != backend:
+    if row[0] != ours:
         raise _given_away()
     moment: datetime = row[1]
     return moment

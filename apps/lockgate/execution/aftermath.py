@@ -36,12 +36,11 @@ class Seen(NamedTuple):
 
 
 class Aftermath:
-    """Of a run on one session, which is open now, and proven to be one (``pooler``)."""
+    """Of a run on one session, which is open now, and whose backend is kept for it (``pooler``)."""
 
-    def __init__(self, connection: BaseDatabaseWrapper, progress: Progress) -> None:
-        self.connection, self.progress = connection, progress
+    def __init__(self, connection: BaseDatabaseWrapper, backend: session.Backend, progress: Progress) -> None:
+        self.connection, self.backend, self.progress = connection, backend, progress
         self.opened = session.raw(connection)
-        self.backend = session.backend(self.opened)
 
     def settle(self, *, hurried: bool = False) -> None:
         """Let the progress say what is known. hurried: there is no time to ask another session."""

@@ -98,7 +98,7 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
 
     Raises RepairRefused, LockNotAcquired, LocksNotAcquired, or the server's error; those before it are settled.
     """
-    pooler.refuse(gate.connection, gate.limits)
+    backend = pooler.kept_backend(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
     release, host = gate.limits.release or "repair", socket.gethostname()
     announced = session.announced(gate.connection, gate.server, gate.limits, Runner(release, host, datetime.now(UTC)))
@@ -111,7 +111,7 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
             release=release,
             digest="",
             host=host,
-            backend_pid=session.backend_pid(session.raw(gate.connection)),
+            backend_pid=backend.pid,
             command=f"lockgate repair --{way} {' '.join(map(str, steps))}",
             lock_wait_seconds=waited or 0.0,
         )

@@ -44,10 +44,10 @@ def migrate(gate: Gate, request: Request) -> None:
         return
     standing.refuse(gate, request, before)
     request.check()
-    pooler.refuse(gate.connection, gate.limits)
+    backend = pooler.kept_backend(gate.connection, gate.limits)
     _refuse_unwritable(gate)
     progress = Progress(gate.listen)
-    aftermath = Aftermath(gate.connection, progress)
+    aftermath = Aftermath(gate.connection, backend, progress)
     with _explained(gate, request, progress, aftermath), ledger_locks.named(gate.connection):
         _locked(gate, request, before, progress)
 
