@@ -18,10 +18,20 @@ _OBEYED = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
+# What Django's styles write: colours, bold, underscore, blink and reverse, or none of them. Nothing that hides a text.
+_STYLE = re.compile(r"(\x1b\[(?:(?:[013457]|22|[34][0-7])(?:;(?=\d))?)*m)")
+
 
 def visible(text: str) -> str:
     """A text of some lines."""
     return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def styled(text: str) -> str:
+    """The same, for who is shown colours: those stay."""
+    parts = _STYLE.split(text)
+    parts[::2] = map(visible, parts[::2])
+    return "".join(parts)
 
 
 def bounded(text: str, most: int = policy.FOREIGN_TEXT_SHOWN) -> str:

@@ -269,3 +269,53 @@ def test_a_name_of_a_file_moves_no_terminal_in_lines_of_djangos(counter: Site) -
         result = counter.run(*command)
         assert "]0;owned" in result.out, result.text
         assert not OBEYED.search(result.text)
+
+
+MODEL = f"""
+from django.db import models
+
+class Counter(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    value = models.IntegerField(default=0)
+    mail = models.CharField(max_length=40, null=True, unique=True)
+    note = models.CharField(max_length=40, db_default={TITLE!r})
+
+    class Meta:
+        indexes = [models.Index(fields=["value"], name={f"a{TITLE}"!r})]
+"""
+UPDATE = f"UPDATE shop_counter SET note = '{TITLE}'"
+# What is to be run of what is shown, and so as it is.
+EXACT = [("sqlmigrate", "shop", "0003"), ("lockgate", "roles", "--sql", "--owner", TITLE, "--service", "service")]
+SHOWS_NAMES = [
+    ("makemigrations", "--check", "--dry-run"),
+    ("makemigrations", "--name", "hostile", "--dry-run", "-v", "3"),
+    ("makemigrations", "--name", "hostile"),
+    ("lintmigrations",),
+    *(("lintmigrations", "--format", each) for each in ("json", "github", "sarif")),
+    ("migrate", "--plan"),
+    ("migrate", "--plan", "--format", "json"),
+    ("migrate", "shop", "0002", "--log-format", "json"),
+    ("migrate", "-v", "2"),
+    ("showmigrations",),
+    ("showmigrations", "--plan", "-v", "2"),
+    ("showmigrations", "--format", "json"),
+    ("showmigrations", "--history"),
+    ("buildmanifest", "--output", f"{TITLE}.json"),
+    ("buildmanifest", "--output", f"{TITLE}.json", "--check"),
+    ("waitformigrations", "--timeout-seconds", "1", "--log-format", "json"),
+    ("lockgate", "repair"),
+]
+NAMELESS = [("migrate", "shop", "0002", "--log-format", "json"), ("showmigrations", "--history"), *SHOWS_NAMES[-2:]]
+
+
+def test_names_and_sql_of_the_project_move_no_terminal_whatever_shows_them(counter: Site) -> None:
+    (counter.path / "shop" / "models.py").write_text(MODEL)
+    for command in SHOWS_NAMES:
+        result = counter.run(*command)
+        assert "owned" in result.text or command in NAMELESS, result.text
+        assert not OBEYED.search(result.text), command
+        if command == ("makemigrations", "--name", "hostile"):
+            counter.migration(f"0003_{TITLE}", f"migrations.RunSQL({UPDATE!r})")
+    for command in EXACT:
+        result = counter.run(*command)
+        assert TITLE in result.out, result.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,3 +76,17 @@ def test_a_log_has_no_control_sequences_and_rich_is_not_imported(site: Site) -> 
     assert result.code == 0, result.text
     assert result.out.endswith("end\n")
     assert "\x1b" not in result.text
+
+
+def test_a_terminal_shows_djangos_colours_and_obeys_nothing_else(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    site.migration("0002_\x1b]0;owned\x07\x1b[8m", "migrations.RunSQL('SELECT 1', '')")
+    seen = on_a_terminal(site, "showmigrations") + on_a_terminal(site, "migrate", "--plan")
+    assert "\x1b[1mshop" in seen
+    assert seen.count("0002_\\x1b]0;owned\\x07\\x1b[8m") > 1
+    assert not {"\x07", "\x1b[8m", "\x1b]"} & {*seen, *re.findall(r"\x1b\[8m|\x1b\]", seen)}
+
+
+def test_colours_that_are_asked_for_are_written_into_a_log(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    assert "\x1b[1mshop" in site.run("showmigrations", "--force-color").out

@@ -93,9 +93,10 @@ def _guarded(load: Callable[[], object], what: str, argv: Sequence[str], log_for
         load()
     except Exception as error:
         if "--traceback" in argv:
-            from lockgate.redaction import masked  # noqa: PLC0415  only a failure pays for its import
+            from lockgate import foreign  # noqa: PLC0415  only a failure pays for its import
+            from lockgate.redaction import masked  # noqa: PLC0415
 
-            sys.stderr.write(masked("".join(traceback.format_exception(error))))
+            sys.stderr.write(foreign.visible(masked("".join(traceback.format_exception(error)))))
             sys.exit(1)
         _fail(_explained(error, what), log_format)
 

@@ -30,8 +30,9 @@ from lockgate.redaction import Sifting, masked, masked_in_argument
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
 
 
-class Output(Sifting):
-    """A stream of a command; raises OutputClosed once nobody reads it (``migrate | head -1``)."""
+class Exact(Sifting):
+    """A stream of a command, for what is to be run as it stands, or draws on a terminal. Raises OutputClosed once
+    nobody reads it (``migrate | head -1``)."""
 
     def write(self, text: str) -> Any:
         with _heard():
@@ -40,6 +41,25 @@ class Output(Sifting):
     def flush(self) -> None:
         with _heard():
             self._stream.flush()
+
+
+class Output(Exact):
+    """The same, for what is to be read: whoever wrote it, it moves no terminal."""
+
+    def __init__(self, stream: Any, *, styled: bool = False) -> None:
+        super().__init__(stream)
+        self._shown = foreign.styled if styled or _is_terminal(stream) else foreign.visible
+
+    def write(self, text: str) -> Any:
+        return super().write(self._shown(text))
+
+    def exact(self) -> Exact:
+        """The stream under it."""
+        return Exact(self._stream)
+
+
+def _is_terminal(stream: Any) -> bool:
+    return bool(hasattr(stream, "isatty") and stream.isatty())
 
 
 @contextlib.contextmanager
@@ -78,7 +98,9 @@ class Boundary(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """As Django does; but where lines are JSON, Django's own errors leave as ours do."""
         refuse_neighbour(self)
-        streams = {name: Output(options[name]) for name in ("stdout", "stderr") if options.get(name)}
+        styled = bool(options.get("force_color"))
+        given = {name: options.get(name) or (getattr(sys, name) if styled else None) for name in ("stdout", "stderr")}
+        streams = {name: Output(stream, styled=styled) for name, stream in given.items() if stream}
         try:
             return super().execute(*args, **{**options, **streams})
         except CommandError as error:
@@ -106,28 +128,6 @@ class Boundary(BaseCommand):
         except OutputClosed:  # nobody reads errors either
             _drop(sys.stderr)
         sys.exit(getattr(error, "exit_code", 1))
-
-
-class _Visible:
-    def __init__(self, out: Any) -> None:
-        self._out = out
-
-    def write(self, message: str = "", *style: Any, **options: Any) -> None:
-        self._out.write(foreign.visible(message), *style, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._out, name)
-
-
-@contextlib.contextmanager
-def djangos_lines(command: BaseCommand) -> Iterator[None]:
-    """What Django writes in the block has names in it, and none of them moves a terminal."""
-    kept = command.stdout
-    command.stdout = _Visible(kept)  # type: ignore[assignment]  # all that Django asks of one
-    try:
-        yield
-    finally:
-        command.stdout = kept
 
 
 def _drop(stream: Any) -> None:

@@ -21,7 +21,10 @@ _TAKES_TIME = facts.WaitingForServer | facts.WaitingForLock | facts.LockAcquired
 
 @contextlib.contextmanager
 def live(console: Console, out: Any) -> Iterator[Listener]:
-    """A listener that also keeps a live line, where ``out`` is a terminal and rich is installed."""
+    """A listener that also keeps a live line, where ``out`` is a terminal and rich is installed.
+
+    out: has ``exact``, by which its cursor can be moved.
+    """
     if not isinstance(console, TextConsole) or not out.isatty() or importlib.util.find_spec("rich") is None:
         yield console
         return
@@ -29,7 +32,7 @@ def live(console: Console, out: Any) -> Iterator[Listener]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    progress = Progress(*columns, console=RichConsole(file=out), transient=True)
+    progress = Progress(*columns, console=RichConsole(file=out.exact()), transient=True)
     with progress, console.writing_to(_Above(progress)):
         yield _Live(console, progress)
 

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandParser, no_translati
 from django.db import connections
 from django.db.migrations import Migration
 
-from lockgate import foreign, policy
+from lockgate import policy
 from lockgate.errors import WrongArgument
 from lockgate.execution import gate, repair
 from lockgate.execution.outlook import databases, migration_files
@@ -84,7 +84,7 @@ class Command(boundary.Boundary, BaseCommand):
             report = replace(report, notes=(*report.notes, *_left_open(found.judged, limits)))
         if options["baseline"]:
             report = _by_baseline(Path(options["baseline"]), report, asked, write=options["write_baseline"])
-        self.stdout.write(foreign.visible(hazard_report.FORMATS[options["output"]](report)))
+        self.stdout.write(hazard_report.FORMATS[options["output"]](report))
         if report.errors:
             sys.exit(1)
 

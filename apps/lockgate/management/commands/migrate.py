@@ -14,7 +14,6 @@ from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate import foreign
 from lockgate.execution import django_seams, gate, interruption, run
 from lockgate.execution.gate import Request, Snapshot
 from lockgate.execution.judging import survey
@@ -103,7 +102,7 @@ class Command(boundary.Boundary, DjangoMigrate):
                 self.stdout.write(json.dumps(plan_report.document(plans, facts), indent=2))
             elif options["plan"] and forwards:
                 for line in plan_report.text(plans, facts):
-                    self.stdout.write(foreign.visible(line))
+                    self.stdout.write(line)
             if options["plan"]:
                 for line in lines.left_open(repair.left_open(gated)):
                     self.stderr.write(f"warning: {line}")
@@ -150,8 +149,7 @@ class Command(boundary.Boundary, DjangoMigrate):
     def _django(self, options: dict[str, Any], *, silent: bool = False) -> None:
         """Django's own ``migrate``. silent: ours reports what it would, so its lines go nowhere."""
         if not silent:
-            with boundary.djangos_lines(self):
-                super().handle(**options)
+            super().handle(**options)
             return
         kept, self.stdout = self.stdout, OutputWrapper(io.StringIO())
         try:

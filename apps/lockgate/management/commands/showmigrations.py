@@ -77,10 +77,6 @@ class Command(boundary.Boundary, DjangoShowMigrations):
             self.stderr.write(f"warning: what is half-done is unknown: {foreign.line(found.damage.why)}")
             self.stderr.write("  next   " + found.damage.next_step.replace("\n", "\n         "))
 
-    def show_plan(self, connection: BaseDatabaseWrapper, app_names: list[str] | None = None) -> None:
-        with boundary.djangos_lines(self):
-            super().show_plan(connection, app_names)
-
     def _json(self, connection: BaseDatabaseWrapper, app_names: list[str] | None) -> None:
         self._validated(app_names)
         self._write_json(documents.migrations(status.read(connection), connection.alias, app_names))

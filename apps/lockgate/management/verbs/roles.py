@@ -37,7 +37,7 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     if owner == service:
         raise CommandError("owner and service are to be two roles: one that owns its tables may do anything with them")
     wanted = Wanted(owner, service, database, schema, ledger.tables(), _extends())
-    command.stdout.write(roles.statements(wanted), ending="")
+    command.stdout.exact().write(roles.statements(wanted))
 
 
 def _extends() -> bool:
