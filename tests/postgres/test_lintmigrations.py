@@ -381,3 +381,23 @@ def test_the_safe_migrations_are_printed_with_the_projects_own_names(shop: Site)
     assert "LG801 accepted column-dropped" in text
     assert shop.migrate().code == 0
     assert shop.run("migrate", "--noinput", "shop", "0001").code == 0, "and back"
+
+
+def test_sql_that_changes_every_row_gets_code_in_portions_in_every_format(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    update = "UPDATE shop_counter SET value = id % 10"
+    site.migration("0002_fill", f"migrations.RunSQL({update!r}, migrations.RunSQL.noop)")
+    _, text = lint(site)
+    [hazard] = json.loads(lint(site, "--format", "json")[1])["hazards"]
+    [result] = json.loads(lint(site, "--format", "sarif")[1])["runs"][0]["results"]
+    assert (hazard["id"], result["ruleId"]) == ("LG601", "LG601")
+    [file] = hazard["safe"]["files"]
+    assert file["title"] == "shop/migrations/0002_fill.py"
+    assert file["source"] in text
+    assert hazard["safe"]["note"] in " ".join(text.split())
+    assert result["properties"]["safe"] == hazard["safe"]
+    (site.path / file["title"]).write_text(file["source"])
+    code, text = lint(site)
+    assert (code, "LG6" in text) == (0, False), text
+    migrated = site.migrate()
+    assert migrated.code == 0, migrated.err

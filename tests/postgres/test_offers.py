@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.db.migrations import Migration
 
 from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.planning.rules import ALL, BY_ID, Rule
+from lockgate.planning.rules import ALL, BY_ID, Rule, fields, portions
 from lockgate.planning.rules.offer import Offer, Situation
 from lockgate.planning.rules.rule import source
 from lockgate.planning.rules.shop import MODELS
@@ -47,6 +47,7 @@ class Case(NamedTuple):
     ends: str = ""
 
 
+BOUNDS = "PostgreSQL leaves a CHECK of the bounds"
 KEPT = "a name stays as it was"
 TOKEN = """
     migrations.AddField("order", "token", models.UUIDField(null=True, db_default=postgres_functions.RandomUUID())),
@@ -84,7 +85,27 @@ SWAPPED = """
     migrations.RunSQL("DROP INDEX CONCURRENTLY order_total", migrations.RunSQL.noop),
     migrations.RunSQL("CREATE INDEX CONCURRENTLY wide ON shop_order (total, number)", migrations.RunSQL.noop),
 """
+UPDATE_AT_THE_END = """
+    migrations.AddField("order", "source", models.TextField(null=True)),
+    migrations.RunSQL("UPDATE shop_order SET source = 'web' WHERE id > 20"),
+"""
+# Rows in both portions and outside of them; constants with what Python and psycopg take for something else.
+PORTIONS = (
+    ("LG606", "UPDATE shop_order AS o SET note = 'a%s \"b\"', total = o.customer_id WHERE TRUE -- all of them"),
+    ("LG601", "UPDATE shop_order SET note = lower(number), total = CASE WHEN id > 7 THEN 1 ELSE -1 END"),
+    ("LG606", "UPDATE shop_order SET note = number WHERE note IS NULL AND id > 3"),
+    (
+        "LG606",
+        "UPDATE \"shop_order\" SET note = 'where' WHERE (number LIKE '1%' OR id IN (3, 4)) AND note IS NOT NULL;",
+    ),
+    ("LG606", "UPDATE shop_order SET total = total + 1, note = '' WHERE note IS NULL"),
+    ("LG606", "DELETE FROM shop_order WHERE note IS NULL OR id % 5 = 0"),
+    ("LG601", "DELETE FROM shop_order"),
+)
 MORE = (
+    *(Case(rule, f"migrations.RunSQL({sql!r}, migrations.RunSQL.noop),") for rule, sql in PORTIONS),
+    Case("LG606", UPDATE_AT_THE_END),
+    Case("LG205", "migrations.RunSQL('ALTER TABLE \"shop_order\" ADD CONSTRAINT a_key PRIMARY KEY (id, number)', ''),"),
     *(Case(rule, f"migrations.RunSQL({sql!r}, migrations.RunSQL.noop),") for rule, sql in SQL.items()),
     Case("LG206", SET_NOT_NULL),
     Case("LG108", SWAPPED),
@@ -100,10 +121,18 @@ MORE = (
     Case("LG802", 'migrations.DeleteModel("Order"),\nmigrations.DeleteModel("Customer"),'),
     Case("LG803", 'migrations.RenameField("order", "customer", "payer"),', KEPT),
 )
+OTHER_ENDS = {"LG407": BOUNDS, "LG803": KEPT, "LG804": KEPT}
 CASES = (
-    *(Case(rule.id, rule.unsafe.source, KEPT if rule.id in ("LG803", "LG804") else "") for rule in ALL if rule.instead),
+    *(Case(rule.id, rule.unsafe.source, OTHER_ENDS.get(rule.id, "")) for rule in ALL if rule.instead),
     *MORE,
 )
+
+
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Portions of fewer rows than the tables have."""
+    monkeypatch.setattr(fields, "PORTION", 30)
+    monkeypatch.setattr(portions, "PORTION", 30)
 
 
 def offered(case: Case) -> tuple[Migration, Offer]:
@@ -143,17 +172,23 @@ def written(made: Migration, offer: Offer) -> list[Migration]:
 NAMED_NOT_NULL = re.compile(r" CONSTRAINT \w+_not_null(?= NOT NULL)")
 
 
-def end_of(scratch: Scratch, given: list[Migration], rule: str = "") -> tuple[list[str], Any]:
-    """The schema that these end in, line by line in any order of columns, and the fields of the models."""
+def end_of(scratch: Scratch, given: list[Migration], rule: str = "") -> tuple[list[str], Any, Any]:
+    """The schema that these end in, line by line in any order of columns, the fields of the models, and the rows."""
     state = scratch.prepare(*migration(MODELS, "0001_initial").operations, app="shop")
     scratch.send(SETUP.get(rule, ""))
     scratch.send("UPDATE shop_order SET note = NULL WHERE id % 2 = 0")
     for each in given:
         each.atomic &= rule not in ("LG702", "LG714")  # they are about what an atomic one cannot do
         scratch.migrate(each, state)
-    fields = {key: sorted(model.fields) for key, model in state.models.items()}
+    named = {key: sorted(model.fields) for key, model in state.models.items()}
     lines = NAMED_NOT_NULL.sub("", dump(scratch.database)).splitlines()
-    return sorted(line.strip().rstrip(",") for line in lines), fields
+    return sorted(line.strip().rstrip(",") for line in lines), named, rows(scratch)
+
+
+def rows(scratch: Scratch) -> list[Any]:
+    """Those of the shop's orders."""
+    [[found]] = scratch.query("SELECT to_regclass('shop_order') IS NOT NULL")
+    return scratch.query("SELECT to_jsonb(o)::text FROM shop_order AS o ORDER BY 1") if found else []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -169,9 +204,11 @@ def test_the_code_that_is_offered_runs_and_reaches_the_same_end(scratch: Scratch
     given = "" if case.id in FAILS_ON_ROWS else case.id
     wanted, got = end_of(scratch, [made], case.id), end_of(scratch, instead, given)
     assert got[1] == wanted[1]
+    assert case.ends or (got[2] == wanted[2]) is not (case.id in OTHER_ROWS)
     assert (got[0] == wanted[0]) is not bool(case.ends)
 
 
+OTHER_ROWS = ("LG301", "LG309")  # values of chance; no rows in the one, for what follows
 # Unsafe because they fail on any two rows: they come to their end on an empty table, and the safe ones on a full one.
 FAILS_ON_ROWS = ("LG306", "LG309")
 # What the examples' SQL names and the shop's models do not make.
@@ -181,6 +218,8 @@ SETUP = {
     **dict.fromkeys(FAILS_ON_ROWS, "TRUNCATE shop_order"),
     "LG403": "CREATE TABLE old_totals (id int PRIMARY KEY);"
     "ALTER TABLE shop_order ADD CONSTRAINT old_totals_fk FOREIGN KEY (total) REFERENCES old_totals (id) NOT VALID",
+    "LG407": "CREATE TABLE shop_event (year int) PARTITION BY RANGE (year);"
+    "CREATE TABLE shop_event_2001 PARTITION OF shop_event FOR VALUES FROM (2001) TO (2002)",
     "LG408": "CREATE TABLE shop_event (year int) PARTITION BY RANGE (year); CREATE TABLE shop_event_2031 (year int)",
     "LG409": "CREATE MATERIALIZED VIEW shop_totals AS SELECT 1 AS id; CREATE UNIQUE INDEX ON shop_totals (id)",
     "LG504": "CREATE TYPE shop_state AS ENUM ('sent')",
@@ -189,6 +228,71 @@ SETUP = {
     "LG701": "CREATE TABLE shop_state (id int, open boolean)",
     "LG812": "CREATE VIEW shop_totals AS SELECT 1",
 }
+
+
+IN_PORTIONS = [each for each in CASES if each.id in ("LG601", "LG603", "LG605", "LG606", "LG609")]
+
+
+class Stopped(Exception):
+    """What a run was stopped by."""
+
+
+@pytest.mark.parametrize("case", IN_PORTIONS, ids=lambda case: case.id)
+def test_portions_that_were_stopped_in_the_midst_come_to_the_same_end_when_they_run_again(
+    scratch: Scratch, case: Case
+) -> None:
+    made, offer = offered(case)
+    *before, last = written(made, offer)
+    assert not last.atomic
+    _, _, wanted = end_of(scratch, [made], case.id)
+    end_of(scratch, before, case.id)
+    sent: list[str] = []
+
+    def third_fails(execute: Any, sql: str, *arguments: Any) -> Any:
+        sent.extend([sql] if sql.strip().startswith(("UPDATE", "DELETE")) else [])
+        if len(sent) == 3:
+            raise Stopped
+        return execute(sql, *arguments)
+
+    state = LazyState()
+    for each in (migration(MODELS, "0001_initial"), *before):
+        each.mutate_state(state, preserve=False)
+    with pytest.raises(Stopped), scratch.connection.execute_wrapper(third_fails):
+        scratch.migrate(last, state.clone())
+    assert rows(scratch) != wanted, "something is left to do"
+    scratch.migrate(last, state.clone())
+    assert rows(scratch) == wanted
+
+
+OFFERED_NOTHING = {
+    "a value that another portion would get otherwise": "UPDATE shop_order SET placed = now()",
+    "the same, in words of SQL": "UPDATE shop_order SET placed = CURRENT_TIMESTAMP",
+    "the same, in a constant": "UPDATE shop_order SET placed = 'today'::date",
+    "what adds up": "UPDATE shop_order SET total = total + 1 WHERE note IS NOT NULL",
+    "what adds up, where it may be NULL again": "UPDATE shop_order SET total = total + 1, note = nullif(number, '1') "
+    "WHERE note IS NULL",
+    "what is drawn again": "UPDATE shop_order SET total = random() * 10",
+    "rows that are drawn again": "UPDATE shop_order SET note = '' WHERE random() < 0.5",
+    "what asks about others": "UPDATE shop_order SET total = (SELECT count(*) FROM shop_order) WHERE id > 3",
+    "what is joined": "UPDATE shop_order SET note = email FROM shop_customer WHERE customer_id = shop_customer.id",
+    "what a function does": "UPDATE shop_order SET note = shop_note(id)",
+    "the key itself": "UPDATE shop_order SET id = id + 1000",
+    "a key of others": "UPDATE shop_customer SET email = lower(email)",
+    "a default": "UPDATE shop_order SET total = DEFAULT",
+    "a table of no model": "UPDATE shop_event SET total = 1",
+    "a table of another schema": "UPDATE archive.shop_order SET note = ''",
+    "two statements": "UPDATE shop_order SET note = ''; UPDATE shop_order SET total = 1",
+}
+
+
+@pytest.mark.parametrize("sql", OFFERED_NOTHING.values(), ids=OFFERED_NOTHING.keys())
+def test_no_portions_are_offered_where_nobody_can_say_that_they_end_the_same(sql: str) -> None:
+    made = migration(source(f"migrations.RunSQL({sql!r}, migrations.RunSQL.noop),"))
+    state = LazyState()
+    migration(MODELS).mutate_state(state, preserve=False)
+    assert portions.sql_in_portions(Situation(made, 0, state)) is None
+    one = "migrations.RunSQL(\"UPDATE shop_order SET note = ''\", migrations.RunSQL.noop),"
+    assert portions.sql_in_portions(Situation(migration(source(one)), 0, state))
 
 
 def operations(text: str) -> str:

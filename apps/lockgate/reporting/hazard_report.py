@@ -150,12 +150,17 @@ def _document(placed: Placed) -> dict[str, Any]:
         "what": hazard.what,
         "why": rule.effect,
         "next": rule.remedy,
-        "safe": {"note": placed.note, "files": [each._asdict() for each in placed.code]} if placed.code else None,
+        "safe": _safe(placed),
         "accepted": hazard.accepted or None,
         "known": placed.known,
         "file": placed.file or None,
         "line": placed.line,
     }
+
+
+def _safe(placed: Placed) -> dict[str, Any] | None:
+    """What to write instead."""
+    return {"note": placed.note, "files": [each._asdict() for each in placed.code]} if placed.code else None
 
 
 def github(report: Report) -> str:
@@ -228,6 +233,8 @@ def _sarif_result(placed: Placed, numbers: dict[str, int]) -> dict[str, Any]:
     }
     if hazard.databases:
         found["properties"] = {"databases": list(hazard.databases)}
+    if safe := _safe(placed):
+        found["properties"] = {**found.get("properties", {}), "safe": safe}
     if placed.file:
         place = {"artifactLocation": {"uri": placed.file}, "region": {"startLine": placed.line}}
         found["locations"] = [{"physicalLocation": place}]

@@ -94,7 +94,8 @@ def _operations(operations: Sequence[Operation | Function]) -> tuple[str, set[st
     for each in operations:
         if isinstance(each, Function):
             imports |= each.imports
-            lines.append(f"        migrations.RunPython({each.name}, migrations.RunPython.noop, elidable=True),\n")
+            given = [each.name, *["migrations.RunPython.noop"] * each.reversible, *["elidable=True"] * each.elidable]
+            lines.append(f"        migrations.RunPython({', '.join(given)}),\n")
         else:
             text, needed = OperationWriter(each, indentation=2).serialize()
             lines.append(f"{text}\n")

@@ -24,6 +24,7 @@ def explain(rule: Rule) -> str:
             *_part("when", rule.condition),
             *_part("why", rule.effect),
             *_part("next", rule.remedy),
+            *_part("code", _code(rule)),
             f"from  {rule.rests_on}",
             "",
             f"unsafe{_given(rule.unsafe)}",
@@ -55,6 +56,8 @@ Severity: {rule.severity}. All rules: [index](index.md).
 
 **Remedy.** {rule.remedy}
 
+**Code.** {_code(rule)}
+
 **Source.** <{rule.rests_on}>
 {squawk}
 ## Unsafe{_given(rule.unsafe)}
@@ -74,6 +77,13 @@ class Migration(migrations.Migration):
     lockgate_accept = {{"{rule.id}": "the reason why it is safe here"}}
 ```
 """
+
+
+def _code(rule: Rule) -> str:
+    """Whether there is something to paste."""
+    if rule.instead:
+        return "Where it can be made of the operation, what to write instead is printed with the finding."
+    return "None is made of the operation; the safe example shows the way."
 
 
 _THEN = "then, when that is deployed"

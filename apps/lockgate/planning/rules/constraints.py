@@ -8,7 +8,7 @@ from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.fields import checked_later
 from lockgate.planning.rules.offer import alone, apart
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
-from lockgate.planning.rules.sql_offers import in_sql, index_first, proven_first, validated_later
+from lockgate.planning.rules.sql_offers import in_sql, index_first, key_from_index, proven_first, validated_later
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Step
 
@@ -196,6 +196,7 @@ def exclusion_in_place(case: Case) -> Iterator[Finding]:
         """,
     ],
     squawk=("adding-serial-primary-key-field",),
+    instead=key_from_index,
 )
 def primary_key_changed(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_PRIMARY_KEY):

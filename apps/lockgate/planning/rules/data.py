@@ -8,6 +8,7 @@ from lockgate.planning import python_calls, sql_changes
 from lockgate.planning.python_reading import Code
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.offer import apart
+from lockgate.planning.rules.portions import sql_in_portions
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Step
@@ -49,6 +50,7 @@ def _run(body: str) -> str:
         migrations.RunSQL("UPDATE shop_order SET note = ''", migrations.RunSQL.noop),
     """,
     safe=_PORTIONS,
+    instead=sql_in_portions,
 )
 def every_row(case: Case) -> Iterator[Finding]:
     for step, statement, table in _changed_rows(case):
@@ -189,6 +191,7 @@ def row_by_row(case: Case) -> Iterator[Finding]:
         migrations.RunSQL("UPDATE shop_order SET note = '' WHERE note IS NULL", migrations.RunSQL.noop),
     """,
     safe=_PORTIONS,
+    instead=sql_in_portions,
 )
 def large_change(case: Case) -> Iterator[Finding]:
     for step, statement, table in _changed_rows(case):

@@ -46,11 +46,13 @@ class Situation(NamedTuple):
 
 
 class Function(NamedTuple):
-    """A function for RunPython, as source: it is in no module yet."""
+    """A function for RunPython, as source: it is in no module yet. reversible: whether nothing takes it back."""
 
     name: str
     source: str
     imports: frozenset[str] = frozenset()
+    reversible: bool = True
+    elidable: bool = True
 
 
 @dataclass(frozen=True)

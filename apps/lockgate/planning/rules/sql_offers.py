@@ -8,17 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.migrations.operations import RunSQL
 
 from lockgate.planning import sql_parser, sql_statements
+from lockgate.planning.rules.fields import LONGEST_NAME
 from lockgate.planning.rules.offer import Instead, Offer, Situation, Written
+from lockgate.planning.sql_changes.tree import words
+from lockgate.planning.sql_parser import Tree
 
 _REINDEXED = ("INDEX", "TABLE", "SCHEMA")
 
 
-class _Sql(NamedTuple):
+class Sql(NamedTuple):
     """One statement. tokens: each with where it begins and ends."""
 
     text: str
@@ -27,6 +30,15 @@ class _Sql(NamedTuple):
     @property
     def words(self) -> tuple[str, ...]:
         return tuple(word for word, _, _ in self.tokens)
+
+    def outermost(self, word: str) -> int:
+        """Where it stands outside of any parentheses; 0 where it does not."""
+        depth = 0
+        for at, each in enumerate(self.words):
+            depth += (each in ("(", "[")) - (each in (")", "]"))
+            if depth == 0 and each == word:
+                return at
+        return 0
 
     def raw(self, first: int, last: int) -> str:
         """From one token to another, as written."""
@@ -52,7 +64,7 @@ class _Sent:
     then: str = ""
 
 
-Make = Callable[[_Sql], tuple[str, list[_Sent]] | None]
+Make = Callable[[Sql], tuple[str, list[_Sent]] | None]
 
 
 def in_sql(make: Make, other: Instead | None = None) -> Instead:
@@ -61,20 +73,20 @@ def in_sql(make: Make, other: Instead | None = None) -> Instead:
     def offer(found: Situation) -> Offer | None:
         if not isinstance(found.operation, RunSQL):
             return other(found) if other else None
-        statement = _only(found.operation)
+        statement = only(found.operation)
         made = make(statement) if statement else None
         return _offer(found, found.operation, *made) if made else None
 
     return offer
 
 
-def _only(operation: RunSQL) -> _Sql | None:
+def only(operation: RunSQL) -> Sql | None:
     """Its statement, where it has one, without parameters."""
     texts = [operation.sql] if isinstance(operation.sql, str) else list(operation.sql)
     parsed = sql_parser.parse(texts[0]) if len(texts) == 1 and isinstance(texts[0], str) else None
     if parsed is None or len(parsed) != 1 or len(parsed[0].body.get("cmds", "1")) != 1:
         return None
-    return _Sql(parsed[0].text, tuple(sql_statements.tokens(parsed[0].text)))
+    return Sql(parsed[0].text, tuple(sql_statements.tokens(parsed[0].text)))
 
 
 def _offer(found: Situation, operation: RunSQL, note: str, sent: list[_Sent]) -> Offer | None:
@@ -96,7 +108,7 @@ def _written(operation: RunSQL, each: _Sent) -> Written:
     return Written(each.name, (made, *then), each.atomic, each.accepts)
 
 
-def concurrently(sql: _Sql) -> tuple[str, list[_Sent]] | None:
+def concurrently(sql: Sql) -> tuple[str, list[_Sent]] | None:
     """CREATE INDEX, DROP INDEX and REINDEX."""
     words = sql.words
     if "CONCURRENTLY" in words or words[-1] == "CASCADE" or (words[0] == "DROP" and "," in words) or "EXISTS" in words:
@@ -112,7 +124,7 @@ def concurrently(sql: _Sql) -> tuple[str, list[_Sent]] | None:
     return (note, [_Sent("concurrently", sql.with_word(at, "CONCURRENTLY"), atomic=False, undoes=True)]) if at else None
 
 
-def index_first(sql: _Sql) -> tuple[str, list[_Sent]] | None:
+def index_first(sql: Sql) -> tuple[str, list[_Sent]] | None:
     """ADD CONSTRAINT … UNIQUE (…)."""
     at = _added(sql)
     if not at or sql.words[at + 3 : at + 5] != ("UNIQUE", "(") or sql.words.index(")") != len(sql.words) - 1:
@@ -125,7 +137,7 @@ def index_first(sql: _Sql) -> tuple[str, list[_Sent]] | None:
     ]
 
 
-def validated_later(sql: _Sql) -> tuple[str, list[_Sent]] | None:
+def validated_later(sql: Sql) -> tuple[str, list[_Sent]] | None:
     """ADD CONSTRAINT … CHECK or FOREIGN KEY, of a table or a domain."""
     at = _added(sql)
     if not at or sql.words[at + 3] not in ("CHECK", "FOREIGN") or "VALID" in sql.words:
@@ -140,7 +152,7 @@ def validated_later(sql: _Sql) -> tuple[str, list[_Sent]] | None:
     ]
 
 
-def proven_first(sql: _Sql) -> tuple[str, list[_Sent]] | None:
+def proven_first(sql: Sql) -> tuple[str, list[_Sent]] | None:
     """ALTER TABLE … ALTER … SET NOT NULL."""
     words = sql.words
     if words[-3:] != ("SET", "NOT", "NULL") or words[:2] != ("ALTER", "TABLE") or words[2] in ("IF", "ONLY"):
@@ -161,14 +173,71 @@ def proven_first(sql: _Sql) -> tuple[str, list[_Sent]] | None:
     ]
 
 
-def local(sql: _Sql) -> tuple[str, list[_Sent]] | None:
+def detached(sql: Sql) -> tuple[str, list[_Sent]] | None:
+    """ALTER TABLE … DETACH PARTITION."""
+    note = (
+        "reads and writes go on; PostgreSQL leaves a CHECK of the bounds on what was a partition, and refuses it, "
+        "changing nothing, where there is a default partition"
+    )
+    return note, [_Sent("detach", sql.with_word(len(sql.words) - 1, "CONCURRENTLY"), atomic=False, undoes=True)]
+
+
+def refreshed(sql: Sql) -> tuple[str, list[_Sent]] | None:
+    """REFRESH MATERIALIZED VIEW; not one that empties it."""
+    if "CONCURRENTLY" in sql.words or "NO" in sql.words:
+        return None
+    note = (
+        "reads go on; PostgreSQL refuses it, changing nothing, where the view has no unique index of plain columns "
+        "over all of its rows, or was never filled"
+    )
+    return note, [_Sent("refresh", sql.with_word(2, "CONCURRENTLY"), undoes=True)]
+
+
+def key_from_index(found: Situation) -> Offer | None:
+    """RunSQL with ALTER TABLE … ADD PRIMARY KEY, on columns of which the model says that they are never NULL."""
+    operation = found.operation
+    if not isinstance(operation, RunSQL) or not (sql := only(operation)):
+        return None
+    if sql.words[-1] != ")" or sql.words[2] in ("IF", "ONLY"):
+        return None
+    [parsed] = sql_parser.parse(sql.text) or ()
+    [command] = parsed.body.get("cmds", [{}])
+    key = command.get("AlterTableCmd", {}).get("def", {}).get("Constraint", {})
+    if key.get("contype") != "CONSTR_PRIMARY" or not {*key} <= {"contype", "conname", "keys", "location"}:
+        return None
+    model = model_of(found, parsed.body["relation"])
+    name = str(key.get("conname") or f"{parsed.body['relation']['relname']}_pkey")
+    required = {field.column for field in model.local_concrete_fields if not field.null} if model else set()
+    if not {*words(key["keys"])} <= required or len(name.encode()) > LONGEST_NAME:
+        return None
+    named = '"' + name.replace('"', '""') + '"'
+    table, columns = sql.raw(2, sql.words.index("ADD") - 1), sql.raw(sql.words.index("("), -1)
+    note = "its index is built while reads and writes go on, and then made the key's; no row is read, as none is NULL"
+    return _offer(found, operation, note, [
+        _Sent("build_key", f"CREATE UNIQUE INDEX CONCURRENTLY {named} ON {table} {columns}", atomic=False),
+        _Sent("add_key", f"ALTER TABLE {table} ADD CONSTRAINT {named} PRIMARY KEY USING INDEX {named}", undoes=True),
+    ])  # fmt: skip
+
+
+def model_of(found: Situation, relation: Tree) -> Any:
+    """The options of the model whose table a statement names; None where it is not surely one model's."""
+    name, models = relation.get("relname"), found.before.models.items()
+    if "schemaname" in relation or not relation.get("inh"):
+        return None
+    keys = [key for key, each in models if (each.options.get("db_table") or "_".join(key)) == name]
+    named = [found.before.apps.get_model(*key)._meta for key in keys]
+    [options, *others] = [each for each in named if not each.proxy] or [None]
+    return options if options and not others and options.managed and options.db_table == name else None
+
+
+def local(sql: Sql) -> tuple[str, list[_Sent]] | None:
     """SET."""
     session = sql.words[1] == "SESSION"
     rest = sql.raw(2 if session else 1, len(sql.words) - 1)
     return "it ends with the transaction", [_Sent("set_local", f"SET LOCAL {rest}", undoes=True)]
 
 
-def _added(sql: _Sql) -> int:
+def _added(sql: Sql) -> int:
     """Where ADD CONSTRAINT begins, after the name of a table or a domain; 0 for anything else."""
     words = sql.words
     named = words[0] == "ALTER" and words[1] in ("TABLE", "DOMAIN") and words[2] not in ("IF", "ONLY")

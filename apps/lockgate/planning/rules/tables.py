@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lockgate.planning.rules import sql_offers
 from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, accepting, rule
 from lockgate.planning.steps import Kind
@@ -176,6 +177,7 @@ def locked(case: Case) -> Iterator[Finding]:
     """,
     other_end="PostgreSQL leaves a CHECK on the partition that repeats its bounds.",
     squawk=("require-concurrent-partition-detach",),
+    instead=sql_offers.in_sql(sql_offers.detached),
 )
 def detached(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
@@ -242,6 +244,7 @@ def attached(case: Case) -> Iterator[Finding]:
     safe="""
         migrations.RunSQL("REFRESH MATERIALIZED VIEW CONCURRENTLY shop_totals", migrations.RunSQL.noop),
     """,
+    instead=sql_offers.in_sql(sql_offers.refreshed),
 )
 def refreshed(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:

@@ -58,6 +58,10 @@ _SESSION = listed("""
     has_table_privilege has_schema_privilege pg_table_is_visible txid_current_if_assigned
     pg_advisory_xact_lock pg_try_advisory_xact_lock grouping xmlelement num_nulls num_nonnulls
 """)
+# A value of its own for each row, and never NULL.
+OF_EACH_ROW = listed("gen_random_uuid nextval random random_normal uuid_generate_v1 uuid_generate_v4 uuidv4 uuidv7")
+# The same for the same arguments, whenever it is asked, in one session.
+OF_ITS_ARGUMENTS = _NUMBERS | _TEXT | _STRUCTURES | listed("date_part date_trunc date_bin extract timezone isfinite")
 _PLAIN = _AGGREGATES | _NUMBERS | _TEXT | _TIMES | _STRUCTURES | _SESSION
 
 
