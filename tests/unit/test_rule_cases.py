@@ -109,6 +109,31 @@ CASES = [
         (sql("ALTER TABLE shop_order ADD COLUMN a integer REFERENCES elsewhere"),),
         quiet="LG509",
     ),
+    *(
+        Case(f"SQL's key of 32 bits: {text}", (sql(text),), found="LG509")
+        for text in (
+            "CREATE TABLE a (payer int REFERENCES shop_customer)",
+            "CREATE TABLE a (payer int, FOREIGN KEY (payer) REFERENCES shop_customer (id))",
+            "ALTER TABLE shop_order ADD COLUMN payer int, ADD FOREIGN KEY (payer) REFERENCES shop_customer",
+            "ALTER TABLE shop_order ADD COLUMN a int;"
+            "ALTER TABLE shop_order ADD FOREIGN KEY (a) REFERENCES shop_customer",
+            "CREATE TABLE a (id bigserial PRIMARY KEY, parent int REFERENCES a)",
+            "CREATE TABLE a (parent int REFERENCES a (id), id bigint, PRIMARY KEY (id))",
+            "CREATE TABLE a (id int8 PRIMARY KEY); CREATE TABLE b (of int4 REFERENCES a)",
+            "ALTER TABLE shop_order ADD a int; ALTER TABLE shop_order RENAME a TO b;"
+            "ALTER TABLE shop_order ADD FOREIGN KEY (b) REFERENCES shop_customer",
+        )
+    ),
+    *(
+        Case(f"SQL's key of as many bits, or unknown: {text}", (sql(text),), quiet="LG509 LG709")
+        for text in (
+            "CREATE TABLE a (payer bigint REFERENCES shop_customer)",
+            "CREATE TABLE a (id serial PRIMARY KEY, parent int REFERENCES a)",
+            "CREATE TABLE a (id bigserial PRIMARY KEY, n int UNIQUE, other int REFERENCES a (n))",
+            "ALTER TABLE shop_order ALTER total TYPE bigint, ADD FOREIGN KEY (total) REFERENCES shop_customer",
+            "CREATE TABLE a (id bigint PRIMARY KEY); DROP TABLE a; CREATE TABLE b (of int REFERENCES a)",
+        )
+    ),
     # What real histories have shown (docs/real-histories.md)
     Case(
         "unique in more columns than before", (DOMAIN + UNIQUE.format("email", "domain") + NOT_UNIQUE,), quiet="LG807"
@@ -599,7 +624,7 @@ DROP_TOTAL = 'postgres_operations.RemoveIndexConcurrently("order", "order_total"
 BUILD_TOTAL = f'postgres_operations.AddIndexConcurrently("order", {TOTAL_NUMBER.format("order_total_number")}),\n'
 DROP_SQL = sql("DROP INDEX CONCURRENTLY order_total", atomic=False)
 BUILD_SQL = "CREATE INDEX CONCURRENTLY {} ON shop_order ({})"
-UNIQUE = 'migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="{}")),\n'
+NUMBERS = 'migrations.AddConstraint("order", models.UniqueConstraint(fields=["number"], name="{}")),\n'
 CASES += [
     Case("the same in SQL", (DROP_SQL + "\n" + sql(BUILD_SQL.format("wide", "total, number")),), found="LG108"),
     Case("under the same name, by another column", (DROP_SQL + sql(BUILD_SQL.format("order_total", "note")),), "LG108"),
@@ -639,16 +664,16 @@ CASES += [
     Case(
         "a unique constraint, and no other that is unique",
         (
-            f'migrations.AddIndex("order", models.Index(fields=["number"], name="plain")),\n{UNIQUE.format("first")}',
-            CONCURRENTLY + 'migrations.RemoveConstraint("order", "first"),\n' + UNIQUE.format("second"),
+            f'migrations.AddIndex("order", models.Index(fields=["number"], name="plain")),\n{NUMBERS.format("first")}',
+            CONCURRENTLY + 'migrations.RemoveConstraint("order", "first"),\n' + NUMBERS.format("second"),
         ),
         found="LG108",
     ),
     Case(
         "a unique constraint beside another",
         (
-            UNIQUE.format("first") + UNIQUE.format("third"),
-            CONCURRENTLY + 'migrations.RemoveConstraint("order", "first"),\n' + UNIQUE.format("second"),
+            NUMBERS.format("first") + NUMBERS.format("third"),
+            CONCURRENTLY + 'migrations.RemoveConstraint("order", "first"),\n' + NUMBERS.format("second"),
         ),
         quiet="LG108",
     ),

@@ -13,6 +13,7 @@ from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, IndexFacts, Ta
 from lockgate.facts.types import TypeFacts
 from lockgate.planning import conditions
 from lockgate.planning.names import unquoted
+from lockgate.planning.sql_columns import SqlColumns
 from lockgate.planning.steps import Change, Kind
 
 
@@ -86,6 +87,7 @@ class Prospect:
         self.changed: set[str] = set()  # tables that are no longer as in the facts
         self.sql_tables: set[str] = set()  # those that the migrations' own SQL makes: what they have is not known
         self.types = dict(facts.types)  # those that are not PostgreSQL's own, as the migrations' own SQL leaves them
+        self.columns = SqlColumns()
         self._sql_indexes: dict[str, str] = {}  # the table of each index that it makes
         self._was: dict[str, str] = {}  # a renamed table's name in the facts
         self._named: dict[str, list[Named]] = {name: _named(table) for name, table in facts.tables.items()}
@@ -150,6 +152,7 @@ class Prospect:
 
     def note_sql(self, change: Change) -> None:
         """Remember what SQL makes for sure, for what comes later; of what a table has, its checks."""
+        self.columns.note(change)
         if change.kind is Kind.CREATE_TABLE and not change.special:
             self.sql_tables.add(change.table)
         elif change.kind is Kind.ADD_INDEX and change.name:
@@ -198,6 +201,7 @@ class Prospect:
 
     def apply(self, change: Change) -> None:
         """Take a change into account."""
+        self.columns.note(change)
         table = change.table
         self.changed.update(filter(None, (table, change.name, change.old_name)))
         if change.kind is Kind.CREATE_TABLE:

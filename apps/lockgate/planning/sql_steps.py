@@ -148,7 +148,7 @@ def _typed(change: Change, prospect: Prospect, models: ModelColumns | None) -> C
         return change._replace(unique=True)
     if change.kind is Kind.ADD_COLUMN:
         return change._replace(work=new_types.work(change.type, prospect.types))
-    if change.kind is Kind.ADD_FOREIGN_KEY and change.columns:
+    if change.kind in (Kind.ADD_FOREIGN_KEY, Kind.COLUMN_OF_NEW) and change.columns:
         own = change.type or _type(change.table, change.columns[0], prospect, models)
         return change._replace(type=own, old_type=_type(change.references, change.old_name, prospect, models))
     if change.kind is not Kind.ALTER_TYPE:
@@ -164,6 +164,8 @@ def _typed(change: Change, prospect: Prospect, models: ModelColumns | None) -> C
 
 def _type(table: str, column: str, prospect: Prospect, models: ModelColumns | None) -> str:
     """A column's type, or without one that of the primary key; empty where it is not known."""
+    if made := prospect.columns.type_of(table, column):
+        return made
     if models and prospect.facts.offline:
         return models.type_of(table, column) if column else models.key_type(table)
     known = prospect.fact(table)

@@ -87,6 +87,7 @@ class Kind(StrEnum):
     """What a statement changes."""
 
     CREATE_TABLE = "create table"
+    COLUMN_OF_NEW = "column of a new table"
     DROP_TABLE = "drop table"
     RENAME_TABLE = "rename table"
     MOVE_TABLE = "move table"
@@ -169,7 +170,8 @@ class Change(NamedTuple):
     name: of the index or constraint; the new name for renames. old_name: the one before.
     references: the table a foreign key points to. referring: tables whose foreign keys point to an altered column.
     type, old_type: as Django writes them. Of a foreign key of SQL: the column's, and that of the key it refers to,
-    which is old_name where the SQL names it.
+    which is old_name where the SQL names it. The same of a new table's column (COLUMN_OF_NEW) that is its primary key
+    (unique), or refers.
     default: of a new column: "" none, "constant", or "volatile" (computed for every row).
     database_default: it stays in the database; Django drops a Python default right after adding the column.
     work: for ALTER_TYPE, what PostgreSQL must do to the rows; for ADD_COLUMN, what its type alone asks for.

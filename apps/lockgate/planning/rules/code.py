@@ -11,7 +11,15 @@ from lockgate.planning.steps import Kind, Phase
 
 # What PostgreSQL refuses of a table whose rows have deferred checks to come: CheckTableNotInUse().
 _REFUSED = frozenset(Kind) - {
-    *(Kind.CREATE_TABLE, Kind.RENAME_TABLE, Kind.RENAME_COLUMN, Kind.RENAME_INDEX, Kind.DROP_INDEX, Kind.COMMENT),
+    *(
+        Kind.CREATE_TABLE,
+        Kind.COLUMN_OF_NEW,
+        Kind.RENAME_TABLE,
+        Kind.RENAME_COLUMN,
+        Kind.RENAME_INDEX,
+        Kind.DROP_INDEX,
+        Kind.COMMENT,
+    ),
     *(Kind.UPDATE_ROWS, Kind.RUN_SQL, Kind.RUN_PYTHON, Kind.EXTENSION, Kind.OTHER, Kind.UNKNOWN),
 }
 _INSERTS = ("create", "bulk_create", "get_or_create", "update_or_create")

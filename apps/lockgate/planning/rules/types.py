@@ -288,8 +288,8 @@ _WIDTHS = {**_BITS, "int": 32, "int4": 32, "int2": 16, "bigint": 64, "bigserial"
     "LG509",
     "foreign-key-of-fewer-bits",
     WARNING,
-    condition="RunSQL adds to a table that is there a foreign key whose column is an integer of fewer bits than the "
-    "key that it refers to, and both types are known.",
+    condition="RunSQL makes a foreign key whose column is an integer of fewer bits than the key that it refers to, and "
+    "both types are known: from models, the database, or SQL before it.",
     effect="Once the key has passed the largest number of the column's type, no row can refer to a new one: each "
     "INSERT that does fails (22003).",
     remedy="Give the column the type of the key; a ForeignKey of Django's does.",
@@ -310,7 +310,7 @@ def narrow_foreign_key(case: Case) -> Iterator[Finding]:
     for step in case.steps:
         for change in step.changes:
             own, key = _WIDTHS.get(change.type, 0), _WIDTHS.get(change.old_type, 0)
-            if change.kind is Kind.ADD_FOREIGN_KEY and 0 < own < key:
+            if change.kind in (Kind.ADD_FOREIGN_KEY, Kind.COLUMN_OF_NEW) and 0 < own < key:
                 column = f'"{change.columns[0]}" of {case.described(change.table)}'
                 yield Finding(f"{column} has {own} bits, and the key it refers to {key}", step.operation, change.table)
 

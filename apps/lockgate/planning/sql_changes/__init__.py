@@ -19,7 +19,8 @@ NO_PARSER = "SQL that was not read: PostgreSQL's parser is not installed"
 _LEFT_OUT = frozenset({Kind.UNKNOWN, Kind.OTHER, Kind.READ, Kind.READ_ROWS, Kind.LOCK_ROWS})
 # What is known to run in a transaction, and waits for tables alone, not for rows that others have changed.
 _OF_TABLES = frozenset({
-    Kind.CREATE_TABLE, Kind.DROP_TABLE, Kind.RENAME_TABLE, Kind.MOVE_TABLE, Kind.COMMENT, Kind.ADD_COLUMN,
+    Kind.CREATE_TABLE, Kind.COLUMN_OF_NEW,
+    Kind.DROP_TABLE, Kind.RENAME_TABLE, Kind.MOVE_TABLE, Kind.COMMENT, Kind.ADD_COLUMN,
     Kind.DROP_COLUMN, Kind.RENAME_COLUMN, Kind.ALTER_TYPE, Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.SET_DEFAULT,
     Kind.DROP_DEFAULT, Kind.ADD_IDENTITY, Kind.DROP_IDENTITY, Kind.ADD_INDEX, Kind.DROP_INDEX, Kind.RENAME_INDEX,
     Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.ADD_EXCLUSION,

@@ -114,7 +114,7 @@ def column(table: str, definition: Tree) -> Iterator[Change]:
                 table,
                 columns,
                 name,
-                old_name=_referred(each),
+                old_name=referred(each),
                 references=target,
                 type=wanted,
                 proven=empty,
@@ -122,7 +122,7 @@ def column(table: str, definition: Tree) -> Iterator[Change]:
             )
 
 
-def _referred(given: Tree) -> str:
+def referred(given: Tree) -> str:
     """The column that a foreign key refers to, where it names one; else it is the primary key."""
     return ", ".join(words(given.get("pk_attrs")))
 
@@ -153,7 +153,7 @@ def constraint(table: str, given: Tree) -> Iterator[Change]:
         table,
         _used(given.get("raw_expr")) if kind is Kind.ADD_CHECK else tuple(columns),
         given.get("conname", ""),
-        old_name=_referred(given),
+        old_name=referred(given),
         references=name_of(given["pktable"]) if "pktable" in given else "",
         unique=kind is Kind.ADD_UNIQUE,
         special=given.get("fk_del_action") in _CASCADING,

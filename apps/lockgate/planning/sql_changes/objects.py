@@ -82,12 +82,31 @@ def _create_table(body: Tree) -> Iterator[Change]:
     made = [Change(Kind.CREATE_TABLE, table, references=target, special=maybe) for target in targets]
     yield from (made[0]._replace(columns=(key,), type=type_) for key, type_ in _numbered_key(body))
     yield from made
+    yield from _columns_of_new(table, body)
     for element in body.get("tableElts", ()):
         if "TableLikeClause" in element:
             yield Change(Kind.READ, name_of(element["TableLikeClause"]["relation"]))
     for each in body.get("inhRelations", ()):
         kind = Kind.ADD_PARTITION if "partbound" in body else Kind.GIVE_PARENT
         yield Change(kind, name_of(each["RangeVar"]))
+
+
+def _columns_of_new(table: str, body: Tree) -> Iterator[Change]:
+    """The columns that are the key or refer to one of another table, the key first."""
+    elements = body.get("tableElts", ())
+    types = {column["colname"]: type_text(column["typeName"]) for each in elements if (column := each.get("ColumnDef"))}
+    given = [(given, words(given.get("fk_attrs") or given.get("keys"))) for each in elements
+             if (given := each.get("Constraint"))]  # fmt: skip
+    given += [(each["Constraint"], [column["colname"]]) for element in elements
+              if (column := element.get("ColumnDef")) for each in column.get("constraints", ())]  # fmt: skip
+    alone = [(constraint, columns[0]) for constraint, columns in given if len(columns) == 1 and columns[0] in types]
+    for constraint, name in alone:
+        if constraint["contype"] == "CONSTR_PRIMARY":
+            yield Change(Kind.COLUMN_OF_NEW, table, (name,), type=types[name], unique=True)
+    for constraint, name in alone:
+        if constraint["contype"] == "CONSTR_FOREIGN":
+            target, referred = name_of(constraint["pktable"]), alter_table.referred(constraint)
+            yield Change(Kind.COLUMN_OF_NEW, table, (name,), old_name=referred, references=target, type=types[name])
 
 
 def _numbered_key(body: Tree) -> Iterator[tuple[str, str]]:
