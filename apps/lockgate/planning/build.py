@@ -28,7 +28,7 @@ from lockgate.planning import (
     sql_waiting,
 )
 from lockgate.planning.model_columns import ModelColumns
-from lockgate.planning.operations import Unplanned, adjusted, does_nothing, is_djangos, overridden, parts
+from lockgate.planning.operations import Unplanned, adjusted, does_nothing, overridden, parts
 from lockgate.planning.order import Choice
 from lockgate.planning.plan import key_of
 from lockgate.planning.prospect import Prospect
@@ -313,11 +313,7 @@ class _Builder:
         for was, statement in zip(recorded, made, strict=True):
             for change in statement.changes if statement is not was else ():
                 self.prospect.apply(change)
-        return made if is_djangos(operation) else tuple(map(self._as_sql, made))
-
-    def _as_sql(self, statement: Statement) -> Statement:
-        """A third party's statement that none of the editor's methods made is SQL as good as RunSQL's."""
-        return statement if statement.changes else sql_steps.read(statement, statement.sql, self.prospect)
+        return made
 
     def _rewrite(self, statement: Statement, previous: tuple[Change, ...]) -> Rewritten | Kept | None:
         if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):

@@ -96,11 +96,6 @@ def overridden(migration: Migration) -> str:
     return ""
 
 
-def is_djangos(operation: Operation) -> bool:
-    """Whether it is an operation of Django's core itself, all of whose statements are known."""
-    return type(operation).__module__.startswith("django.db.migrations.")
-
-
 def is_djangos_schema(operation: Operation) -> bool:
     """Whether it is one of Django's core that changes a model or a field, and carries no code and no SQL."""
     return type(operation).__module__ in _OF_SCHEMA

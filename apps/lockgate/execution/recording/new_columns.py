@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db.backends.utils import strip_quotes
@@ -38,15 +39,21 @@ class NewColumns:
     _create_check_sql: Callable[..., Any]
     _online: Callable[..., tuple[str, str]]
     _is_written: Callable[[Any], bool]
-    _announced: list[Change]
+    _expecting: Callable[[str, Iterable[Change]], AbstractContextManager[None]]
+    _beginning: Callable[..., str]
     _aside: list[str] | None
     _column: tuple[type[Model], Any] | None
 
     def add_field(self, model: type[Model], field: Any) -> None:
+        made: list[Change] = []
         if self._aside is None and field.db_parameters(self.connection)["type"] is not None:
-            self._announced += self._changes_of_new_column(model, field)
-            self._column = (model, field)
-        super().add_field(model, field)  # type: ignore[misc]
+            made, self._column = self._changes_of_new_column(model, field), (model, field)
+        with self._expecting(self._adding(model, field), made):
+            super().add_field(model, field)  # type: ignore[misc]
+
+    def _adding(self, model: type[Model], field: Any) -> str:
+        """How the statement begins that adds a column."""
+        return self._beginning("sql_create_column", "definition", table=model._meta.db_table, column=field.column or "")
 
     def _changes_of_new_column(self, model: type[Model], field: Any) -> list[Change]:
         table, columns = model._meta.db_table, (field.column,)
@@ -114,7 +121,8 @@ class NewColumns:
         bare = _unconstrained(field)
         if field.primary_key or bare.db_parameters(self.connection)["check"]:
             return "", ()  # or a third party's field that insists
-        return self._bare(model, bare), tuple(self._constraint(model, field, change) for change in inline)
+        text = self._bare(model, bare)
+        return (text, tuple(self._constraint(model, field, change) for change in inline)) if text else ("", ())
 
     def _can_split(self, model: type[Model], field: Any) -> bool:
         """Whether the parts come to the same as the whole, tablespaces and shortened names included."""
@@ -137,7 +145,7 @@ class NewColumns:
         deferred, self._aside = list(self.deferred_sql), []
         try:
             super().add_field(model, field)  # type: ignore[misc]
-            return self._aside[0]
+            return next((each for each in self._aside if self._adding(model, field) in each), "")
         finally:
             self.deferred_sql, self._aside = deferred, None
 

@@ -8,7 +8,7 @@ editor's templates and of the methods that make its fragments. Nothing is sent t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -93,13 +93,13 @@ class _Recording(NewColumns):
         self.prospect = prospect
         self.recorded: list[Statement] = []
         self.asked: list[Question] = []
-        self._announced: list[Change] = []
-        self._fragments: list[tuple[str, Change]] = []
+        self._fragments: list[tuple[str, Change]] = []  # what the statement makes that has a text in it
         self._altered = ""  # the column whose field is being altered
         self._conditions: dict[tuple[str, str], Condition] = {}  # by table and name of what has them
         self._aside: list[str] | None = None  # what is only being made up, in place of being recorded
         self._column: tuple[type[Model], Any] | None = None  # the one that is being added
         self._without_identity: set[tuple[str, str]] = set()
+        self._plain: set[str] = set()  # Django's own, of sequences whose tables are locked by then
         self.deferred_sql = []
 
     def take(self, deferred: Sequence[Any] = ()) -> tuple[Statement, ...]:
@@ -113,7 +113,7 @@ class _Recording(NewColumns):
     def discard(self, deferred: Sequence[Any] = ()) -> None:
         """Forget what an operation that failed half-way had said so far. deferred: what was deferred before it."""
         self.recorded, self.deferred_sql = [], list(deferred)
-        self._announced, self._fragments, self._altered, self._column = [], [], "", None
+        self._fragments, self._altered, self._column = [], "", None
 
     # What is sent
 
@@ -127,6 +127,9 @@ class _Recording(NewColumns):
             self.recorded.append(sql_steps.read(Statement(text), text, self.prospect))
             return
         changes = tuple(map(_unquoted, self._changes(sql)))
+        if not changes and text not in self._plain:
+            self.recorded.append(sql_steps.read(Statement(text), text, self.prospect))
+            return
         online, attach = self._online(sql, text) if isinstance(sql, DjangoStatement) else ("", "")
         self.recorded.append(Statement(text, changes, online, attach, *self._split_column(changes)))
         for change in changes:
@@ -169,10 +172,21 @@ class _Recording(NewColumns):
     def _changes(self, sql: Any) -> tuple[Change, ...]:
         if isinstance(sql, DjangoStatement):
             return (self._change_of(sql),)
-        announced, self._announced = self._announced, []
-        found = [change for fragment, change in self._fragments if fragment in sql]
-        self._fragments = [(fragment, change) for fragment, change in self._fragments if fragment not in sql]
-        return (*announced, *found)
+        found = tuple(change for fragment, change in self._fragments if fragment in sql)
+        self._fragments = [each for each in self._fragments if each[0] not in sql]
+        return found
+
+    @contextlib.contextmanager
+    def _expecting(self, fragment: str, changes: Iterable[Change]) -> Iterator[None]:
+        """The statement with this text in it makes these changes. A third party's editor may send others before it."""
+        mine = [(fragment, change) for change in changes]
+        self._fragments += mine
+        yield
+        self._fragments = [each for each in self._fragments if not any(each is other for other in mine)]
+
+    def _beginning(self, name: str, end: str = "", **parts: str) -> str:
+        """What one of the editor's templates comes to, as far as a placeholder, or whole. parts: names, unquoted."""
+        return self._t(name).partition(f"%({end})s")[0] % {key: self.quote_name(part) for key, part in parts.items()}
 
     def _change_of(self, statement: DjangoStatement) -> Change:
         """The change that one of the editor's templates makes."""
@@ -324,42 +338,42 @@ class _Recording(NewColumns):
 
     def create_model(self, model: type[Model]) -> None:
         table = model._meta.db_table
-        self._announced.append(Change(Kind.CREATE_TABLE, table))
+        made = [Change(Kind.CREATE_TABLE, table)]
         for field in model._meta.local_concrete_fields:
-            self._announced += self._inline_constraints(table, field)
+            made += self._inline_constraints(table, field)
         for each in (*model._meta.indexes, *model._meta.constraints):
             self._conditions[table, each.name] = found = conditions.read(model, each)
             if isinstance(each, CheckConstraint):
-                check = Change(Kind.ADD_CHECK, table, found.columns, each.name, requires=found.required)
-                self._announced.append(check)
-        super().create_model(model)  # type: ignore[misc]
+                made.append(Change(Kind.ADD_CHECK, table, found.columns, each.name, requires=found.required))
+        with self._expecting(self._beginning("sql_create_table", "definition", table=table), made):
+            super().create_model(model)  # type: ignore[misc]
 
     def delete_model(self, model: type[Model]) -> None:
-        for field in model._meta.local_many_to_many:
-            if field.remote_field.through._meta.auto_created:  # type: ignore[union-attr]
-                self.delete_model(field.remote_field.through)  # type: ignore[arg-type]
         table = model._meta.db_table
         targets = {each.references for each in self.prospect.named(table) if each.references} or {""}
-        change = [_unquoted(Change(Kind.DROP_TABLE, table, references=target)) for target in sorted(targets)]
-        self.recorded.append(Statement(self._t("sql_delete_table") % {"table": self.quote_name(table)}, tuple(change)))
-        self.prospect.apply(change[0])
-        gone = [
-            each for each in self.deferred_sql if isinstance(each, DjangoStatement) and each.references_table(table)
-        ]
-        self.deferred_sql = [each for each in self.deferred_sql if each not in gone]
+        gone = [Change(Kind.DROP_TABLE, table, references=target) for target in sorted(targets)]
+        with self._expecting(self._beginning("sql_delete_table", table=table), gone):
+            super().delete_model(model)  # type: ignore[misc]
 
     def alter_db_table(self, model: type[Model], old_db_table: str, new_db_table: str) -> None:
-        self._announced.append(Change(Kind.RENAME_TABLE, old_db_table, name=new_db_table, old_name=old_db_table))
-        super().alter_db_table(model, old_db_table, new_db_table)  # type: ignore[misc]
-        self._announced.clear()
+        renamed = Change(Kind.RENAME_TABLE, old_db_table, name=new_db_table, old_name=old_db_table)
+        text = self._beginning("sql_rename_table", old_table=old_db_table, new_table=new_db_table)
+        with self._expecting(text, [renamed]):
+            super().alter_db_table(model, old_db_table, new_db_table)  # type: ignore[misc]
 
     def alter_db_tablespace(self, model: type[Model], old: str, new: str) -> None:
-        self._announced.append(Change(Kind.MOVE_TABLE, model._meta.db_table))
-        super().alter_db_tablespace(model, old, new)  # type: ignore[misc]
+        table = model._meta.db_table
+        with self._expecting(
+            self._beginning("sql_retablespace_table", "new_tablespace", table=table), [Change(Kind.MOVE_TABLE, table)]
+        ):
+            super().alter_db_tablespace(model, old, new)  # type: ignore[misc]
 
     def alter_db_table_comment(self, model: type[Model], old: str, new: str) -> None:
-        self._announced.append(Change(Kind.COMMENT, model._meta.db_table))
-        super().alter_db_table_comment(model, old, new)  # type: ignore[misc]
+        table = model._meta.db_table
+        with self._expecting(
+            self._beginning("sql_alter_table_comment", "comment", table=table), [Change(Kind.COMMENT, table)]
+        ):
+            super().alter_db_table_comment(model, old, new)  # type: ignore[misc]
 
     def add_constraint(self, model: type[Model], constraint: Any) -> None:
         self._conditions[model._meta.db_table, constraint.name] = conditions.read(model, constraint)
@@ -406,6 +420,8 @@ class _Recording(NewColumns):
         change = Change(Kind.ALTER_TYPE, table, columns, type=str(new_type), old_type=old_type, work=work)
         change = change._replace(collated=collated, referring=tuple(self._referring(model, old_field)))
         self._fragments.append((made[0][0], change))
+        sequence = self._beginning("sql_alter_sequence_type", "sequence")
+        self._plain.update(statement for statement, _ in made[1] if statement.startswith(sequence))
         beside = self._t("sql_add_identity") % self._quoted(table, new_field.column)
         if any(statement == beside for statement, _ in made[1]):
             self._fragments.append((beside, Change(Kind.ADD_IDENTITY, table, columns)))
