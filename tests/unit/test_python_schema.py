@@ -58,6 +58,9 @@ class Fill:
 """
 KNOWN = {
     "a function": function(ROWS),
+    "SQL of another database": function(
+        f"if schema_editor.connection.vendor == 'sqlite':\n    schema_editor.execute('PRAGMA a = OFF')\n{ROWS}"
+    ),
     "with types and defaults": f"def code(apps: 'A', schema_editor: 'E', size: int = 10) -> None:\n    {ROWS}\n",
     "a partial": FILL + "code = functools.partial(fill, size=1)\n",
     "a partial of data": function(ROWS, "fill", first="data, ") + "code = functools.partial(fill, DATA)\n",

@@ -9,6 +9,8 @@ import textwrap
 from types import FunctionType, MethodType
 from typing import Any
 
+from lockgate.planning import python_branches
+
 MISSING = object()  # of an object that may have more than can be looked up
 
 
@@ -51,10 +53,11 @@ def is_own(node: ast.Attribute, function: FunctionType, owner: Any) -> bool:
 
 
 def tree(function: FunctionType) -> ast.AST | None:
+    """The source as it runs on PostgreSQL; None where there is none."""
     try:
         if function.__name__ == "<lambda>":
             return _lambda(function)
-        return ast.parse(textwrap.dedent(inspect.getsource(function.__code__)))
+        return python_branches.taken(ast.parse(textwrap.dedent(inspect.getsource(function.__code__))))
     except (OSError, SyntaxError, TypeError):  # no source; Python itself unwraps functions, so its code is asked for
         return None
 
