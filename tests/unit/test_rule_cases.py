@@ -79,7 +79,33 @@ ADD_CODE = 'migrations.AddField("order", "code", models.IntegerField(default=1))
 DOMAIN = 'migrations.AddField("customer", "domain", models.IntegerField(default=1)),\n'
 UNIQUE = 'migrations.AlterUniqueTogether("customer", {{("{}", "{}")}}),\n'
 NOT_UNIQUE = 'migrations.AlterField("customer", "email", models.CharField(max_length=200)),'
+ONE_TO_ONE = """
+    migrations.AddField("order", "twin", models.OneToOneField("shop.Customer", models.CASCADE, related_name="+")),
+"""
+EXTENSION = """
+    atomic = False
+    postgres_operations.TrigramExtension(),
+    migrations.RunSQL("CREATE INDEX CONCURRENTLY n ON shop_order USING gin (number gin_trgm_ops)", "DROP INDEX n"),
+"""
+EXTENDED = """
+    atomic = False
+    migrations.RunSQL("CREATE INDEX CONCURRENTLY n ON shop_order (number)", "DROP INDEX n"),
+    postgres_operations.TrigramExtension(),
+"""
 CASES = [
+    Case("work on a table that must be empty", (ONE_TO_ONE,), found="LG306", quiet="LG201 LG203 LG711"),
+    Case(
+        "work on a table that code may empty first",
+        (code(ORDERS + "Order.objects.all().delete()", ONE_TO_ONE.strip().rstrip(",")),),
+        found="LG306 LG201",
+    ),
+    Case(
+        "a reference to content types",
+        (sql("ALTER TABLE shop_order ADD COLUMN kind_id int REFERENCES django_content_type (id)"),),
+        quiet="LG814",
+    ),
+    Case("what cannot be repeated, before an extension", (EXTENDED,), found="LG703"),
+    Case("an extension, which is made where it is not there, and an index", (EXTENSION,), quiet="LG703"),
     Case("an index class of another package's with SQL of its own", (OWN_INDEX,), found="LG101"),
     Case("SQL's serial key", (sql("CREATE TABLE a (id serial PRIMARY KEY)"),), found="LG502"),
     Case(
@@ -726,3 +752,24 @@ def test_what_is_found(case: Case) -> None:
     found = {each.rule.id for each in hazards_of(*case.migrations, facts=case.facts)}
     assert set(case.found.split()) <= found
     assert not found & set(case.quiet.split())
+
+
+ASKS = """
+from lockgate.errors import LockgateError
+
+
+def first():
+    raise LockgateError("an operation asks the server, and planning is offline")  # as without a connection
+
+
+class Migration(migrations.Migration):
+    operations = [migrations.AddField("order", "source", models.TextField(default=first))]
+"""
+
+
+def test_a_default_that_may_be_who_asks_the_server_is_named() -> None:
+    [found] = [each for each in hazards_of(ASKS) if each.rule.id == "LG709"]
+    assert found.what == (
+        "Add field source to order: an operation asks the server, and planning is offline "
+        "(its default is the function first of shop.migrations)"
+    )

@@ -13,6 +13,7 @@ from django.db.migrations.operations import RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+from lockgate.errors import LockgateError
 from lockgate.planning import conditions, sql_statements
 from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
@@ -40,10 +41,19 @@ class Unplanned(Operation):
         self.operation = operation
         lines = str(why).splitlines() or [""]
         name = why if isinstance(why, str) else f"{type(why).__name__}: {lines[0]}"
+        if isinstance(why, LockgateError):
+            name = f"{lines[0]}{_by_its_default(operation)}"
         self.statement = Statement("", (Change(Kind.UNKNOWN, "", name=name),))
 
     def describe(self) -> str:
         return str(self.operation.describe())
+
+
+def _by_its_default(operation: Operation) -> str:
+    """The function that may be who asks, to be appended to why nobody can say what an operation does."""
+    default = getattr(getattr(operation, "field", None), "default", None)
+    name = getattr(default, "__qualname__", "")
+    return f" (its default is the function {name} of {default.__module__})" if callable(default) and name else ""
 
 
 def parts(

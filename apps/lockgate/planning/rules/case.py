@@ -132,12 +132,25 @@ class Case:
         generated = {field.name for field in fields if field is not None and getattr(field, "generated", False)}
         return change.stored or any(column in generated for column in change.columns)
 
+    def lacks_a_value(self, change: Change) -> bool:
+        """Whether a new column is NOT NULL and has nothing for the rows that are there."""
+        return change.not_null and not change.default and not change.identity and not self.is_generated(change)
+
+    @cached_property
+    def empty(self) -> frozenset[str]:
+        """Tables that have no row, or the migration fails (LG306): no work on them takes long. None where it has SQL
+        or code, which may take many rows away before."""
+        if self.sql or any(isinstance(operation, RunPython) for _, operation in self.operations):
+            return frozenset()
+        return frozenset(change.table for _, change in self.changes(Kind.ADD_COLUMN) if self.lacks_a_value(change))
+
     def existed(self, table: str) -> bool:
         return table not in self.new_tables
 
     def large(self, table: str) -> bool:
         """Whether a table is worth care; one whose name is unknown is."""
-        return not table or self.facts.is_large(self.was.get(table, table), self.settings.threshold)
+        found = not table or self.facts.is_large(self.was.get(table, table), self.settings.threshold)
+        return found and table not in self.empty
 
     def may_be_large(self, table: str) -> bool:
         """Whether what is not known may touch a large table: this one, or where none can be named, any."""

@@ -246,8 +246,7 @@ def required_without_default(case: Case) -> Iterator[Finding]:
     for step, change in ((each, change) for each in case.steps for change in each.changes):
         written |= {change.table} if change.kind is Kind.INSERT_ROWS else set()
         there = change.kind is Kind.ADD_COLUMN and (case.existed(change.table) or change.table in written)
-        fails = there and change.not_null and not change.default and not change.identity
-        if fails and not case.is_generated(change):
+        if there and case.lacks_a_value(change):
             what = f'column "{change.columns[0]}" of {case.described(change.table)} is NOT NULL and has no default'
             yield Finding(what, step.operation, change.table)
 

@@ -126,7 +126,8 @@ def new_rule(case: Case) -> Iterator[Finding]:
         again = change.name in _made_again(case) or _held_before(case, change)
         if old and (step.operation, change.table) not in seen and not again:
             seen.add((step.operation, change.table))
-            name = f' "{change.name}"' if change.name else ""
+            columns = ", ".join(f'"{each}"' for each in change.columns)
+            name = f' "{change.name}"' if change.name else f" of {columns}" if columns else ""
             kind = change.kind.removeprefix("add ").removeprefix("set ")
             what = f"{kind}{name} holds for {case.described(change.table)} from now on"
             yield Finding(what, step.operation, change.table)

@@ -9,12 +9,15 @@ from lockgate.planning.rules.case import Case
 from lockgate.planning.rules.rule import WARNING, Finding, rule
 from lockgate.planning.steps import Change, Kind
 
+_CONTENT_TYPES = "django_content_type"  # only remove_stale_contenttypes deletes of it, which people run
+
 
 @rule(
     "LG814",
     "reference-unknown-to-old-code",
     WARNING,
-    condition="A new column or a new table gets a foreign key to a table that is there already.",
+    condition="A new column or a new table gets a foreign key to a table that is there already, and that is not of "
+    "Django's content types, whose rows no request deletes.",
     effect="Django cascades in its own code, and the release that still serves does not know the new reference: as "
     "soon as the new release has written one, the old one's delete of the row that it points to fails (23503).",
     remedy="Where the release before this one deletes such rows, add the field with db_constraint=False, and take that "
@@ -42,7 +45,7 @@ def unknown_to_old_code(case: Case) -> Iterator[Finding]:
     for step, change in changes:
         cascades = change.special  # ON DELETE: the database itself sees to the rows that refer
         key = change.kind is Kind.ADD_FOREIGN_KEY and change.references and not cascades
-        known = key and case.existed(change.references)
+        known = key and _may_lose_rows(case, change.references)
         if known and (not case.existed(change.table) or (change.table, change.columns) in added):
             yield Finding(_what(case, change), step.operation, change.references)
 
@@ -55,8 +58,13 @@ def _of_new_tables_by_hand(case: Case) -> Iterator[Finding]:
         if sum(each in ("CASCADE", "SET") for each in actions) >= tokens.count("REFERENCES"):
             continue
         for change in sql_changes.of(statement.text):
-            if change.kind is Kind.CREATE_TABLE and change.references and case.existed(change.references):
+            if change.kind is Kind.CREATE_TABLE and change.references and _may_lose_rows(case, change.references):
                 yield Finding(_what(case, change), step.operation, change.references)
+
+
+def _may_lose_rows(case: Case, table: str) -> bool:
+    """Whether the release that serves knows a table, and may delete from it."""
+    return case.existed(table) and table != _CONTENT_TYPES
 
 
 def _what(case: Case, change: Change) -> str:

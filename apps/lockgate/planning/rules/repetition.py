@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import dropwhile
 
+from django.contrib.postgres.operations import CreateExtension
 from django.db.migrations.operations import RunPython, RunSQL
 
 from lockgate.planning import locks, sql_changes
@@ -18,7 +20,8 @@ from lockgate.planning.steps import Kind, Work
     "LG703",
     "half-a-migration",
     WARNING,
-    condition="A migration with atomic = False has several operations that change the database.",
+    condition="A migration with atomic = False has several operations that change the database. Extensions that it "
+    "begins with do not count: they are made where they are not there.",
     effect="Where one of them fails, those before it stay, and the migration counts as not applied: a run of Lockgate "
     "carries on after them, but nothing takes them back, stock Django fails at what is there already, and the file "
     "must not be edited any more.",
@@ -41,8 +44,9 @@ from lockgate.planning.steps import Kind, Work
     ],
 )
 def half_a_migration(case: Case) -> Iterator[Finding]:
-    acting = {number for number, operation in case.operations if operation.reduces_to_sql or _is_code(operation)}
-    again = all(_can_be_repeated(case, operation) for number, operation in case.operations if number in acting)
+    operations = list(dropwhile(lambda each: isinstance(each[1], CreateExtension), case.operations))
+    acting = {number for number, operation in operations if operation.reduces_to_sql or _is_code(operation)}
+    again = all(_can_be_repeated(case, operation) for number, operation in operations if number in acting)
     if not case.migration.atomic and len(acting) > 1 and not again:
         yield Finding(f"{len(acting)} operations in a migration that is not atomic")
 
@@ -157,7 +161,8 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
     effect="Which locks it takes, on which tables and for how long, is not known before it runs: it may stop a table "
     "for minutes.",
     remedy="Read what it does, and say it in operations or in SQL that can be read (with PostgreSQL's parser: pip "
-    "install django-lockgate[sql]). Where it is safe, accept this hazard by saying what it does.",
+    "install django-lockgate[sql]). Add a field whose default asks the server with null=True and without the default, "
+    "and fill it in a later migration. Where it is safe, accept this hazard by saying what it does.",
     rests_on="https://docs.djangoproject.com/en/stable/ref/migration-operations/#writing-your-own",
     unsafe="""
         class Ask(migrations.operations.base.Operation):
