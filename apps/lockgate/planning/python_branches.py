@@ -57,7 +57,7 @@ def _compared(operator: ast.cmpop, node: ast.AST) -> bool | None:
 
 def _literal(node: ast.AST) -> object:
     with contextlib.suppress(ValueError):
-        return ast.literal_eval(node)  # type: ignore[arg-type]
+        return ast.literal_eval(node)
     return None
 
 
