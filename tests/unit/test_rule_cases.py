@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 from django.db import models
+from django.db.migrations.operations import RunPython
 
+from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts
+from lockgate.planning import python_calls, python_reading
 from lockgate.planning.prospect import Prospect
-from lockgate.planning.rules.rule import OFFLINE
-from lockgate.planning.rules.shop import given, table
-from tests.support.examples import hazards_of
+from lockgate.planning.rules.rule import OFFLINE, source
+from lockgate.planning.rules.shop import MODELS, given, table
+from tests.support.examples import hazards_of, migration
 
 
 class Case(NamedTuple):
@@ -773,3 +777,46 @@ def test_a_default_that_may_be_who_asks_the_server_is_named() -> None:
         "Add field source to order: an operation asks the server, and planning is offline "
         "(its default is the function first of shop.migrations)"
     )
+
+
+LEDGER = """
+def fill(apps, schema_editor):
+    Book = apps.get_model("shop", "Book")
+    Book.objects.create(order_id=1)
+    for book in Book.objects.all():
+        book.save()
+
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.RunPython(fill, migrations.RunPython.noop),
+        migrations.AddField("book", "note", models.TextField(null=True)),
+    ]
+"""
+BOOK = """
+migrations.CreateModel(
+    "Book",
+    [("id", models.BigAutoField(primary_key=True)), ("order", models.ForeignKey("shop.Order", models.CASCADE))],
+    options={"db_table": "books"},
+),
+"""
+
+
+def test_code_is_about_the_tables_that_its_models_say() -> None:
+    state = LazyState()
+    for text in (MODELS, source(BOOK)):
+        for each in migration(text).operations:
+            each.state_forwards("shop", state)
+    [operation, _] = migration(LEDGER).operations
+    assert isinstance(operation, RunPython)
+    code = python_reading.read(operation.code)
+    assert code
+    named = dict(python_calls.db_tables(code, state))
+    assert named == {"shop_book": "books"}
+    assert replace(code, db_tables=named).tables == ("books",)
+
+
+def test_rows_of_a_table_that_the_release_makes_are_not_many() -> None:
+    found = {each.rule.id for each in hazards_of(BOOK, LEDGER)}
+    assert "LG714" in found
+    assert not found & {"LG604", "LG605", "LG609"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from django.contrib.postgres import operations as postgres_operations
@@ -290,11 +291,13 @@ class _Builder:
         """The code itself, and the SQL that is written out in it."""
         code = python_reading.read(operation.code)
         beyond = python_schema.of(code)
+        named = tuple(python_calls.db_tables(code, before)) if code else ()
+        code = replace(code, db_tables=dict(named)) if code else None
         unchecked = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
         why = "; ".join(beyond.unknown[:_REASONS])
         collected = tuple(python_calls.collected(code, before)) if code else ()
         read = not beyond.unknown
-        change = Change(Kind.RUN_PYTHON, "", name=why, read=read, unchecked=unchecked, collected=collected)
+        change = Change(Kind.RUN_PYTHON, "", name=why, read=read, unchecked=unchecked, collected=collected, named=named)
         return (Statement("", (change,)), *sql_steps.statements(beyond.sql, self.prospect))
 
     def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.migrations.state import ProjectState
 from django.db.models import DO_NOTHING
 
+from lockgate.planning.names import unquoted
 from lockgate.planning.python_reading import Code, table_of
 
 # Modules whose functions wait for another machine.
@@ -49,7 +50,14 @@ def written(code: Code, *methods: str) -> Iterator[str]:
         for call in ast.walk(tree):
             named = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in methods
             if named and (table := _table(call, models)):
-                yield table
+                yield code.db_tables.get(table, table)
+
+
+def db_tables(code: Code, state: ProjectState) -> Iterator[tuple[str, str]]:
+    """What the tables are called that it names, by Django's default, where their models say otherwise."""
+    for (app, name), model in state.models.items():
+        if model.options.get("db_table") and f"{app}_{name}" in code.tables:
+            yield f"{app}_{name}", unquoted(model.options["db_table"])
 
 
 def collected(code: Code, state: ProjectState) -> Iterator[str]:
@@ -59,7 +67,7 @@ def collected(code: Code, state: ProjectState) -> Iterator[str]:
     """
     deleted = set(written(code, "delete", "_raw_delete"))
     if deleted:
-        yield from deleted & set(_referred_to(state))
+        yield from deleted & {code.db_tables.get(table, table) for table in _referred_to(state)}
 
 
 def _referred_to(state: ProjectState) -> Iterator[str]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import FunctionType
 from typing import Any
@@ -28,7 +28,7 @@ class Code:
     """A function, and those of its module that it calls.
 
     owners: for each, the object whose method it is, or None. given: values that come before what it is called with,
-    and those that it gets by name.
+    and those that it gets by name. db_tables: the tables of models that have not Django's default one, by that.
     """
 
     functions: tuple[FunctionType, ...]
@@ -36,11 +36,12 @@ class Code:
     owners: tuple[Any, ...]
     given: tuple[Any, ...] = ()
     named: tuple[Any, ...] = ()
+    db_tables: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Tables of the models that it names in full (``apps.get_model("shop", "Order")``), by Django's default."""
-        return tuple(dict.fromkeys(name for name in self._models if name))
+        """Tables of the models that it names in full (``apps.get_model("shop", "Order")``)."""
+        return tuple(dict.fromkeys(self.db_tables.get(name, name) for name in self._models if name))
 
     @property
     def names_all_tables(self) -> bool:

@@ -190,7 +190,7 @@ class Change(NamedTuple):
     collated: a type change that brings another collation. requires: columns that a check says are not NULL.
     mode: of LOCK_TABLE.
     unchecked: of code, the tables with a foreign key by then among those that it names; collected: those from which it
-    deletes rows that others refer to.
+    deletes rows that others refer to; named: the tables of models that have not Django's default one, by that.
     covered: of a dropped index, the others that begin with its columns, and are unique where it is.
     takes: of a dropped column, the indexes and constraints over several columns that go with it, in words.
     """
@@ -230,6 +230,7 @@ class Change(NamedTuple):
     mode: LockMode | None = None
     unchecked: tuple[str, ...] = ()
     collected: tuple[str, ...] = ()
+    named: tuple[tuple[str, str], ...] = ()
     covered: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
 

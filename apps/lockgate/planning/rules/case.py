@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -101,10 +101,14 @@ class Case:
     def functions(self) -> tuple[tuple[int, Code], ...]:
         """Every function that RunPython runs forwards, where its source can be read."""
         return tuple(
-            (number, code)
+            (number, replace(code, db_tables=self._db_tables(number)))
             for number, operation in self.operations
             if isinstance(operation, RunPython) and (code := python_reading.read(operation.code))
         )
+
+    def _db_tables(self, number: int) -> dict[str, str]:
+        changes = (each for step in self.plan.steps if step.operation == number for each in step.changes)
+        return {name: table for each in changes for name, table in each.named}
 
     def _matters(self, code: Code) -> bool:
         tables = [self.was.get(name, name) for name in code.tables]
