@@ -42,8 +42,9 @@ def test_a_large_table_gets_the_online_way_and_a_small_one_does_not(pending: Sit
     assert large[0]["undo"] == ['DROP INDEX CONCURRENTLY IF EXISTS "by_value"']
     small = steps(pending)
     assert [step["phase"] for step in small] == ["switch", "switch"]
+    blocks = {"blocks_reads": False, "blocks_writes": True}
     assert small[0]["locks"] == [
-        {"table": "shop_counter", "mode": "ShareLock", "work": "build", "blocks_reads": False, "blocks_writes": True}
+        {"table": "shop_counter", "mode": "ShareLock", "work": "build", "parents": [], **blocks}
     ]
 
 

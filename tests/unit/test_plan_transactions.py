@@ -92,7 +92,7 @@ def test_the_document_has_it_too() -> None:
     assert [step["locks"][0]["blocks_reads"] for step in found["steps"]] == [True, True]
     assert [step["locks"][0]["mode"] for step in found["steps"]] == ["AccessExclusiveLock", "ShareUpdateExclusiveLock"]
     blocks = {"blocks_reads": True, "blocks_writes": True}
-    lock = {"table": "library_book", "mode": "AccessExclusiveLock", "since": 0, **blocks}
+    lock = {"table": "library_book", "mode": "AccessExclusiveLock", "since": 0, "parents": [], **blocks}
     assert [step["holds"] for step in found["steps"]] == [[], [lock]]
     assert found["transactions"] == [[{**lock, "over": [{"work": "scan", "table": "library_book"}]}]]
 

@@ -104,6 +104,7 @@ def _table(row: dict[str, Any]) -> TableFacts:
         constraints={each["name"]: ConstraintFacts(**_tuples(each)) for each in row["constraints"]},
         sessions=tuple(SessionFacts(**_tuples(each)) for each in row["sessions"]),
         referenced_by=tuple(row["referenced_by"]),
+        parents=tuple(row["parents"]),
     )
 
 

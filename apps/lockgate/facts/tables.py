@@ -78,7 +78,8 @@ class SessionFacts(NamedTuple):
 class TableFacts(NamedTuple):
     """One table, with what hangs on it. size: heap, indexes and toast. kind: ``pg_class.relkind``.
 
-    rows: None where nobody has counted or estimated them yet.
+    rows: None where nobody has counted or estimated them yet. parents: the tables that it inherits from or is a
+    partition of, and theirs: a query of one of them locks its children too.
     """
 
     name: str
@@ -90,6 +91,7 @@ class TableFacts(NamedTuple):
     constraints: Mapping[str, ConstraintFacts] = MappingProxyType({})
     sessions: tuple[SessionFacts, ...] = ()
     referenced_by: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
 
     @property
     def rows_in_words(self) -> str:

@@ -152,7 +152,20 @@ def _lock(lock: Lock, facts: DatabaseFacts, held: Held | None = None) -> str:
     blocks = _blocks(lock.mode)
     if held and held.mode.strength > lock.mode.strength and _blocks(held.mode) != blocks:
         blocks = f"{_blocks(held.mode)}: {_mode(held.mode)} {_since(held)}"
-    return f"{_named(lock.table, facts)}: {_mode(lock.mode)} {_WORDS[lock.work]}; blocks {blocks}"
+    strongest = max([lock.mode, *([held.mode] if held else [])], key=lambda mode: mode.strength)
+    too = _of_parents(lock.table, strongest, facts)
+    return f"{_named(lock.table, facts)}: {_mode(lock.mode)} {_WORDS[lock.work]}; blocks {blocks}{too}"
+
+
+def _parents(table: str, facts: DatabaseFacts) -> tuple[str, ...]:
+    """The tables whose queries wait as well, since they lock this one as a child."""
+    found = facts.table(table)
+    return found.parents if found else ()
+
+
+def _of_parents(table: str, mode: LockMode, facts: DatabaseFacts) -> str:
+    found = _parents(table, facts) if mode.blocks_writes else ()
+    return f", of its parent{'s' if len(found) > 1 else ''} {' and '.join(found)} too" if found else ""
 
 
 def _total(found: Transaction, facts: DatabaseFacts) -> list[str]:
@@ -161,7 +174,8 @@ def _total(found: Transaction, facts: DatabaseFacts) -> list[str]:
     if len(found.steps) == 1 and all(during.table == held.table for held in holding for during in held.over):
         return []
     return [
-        f"holds   {_named(held.table, facts)}: {_mode(held.mode)} {_over(held)}; blocks {_blocks(held.mode)}"
+        f"holds   {_named(held.table, facts)}: {_mode(held.mode)} {_over(held)}; "
+        f"blocks {_blocks(held.mode)}{_of_parents(held.table, held.mode, facts)}"
         for held in holding
     ]
 
@@ -245,7 +259,7 @@ def document(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> dict[str, 
     return {
         "version": VERSION,
         "server_version": facts.version,
-        "migrations": [_migration_document(plan) for plan in plans],
+        "migrations": [_migration_document(plan, facts) for plan in plans],
         "tables": [_table_document(table) for table in facts.tables.values()],
         "dependents": [
             {
@@ -265,19 +279,21 @@ def document(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> dict[str, 
     }
 
 
-def _migration_document(plan: MigrationPlan) -> dict[str, Any]:
+def _migration_document(plan: MigrationPlan, facts: DatabaseFacts) -> dict[str, Any]:
     found = transactions.of(plan.steps, atomic=plan.atomic)
     return {
         "app": plan.migration.app,
         "name": plan.migration.name,
         "atomic": plan.atomic,
-        "steps": [_step_document(step, transactions.on_entry(found, step)) for step in plan.steps],
-        "transactions": [[_held_document(held, over=True) for held in each.total] for each in found],
+        "steps": [_step_document(step, transactions.on_entry(found, step), facts) for step in plan.steps],
+        "transactions": [[_held_document(held, facts, over=True) for held in each.total] for each in found],
     }
 
 
-def _held_document(held: Held, *, over: bool = False) -> dict[str, Any]:
-    found = {"table": held.table, "mode": held.mode.value, "since": held.since.operation, **_blocked(held.mode)}
+def _held_document(held: Held, facts: DatabaseFacts, *, over: bool = False) -> dict[str, Any]:
+    parents = list(_parents(held.table, facts))
+    found: dict[str, Any] = {"table": held.table, "mode": held.mode.value, "since": held.since.operation}
+    found |= {"parents": parents, **_blocked(held.mode)}
     works = [{"work": each.work.value, "table": each.table or None} for each in held.over]
     return {**found, "over": works} if over else found
 
@@ -289,7 +305,7 @@ def _blocked(*modes: LockMode) -> dict[str, bool]:
     }
 
 
-def _step_document(step: Step, entry: Entry) -> dict[str, Any]:
+def _step_document(step: Step, entry: Entry, facts: DatabaseFacts) -> dict[str, Any]:
     """Whom a step's locks block is said with what its transaction has on the same table already."""
     return {
         "operation": step.operation,
@@ -302,12 +318,13 @@ def _step_document(step: Step, entry: Entry) -> dict[str, Any]:
                 "table": lock.table,
                 "mode": lock.mode.value,
                 "work": lock.work.value,
+                "parents": list(_parents(lock.table, facts)),
                 **_blocked(lock.mode, *(held.mode for table, held in entry.items() if table == lock.table)),
             }
             for lock in step.locks
         ],
         "unknown": list(_unknown(step)),
-        "holds": [_held_document(held._replace(table=table)) for table, held in entry.items()],
+        "holds": [_held_document(held._replace(table=table), facts) for table, held in entry.items()],
         "takes": list(_taken(step)),
         "changes": sorted({change.kind.value for change in step.changes}),
         "undo": list(step.undo),

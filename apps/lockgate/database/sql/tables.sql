@@ -13,6 +13,12 @@ WITH RECURSIVE wanted (name, oid) AS (
     UNION
     SELECT tree.root, inherits.inhrelid
     FROM tree JOIN pg_catalog.pg_inherits AS inherits ON inherits.inhparent = tree.oid
+), above (root, oid) AS (
+    SELECT wanted.oid, inherits.inhparent
+    FROM wanted JOIN pg_catalog.pg_inherits AS inherits ON inherits.inhrelid = wanted.oid
+    UNION
+    SELECT above.root, inherits.inhparent
+    FROM above JOIN pg_catalog.pg_inherits AS inherits ON inherits.inhrelid = above.oid
 ), sized (root, size) AS (
     SELECT tree.root, pg_catalog.sum(greatest(
                CASE WHEN %(measure)s::boolean THEN pg_catalog.pg_total_relation_size(tree.oid) END,
@@ -115,6 +121,15 @@ SELECT wanted.name,
            JOIN pg_catalog.pg_class AS referrer ON referrer.oid = con.conrelid
            WHERE con.confrelid = class.oid AND con.contype = 'f'
        ), '[]') AS referenced_by,
+       coalesce((
+           SELECT pg_catalog.jsonb_agg(
+               CASE WHEN pg_catalog.pg_table_is_visible(parent.oid) THEN parent.relname::pg_catalog.text
+                    ELSE pg_catalog.format('%%s"."%%s', namespace.nspname, parent.relname) END ORDER BY parent.oid)
+           FROM above
+           JOIN pg_catalog.pg_class AS parent ON parent.oid = above.oid
+           JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = parent.relnamespace
+           WHERE above.root = class.oid
+       ), '[]') AS parents,
        coalesce((
            SELECT pg_catalog.jsonb_agg(holder)
            FROM (
