@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lockgate.planning import python_calls, sql_changes
 from lockgate.planning.python_reading import Code
 from lockgate.planning.rules.case import Case
+from lockgate.planning.rules.code_portions import code_in_portions
 from lockgate.planning.rules.offer import apart
 from lockgate.planning.rules.portions import sql_in_portions
 from lockgate.planning.rules.rule import ERROR, WARNING, Finding, rule
@@ -118,6 +119,7 @@ def data_under_locks(case: Case) -> Iterator[Finding]:
     rests_on="https://docs.djangoproject.com/en/stable/ref/models/querysets/#update",
     unsafe=_run('    apps.get_model("shop", "Order").objects.filter(note=None).update(note="")'),
     safe=_PORTIONS,
+    instead=code_in_portions,
 )
 def unbatched_update(case: Case) -> Iterator[Finding]:
     for number, code in case.code:
@@ -150,6 +152,7 @@ def _collects(case: Case, number: int, code: Code) -> bool:
         '    for order in apps.get_model("shop", "Order").objects.all().iterator(chunk_size=1000):\n'
         "        print(order.number)"
     ),
+    instead=code_in_portions,
 )
 def every_row_in_memory(case: Case) -> Iterator[Finding]:
     for number, code in case.code:
@@ -172,6 +175,7 @@ def every_row_in_memory(case: Case) -> Iterator[Finding]:
         '        order.note = order.note or ""\n        order.save()'
     ),
     safe=_PORTIONS,
+    instead=code_in_portions,
 )
 def row_by_row(case: Case) -> Iterator[Finding]:
     for number, code in case.code:
@@ -269,6 +273,7 @@ def without_batch_size(case: Case) -> Iterator[Finding]:
     rests_on="https://docs.djangoproject.com/en/stable/howto/writing-migrations/#non-atomic-migrations",
     unsafe=_PORTIONS.replace("    atomic = False\n\n", ""),
     safe=_PORTIONS,
+    instead=code_in_portions,
 )
 def loop_in_one_transaction(case: Case) -> Iterator[Finding]:
     for number, code in case.code if case.migration.atomic else ():
