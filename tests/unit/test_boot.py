@@ -94,11 +94,12 @@ def test_the_numbers_that_cannot_be_imported_are_those_of_the_policy() -> None:
 @pytest.mark.parametrize("release", ["", "spring-7", "r" * 100])
 def test_other_runs_read_who_loads_a_snapshot_as_they_read_any_runner(release: str) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
-    named = Runner.read(at_start._name(release))
+    given = at_start._name(release)
+    named = Runner.read(given)
     assert named is not None
     assert named.since is not None
     assert named.since - now < timedelta(seconds=60)
-    assert at_start._name(release) == Runner(release or "-", os.uname().nodename, named.since).application_name()
+    assert given == Runner(release or "-", os.uname().nodename, named.since).application_name()
 
 
 @pytest.mark.parametrize(
