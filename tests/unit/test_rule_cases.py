@@ -91,6 +91,7 @@ EXTENSION = """
     postgres_operations.TrigramExtension(),
     migrations.RunSQL("CREATE INDEX CONCURRENTLY n ON shop_order USING gin (number gin_trgm_ops)", "DROP INDEX n"),
 """
+TRIGGER = "CREATE TRIGGER t AFTER INSERT OR UPDATE ON shop_order FOR EACH ROW EXECUTE FUNCTION f()"
 EXTENDED = """
     atomic = False
     migrations.RunSQL("CREATE INDEX CONCURRENTLY n ON shop_order (number)", "DROP INDEX n"),
@@ -107,6 +108,14 @@ CASES = [
         "a reference to content types",
         (sql("ALTER TABLE shop_order ADD COLUMN kind_id int REFERENCES django_content_type (id)"),),
         quiet="LG814",
+    ),
+    Case("a trigger that is made anew", (sql(f"DROP TRIGGER t ON shop_order; {TRIGGER}"),), quiet="LG812"),
+    Case("a trigger of another table's", (sql(f"DROP TRIGGER t ON shop_customer; {TRIGGER}"),), found="LG812"),
+    Case("a trigger that is dropped after all", (sql(f"{TRIGGER}; DROP TRIGGER t ON shop_order"),), found="LG812"),
+    Case(
+        "a trigger that is away for a while",
+        (sql(f"DROP TRIGGER t ON shop_order; {TRIGGER}", atomic=False),),
+        found="LG812",
     ),
     Case("what cannot be repeated, before an extension", (EXTENDED,), found="LG703"),
     Case("an extension, which is made where it is not there, and an index", (EXTENSION,), quiet="LG703"),

@@ -141,8 +141,9 @@ def table_renamed(case: Case) -> Iterator[Finding]:
     "LG812",
     "object-dropped-or-renamed",
     WARNING,
-    condition="RunSQL drops, renames or moves a view, function, sequence, trigger, policy or constraint by hand; or "
-    "RemoveConstraint drops one that is not unique.",
+    condition="RunSQL drops, renames or moves a view, function, sequence, trigger, policy or constraint by hand, but "
+    "for a trigger or policy that the same atomic migration makes anew; or RemoveConstraint drops one that is not "
+    "unique.",
     effect="Where the release that still serves names it (a view in its queries, a function in a default), those "
     "queries fail; what a trigger or policy did is done no more, and what a constraint kept out is let in.",
     remedy="Make the new one beside it, and drop the old one when no release that serves uses it; then accept "
@@ -165,8 +166,11 @@ def table_renamed(case: Case) -> Iterator[Finding]:
     ],
 )
 def object_gone(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+    for place, (step, statement) in enumerate(case.sql):
         kind = _object(statement)
+        dropped = _on_a_table("DROP", statement) if case.migration.atomic else ()
+        if dropped and any(_on_a_table("CREATE", later) == dropped for _, later in case.sql[place + 1 :]):
+            continue  # as CREATE OR REPLACE
         gone = statement.starts("DROP") or statement.has("RENAME", "TO") or statement.has("SET", "SCHEMA")
         if kind and gone:
             yield Finding(f"a {kind.lower()} that may be in use goes away", step.operation)
@@ -189,6 +193,15 @@ def _object(statement: SqlStatement) -> str:
     """What kind of object a DROP or ALTER is about, of those that are not tables, columns, indexes or types."""
     words = [word for word in statement.tokens[:3] if word != "MATERIALIZED"]
     return words[1] if words[0] in ("DROP", "ALTER") and len(words) > 1 and words[1] in _OBJECTS else ""
+
+
+def _on_a_table(verb: str, statement: SqlStatement) -> tuple[str, ...]:
+    """Kind, name and table of a trigger or policy that is made or dropped; queries name neither."""
+    words = [each for each in statement.tokens if each not in ("OR", "REPLACE", "CONSTRAINT", "IF", "EXISTS")]
+    if words[:1] != [verb] or words[1:2] not in (["TRIGGER"], ["POLICY"]) or "ON" not in words:
+        return ()
+    table = words[words.index("ON") + 1 :]
+    return (*words[1:3], *(table[:3] if table[1:2] == ["."] else table[:1]))
 
 
 @rule(
