@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.postgres.test_session_limits import SLOW_CHECKS
 from tests.support import servers
 from tests.support.processes import kill_at, lock_is_free, running, says, until
 from tests.support.servers import PASSWORD, Cluster, PrivateDatabase, assert_no_secret, assert_refused
@@ -232,6 +233,14 @@ def test_a_build_behind_session_mode_says_for_whom_it_waits(cluster: Cluster, sh
     assert result.code == 0, result.text
     assert f"waits for pid {pid} (" in heard
     assert shop.database.value("SELECT backend_pid FROM lockgate_run ORDER BY id DESC LIMIT 1") == builder
+
+
+def test_checks_that_take_long_behind_session_mode_do_not_cost_the_session(cluster: Cluster, shop: Site) -> None:
+    (shop.path / "shop" / "apps.py").write_text(SLOW_CHECKS)
+    cluster.execute(f"ALTER DATABASE \"{shop.database.name}\" SET idle_session_timeout = '1s'")
+    with pooler(cluster, "session") as through:
+        result = shop.migrate(DATABASE_URL=through.url(shop.database))
+    assert result.code == 0, result.text
 
 
 def test_two_runners_behind_session_mode_apply_once(cluster: Cluster, shop: Site) -> None:

@@ -63,19 +63,16 @@ def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:
 
 
 @contextlib.contextmanager
-def announced(
-    connection: BaseDatabaseWrapper, server: ServerFacts, limits: policy.Policy, runner: Runner
-) -> Iterator[None]:
-    """Tell other sessions who this is, have the server end our statements with us, and outlast every limit, for the
-    length of the block. Behind a pooler, only where the backend is kept for us.
+def announced(connection: BaseDatabaseWrapper, server: ServerFacts, runner: Runner) -> Iterator[None]:
+    """Tell other sessions who this is, and have the server end our statements with us, for the length of the block.
+    Behind a pooler, only where the backend is kept for us.
 
     What was SET is taken back where the session still lives: it may outlast the run, or go back to a pooler.
     """
     name(connection, runner)
     _end_with_client(connection, server)
     try:
-        with parameters.lasting(raw(connection), limits, proven=True):
-            yield
+        yield
     finally:
         with contextlib.suppress(psycopg.Error, SessionLost):
             raw(connection).execute("RESET application_name")

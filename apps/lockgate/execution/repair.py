@@ -16,7 +16,7 @@ import psycopg
 from django.db.utils import Error as DatabaseError
 
 from lockgate import journal, ledger
-from lockgate.database import advisory_lock, objects, pooler, session
+from lockgate.database import advisory_lock, objects, parameters, pooler, session
 from lockgate.errors import LockgateError
 from lockgate.execution import failures, ledger_locks
 from lockgate.execution.accounts import condition, trust
@@ -101,9 +101,10 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
     backend = pooler.kept_backend(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
     release, host = gate.limits.release or "repair", socket.gethostname()
-    announced = session.announced(gate.connection, gate.server, gate.limits, Runner(release, host, datetime.now(UTC)))
+    announced = session.announced(gate.connection, gate.server, Runner(release, host, datetime.now(UTC)))
     settled = ledger_locks.named(gate.connection, "the steps that were reported as settled before it are")
-    with settled, announced, contextlib.ExitStack() as until_the_end:
+    lasting = parameters.lasting(session.raw(gate.connection), gate.limits, proven=True)
+    with settled, lasting, announced, contextlib.ExitStack() as until_the_end:
         waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen)
         until_the_end.enter_context(advisory_lock.releasing(gate.connection))
         run = ledger.open_run(

@@ -18,7 +18,7 @@ from django.core.management.base import CommandError
 from django.db.utils import Error as DatabaseError
 
 from lockgate import ledger
-from lockgate.database import advisory_lock, extensions, pooler, session
+from lockgate.database import advisory_lock, extensions, parameters, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted, LockgateError
 from lockgate.execution import failures, interruption, ledger_locks
 from lockgate.execution.accounts import condition, trust
@@ -43,13 +43,14 @@ def migrate(gate: Gate, request: Request) -> None:
         _nothing_pending(before, gate, behind=False)
         return
     standing.refuse(gate, request, before)
-    request.check()
     backend = pooler.kept_backend(gate.connection, gate.limits)
-    _refuse_unwritable(gate)
-    progress = Progress(gate.listen)
-    aftermath = Aftermath(gate.connection, backend, progress)
-    with _explained(gate, request, progress, aftermath), ledger_locks.named(gate.connection):
-        _locked(gate, request, before, progress)
+    with parameters.lasting(session.raw(gate.connection), gate.limits, proven=True):
+        request.check()  # a project's own take as long as they take
+        _refuse_unwritable(gate)
+        progress = Progress(gate.listen)
+        aftermath = Aftermath(gate.connection, backend, progress)
+        with _explained(gate, request, progress, aftermath), ledger_locks.named(gate.connection):
+            _locked(gate, request, before, progress)
 
 
 def obstacle(gate: Gate) -> LockgateError | None:
@@ -91,7 +92,7 @@ def _refuse_transaction(gate: Gate) -> None:
 def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) -> None:
     runner = Runner(before.release(gate.limits), socket.gethostname())
     needless = functools.partial(_done_by_another, gate, request, before.digest)
-    with session.announced(gate.connection, gate.server, gate.limits, runner):
+    with session.announced(gate.connection, gate.server, runner):
         waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen, needless)
         if waited is None:
             _nothing_pending(before, gate, behind=True)
