@@ -47,6 +47,13 @@ def show(apps, editor):
 """
 INDEX = 'AddIndexConcurrently("counter", models.Index(fields=["value"], name="shop_value"))'
 INDEX_IMPORT = "from django.contrib.postgres.operations import AddIndexConcurrently"
+SLOW_STATE = """
+import time
+
+class Slow(migrations.RunSQL):
+    def state_forwards(self, app_label, state):
+        time.sleep(1.5)
+"""
 SLOW_CHECKS = """
 import time
 from django.apps import AppConfig
@@ -101,6 +108,14 @@ def test_checks_that_take_long_do_not_cost_the_session(counter: Site) -> None:
     counter.migration("0002_note", ADD_COLUMN)
     (counter.path / "shop" / "apps.py").write_text(SLOW_CHECKS)
     assert (result := counter.migrate()).code == 0, result.text
+
+
+def test_lint_that_asks_a_database_outlasts_its_limits(counter: Site) -> None:
+    """It judges while the session is idle, and asks again what is left open."""
+    counter.migration("0002_slow", "Slow('SELECT 1', '')", imports=SLOW_STATE)
+    result = counter.run("lintmigrations", "--database", "default")
+    assert "judged" in result.out, result.text
+    assert result.err == ""
 
 
 def test_a_concurrent_build_that_waits_for_others_passes(counter: Site) -> None:

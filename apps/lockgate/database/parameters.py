@@ -49,6 +49,13 @@ def lasting(opened: psycopg.Connection[Any], limits: policy.Policy, *, proven: b
 
 
 @contextlib.contextmanager
+def unlimited(opened: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let a session of ours that changes no table last, and wait for locks, as long as it takes."""
+    with _held(opened, {**_LASTING, "lock_timeout": "0"}, opened.info.backend_pid):
+        yield
+
+
+@contextlib.contextmanager
 def waiting(opened: psycopg.Connection[Any], longest: timedelta) -> Iterator[None]:
     """Let each statement of the block take as long as it takes, and wait this long for one lock (SQLSTATE 55P03)."""
     with _held(opened, {"lock_timeout": milliseconds(longest), "statement_timeout": "0"}, None):

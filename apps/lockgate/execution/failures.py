@@ -46,7 +46,11 @@ _NEXT = (
     # A run's session has none of these from a role, a database or the server (``database.parameters``).
     ("25P03", "take out the idle_in_transaction_session_timeout that the migration's own code sets, and run again"),
     ("25P04", "take out the transaction_timeout that the migration's own code sets, and run again"),
-    ("57P05", "take out the idle_session_timeout that the migration's own code sets, and run again"),
+    (
+        "57P05",
+        "take out the idle_session_timeout that the migration's own code sets (behind a pooler the role's holds "
+        "until it is known that there is work, and for commands that only read), and run again",
+    ),
     (
         "55006",
         "split the migration: what changes rows into one, what alters their table into the next; then run again",

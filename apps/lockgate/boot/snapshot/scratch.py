@@ -23,7 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
 from lockgate import policy
-from lockgate.database import connect_failure, pauses, pg_tools, url, words
+from lockgate.database import connect_failure, parameters, pauses, pg_tools, url, words
 from lockgate.errors import LockgateError
 
 _PREFIX = "lockgate_scratch"
@@ -96,8 +96,9 @@ def _leave(connection: BaseDatabaseWrapper) -> None:
 @contextlib.contextmanager
 def maintenance(alias: str) -> Iterator[psycopg.Connection[Any]]:
     """A session on the server's database ``postgres``, in autocommit: databases are not created in transactions."""
-    parameters = connect_failure.libpq_parameters(connections[alias].get_connection_params())
-    with psycopg.connect(**{**parameters, "dbname": "postgres"}, autocommit=True) as opened:
+    there = connect_failure.libpq_parameters(connections[alias].get_connection_params())
+    # Without limits: what is made meanwhile takes longer than a role's session may be idle.
+    with psycopg.connect(**{**there, "dbname": "postgres"}, autocommit=True) as opened, parameters.unlimited(opened):
         yield opened
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from django.db import connections
 from django.db.migrations import Migration
 
 from lockgate import policy
+from lockgate.database import parameters, session
 from lockgate.errors import WrongArgument
 from lockgate.execution import gate, repair
 from lockgate.execution.outlook import databases, migration_files
@@ -78,10 +80,12 @@ class Command(boundary.Boundary, BaseCommand):
         folder = options["cache"]
         if folder:
             report = _kept(Path(folder), asked, found, limits)
+        elif asks:
+            with _lasting(found.judged, limits):
+                report = lint_report.judge(asked, found, limits, [], asks=True)
+                report = replace(report, notes=(*report.notes, *_left_open(found.judged, limits)))
         else:
-            report = lint_report.judge(asked, found, limits, [], asks=asks)
-        if asks:
-            report = replace(report, notes=(*report.notes, *_left_open(found.judged, limits)))
+            report = lint_report.judge(asked, found, limits, [], asks=False)
         if options["baseline"]:
             report = _by_baseline(Path(options["baseline"]), report, asked, write=options["write_baseline"])
         self.stdout.write(hazard_report.FORMATS[options["output"]](report))
@@ -92,6 +96,16 @@ class Command(boundary.Boundary, BaseCommand):
         if rule := BY_ID.get(identity.upper()):
             return rule_pages.explain(rule)
         raise WrongArgument(f'there is no rule "{identity}"', next_step=f"the rules are {', '.join(BY_ID)}")
+
+
+@contextlib.contextmanager
+def _lasting(aliases: Iterable[str], limits: policy.Policy) -> Iterator[None]:
+    """Sessions with these databases, which are idle while it is judged for longer than a role's may be."""
+    with contextlib.ExitStack() as bounded:
+        for alias in aliases:
+            connections[alias].ensure_connection()
+            bounded.enter_context(parameters.lasting(session.raw(connections[alias]), limits, proven=False))
+        yield
 
 
 def _left_open(aliases: Iterable[str], limits: policy.Policy) -> list[str]:
