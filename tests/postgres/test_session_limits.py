@@ -37,6 +37,11 @@ def lock(apps, editor):
     table = apps.get_model("shop", "Counter")._meta.db_table
     editor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 """
+LIMITED = """
+def limited(apps, editor):
+    editor.execute("SET statement_timeout = '300ms'")
+    editor.execute("ALTER TABLE shop_counter ADD CONSTRAINT slow CHECK (pg_sleep(2) IS NOT NULL)")
+"""
 SHOWING = """
 import json, pathlib
 
@@ -129,6 +134,16 @@ def test_a_concurrent_build_that_waits_for_others_passes(counter: Site) -> None:
         other.execute("COMMIT")
         result = finish(runner)
     assert result.code == 0, result.text
+
+
+@pytest.mark.parametrize("atomic", ["True", "False"])
+def test_a_limit_that_a_migration_sets_itself_holds(counter: Site, atomic: str) -> None:
+    """Also for a statement that is tried again and again for its lock."""
+    counter.database.execute("INSERT INTO shop_counter (value) VALUES (1)")
+    counter.migration("0002_own", code("limited"), imports=LIMITED, atomic=atomic)
+    result = counter.migrate()
+    assert result.code == 1, result.text
+    assert "SQLSTATE 57014" in result.err
 
 
 def test_the_ladder_pauses_longer_than_a_session_may_be_idle(counter: Site) -> None:

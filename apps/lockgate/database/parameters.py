@@ -57,8 +57,15 @@ def unlimited(opened: psycopg.Connection[Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def waiting(opened: psycopg.Connection[Any], longest: timedelta) -> Iterator[None]:
-    """Let each statement of the block take as long as it takes, and wait this long for one lock (SQLSTATE 55P03)."""
+    """Let each statement of ours in the block take as long as it takes, and wait this long for one lock (55P03)."""
     with _held(opened, {"lock_timeout": milliseconds(longest), "statement_timeout": "0"}, None):
+        yield
+
+
+@contextlib.contextmanager
+def trying(opened: psycopg.Connection[Any], longest: timedelta) -> Iterator[None]:
+    """Let a statement of a migration's wait this long for one lock. How long it takes is the migration's to limit."""
+    with _held(opened, {"lock_timeout": milliseconds(longest)}, None):
         yield
 
 

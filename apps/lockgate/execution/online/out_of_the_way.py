@@ -70,7 +70,7 @@ class _Sender:
         return execute(sql, params, many, context)
 
     def _within(self, timeout: timedelta, execute: Any, sql: str, params: Any, context: Any) -> Any:
-        with parameters.waiting(session.raw(self.duties.connection), timeout):
+        with parameters.trying(session.raw(self.duties.connection), timeout):
             return execute(sql, params, False, context)
 
     def _say(self, text: str, why: str) -> None:
