@@ -25,7 +25,7 @@ from django.db.models.functions import Abs, Coalesce
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from lockgate.execution.recording.recording_editor import offline_connection, recording
+from lockgate.execution.recording.recording_editor import is_written, offline_connection, recording
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, TableFacts
 from lockgate.planning import build, contract
 from lockgate.planning.rules.case import Case, HazardSettings
@@ -737,3 +737,7 @@ def test_what_asks_for_the_constraints_of_a_table_that_nobody_looked_at_stays_in
     unindexed = alter("author", models.IntegerField())
     (step,) = made.plan(plans.migration("0001_case", unindexed), library()).steps
     assert [change.kind for change in step.changes] == [Kind.UNKNOWN]
+
+
+def test_a_dict_is_written_as_hstore_before_any_database_has_the_type() -> None:
+    assert is_written({"a": "1"})
