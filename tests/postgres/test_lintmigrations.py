@@ -401,3 +401,19 @@ def test_sql_that_changes_every_row_gets_code_in_portions_in_every_format(site: 
     assert (code, "LG6" in text) == (0, False), text
     migrated = site.migrate()
     assert migrated.code == 0, migrated.err
+
+
+def test_code_that_is_not_read_to_its_end_gets_the_pattern_with_the_models_own_name_and_no_code(site: Site) -> None:
+    site.migration("0001_initial", CREATE_COUNTER)
+    fill = """
+        def fill(apps, schema_editor):
+            apps.get_model("shop", "Counter").objects.update(value={})
+    """
+    safe = {}
+    for value in ("len(str(apps))", "7"):
+        run = "migrations.RunPython(fill, migrations.RunPython.noop)"
+        site.migration("0002_fill", run, imports=fill.format(value))
+        [hazard] = json.loads(lint(site, "--format", "json")[1])["hazards"]
+        assert hazard["id"] == "LG603"
+        safe[value] = bool(hazard["safe"]), 'rows = apps.get_model("shop", "Counter").objects' in hazard["next"]
+    assert safe == {"len(str(apps))": (False, True), "7": (True, False)}

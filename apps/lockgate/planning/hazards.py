@@ -21,7 +21,7 @@ from lockgate.planning.steps import Change, Kind, MigrationPlan
 class Hazard(NamedTuple):
     """A finding in a migration. operation: its place there, from 0. accepted: the reason to tolerate it, if any.
 
-    databases: where it is, where a project has several that are PostgreSQL.
+    databases: where it is, where a project has several that are PostgreSQL. pattern: of its finding.
     """
 
     rule: Rule
@@ -31,6 +31,12 @@ class Hazard(NamedTuple):
     table: str = ""
     accepted: str = ""
     databases: tuple[str, ...] = ()
+    pattern: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What to do instead, with what is known of this place."""
+        return f"{self.rule.remedy} {self.pattern}".strip()
 
     @property
     def where(self) -> str:
@@ -116,7 +122,15 @@ def _judged(case: Case, sql: Iterable[SqlFinding]) -> list[Hazard]:
                 found[rule.id, Finding(each.message, each.operation)] = rule
     reasons: Mapping[object, object] = acceptance.accepted(case.migration)
     hazards = [
-        Hazard(rule, key, each.what, each.operation, each.table, acceptance.reason(reasons, identity))
+        Hazard(
+            rule,
+            key,
+            each.what,
+            each.operation,
+            each.table,
+            acceptance.reason(reasons, identity),
+            pattern=each.pattern,
+        )
         for (identity, each), rule in found.items()
     ]
     found_ids = {each.rule.id for each in hazards}

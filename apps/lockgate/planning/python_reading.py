@@ -53,6 +53,13 @@ class Code:
         """The tables of the models that it gets; empty for one whose name is made up at run time."""
         return [table_of(call) for call in self._calls("get_model")]
 
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The models that it names in full, as ``shop.Order``; none where it gets one by another name too."""
+        calls = list(self._calls("get_model"))
+        found = (".".join(str(each.value) for each in call.args if isinstance(each, ast.Constant)) for call in calls)
+        return tuple(dict.fromkeys(found)) if self.names_all_tables and not any(c.keywords for c in calls) else ()
+
     def unbatched(self, *methods: str) -> Iterator[str]:
         """Calls of these methods on a whole queryset, outside any loop."""
         for tree in self.trees:

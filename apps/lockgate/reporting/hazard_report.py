@@ -105,7 +105,7 @@ def _lines(placed: Placed) -> list[str]:
         f"  {rule.id} {rule.severity:<8} {rule.name}  {where}".rstrip(),
         *_part("what", hazard.what + hazard.where),
         *_part("why", rule.effect),
-        *_part("next", rule.remedy),
+        *_part("next", rule.remedy if placed.code else hazard.remedy),
         *_part("safe", placed.note),
         *(line for each in placed.code for line in _code(each)),
     ]
@@ -149,7 +149,7 @@ def _document(placed: Placed) -> dict[str, Any]:
         "databases": list(hazard.databases),
         "what": hazard.what,
         "why": rule.effect,
-        "next": rule.remedy,
+        "next": rule.remedy if placed.code else hazard.remedy,
         "safe": _safe(placed),
         "accepted": hazard.accepted or None,
         "known": placed.known,
@@ -174,7 +174,7 @@ def github(report: Report) -> str:
             rule = each.hazard.rule
             title = _property(f"{rule.id} {rule.name}")
             place = f"file={_property(each.file)},line={each.line}," if each.file else ""
-            message = f"{each.hazard.what}{each.hazard.where}\n{rule.effect}\n{rule.remedy}"
+            message = f"{each.hazard.what}{each.hazard.where}\n{rule.effect}\n{each.hazard.remedy}"
             lines.append(f"::{rule.severity} {place}title={title}::{_data(message)}")
     return "\n".join([*lines, summary(report)])
 

@@ -125,7 +125,7 @@ def unbatched_update(case: Case) -> Iterator[Finding]:
     for number, code in case.code:
         collects = _collects(case, number, code)
         for call in dict.fromkeys(code.unbatched("update", "_raw_delete", *([] if collects else ["delete"]))):
-            yield Finding(f"{call} of a whole queryset at once{_of(code.tables)}", number)
+            yield Finding(f"{call} of a whole queryset at once{_of(code.tables)}", number, pattern=_in_portions(code))
 
 
 def _collects(case: Case, number: int, code: Code) -> bool:
@@ -180,7 +180,7 @@ def every_row_in_memory(case: Case) -> Iterator[Finding]:
 def row_by_row(case: Case) -> Iterator[Finding]:
     for number, code in case.code:
         for call in dict.fromkeys(code.in_loops("save", "get_or_create", "update_or_create")):
-            yield Finding(f"{call} for one row after the other{_of(code.tables)}", number)
+            yield Finding(f"{call} for one row after the other{_of(code.tables)}", number, pattern=_in_portions(code))
 
 
 @rule(
@@ -278,7 +278,21 @@ def without_batch_size(case: Case) -> Iterator[Finding]:
 def loop_in_one_transaction(case: Case) -> Iterator[Finding]:
     for number, code in case.code if case.migration.atomic else ():
         for call in dict.fromkeys(code.in_loops_over_rows("update", "delete", "save", "bulk_update")):
-            yield Finding(f"{call} in a loop, all in one transaction{_of(code.tables)}", number)
+            yield Finding(
+                f"{call} in a loop, all in one transaction{_of(code.tables)}", number, pattern=_in_portions(code)
+            )
+
+
+def _in_portions(code: Code) -> str:
+    """How to go through the rows of the one model that a function names."""
+    if len(code.labels) != 1:
+        return ""
+    app, _, model = code.labels[0].partition(".")
+    return (
+        f'Of {app}.{model}, that is: rows = apps.get_model("{app}", "{model}").objects; '
+        'keys = list(rows.order_by("pk").values_list("pk", flat=True)[:1000]); while there are keys, write those of '
+        "rows.filter(pk__in=keys), and read on from rows.filter(pk__gt=keys[-1])."
+    )
 
 
 def _of(tables: tuple[str, ...]) -> str:

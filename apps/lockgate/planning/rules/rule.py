@@ -51,11 +51,15 @@ class Example(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One place that a rule is about. what: in one clause. operation: its place in the migration, from 0."""
+    """One place that a rule is about. what: in one clause. operation: its place in the migration, from 0.
+
+    pattern: the remedy in this very place, in a sentence, where no code can be made of the operation.
+    """
 
     what: str
     operation: int | None = None
     table: str = ""
+    pattern: str = ""
 
 
 Find = Callable[[Case], Iterator[Finding]]
