@@ -36,8 +36,9 @@ class DependentKind(StrEnum):
 class Dependent(NamedTuple):
     """table: as plans call it. name: as SQL names it. columns: those of the table that it uses.
 
-    own: it is a part of the table, and goes with it. rests_on: the table's index that it needs; of a publication,
-    whether rows that it publishes need an identity. of, bare: the table that it is a part of, and its name there.
+    Of a publication those that it is limited to. own: it is a part of the table, and goes with it. rests_on: the
+    table's index that it needs; of a publication, whether rows that it publishes need
+    an identity. of, bare: the table that it is a part of, and its name there.
     """
 
     table: str

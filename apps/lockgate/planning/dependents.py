@@ -104,7 +104,7 @@ def _type_changed(change: Change, dependent: Dependent, _: bool) -> Fate | None:
     if dependent.kind is On.ROW_TYPE_COLUMN:
         return Fate(Outcome.REFUSED, REFUSED_TYPE) if locks.work_of(change) is Work.REWRITE else None
     if dependent.kind is On.PUBLICATION:
-        return Fate(Outcome.LAGS)
+        return _lag(change.columns, dependent)
     if not uses(change, dependent):
         return None
     if dependent.kind in _INHERITED | {On.PARTITION_KEY}:
@@ -115,7 +115,7 @@ def _type_changed(change: Change, dependent: Dependent, _: bool) -> Fate | None:
 
 def _column_renamed(change: Change, dependent: Dependent, _: bool) -> Fate | None:
     if dependent.kind is On.PUBLICATION:
-        return Fate(Outcome.LAGS)
+        return _lag((change.old_name,), dependent)
     if dependent.kind is On.SUBSCRIPTION:
         return Fate(Outcome.BREAKS)
     if change.old_name not in dependent.columns:
@@ -136,7 +136,13 @@ def _column_added(change: Change, dependent: Dependent, _: bool) -> Fate | None:
         return Fate(Outcome.REFUSED, WRONG_TYPE)
     if dependent.kind is On.ROW_TYPE_COLUMN and locks.work_of(change) is Work.REWRITE:
         return Fate(Outcome.REFUSED, REFUSED_TYPE)
-    return Fate(Outcome.LAGS) if dependent.kind is On.PUBLICATION else None
+    return _lag(change.columns, dependent) if dependent.kind is On.PUBLICATION else None
+
+
+def _lag(columns: tuple[str, ...], publication: Dependent) -> Fate | None:
+    """A publication with a list of columns carries these alone: of others its subscribers see nothing."""
+    carried = not publication.columns or bool(set(columns) & set(publication.columns))
+    return Fate(Outcome.LAGS) if carried else None
 
 
 def _null_allowed(change: Change, dependent: Dependent, _: bool) -> Fate | None:

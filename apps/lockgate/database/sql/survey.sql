@@ -118,7 +118,15 @@ WITH RECURSIVE wanted (name, oid) AS (
     WHERE direct.classid = 'pg_catalog.pg_publication_rel'::pg_catalog.regclass::pg_catalog.oid
       AND pg_catalog.cardinality(direct.columns) > 0
     UNION ALL
-    SELECT meant.oid, 'publication', pg_catalog.quote_ident(listed.pubname::pg_catalog.text), '{}', true,
+    -- columns: those of its list, where it has one (which PostgreSQL 14 knows nothing of); it carries no other
+    SELECT meant.oid, 'publication', pg_catalog.quote_ident(listed.pubname::pg_catalog.text),
+           coalesce((SELECT pg_catalog.array_agg(attribute.attname::pg_catalog.text)
+                     FROM pg_catalog.pg_publication_rel AS published
+                     JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = published.prrelid
+                      AND pg_catalog.jsonb_contains(
+                              pg_catalog.jsonb_object_field(pg_catalog.to_jsonb(published), 'prattrs'),
+                              pg_catalog.to_jsonb(attribute.attnum))
+                     WHERE published.prpubid = publication.oid AND published.prrelid = meant.oid), '{}'), true,
            CASE WHEN publication.pubupdate OR publication.pubdelete THEN 'identity' END,
            meant.oid, listed.pubname::pg_catalog.text
     FROM pg_catalog.pg_publication_tables AS listed

@@ -94,7 +94,8 @@ def breaks(case: Case) -> Iterator[Finding]:
     "LG913",
     "subscribers-left-behind",
     WARNING,
-    condition="A published table gets a column, another type, or another name.",
+    condition="A published table gets a column, another type, or another name, and its publication is not limited to "
+    "other columns.",
     effect="Logical replication does not carry changes of the schema: a subscriber that lacks the column or the name "
     "stops at the first row, and the publisher keeps its log for it until the disk is full.",
     rests_on="https://www.postgresql.org/docs/current/logical-replication-restrictions.html",
