@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from tests.conformance.environments import Environment
-from tests.conformance.histories import Found, judged
+from tests.conformance.histories import Found, hazard_table, judged
 from tests.conformance.projects import FOURTEEN, Project
 
 COUNT = 40
@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
         among += own
     sys.stdout.write(f"{COUNT} of {len(among)}, seed {seed!r}\n\n")
     sys.stdout.writelines(f"{row(each)}\n" for each in drawn(seed, among))
+    sys.stdout.writelines(f"{line}\n" for line in ("", *hazard_table(all_found)))
     problems = [f"PROBLEM in {each.project.name}: {problem}\n" for each in all_found for problem in each.problems]
     sys.stdout.writelines(problems)
     return 1 if problems else 0

@@ -168,17 +168,23 @@ def report(all_found: list[Found]) -> str:
         "|---|---|---|---:|---:|---:|---:|---:|---|---|---|---|",
     ]
     lines += [_row(each) for each in all_found if each.count]
-    ids = sorted({(hazard["id"], hazard["name"]) for each in all_found for hazard in each.hazards})
-    names = [each.project.name for each in all_found]
-    lines += ["", f"| hazard | | {' | '.join(names)} |", f"|---|---|{'---:|' * len(names)}"]
-    for identity, name in ids:
-        counts = [sum(hazard["id"] == identity for hazard in each.hazards) for each in all_found]
-        lines.append(f"| {identity} | {name} | {' | '.join(str(count or '') for count in counts)} |")
+    lines += ["", *hazard_table(all_found)]
     for each in (found for found in all_found if found.replayed):
         lines += [f"\nDIFFERS in {each.project.name}: {name}: {why}" for name, why in each.project.differs.items()]
     lines += [""] + [f"{each.project.name}: {each.left_out}" for each in all_found if each.left_out]
     lines += [f"PROBLEM in {each.project.name}: {problem}" for each in all_found for problem in each.problems]
     return "\n".join(lines)
+
+
+def hazard_table(all_found: list[Found]) -> Iterator[str]:
+    """How often each rule found something, by project."""
+    names = [each.project.name for each in all_found]
+    yield f"| hazard | | {' | '.join(names)} |"
+    yield f"|---|---|{'---:|' * len(names)}"
+    for identity, name in sorted({(hazard["id"], hazard["name"]) for each in all_found for hazard in each.hazards}):
+        counts = [sum(hazard["id"] == identity for hazard in each.hazards) for each in all_found]
+        link = f"[{identity}](rules/{identity}.md)"
+        yield f"| {link} | {name} | {' | '.join(str(count or '') for count in counts)} |"
 
 
 def _row(found: Found) -> str:
