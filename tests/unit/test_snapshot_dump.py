@@ -40,6 +40,13 @@ def test_all_of_them_one_after_the_other() -> None:
     assert statements("\n".join(WHOLE)) == WHOLE
 
 
+@pytest.mark.parametrize("read", [1, 20, 300])
+def test_it_does_not_matter_where_reading_stops(monkeypatch: pytest.MonkeyPatch, read: int) -> None:
+    """In the middle of a quote, a comment or a body, too."""
+    monkeypatch.setattr(dump, "READ", read)
+    assert statements("\n\n-- x; '\n\n".join(["\\restrict a", *WHOLE])) == WHOLE
+
+
 def test_comments_and_commands_of_psql_between_statements_are_left_out() -> None:
     text = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSELECT 1;\n\n\n\\unrestrict abc\n"
     assert statements(text) == ["SELECT 1;"]

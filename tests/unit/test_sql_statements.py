@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from lockgate.planning import sql_changes, sql_statements
+from lockgate.planning import sql_changes, sql_parser, sql_statements
 from lockgate.planning.steps import Change, Kind
+from tests.support import sql_cases
 
 FUNCTION = "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC"
 
@@ -166,3 +169,44 @@ def changes(text: str) -> tuple[Change, ...]:
 )
 def test_literals_are_left_out(text: str, shown: str) -> None:
     assert sql_statements.without_literals(text) == shown
+
+
+# What may stand between any two words, and says something else to who does not know what it is.
+BETWEEN = (
+    " /* ; ' $$ */ ",
+    ' -- ; " $a$ /*\n',
+    "\n\t",
+    " /* /* ; */ */ ",
+    " || ';--' ",
+    ' AS "a;b" ',
+    " || $q$;'$q$ ",
+    " || E'\\';' ",
+)
+WHOLE = (
+    f"{FUNCTION} SELECT CASE WHEN true THEN 1 END ; SELECT 2 AS end ; END",
+    "CREATE RULE r AS ON DELETE TO t DO ALSO ( DELETE FROM a ; DELETE FROM b )",
+    "DO $x$ BEGIN PERFORM ';' ; END $x$",
+    "SELECT U&'d\\0061t;' , 'it''s ; ' , b'1' , 1e5 , a . end FROM t",
+    'UPDATE "a;b" SET "c""d;" = $1 WHERE e = ANY ( ARRAY [ 1 , 2 ] )',
+)
+
+
+def test_it_tells_statements_apart_as_the_parser_does() -> None:
+    """On texts drawn by lot, the same each time, of which PostgreSQL's parser takes many."""
+    drawn = random.Random(11)
+    said = [line.strip() for group in sql_cases.GROUPS.values() for line in group.splitlines() if line.strip()]
+    compared = 0
+    for _ in range(1500):
+        parts = []
+        for statement in drawn.choices([*said, *WHOLE], k=drawn.randint(1, 4)):
+            words = statement.split(" ")
+            for _ in range(drawn.randint(0, 2)):
+                words.insert(drawn.randint(0, len(words)), drawn.choice(BETWEEN))
+            parts.append(" ".join(words))
+        text = drawn.choice((";", " ; ", ";;\n", "; -- ;\n")).join(parts)
+        parsed = sql_parser.parse(text)
+        if parsed is not None:
+            compared += 1
+            found = [each.text for each in sql_statements._split(text)]
+            assert found == [each.text for each in parsed if each.text], text
+    assert compared > 400, "the parser took too few of them"

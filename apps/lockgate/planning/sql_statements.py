@@ -1,4 +1,6 @@
-"""Tells the statements of SQL text apart, as PostgreSQL and psql do.
+"""Tells the statements of SQL text apart, as PostgreSQL and psql do: the one lexer of ours.
+
+It is for text that no parser need know: without the parser, of a newer server (what its pg_dump writes), or broken off.
 
 Source: https://www.postgresql.org/docs/current/sql-syntax-lexical.html, and psql's own lexer (psqlscan.l) for where a
 statement ends.
@@ -13,16 +15,20 @@ from typing import NamedTuple
 from lockgate.planning import sql_parser
 
 _TOKEN = re.compile(
-    r"""(?P<blank>\s+|--[^\n\r]*)
-    |(?P<comment>/\*)
+    r"""(?:\s++|--[^\n\r]*+)*+(?:
+    (?P<comment>/\*)
     |(?P<dollar>\$(?:[^\W\d]\w*)?\$)
-    |(?P<string>[eE]'(?:[^'\\]|\\.|'')*'|(?:[uU]&|[bBxXnN])?'(?:[^']|'')*')
-    |(?P<quoted>"(?:[^"]|"")*")
+    |(?P<string>[eE]'(?:[^'\\]++|\\.|'')*+'|(?:[uU]&|[bBxXnN])?'(?:[^']++|'')*+')
+    |(?P<quoted>"(?:[^"]++|"")*+")
     |(?P<word>[^\W\d][\w$]*)
     |(?P<number>\d[\w.]*)
-    |(?P<symbol>::|:=|(?:(?!--|/\*)[-+*/<>=~!@#%^&|?])+|.)""",
+    |(?P<symbol>::|:=|(?:(?!--|/\*)[-+*/<>=~!@#%^&|?])+|.))""",
     re.VERBOSE | re.DOTALL,
 )
+
+
+Token = tuple[str, int, int]
+_TELLING = frozenset(["(", ")", "'", '"', "ATOMIC", "CASE", "END"])
 
 
 class SqlStatement(NamedTuple):
@@ -72,19 +78,34 @@ def statements(text: str) -> list[SqlStatement]:
 
 
 def _split(text: str) -> list[SqlStatement]:
-    """What stands in quotes, dollars or parentheses, or in the body of an SQL function, is a part of its statement."""
-    found = []
-    words: list[str] = []
-    begin, nesting = 0, _Nesting()
-    for part, start, end in tokens(text):
-        if part == ";" and nesting.outermost:
-            found.append(SqlStatement(tuple(words), text[begin:start].strip()))
-            words, begin, nesting = [], end, _Nesting()
-        else:
-            nesting.take(part, words)
-            words.append(part)
-    found.append(SqlStatement(tuple(words), text[begin:].strip()))
+    found, begin = [], 0
+    for each, ended in apart(text):
+        said = each[:-1] if ended else each
+        found.append(
+            SqlStatement(tuple(part for part, _, _ in said), text[begin : each[-1][1] if ended else None].strip())
+        )
+        begin = each[-1][2]
     return [each for each in found if each.tokens]
+
+
+def apart(text: str) -> Iterator[tuple[list[Token], bool]]:
+    """The tokens of each statement, and whether the last of them is the semicolon that ends it.
+
+    What stands in quotes, dollars or parentheses, or in the body of an SQL function, is a part of its statement; what
+    follows a quote without an end, too.
+    """
+    found: list[Token] = []
+    nesting = _Nesting()
+    for token in tokens(text):
+        part = token[0]
+        if part in _TELLING:
+            nesting.take(part, found)
+        found.append(token)
+        if part == ";" and nesting.outermost:
+            yield found, True
+            found, nesting = [], _Nesting()
+    if found:
+        yield found, False
 
 
 def without_literals(text: str) -> str:
@@ -110,22 +131,26 @@ def _is_literal(part: str) -> bool:
 
 class _Nesting:
     """Whether a statement has parentheses open (those of a rule hold statements), or the body of an SQL function, which
-    goes from BEGIN ATOMIC to END, with each CASE and its END in it."""
+    goes from BEGIN ATOMIC to END, with each CASE and its END in it; or a quote that has no end."""
 
     def __init__(self) -> None:
         self._parentheses = self._bodies = 0
+        self._unclosed = False
 
     @property
     def outermost(self) -> bool:
-        return not (self._parentheses or self._bodies)
+        return not (self._parentheses or self._bodies or self._unclosed)
 
-    def take(self, part: str, before: list[str]) -> None:
+    def take(self, part: str, before: list[Token]) -> None:
         """part: the next token. before: those of the statement that came before it."""
-        if part in "()":
+        last = before[-1][0] if before else ""
+        if part in ("(", ")"):
             self._parentheses = max(0, self._parentheses + (1 if part == "(" else -1))
-        elif before[-1:] in (["."], ["AS"]):
+        elif part in ("'", '"'):
+            self._unclosed = True
+        elif last in (".", "AS"):
             return  # a name: what follows these may be any word
-        elif part == "ATOMIC" and before[-1:] == ["BEGIN"] and _makes_function(before):
+        elif part == "ATOMIC" and last == "BEGIN" and _makes_function([each for each, _, _ in before[:4]]):
             self._bodies = 1
         elif self._bodies and part in ("CASE", "END"):
             self._bodies += 1 if part == "CASE" else -1
@@ -136,20 +161,21 @@ def _makes_function(tokens: list[str]) -> bool:
     return tokens[:1] == ["CREATE"] and words in (["FUNCTION"], ["PROCEDURE"])
 
 
-def tokens(text: str) -> Iterator[tuple[str, int, int]]:
+def tokens(text: str) -> Iterator[Token]:
     """Each part of a text with where it begins and ends; words in capitals, blanks and comments left out."""
     at = 0
     while found := _TOKEN.match(text, at):
         at = found.end()
-        kind, part = found.lastgroup, found.group()
+        kind = found.lastgroup or ""
+        part = found[kind]
         if kind == "comment":
             at = _end_of_comment(text, at)
         elif kind == "dollar":
-            end = text.find(part, at)
+            start, end = found.start(kind), text.find(part, at)
             at = len(text) if end < 0 else end + len(part)
-            yield text[found.start() : at], found.start(), at
-        elif kind != "blank":
-            yield part.upper() if kind == "word" else part, found.start(), at
+            yield text[start:at], start, at
+        else:
+            yield part.upper() if kind == "word" else part, at - len(part), at
 
 
 def _end_of_comment(text: str, at: int) -> int:

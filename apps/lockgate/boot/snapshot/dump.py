@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from lockgate.planning import sql_statements
+
 # What the dump says about how it is to be read, and what would be in force for the rest of the transaction only.
 _KEPT_SETTINGS = frozenset(
     ["check_function_bodies", "default_table_access_method", "row_security", "standard_conforming_strings", "xmloption"]
@@ -28,16 +30,7 @@ _BOOKKEEPING = re.compile(rf"{BOOKKEEPING}\Z")
 # The dump puts large objects between these; here all of it is one transaction already.
 _TRANSACTIONS = ("BEGIN;", "COMMIT;")
 
-_TOKEN = re.compile(
-    r"(?P<escaped>[eE]')|(?P<string>')|(?P<name>\")|(?P<dollar>\$(?:[^\W\d]\w*)?\$)|(?P<comment>/\*)|(?P<line>--)"
-    r"|(?P<open>\()|(?P<close>\))|(?P<end>;)|(?P<word>[^\W\d][\w$]*)"
-)
-_CLOSING = {
-    "escaped": re.compile(r"\\.|''|'", re.DOTALL),
-    "string": re.compile(r"''|'"),
-    "name": re.compile(r"\"\"|\""),
-    "comment": re.compile(r"/\*|\*/"),
-}
+READ = 1 << 16  # characters that are read at once
 _LITERAL = ("INSERT ", "COMMENT ")  # what they say is data
 _CAST_ARRAY = re.compile(r"(\(ARRAY\[(?:'(?:[^']|'')*'::character varying(?:, )?)+\]\))::text\[\]")
 _BODY = re.compile(r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) ")
@@ -94,81 +87,37 @@ def _as_it_was(statement: str) -> str:
 def split(lines: Iterable[str]) -> Iterator[str]:
     """The statements of a plain dump, without what stands between them: comments, and commands of psql.
 
-    A statement ends with a semicolon outside quotes, comments, parentheses and ``BEGIN ATOMIC … END``.
+    Some of it is read at a time. What has no end yet is read again with what follows.
     """
-    reader = _Reader()
-    statement: list[str] = []
+    held: list[str] = []
+    size, enough = 0, READ
     for line in lines:
-        if not statement and (not line.strip() or line.startswith(("--", "\\"))):
+        held.append(line)
+        size += len(line)
+        if size < enough:
             continue
-        statement.append(line)
-        if reader.ends(line):
-            yield "".join(statement).strip()
-            statement = []
-            reader = _Reader()
-    if statement:
-        yield "".join(statement).strip()
+        text, end = "".join(held), 0
+        for statement, end in _whole(text):  # noqa: B007  where the last one ended is used after them
+            yield statement
+        held, size = [text[end:]], len(text) - end
+        enough = max(READ, 2 * size)
+    yield from (statement for statement, _ in _whole("".join(held), to_the_end=True))
 
 
-@dataclass
-class _Reader:
-    """Where one is in a statement. within: the kind of quote or comment that is open, and what ends it."""
+def _whole(text: str, *, to_the_end: bool = False) -> Iterator[tuple[str, int]]:
+    """Each statement of a text that has its semicolon, and where that is. to_the_end: the last need not have one."""
+    for found, ended in sql_statements.apart(text):
+        begin = _begin(text, found)
+        if begin is not None and (ended or to_the_end):
+            yield text[begin : found[-1][2]].strip(), found[-1][2]
 
-    within: str = ""
-    ending: re.Pattern[str] | None = None
-    nested: int = 0
-    parentheses: int = 0
-    blocks: int = 0
-    word: str = ""
-    has_body: bool | None = None
 
-    def ends(self, line: str) -> bool:
-        """Whether this line is the statement's last one; pg_dump begins each on a line of its own."""
-        if self.has_body is None:
-            self.has_body = _BODY.match(line) is not None
-        at, ended = 0, False
-        while at < len(line):
-            if self.ending is not None:
-                at = self._close(line, at)
-                continue
-            found = _TOKEN.search(line, at)
-            if found is None or found.lastgroup == "line":
-                break
-            at = found.end()
-            ended = self._take(found.lastgroup or "", found.group())
-        return ended and self.ending is None
-
-    def _close(self, line: str, at: int) -> int:
-        assert self.ending is not None  # noqa: S101
-        found = self.ending.search(line, at)
-        if found is None:
-            return len(line)
-        if self.within == "comment":
-            self.nested += 1 if found.group() == "/*" else -1
-        if len(found.group()) == 1 or self.within == "dollar" or (self.within == "comment" and not self.nested):
-            self.within, self.ending = "", None
-        return found.end()
-
-    def _take(self, kind: str, text: str) -> bool:
-        """Whether the statement ends here."""
-        if kind == "open":
-            self.parentheses += 1
-        elif kind == "close":
-            self.parentheses -= 1
-        elif kind == "word":
-            self._count(text.upper())
-        elif kind == "end":
-            return self.parentheses == 0 and self.blocks == 0
-        else:
-            self.within, self.nested = kind, 1
-            self.ending = re.compile(re.escape(text)) if kind == "dollar" else _CLOSING[kind]
-        return False
-
-    def _count(self, word: str) -> None:
-        """The blocks of a function whose body is SQL: BEGIN ATOMIC … END, and CASE … END in it."""
-        if self.has_body:
-            if (self.word, word) == ("BEGIN", "ATOMIC") or (word == "CASE" and self.blocks):
-                self.blocks += 1
-            elif word == "END" and self.blocks:
-                self.blocks -= 1
-        self.word = word
+def _begin(text: str, found: Iterable[sql_statements.Token]) -> int | None:
+    """Where a statement begins: after the lines that are for psql."""
+    at = 0
+    for part, start, _ in found:
+        if start >= at:
+            if part != "\\":
+                return start
+            at = text.find("\n", start) + 1 or len(text)
+    return None
