@@ -28,10 +28,9 @@ APPS = (*(f"django.contrib.{name}" for name in CONTRIB), *OTHERS)
 HAZARDS = {
     ("contenttypes", "0002_remove_content_type_name", "LG801"): 1,
     ("contenttypes", "0002_remove_content_type_name", "LG811"): 1,
-    ("auth", "0001_initial", "LG814"): 1,
     ("auth", "0005_alter_user_last_login_null", "LG811"): 1,
     ("sites", "0002_alter_domain_unique", "LG807"): 1,
-    ("admin", "0001_initial", "LG814"): 2,
+    ("admin", "0001_initial", "LG814"): 1,
     ("flatpages", "0001_initial", "LG502"): 1,
     ("flatpages", "0001_initial", "LG814"): 1,
     ("redirects", "0001_initial", "LG814"): 1,
