@@ -27,7 +27,7 @@ KINDS: tuple[tuple[str, str, set[str]], ...] = (
         {"emit_pre_migrate_signal", "emit_post_migrate_signal"},
     ),
     ("rendering models", _STATE, _RENDERS),
-    ("rendering models", "lockgate/execution/rendering/", set()),
+    ("rendering models", "lockgate/project_state/", set()),
     ("SQL: sending it and waiting", "/psycopg/", set()),
     ("states of the project", _STATE, set()),
     ("importing modules", "<frozen importlib._bootstrap", set()),

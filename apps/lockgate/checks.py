@@ -40,11 +40,11 @@ def check_commands(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
 
     lockgate.W001: the same of a command that is not Django's.
     """
-    from lockgate import neighbours  # noqa: PLC0415  reads the installed apps
+    from lockgate import command_conflicts  # noqa: PLC0415  reads the installed apps
 
     return [
         Error(each.what, hint=f"{each.why}. NEXT: {each.next_step}", id="lockgate.E002")
-        if each.command in neighbours.OVERRIDING
+        if each.command in command_conflicts.OVERRIDING
         else Warning(each.what, hint=each.next_step, id="lockgate.W001")
-        for each in neighbours.hidden()
+        for each in command_conflicts.hidden()
     ]

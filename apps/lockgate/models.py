@@ -176,7 +176,7 @@ class Effect(Own):
     step = models.OneToOneField(
         Step, on_delete=models.DO_NOTHING, primary_key=True, related_name="effect", db_constraint=False
     )
-    things = models.JSONField(default=list, help_text="fields of lockgate.database.things.Thing, each")
+    things = models.JSONField(default=list, help_text="fields of lockgate.database.table_objects.Thing, each")
 
     def __str__(self) -> str:
         return f"effect of step {self.pk}"

@@ -15,10 +15,10 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from lockgate.boot.glance import Glance
 from lockgate.errors import LedgerDamaged, ReadRefused
 from lockgate.execution import failures
-from lockgate.reporting import documents
+from lockgate.reporting import json_documents
+from lockgate.status.current import Glance
 
 
 @never_cache
@@ -46,7 +46,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except (DatabaseError, psycopg.Error) as error:
         sqlstate = failures.sqlstate_of(error)
         return JsonResponse({"ready": False, "database": "unavailable", "sqlstate": sqlstate}, status=503)
-    return JsonResponse(documents.readiness(found), status=200 if found.ready else 503)
+    return JsonResponse(json_documents.readiness(found), status=200 if found.ready else 503)
 
 
 @cache

@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 
-from lockgate.boot.snapshot.dump import BOOKKEEPING
+from lockgate.snapshot.pg_dump_output import BOOKKEEPING
 from tests.support.databases import Database
 from tests.support.schema import pg_dump
 

@@ -35,7 +35,8 @@ ONCE = "CREATE EXTENSION IF NOT EXISTS"  # Django leaves it out where the extens
 
 
 def count() -> object:
-    from lockgate.execution.outlook import history, migration_files
+    from lockgate.linting import migration_files
+    from lockgate.planning import history
 
     ordered = history.in_order(MigrationLoader(None))
     own = [each for each in ordered if each.app_label != "lockgate" and not migration_files.is_installed(each)]
@@ -51,12 +52,13 @@ def midpoints() -> object:
 
 def _from(point: float) -> dict[str, object]:
     from lockgate import policy
-    from lockgate.execution.outlook import history, planner
+    from lockgate.gate import pending_plan
+    from lockgate.planning import history
 
     loader = MigrationLoader(connection)
     ordered = history.in_order(loader)
     pending = ordered[int(len(ordered) * point) :]
-    plans, facts = planner.plan(connection, loader, pending, policy.Policy(large_table_bytes=0))
+    plans, facts = pending_plan.plan(connection, loader, pending, policy.Policy(large_table_bytes=0))
     unknown = [
         f"{plan.migration}: {change.name}"
         for plan in plans
@@ -73,18 +75,18 @@ def replay() -> object:
     from django.db.migrations.executor import MigrationExecutor
 
     from lockgate.database import catalog
-    from lockgate.execution.recording.recording_editor import recording
-    from lockgate.execution.rendering.lazy_states import LazyState
-    from lockgate.planning import build, tables
+    from lockgate.planning import affected_tables, planner
+    from lockgate.planning.recorder.schema_editor import recording
+    from lockgate.project_state.lazy_state import LazyState
 
     executor = MigrationExecutor(connection)
     executor.recorder.ensure_schema()
     real, lazy = executor.loader.project_state(()), LazyState(real_apps=executor.loader.unmigrated_apps)
-    settings, different, compared = build.Settings(threshold=0, online=False), [], 0
+    settings, different, compared = planner.Settings(threshold=0, online=False), [], 0
     ordered = [migration for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
     for migration in ordered:
-        facts = catalog.facts(connection, tables.concerned(lazy, [migration]))
-        (made,) = build.plan([migration], lazy, facts, lambda prospect: recording(connection, prospect), settings)
+        facts = catalog.facts(connection, affected_tables.concerned(lazy, [migration]))
+        (made,) = planner.plan([migration], lazy, facts, lambda prospect: recording(connection, prospect), settings)
         code = [number for number, each in enumerate(migration.operations) if isinstance(each, RunPython)]
         planned = _counted(sql for step in made.steps if step.operation not in code for sql in step.sql if sql)
         with _sent() as sent:

@@ -13,9 +13,9 @@ from django.db import models
 from django.db.migrations import operations as ops
 from django.db.migrations.state import ProjectState
 
-from lockgate.execution.recording.recording_editor import offline_connection, recording
-from lockgate.planning import build
-from lockgate.planning.rules.rule import OFFLINE
+from lockgate.linting.rules.rule import OFFLINE
+from lockgate.planning import planner
+from lockgate.planning.recorder.schema_editor import offline_connection, recording
 from tests.conformance.environments import PROBE
 from tests.support import plans
 from tests.support.databases import Database
@@ -104,8 +104,8 @@ def test_a_dict_is_planned_as_the_hstore_it_becomes() -> None:
     ops.CreateModel("Book", [("id", models.BigAutoField(primary_key=True))]).state_forwards(plans.APP, state)
     adding = plans.migration("0001_labels", ops.AddField("Book", "labels", HStoreField(default=dict)))
     connection = offline_connection("default", OFFLINE.version)
-    settings = build.Settings(threshold=0)
-    (made,) = build.plan([adding], state, OFFLINE, lambda prospect: recording(connection, prospect), settings)
+    settings = planner.Settings(threshold=0)
+    (made,) = planner.plan([adding], state, OFFLINE, lambda prospect: recording(connection, prospect), settings)
     assert (
         made.steps[0].sql[0] == """ALTER TABLE "library_book" ADD COLUMN "labels" hstore DEFAULT ''::hstore NOT NULL"""
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.mutation import places
 
 PRODUCT = "apps/lockgate"
-MUTATED = ("execution", "database", "journal", "ledger")  # contract is execution/online/contract.py
+MUTATED = ("execution", "database", "journal", "ledger")  # contract is execution/contract.py
 SWAPPED: dict[type[ast.AST], str] = {
     ast.Eq: "!=",
     ast.NotEq: "==",

@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from lockgate import policy
-from lockgate.database import catalog, locks, objects
+from lockgate.database import catalog, locks, lookups
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from tests.support.databases import Database
 from tests.support.processes import until
@@ -50,11 +50,11 @@ def test_the_definition_that_a_build_would_have_is_known_of_a_concurrent_one_on_
 ) -> None:
     database.execute("CREATE TABLE shop (n integer)")
     wanted = 'CREATE INDEX CONCURRENTLY "shop_n" ON "shop" ("n")'
-    said = objects.defined(connection, "shop", "shop_n", wanted)
+    said = lookups.defined(connection, "shop", "shop_n", wanted)
     assert said is not None
     assert said.startswith("btree | ")
     for other in (wanted.replace(" CONCURRENTLY", ""), wanted.replace('ON "shop"', 'ON "item"'), "SELECT 1"):
-        assert objects.defined(connection, "shop", "shop_n", other) is None
+        assert lookups.defined(connection, "shop", "shop_n", other) is None
     assert database.value("SELECT count(*) FROM pg_indexes WHERE tablename = 'shop'") == 0
 
 

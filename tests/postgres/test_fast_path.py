@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.boot import manifest
+from lockgate.manifest import manifest_file
 from project import embedded
 from tests.support import databases, relays, roles, servers
 from tests.support.libpqs import ANOTHER
@@ -591,9 +591,9 @@ def test_a_project_that_no_manifest_can_stand_for(tmp_path: Path, site: Site, se
 def assert_nothing_of(site: Site, secret: str) -> None:
     """The manifest has neither a secret nor a digest on which guesses could be tried, though it has the key."""
     path = site.path / "lockgate-manifest.json"
-    text, salt = path.read_text(), manifest.read(str(path)).one("salt")
+    text, salt = path.read_text(), manifest_file.read(str(path)).one("salt")
     assert secret not in text
-    assert manifest.digest(salt, secret.encode()) not in text
+    assert manifest_file.digest(salt, secret.encode()) not in text
 
 
 def test_of_a_file_that_is_no_code_no_digest_is_kept(tmp_path: Path, site: Site) -> None:

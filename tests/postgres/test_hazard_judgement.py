@@ -152,7 +152,7 @@ def test_with_nothing_pending_nothing_is_judged_nor_imported(site: Site) -> None
     )
     site.write_settings()
     loaded = site.migrate(**REFUSE).out.split()
-    assert "lockgate.execution.judging.judgement" in loaded
+    assert "lockgate.gate.admission" in loaded
     assert [name for name in loaded if re.search("hazard|rules|planner|build|lazy_states", name)] == []
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from lockgate.database.message import Message
+from lockgate.database.simple_query import Message
 from tests.support.databases import Database
 from tests.support.processes import until
 

@@ -12,11 +12,11 @@ import pytest
 from django.db import DatabaseError
 from django.db.migrations import Migration
 
-from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.planning.rules import ALL, BY_ID, Rule, code_portions, fields, portions
-from lockgate.planning.rules.offer import Offer, Situation
-from lockgate.planning.rules.rule import source
-from lockgate.planning.rules.shop import MODELS
+from lockgate.linting.rules import ALL, BY_ID, Rule, code_portions, fields, portions
+from lockgate.linting.rules.example_models import MODELS
+from lockgate.linting.rules.offer import Offer, Situation
+from lockgate.linting.rules.rule import source
+from lockgate.project_state.lazy_state import LazyState
 from lockgate.reporting import migration_code
 from tests.support import databases, plans
 from tests.support.examples import deployed, hazards_of, migration

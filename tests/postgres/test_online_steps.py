@@ -15,19 +15,21 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import UniqueConstraint
 from django.db.utils import ProgrammingError
 
-from lockgate import journal, ledger, policy
-from lockgate.database import objects
+from lockgate import policy
+from lockgate.database import lookups
 from lockgate.errors import LockgateError, LocksNotAcquired, MigrationFailed, SessionLost
-from lockgate.execution.accounts import account
-from lockgate.execution.duties import Duties
-from lockgate.execution.ladder import Ladder
-from lockgate.execution.online import contract, online_step
-from lockgate.execution.online.switch_editor import switch_editor
+from lockgate.events import AttemptFailed, StepUndone, WaitingForBlockers
+from lockgate.execution import contract, journaled_step
+from lockgate.execution.context import Duties
+from lockgate.execution.lock_retry import Ladder
 from lockgate.execution.progress import Progress
-from lockgate.execution.recording.questions import Question, require_same_answers
-from lockgate.facts import AttemptFailed, Key, StepUndone, WaitingForBlockers
-from lockgate.journal import Journal, Line
+from lockgate.execution.switch_editor import switch_editor
+from lockgate.facts import Key
+from lockgate.gate import run_record
+from lockgate.ledger import journal, records
+from lockgate.ledger.journal import Journal, Line
 from lockgate.models import Run, Step
+from lockgate.planning.recorder.questions import Question, require_same_answers
 from lockgate.planning.steps import Kind, LockMode
 from tests.support.databases import Database
 
@@ -42,7 +44,7 @@ class Book:
     """Duties of a run, and the rows of its steps. told: what was said."""
 
     def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy = LIMITS) -> None:
-        self.run = ledger.open_run(
+        self.run = records.open_run(
             "default", release="r", digest="d", host="h", backend_pid=1, command="migrate", lock_wait_seconds=0
         )
         self.told: list[Any] = []
@@ -57,7 +59,7 @@ class Book:
         return row
 
     def do(self, row: Step) -> Step:
-        online_step.run(self.duties, row, {"t": LockMode.SHARE_UPDATE_EXCLUSIVE}, number=1, total=1)
+        journaled_step.run(self.duties, row, {"t": LockMode.SHARE_UPDATE_EXCLUSIVE}, number=1, total=1)
         return Step.objects.get(pk=row.pk)
 
 
@@ -92,16 +94,16 @@ def test_only_the_constraint_that_the_switch_has_made_is_validated(book: Book, d
     done = book.do(row)
     assert is_valid(database)
     assert (done.state, done.object_oid, done.attempts) == (STATE.DONE, again, 3)
-    assert online_step.still_there(book.duties, done)
+    assert journaled_step.still_there(book.duties, done)
     unknown = book.do(book.step(Kind.VALIDATE_CONSTRAINT, "c", validate))
     assert (unknown.object_oid, unknown.expected) == (again, "CHECK ((a > 0))")
-    online_step.undo(book.duties, unknown)  # it was there before: nothing to take back with
+    journaled_step.undo(book.duties, unknown)  # it was there before: nothing to take back with
     assert database.value("SELECT count(*) FROM pg_constraint WHERE conname = 'c'") == 1
     database.execute(DROP_CHECK)
-    assert not online_step.still_there(book.duties, done)
+    assert not journaled_step.still_there(book.duties, done)
     add_check(database, "b > 0")
     with pytest.raises(MigrationFailed, match="another definition"):
-        online_step.still_there(book.duties, done)
+        journaled_step.still_there(book.duties, done)
 
 
 def test_a_validation_waits_longer_than_the_ladder_and_as_one_attempt(book: Book, database: Database) -> None:
@@ -120,16 +122,16 @@ def test_what_a_step_has_made_is_taken_back_under_whatever_name(book: Book, data
     done = book.do(book.step(Kind.ADD_CHECK, "c", sql, journal.EXPAND, undo=(DROP_CHECK,)))
     assert (done.state, done.expected) == (STATE.DONE, "CHECK ((a > 0))")
     assert not is_valid(database)
-    assert online_step.still_there(book.duties, done)
+    assert journaled_step.still_there(book.duties, done)
     database.execute("ALTER TABLE t RENAME CONSTRAINT c TO d", "ALTER TABLE t RENAME TO u")
-    online_step.undo(book.duties, done)
+    journaled_step.undo(book.duties, done)
     assert database.value("SELECT count(*) FROM pg_constraint WHERE conname IN ('c', 'd')") == 0
     assert done.state == STATE.UNDONE
     assert any(isinstance(each, StepUndone) for each in book.told)
     database.execute("ALTER TABLE u RENAME TO t")
     never = book.step(Kind.ADD_CHECK, "c", sql, journal.EXPAND, undo=(DROP_CHECK,))
     add_check(database, "b > 0")
-    online_step.undo(book.duties, never)  # it never ran, so what is there is another's
+    journaled_step.undo(book.duties, never)  # it never ran, so what is there is another's
     assert (never.state, is_valid(database)) == (STATE.UNDONE, False)
 
 
@@ -150,23 +152,23 @@ def test_an_index_of_the_name_is_ours_by_number_or_definition(book: Book, databa
     assert (done.state, done.attempts) == (STATE.DONE, 1)
     completed = done.object_oid
     assert completed == database.value("SELECT 't_a'::regclass::oid::int")
-    assert online_step.still_there(book.duties, done)
+    assert journaled_step.still_there(book.duties, done)
     database.execute(invalid.format("false"))
-    assert not online_step.still_there(book.duties, done)
+    assert not journaled_step.still_there(book.duties, done)
     again = book.do(done)  # what is left invalid is dropped, and built again
     assert again.object_oid not in (None, completed)
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass")
     database.execute("ALTER INDEX t_a RENAME TO other")
-    online_step.undo(book.duties, again)
-    assert objects.index(book.duties.connection, "t", "other") is None
+    journaled_step.undo(book.duties, again)
+    assert lookups.index(book.duties.connection, "t", "other") is None
     database.execute("CREATE INDEX t_a ON t (b)")
-    assert not online_step.still_there(book.duties, done)
+    assert not journaled_step.still_there(book.duties, done)
     with pytest.raises(MigrationFailed, match="is there already") as raised:
         book.do(done)
     assert "of another definition" in str(raised.value.why)
-    online_step.undo(book.duties, done)
-    online_step.drop_invalid(book.duties, done)
-    assert objects.index(book.duties.connection, "t", "t_a") is not None
+    journaled_step.undo(book.duties, done)
+    journaled_step.drop_invalid(book.duties, done)
+    assert lookups.index(book.duties.connection, "t", "t_a") is not None
 
 
 def test_an_index_is_dropped_by_its_number_alone(book: Book, database: Database) -> None:
@@ -182,7 +184,7 @@ def test_an_index_is_dropped_by_its_number_alone(book: Book, database: Database)
         book.do(row)
     database.execute("ALTER INDEX old RENAME TO t_a")
     assert book.do(row).state == STATE.DONE
-    assert objects.index(book.duties.connection, "t", "t_a") is None
+    assert lookups.index(book.duties.connection, "t", "t_a") is None
     assert book.do(row).attempts == 1  # it is gone: nothing is sent
 
 
@@ -234,7 +236,7 @@ def test_a_failed_run_is_closed_on_its_own_session_or_not_at_all(book: Book) -> 
     opened = gate.connection.connection
 
     def lose() -> None:
-        with account.closing(gate, request, found, book.run, book.duties.progress):
+        with run_record.closing(gate, request, found, book.run, book.duties.progress):
             gate.connection.connection = None
             raise ValueError("no")
 
@@ -256,7 +258,7 @@ def test_without_the_lock_nothing_is_sent(book: Book, database: Database) -> Non
     with pytest.raises(SessionLost):
         book.do(row)
     with pytest.raises(SessionLost):
-        online_step.undo(book.duties, row)
+        journaled_step.undo(book.duties, row)
     assert Step.objects.get(pk=row.pk).state == STATE.PLANNED
     assert not is_valid(database)
     book.duties = duties

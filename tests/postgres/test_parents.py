@@ -8,8 +8,8 @@ from django.db.migrations.state import ProjectState
 from psycopg import sql
 
 from lockgate.database import catalog
-from lockgate.execution.recording.recording_editor import recording
-from lockgate.planning import build
+from lockgate.planning import planner
+from lockgate.planning.recorder.schema_editor import recording
 from lockgate.reporting import plan_report
 from tests.support import plans
 from tests.support.plans import Scratch
@@ -55,8 +55,8 @@ def test_who_waits_through_a_parent_is_what_the_plan_says(logs: Scratch, stateme
     """Tried by a second session: SELECT, and UPDATE, of every table, while the statement's transaction is open."""
     facts = catalog.facts(logs.connection, TABLES)
     migration = plans.migration("0001_case", RunSQL(statement))
-    planned = build.plan(
-        [migration], ProjectState(), facts, lambda prospect: recording(logs.connection, prospect), build.Settings(0)
+    planned = planner.plan(
+        [migration], ProjectState(), facts, lambda prospect: recording(logs.connection, prospect), planner.Settings(0)
     )
     document = plan_report.document(planned, facts)
     said = document["migrations"][0]["steps"][0]["locks"]
@@ -78,8 +78,8 @@ def test_who_waits_through_a_parent_is_what_the_plan_says(logs: Scratch, stateme
 def test_the_plan_names_the_parents_for_people(logs: Scratch) -> None:
     facts = catalog.facts(logs.connection, TABLES)
     migration = plans.migration("0001_case", RunSQL(STATEMENTS[0]), RunSQL("CREATE INDEX made ON older_log (a)"))
-    planned = build.plan(
-        [migration], ProjectState(), facts, lambda prospect: recording(logs.connection, prospect), build.Settings(0)
+    planned = planner.plan(
+        [migration], ProjectState(), facts, lambda prospect: recording(logs.connection, prospect), planner.Settings(0)
     )
     lines = list(plan_report.text(planned, facts))
     assert any(

@@ -11,10 +11,10 @@ import pytest
 
 from lockgate.database.sql import read
 from lockgate.facts.types import TypeFacts
+from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import new_types, sql_changes, type_changes
-from lockgate.planning.prospect import Prospect
-from lockgate.planning.rules.rule import OFFLINE
 from lockgate.planning.steps import Work
+from lockgate.planning.virtual_catalog import Prospect
 from tests.support import databases, plans
 
 TYPES = (

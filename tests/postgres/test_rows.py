@@ -10,12 +10,12 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from lockgate import journal, ledger
 from lockgate.errors import LocksNotAcquired
 from lockgate.execution import ledger_locks
-from lockgate.execution.accounts import condition
 from lockgate.facts import Fingerprint, Key
-from lockgate.journal import Journal, Line
+from lockgate.gate import own_tables
+from lockgate.ledger import journal, records
+from lockgate.ledger.journal import Journal, Line
 from lockgate.models import Effect, Failure, MigrationRecord, Run, Step
 from tests.support.databases import Database
 
@@ -24,11 +24,11 @@ STATE, OUTCOME = Step.State, Run.Outcome
 
 
 def run(digest: str = "d", outcome: Run.Outcome = OUTCOME.RUNNING) -> Run:
-    made = ledger.open_run(
+    made = records.open_run(
         "default", release="r", digest=digest, host="h", backend_pid=1, command="migrate", lock_wait_seconds=0
     )
     if outcome is not OUTCOME.RUNNING:
-        ledger.close_run("default", made, outcome)
+        records.close_run("default", made, outcome)
     return made
 
 
@@ -78,7 +78,7 @@ def test_a_migration_counts_and_what_was_prepared_for_it_is_no_longer_undone(
         (False, "SQL switch", 0, "planned"),
     ]
     assert dict(Effect.objects.values_list("step", "things")) == {first.pk: [], other.pk: [["table", 3]]}
-    assert len(Step.objects.get(pk=second.pk).error) == ledger.ERROR_LIMIT
+    assert len(Step.objects.get(pk=second.pk).error) == records.ERROR_LIMIT
     assert journal.prepared("default") == {TWO: [other]}
     assert Journal(ledger_tables, run()).concerns(TWO)
     assert not Journal(ledger_tables, run()).concerns(ONE)
@@ -142,57 +142,57 @@ def test_what_is_open_is_found_by_what_it_is_for(ledger_tables: BaseDatabaseWrap
 
 
 def test_what_the_newest_run_of_a_release_says(ledger_tables: BaseDatabaseWrapper) -> None:
-    assert ledger.exists(ledger_tables)
-    assert ledger.has_levels(ledger_tables)
-    assert not ledger.finished("default", "d")
+    assert records.exists(ledger_tables)
+    assert records.has_levels(ledger_tables)
+    assert not records.finished("default", "d")
     done = run(outcome=OUTCOME.SUCCEEDED)
     run("other", OUTCOME.FAILED)
-    assert ledger.finished("default", "d")
-    assert not ledger.finished("default", "other")
+    assert records.finished("default", "d")
+    assert not records.finished("default", "other")
     failed = run(outcome=OUTCOME.FAILED)
-    ledger.record_failure("default", failed, "w", "x" * 5000, {"a": "b"})
-    standing = ledger.standing_failure("default", "d")
+    records.record_failure("default", failed, "w", "x" * 5000, {"a": "b"})
+    standing = records.standing_failure("default", "d")
     assert standing is not None
     assert standing.failure.run == failed
-    assert len(standing.failure.operation) == ledger.ERROR_LIMIT
+    assert len(standing.failure.operation) == records.ERROR_LIMIT
     assert timedelta(0) <= standing.age < timedelta(minutes=1)
-    assert ledger.standing_failure("default", "other") is None
+    assert records.standing_failure("default", "other") is None
     dead = run()
-    assert not ledger.finished("default", "d")
-    assert ledger.standing_failure("default", "d") is None  # what the newest one failed at, not an earlier one
-    assert [each.run for each in ledger.close_interrupted("default")] == [dead.pk]
-    assert ledger.close_interrupted("default") == []
+    assert not records.finished("default", "d")
+    assert records.standing_failure("default", "d") is None  # what the newest one failed at, not an earlier one
+    assert [each.run for each in records.close_interrupted("default")] == [dead.pk]
+    assert records.close_interrupted("default") == []
     assert Run.objects.get(pk=dead.pk).outcome == OUTCOME.INTERRUPTED
     assert Run.objects.get(pk=done.pk).outcome == OUTCOME.SUCCEEDED
     assert Failure.objects.count() == 1
-    assert [each.pk for each in ledger.history("default", 2)] == [dead.pk, failed.pk]
+    assert [each.pk for each in records.history("default", 2)] == [dead.pk, failed.pk]
 
 
 def test_a_migration_is_known_as_it_was_when_last_applied(ledger_tables: BaseDatabaseWrapper) -> None:
     actions = MigrationRecord.Action
 
     def record(by: Run, key: Key, action: Any, meaning: str) -> None:
-        ledger.record("default", by, ledger.Entry(key, action, timezone.now(), 1.0, Fingerprint("s", meaning)))
+        records.record("default", by, records.Entry(key, action, timezone.now(), 1.0, Fingerprint("s", meaning)))
 
     first, second = run(outcome=OUTCOME.SUCCEEDED), run("newer")
-    ledger.record_found("default", first, {ONE: Fingerprint("s", "old")}, actions.BASELINE)
+    records.record_found("default", first, {ONE: Fingerprint("s", "old")}, actions.BASELINE)
     record(second, ONE, actions.UNAPPLY, "not this")
     record(second, TWO, actions.APPLY, "two")
     record(second, Key("shop", "0003_three"), actions.FAKE, "three")
-    assert ledger.fingerprints("default")[ONE].meaning == "old"
+    assert records.fingerprints("default")[ONE].meaning == "old"
     record(second, ONE, actions.APPLY, "new")
     record(second, ONE, actions.UNFAKE, "nor this")
-    assert ledger.fingerprints("default")[ONE].meaning == "new"
-    assert ledger.applied_after("default", "d") == {ONE, TWO}
-    assert ledger.applied_after("default", "newer") == set()  # it has not succeeded
-    assert ledger.unrecorded("default", [ONE, Key("shop", "0009_nine")]) == [Key("shop", "0009_nine")]
+    assert records.fingerprints("default")[ONE].meaning == "new"
+    assert records.applied_after("default", "d") == {ONE, TWO}
+    assert records.applied_after("default", "newer") == set()  # it has not succeeded
+    assert records.unrecorded("default", [ONE, Key("shop", "0009_nine")]) == [Key("shop", "0009_nine")]
 
 
 def test_whole_tables_are_looked_at_with_one_query(ledger_tables: BaseDatabaseWrapper) -> None:
     asked = []
     execute = ledger_tables.connection.execute
     ledger_tables.connection.execute = lambda *given, **named: asked.append(given) or execute(*given, **named)
-    assert condition.damages(ledger_tables) == []
+    assert own_tables.damages(ledger_tables) == []
     assert len(asked) == 1
 
 
@@ -202,7 +202,7 @@ def test_who_keeps_a_table_of_ours_is_named_whatever_was_left_open(
     def read() -> None:
         with transaction.atomic(using="default"), ledger_locks.named(ledger_tables):
             ledger_tables.connection.execute("SET LOCAL lock_timeout = '10ms'")
-            ledger.finished("default", "d")
+            records.finished("default", "d")
 
     with database.connect(autocommit=False) as other:
         other.execute("SET application_name = 'report'")
@@ -210,4 +210,4 @@ def test_who_keeps_a_table_of_ours_is_named_whatever_was_left_open(
         with pytest.raises(LocksNotAcquired, match='"lockgate_run" is kept from this run by others') as raised:
             read()
     assert '("report", idle in transaction' in str(raised.value.why)
-    assert not ledger.finished("default", "d")
+    assert not records.finished("default", "d")

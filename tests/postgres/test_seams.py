@@ -1,4 +1,4 @@
-"""Each seam of ``execution/django_seams.py``, on the Django that is installed."""
+"""Each seam of ``django_seams.py``, on the Django that is installed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.signals import post_init, post_migrate, post_save, pre_init, pre_save
 from django.dispatch import Signal
 
-from lockgate.execution import django_seams, operations
-from lockgate.execution.duties import Duties
+from lockgate import django_seams
+from lockgate.execution import current_operation
+from lockgate.execution.context import Duties
 from lockgate.execution.executor import Executor
 from lockgate.execution.progress import Progress
 from lockgate.policy import Policy
@@ -134,7 +135,7 @@ def test_an_editor_that_says_more_than_djangos_is_known(monkeypatch: pytest.Monk
 
 
 def test_code_gets_what_a_cursor_answers_while_its_statements_are_noted() -> None:
-    with operations.statements_noted(Progress(lambda event: None), connection), connection.cursor() as cursor:
+    with current_operation.statements_noted(Progress(lambda event: None), connection), connection.cursor() as cursor:
         assert cursor.execute("SELECT 7").fetchone() == (7,)
 
 

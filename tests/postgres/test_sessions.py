@@ -11,7 +11,7 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate import policy
-from lockgate.database import advisory_lock, offenders, relations, session, things
+from lockgate.database import advisory_lock, relations, session, table_objects, violations
 from lockgate.errors import LockNotAcquired, SessionLost
 from tests.support.databases import Database
 
@@ -66,18 +66,18 @@ def test_what_a_transaction_has_changed_is_told_from_what_was_there(
         "CREATE TABLE gone (a integer)",
         "CREATE TABLE other (a integer)",
     )
-    before = things.everything(connection)
+    before = table_objects.everything(connection)
     tables = {each.thing.name: each.thing.owner for each in before.values() if each.thing.kind == "table"}
-    before = things.of_tables(connection, tables.values())
-    assert things.differing(connection, things.everything(connection)) == set()
-    earlier = things.everything(connection)
+    before = table_objects.of_tables(connection, tables.values())
+    assert table_objects.differing(connection, table_objects.everything(connection)) == set()
+    earlier = table_objects.everything(connection)
     opened = connection.connection
     opened.execute("BEGIN")
     opened.execute("ALTER TABLE t ADD d integer, DROP c, ALTER a SET NOT NULL; DROP TABLE gone; SELECT FROM other")
-    touched = things.touched(connection)
+    touched = table_objects.touched(connection)
     assert {tables["t"], tables["gone"]} <= touched
     assert tables["other"] not in touched
-    found = things.changed(connection, tables.values(), before, {})
+    found = table_objects.changed(connection, tables.values(), before, {})
     opened.execute("COMMIT")
     said = [(each.kind, each.table, each.name, each.definition) for each in found]
     assert sorted(said[:3]) == [
@@ -86,13 +86,13 @@ def test_what_a_transaction_has_changed_is_told_from_what_was_there(
         ("table", "t", "t", ""),
     ]
     assert sorted(said[3:], key=str) == [("column", "t", "c", None), ("table", "gone", "gone", None)]
-    assert things.differing(connection, earlier) == {tables["t"], tables["gone"]}
+    assert table_objects.differing(connection, earlier) == {tables["t"], tables["gone"]}
     # What is noted already is noted again where it reads in another way.
-    now = things.of_tables(connection, [tables["t"]])
+    now = table_objects.of_tables(connection, [tables["t"]])
     index = next(each.thing for each in now.values() if each.thing.name == "t_b")
-    assert things.changed(connection, [tables["t"]], now, {index.key: index}) == []
+    assert table_objects.changed(connection, [tables["t"]], now, {index.key: index}) == []
     known = {index.key: index._replace(definition="as it was")}
-    assert [each.name for each in things.changed(connection, [tables["t"]], now, known)] == ["t", "t_b"]
+    assert [each.name for each in table_objects.changed(connection, [tables["t"]], now, known)] == ["t", "t_b"]
 
 
 def test_a_name_with_its_schema_means_no_other(connection: BaseDatabaseWrapper, database: Database) -> None:
@@ -118,13 +118,13 @@ def test_rows_that_break_a_rule_are_counted_and_a_few_named(
         "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID",
     )
     for name in ("t_a", "c", "nothing"):
-        assert not offenders.describe(connection, "t", name)
+        assert not violations.describe(connection, "t", name)
     database.execute("ALTER TABLE t DROP CONSTRAINT c", "UPDATE t SET b = -b WHERE id < 3")
     database.execute("ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID")
-    assert offenders.describe(connection, "t", "c") == "2 rows violate it: id = 1; id = 2"
+    assert violations.describe(connection, "t", "c") == "2 rows violate it: id = 1; id = 2"
     database.execute("ALTER TABLE t DROP CONSTRAINT c", "UPDATE t SET b = -abs(b)")
     database.execute("ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID")
-    said = offenders.describe(connection, "t", "c")
+    said = violations.describe(connection, "t", "c")
     assert said.startswith("30 rows violate it: id = ")
     assert said.endswith("; …")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.boot import manifest
 from lockgate.database import advisory_lock
+from lockgate.manifest import manifest_file
 from project import embedded
 from tests.support import databases, roles, schema, servers
 from tests.support.databases import Database, another
@@ -243,7 +243,7 @@ def test_what_is_not_all_of_the_release_is_not_committed(shop: Quick) -> None:
     known, _, document = shop.manifest.read_text().partition(',\n"sum ')
     lines = [line.strip('",') for line in known.split("\n") if line.startswith('"')][1:]  # its format comes by itself
     rest = document.partition("\n],\n")[2].removesuffix("}\n")
-    shop.manifest.write_text(manifest.written([*lines, "extension spam"], rest))
+    shop.manifest.write_text(manifest_file.written([*lines, "extension spam"], rest))
     assert_ordinary(shop.start(), "what was loaded is not all of this release")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.boot import manifest
+from lockgate.manifest import manifest_file
 from tests.support import databases, schema, servers
 from tests.support.databases import Database
 from tests.support.quick import vouch, with_snapshot
@@ -67,10 +67,10 @@ def rewrite(site: Site, **changes: object) -> None:
 
 def vouched_for(site: Site, checksum: str) -> None:
     """The manifest as if it had been made with a snapshot of this checksum."""
-    path = site.path / manifest.NAME
+    path = site.path / manifest_file.NAME
     text = re.sub(r'(?<="snapshot )(\S+) \S+', rf"\1 {checksum}", path.read_text())
     body, _, rest = text.partition('\n"sum ')
-    path.write_text(f'{body}\n"sum {manifest._sum(body)}"{rest.partition(chr(34))[2]}')
+    path.write_text(f'{body}\n"sum {manifest_file._sum(body)}"{rest.partition(chr(34))[2]}')
 
 
 def test_it_is_used_where_nothing_is_in_the_way(site: Site) -> None:

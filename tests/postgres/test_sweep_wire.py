@@ -140,5 +140,5 @@ def test_a_forked_runner_sends_what_a_process_of_its_own_sends() -> None:
     assert len(own.statements) > 50
     assert [*map(without_chance, forked.statements)] == [*map(without_chance, own.statements)]
     imported = set(re.findall(r"\blockgate(?:\.\w+)*$", done.stderr, re.MULTILINE))
-    assert "lockgate.execution.ladder" in imported
+    assert "lockgate.execution.lock_retry" in imported
     assert imported <= sweep_sources.modules()

@@ -16,17 +16,18 @@ import django.db.models.functions
 from django.db import migrations, models
 from django.db.migrations import Migration
 
-from lockgate.execution.recording.recording_editor import offline_connection, recording
-from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import build, hazards
-from lockgate.planning.hazards import Hazard
-from lockgate.planning.prospect import Prospect
-from lockgate.planning.rules import Example
-from lockgate.planning.rules.case import HazardSettings
-from lockgate.planning.rules.rule import OFFLINE, source
-from lockgate.planning.rules.shop import MODELS
+from lockgate.linting import hazards
+from lockgate.linting.hazards import Hazard
+from lockgate.linting.rules import Example
+from lockgate.linting.rules.case import HazardSettings
+from lockgate.linting.rules.example_models import MODELS
+from lockgate.linting.rules.rule import OFFLINE, source
+from lockgate.planning import planner
+from lockgate.planning.recorder.schema_editor import offline_connection, recording
 from lockgate.planning.steps import MigrationPlan
+from lockgate.planning.virtual_catalog import Prospect
+from lockgate.project_state.lazy_state import LazyState
 
 THRESHOLD = 8 * 1024**2
 BUDGET = 10 * 1024**3
@@ -64,11 +65,11 @@ def plans(*given: Migration, facts: DatabaseFacts = OFFLINE) -> list[MigrationPl
         editors.append(recording(connection, prospect))
         return editors[-1]
 
-    planner = build.Planner(facts, recorder, build.Settings(THRESHOLD))
-    planner.plan(history, state, deployed=True)
+    planning = planner.Planner(facts, recorder, planner.Settings(THRESHOLD))
+    planning.plan(history, state, deployed=True)
     for name in facts.tables:  # what the catalog has beside what the history made
         editors[0].prospect._named[name] += Prospect(facts).named(name)
-    return [planner.plan(each, state) for each in given]
+    return [planning.plan(each, state) for each in given]
 
 
 def hazards_of(*given: str | Migration, facts: DatabaseFacts = OFFLINE) -> list[Hazard]:
@@ -89,10 +90,10 @@ def hazards_of_example(example: Example) -> list[Hazard]:
 def deployed(given: Sequence[Migration], facts: DatabaseFacts = OFFLINE) -> list[Hazard]:
     """What is found in migrations that are deployed each by itself, after those before."""
     state, connection = LazyState(), offline_connection("default", facts.version)
-    planner = build.Planner(facts, lambda prospect: recording(connection, prospect), build.Settings(THRESHOLD))
-    planner.plan(migration(MODELS, "0001_initial"), state, deployed=True)
+    planning = planner.Planner(facts, lambda prospect: recording(connection, prospect), planner.Settings(THRESHOLD))
+    planning.plan(migration(MODELS, "0001_initial"), state, deployed=True)
     found = []
     for each in given:
-        plan = planner.plan(each, state, deployed=True)
+        plan = planning.plan(each, state, deployed=True)
         found += hazards.find([plan], facts, [each], HazardSettings(THRESHOLD, BUDGET))
     return found

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lockgate.facts.tables import DatabaseFacts, TableFacts
-from lockgate.planning import build
+from lockgate.planning import planner
 from lockgate.planning.steps import Kind, Lock, MigrationPlan, Phase, Step, Work
 from tests.support import plans, sql_cases
 from tests.support.plans import Scratch
@@ -29,20 +29,20 @@ HEAD = "| Operation | In place: table, lock, work | Waits meanwhile | Online |\n
 
 def planned(case: object, version: int, *, online: bool) -> MigrationPlan:
     """The plan of a case on large tables, without a server: they are planned, and then taken for deployed."""
-    from lockgate.execution.recording.recording_editor import offline_connection, recording
-    from lockgate.execution.rendering.lazy_states import LazyState
+    from lockgate.planning.recorder.schema_editor import offline_connection, recording
+    from lockgate.project_state.lazy_state import LazyState
     from tests.support import plan_cases
 
     assert isinstance(case, plan_cases.Case)
     tables = {name: TableFacts(name, "r", 2**30, 10**6) for name in (f"{plans.APP}_{name}" for name in NAMES)}
     facts = DatabaseFacts(version * 10000, tables=tables, volatile_functions=frozenset({"random"}))
     connection = offline_connection("default", version * 10000)
-    settings = build.Settings(threshold=0, online=online)
-    planner = build.Planner(facts, lambda prospect: recording(connection, prospect), settings)
+    settings = planner.Settings(threshold=0, online=online)
+    planning = planner.Planner(facts, lambda prospect: recording(connection, prospect), settings)
     state = LazyState()
     for number, operation in enumerate((*plan_cases.BASE, *case.before)):
-        planner.plan(plans.migration(f"{number:04}_before", operation), state, deployed=True)
-    return planner.plan(plans.migration("0100_case", *case.operations, atomic=case.atomic), state)
+        planning.plan(plans.migration(f"{number:04}_before", operation), state, deployed=True)
+    return planning.plan(plans.migration("0100_case", *case.operations, atomic=case.atomic), state)
 
 
 def page(text: str) -> str:

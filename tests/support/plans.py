@@ -26,8 +26,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from lockgate.database import catalog, url
-from lockgate.execution.recording.recording_editor import recording
-from lockgate.planning import build, tables
+from lockgate.planning import affected_tables, planner
+from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Step, Work
 from project import embedded
 from tests.support.databases import Database, forget_the_disk, server
@@ -160,10 +160,10 @@ class Scratch:
 
         Fails when planning sends anything to the server.
         """
-        facts = catalog.facts(self.connection, tables.concerned(state, pending))
-        settings = build.Settings(threshold=0, online=online)
+        facts = catalog.facts(self.connection, affected_tables.concerned(state, pending))
+        settings = planner.Settings(threshold=0, online=online)
         with mock.patch.object(psycopg.Connection, "wait", side_effect=AssertionError) as asked:
-            planned = build.plan(
+            planned = planner.plan(
                 pending, state.clone(), facts, lambda prospect: recording(self.connection, prospect), settings
             )
         assert not asked.called, "planning asked the server"

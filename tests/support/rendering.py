@@ -10,8 +10,8 @@ from typing import Any
 from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
-from lockgate.execution.rendering.certainty import View, view_of
-from lockgate.execution.rendering.states import Rendering, RunState
+from lockgate.project_state.eligibility import View, view_of
+from lockgate.project_state.run_state import Rendering, RunState
 from tests.support.plans import Scratch
 
 History = Callable[[], Sequence[Migration]]

@@ -6,9 +6,9 @@ All start from the same tables, ``SETUP``, and are rolled back.
 from __future__ import annotations
 
 from lockgate.database import catalog
-from lockgate.planning import locks, sql_steps
-from lockgate.planning.prospect import Prospect
+from lockgate.planning import lock_levels, sql_steps
 from lockgate.planning.steps import Kind, Statement
+from lockgate.planning.virtual_catalog import Prospect
 from tests.support.plans import Locks, Scratch
 
 SETUP = """
@@ -317,6 +317,6 @@ def claimed(scratch: Scratch, statement: str) -> tuple[Locks, bool]:
     names = {name for _, name in scratch.query(RELATIONS)}
     prospect = Prospect(catalog.facts(scratch.connection, names))
     found = sql_steps.read(Statement(statement), statement, prospect)
-    there = [lock for lock in locks.of_changes(found.changes) if lock.table in names]
+    there = [lock for lock in lock_levels.of_changes(found.changes) if lock.table in names]
     known = all(change.kind is not Kind.UNKNOWN for change in found.changes)
     return {lock.table: (lock.mode, lock.work) for lock in there}, known

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from django.db.migrations.state import ProjectState
 
-from lockgate.planning import transactions
+from lockgate.planning import transaction_locks
 from lockgate.planning.steps import LockMode, MigrationPlan, Phase, Work
-from lockgate.planning.transactions import Part, Transaction
+from lockgate.planning.transaction_locks import Part, Transaction
 from tests.support import plan_cases, plans
 from tests.support.plan_cases import Case
 from tests.support.plans import Scratch
@@ -136,7 +136,7 @@ def prepared(scratch: Scratch, case: Case) -> ProjectState | None:
     finally:
         scratch.send("ROLLBACK")
     (planned,) = scratch.plan([pending], state, online=False)
-    (found,) = transactions.of(planned.steps, atomic=True) or (None,)
+    (found,) = transaction_locks.of(planned.steps, atomic=True) or (None,)
     planned_order = [each.sql for part in found.parts for each in part.statements] if found else []
     assert [each for each in planned_order if each in sent] == [each for each in sent if each in planned_order], case
     return state
@@ -148,7 +148,7 @@ def prove(scratch: Scratch, planned: MigrationPlan) -> tuple[list[str], list[str
         for statement in step.sql:
             scratch.send(statement)
     worse, better = [], []
-    for found in transactions.of(planned.steps, atomic=planned.atomic):
+    for found in transaction_locks.of(planned.steps, atomic=planned.atomic):
         tables = sorted(set(scratch.relations().values()))
         said, seen = claimed(found, tables), observed(scratch, found.parts)
         more, less = _compared(said, seen)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from lockgate import policy
-from lockgate.boot import fast_path, libpq, manifest
+from lockgate.boot import empty_database, fast_path, libpq
 from lockgate.boot.fast_path import Doubt
-from lockgate.boot.manifest import Manifest, Unusable
-from lockgate.boot.snapshot import at_start
 from lockgate.database import advisory_lock
 from lockgate.facts import Runner
+from lockgate.manifest import manifest_file
+from lockgate.manifest.manifest_file import Manifest, Unusable
 from tests.support.sites import ROOT
 
 PRINT_IMPORTED = """
@@ -28,7 +28,7 @@ print(*sorted(set(sys.modules) - before))
 """
 # Ours, ctypes with what it stands on, select for the wait, and zlib for the manifest's sum. Each costs every start.
 IMPORTED = {
-    *("lockgate", "lockgate.boot", "lockgate.boot.fast_path", "lockgate.boot.libpq", "lockgate.boot.manifest"),
+    *("lockgate", "lockgate.boot", "lockgate.boot.fast_path", "lockgate.boot.libpq", "lockgate.manifest.manifest_file"),
     *("lockgate.reporting", "lockgate.reporting.sentences"),
     *("ctypes", "ctypes._endian", "_ctypes", "struct", "_struct", "select", "zlib"),
 }
@@ -86,15 +86,15 @@ def test_garbage_is_not_looked_for_where_none_can_be(enabled: bool, tmp_path: Pa
 def test_the_numbers_that_cannot_be_imported_are_those_of_the_policy() -> None:
     assert policy.Policy().connect_timeout.total_seconds() == fast_path.DEADLINE_SECONDS
     assert policy.RELEASE_LENGTH == fast_path.RELEASE_LENGTH
-    assert advisory_lock.KEY == at_start.LOCK
-    assert policy.PUBLIC_SCHEMA == at_start.SCHEMA
-    assert policy.CLIENT_CHECK_INTERVAL.total_seconds() * 1000 == at_start.CLIENT_CHECK_MILLISECONDS
+    assert advisory_lock.KEY == empty_database.LOCK
+    assert policy.PUBLIC_SCHEMA == empty_database.SCHEMA
+    assert policy.CLIENT_CHECK_INTERVAL.total_seconds() * 1000 == empty_database.CLIENT_CHECK_MILLISECONDS
 
 
 @pytest.mark.parametrize("release", ["", "spring-7", "r" * 100])
 def test_other_runs_read_who_loads_a_snapshot_as_they_read_any_runner(release: str) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
-    given = at_start._name(release)
+    given = empty_database._name(release)
     named = Runner.read(given)
     assert named is not None
     assert named.since is not None
@@ -106,14 +106,14 @@ def test_other_runs_read_who_loads_a_snapshot_as_they_read_any_runner(release: s
     "text", ["plain", "a b", 'a"b', "a%b", "a\\b", "a,b", "ümläut", "", "\udcff", "line\nline", "%41"]
 )
 def test_a_field_is_read_as_it_was_written(text: str) -> None:
-    written = manifest.encoded(text)
-    assert manifest.decoded(written) == text
+    written = manifest_file.encoded(text)
+    assert manifest_file.decoded(written) == text
     assert not set(written) & set(' "\\,\n')
     assert written.isascii()
 
 
 def made(*lines: str) -> Manifest:
-    return Manifest(manifest.written(list(lines), '"migrations": []'))
+    return Manifest(manifest_file.written(list(lines), '"migrations": []'))
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
@@ -128,7 +128,7 @@ def test_a_line_that_is_not_there_is_no_answer() -> None:
 
 @pytest.mark.parametrize("at", range(0, 100, 7))
 def test_a_manifest_with_any_letter_changed_is_not_used(at: int) -> None:
-    text = manifest.written(["contents abc", "meanings def", "salt 00", "variable NAME unset"], "")
+    text = manifest_file.written(["contents abc", "meanings def", "salt 00", "variable NAME unset"], "")
     end = text.index("\n],")
     place = at % end
     with pytest.raises(Unusable):
@@ -177,4 +177,4 @@ def test_a_library_that_is_none(tmp_path: Path) -> None:
 def test_folders_are_compared_once_each_absolute_and_existing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     given = ["", str(tmp_path), "/", f"{tmp_path}/../{tmp_path.name}", str(tmp_path / "none.zip"), "/"]
-    assert manifest.search_path(given) == [str(tmp_path), "/"]
+    assert manifest_file.search_path(given) == [str(tmp_path), "/"]

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.migrations import AddField, AddIndex, AlterField, CreateModel, Migration, RemoveField, RunSQL
 from django.db.migrations.state import ModelState
 
-from lockgate.execution.rendering import certainty
+from lockgate.project_state import eligibility
 
 KEY = models.BigAutoField(primary_key=True)
 
@@ -38,7 +38,7 @@ def says_all(*operations: Any, there: models.Field[Any, Any] | None = None) -> b
     made = Migration("0002_change", "shop")
     made.operations = list(operations)
     fields = [("id", KEY)] + ([("extra", there)] if there else [])
-    return certainty.says_all(made, {("shop", "book"): ModelState("shop", "Book", fields)})
+    return eligibility.says_all(made, {("shop", "book"): ModelState("shop", "Book", fields)})
 
 
 @pytest.mark.parametrize(

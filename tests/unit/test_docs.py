@@ -16,7 +16,7 @@ import pytest
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
-from lockgate import errors, facts, policy
+from lockgate import errors, events, policy
 from lockgate.errors import LockgateError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,9 +164,9 @@ def test_an_overridden_command_accepts_every_argument_of_its_parent(name: str) -
         ), option
 
 
-@pytest.mark.parametrize("event", typing.get_args(facts.Event), ids=facts.NAMES.__getitem__)
+@pytest.mark.parametrize("event", typing.get_args(events.Event), ids=events.NAMES.__getitem__)
 def test_every_event_has_a_row_with_its_fields(event: typing.Any) -> None:
-    rows = [line for line in page("docs/commands.md").splitlines() if line.startswith(f"| `{facts.NAMES[event]}` |")]
+    rows = [line for line in page("docs/commands.md").splitlines() if line.startswith(f"| `{events.NAMES[event]}` |")]
     assert len(rows) == 1
     assert [name for name in event._fields if f"`{name}`" not in rows[0]] == []
 
@@ -174,7 +174,7 @@ def test_every_event_has_a_row_with_its_fields(event: typing.Any) -> None:
 def test_every_event_of_the_table_exists() -> None:
     table = page("docs/commands.md").split("### Events")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
-    assert set(rows) == {facts.NAMES[event] for event in typing.get_args(facts.Event)} | {"failed"}
+    assert set(rows) == {events.NAMES[event] for event in typing.get_args(events.Event)} | {"failed"}
 
 
 @pytest.mark.parametrize("error", all_errors(), ids=lambda error: error.__name__)

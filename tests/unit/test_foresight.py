@@ -9,7 +9,7 @@ from django.db.migrations import Migration, RunPython
 from django.db.migrations.operations import AddField
 from django.db.models import IntegerField
 
-from lockgate.execution.rendering import foresight
+from lockgate.project_state import prefetch
 from tests.support.rendering_cases import library
 from tests.unit.test_rendering import run_state
 
@@ -42,7 +42,7 @@ def migration(*given: Any) -> Migration:
 @pytest.mark.parametrize("code", [in_two_words, in_one_word, within])
 def test_what_it_names_is_there_when_it_comes(code: Any) -> None:
     state = run_state(*library())
-    foresight.render_named(migration(RunPython(code)), state)
+    prefetch.render_named(migration(RunPython(code)), state)
     assert "author" in state.apps._all_models["library"]
     rendered = state.apps._all_models["library"]["author"]
     later = state.clone()
@@ -61,5 +61,5 @@ def test_what_it_names_is_there_when_it_comes(code: Any) -> None:
 )
 def test_nothing_else_is(operations: list[Any]) -> None:
     state = run_state(*library())
-    foresight.render_named(migration(*operations), state)
+    prefetch.render_named(migration(*operations), state)
     assert not any(state.apps._all_models.values())

@@ -7,10 +7,10 @@ from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import models
 from django.db.migrations import operations as ops
 
-from lockgate import journal
-from lockgate.execution.judging import ruins
-from lockgate.execution.judging.ruins import Ruins
 from lockgate.facts import Key
+from lockgate.gate import leftovers
+from lockgate.gate.leftovers import Ruins
+from lockgate.ledger import journal
 from lockgate.models import Step
 from lockgate.planning.steps import Kind
 from tests.support import plans
@@ -54,4 +54,4 @@ def test_an_operation_of_several_parts_is_done_when_all_of_them_are(ordinals: tu
     [(Kind.VALIDATE_CONSTRAINT, [], True), (Kind.VALIDATE_CONSTRAINT, ["DROP"], False), (Kind.ADD_INDEX, [], False)],
 )
 def test_what_was_only_validated_was_there_before(kind: Kind, undo: list[str], proves: bool) -> None:
-    assert ruins._proves(Step(kind=kind, undo=undo)) is proves
+    assert leftovers._proves(Step(kind=kind, undo=undo)) is proves

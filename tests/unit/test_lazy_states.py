@@ -10,42 +10,41 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 from django.db.migrations.state import ProjectState
+from lockgate.project_state.operations import copy_of
 
-from lockgate.execution.outlook import history
-from lockgate.execution.recording import planning_states
-from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
-from lockgate.execution.rendering.certainty import View
-from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.execution.rendering.states import Rendering, RunState
-from lockgate.planning import build
-from lockgate.planning.operations import copy_of
-from lockgate.planning.rules import ALL, Rule
-from lockgate.planning.rules.rule import OFFLINE
-from lockgate.planning.rules.shop import MODELS
+from lockgate.linting.rules import ALL, Rule
+from lockgate.linting.rules.example_models import MODELS
+from lockgate.linting.rules.rule import OFFLINE
+from lockgate.planning import history, planner
+from lockgate.planning.recorder import states
+from lockgate.planning.recorder.schema_editor import offline_connection, recording, unplugged
 from lockgate.planning.steps import Kind, MigrationPlan
+from lockgate.project_state.eligibility import View
+from lockgate.project_state.lazy_state import LazyState
+from lockgate.project_state.run_state import Rendering, RunState
 from tests.support.examples import migration
 from tests.support.rendering_cases import library
 
 
-def planner() -> build.Planner:
+def new_planner() -> planner.Planner:
     connection = offline_connection("default", OFFLINE.version)
-    return build.Planner(OFFLINE, lambda prospect: recording(connection, prospect), build.Settings(8 * 1024**2))
+    return planner.Planner(OFFLINE, lambda prospect: recording(connection, prospect), planner.Settings(8 * 1024**2))
 
 
 def plans(state: ProjectState, migrations: list[Migration]) -> list[MigrationPlan]:
-    made = planner()
+    made = new_planner()
     with unplugged():
         return [made.plan(each, state, deployed=True) for each in migrations]
 
 
 def plans_of_run(migrations: list[Migration], real_apps: Collection[str] = ()) -> list[MigrationPlan]:
     """As a run makes them: each right before it would be applied, on the classes that it would be applied with."""
-    made, found = planner(), []
+    made, found = new_planner(), []
     state = RunState({}, Rendering(set(real_apps)))
     state.show(View.NEAR)
     for each in migrations:
         with unplugged():
-            found.append(made.plan(copy_of(each), planning_states.of_run(state, each), deployed=True))
+            found.append(made.plan(copy_of(each), states.of_run(state, each), deployed=True))
         history.forwards(each, state)
     return found
 
@@ -76,14 +75,14 @@ def test_every_unsafe_example_is_planned_alike(rule: Rule, monkeypatch: pytest.M
     _ = rendered.apps
     expected = plans(rendered, given)
     assert plans(LazyState(), given) == expected
-    assert plans(planning_states.of_history(LazyState(), given), given) == expected
+    assert plans(states.of_history(LazyState(), given), given) == expected
     assert plans_of_run(given) == expected
 
 
 def test_a_plan_leaves_the_states_of_a_run_as_they_are() -> None:
     given = [migration(MODELS, "0001_initial")]
     state = RunState({}, Rendering(set()))
-    shown = planning_states.of_run(state, given[0])
+    shown = states.of_run(state, given[0])
     plans(shown, given)
     assert shown.models
     assert not state.models
@@ -96,8 +95,8 @@ def test_what_is_rendered_as_django_does_is_planned_on_classes_that_nobody_else_
     state = RunState({}, Rendering(set()))
     theirs = migration(MODELS, "0001_initial")
     theirs.operations = [*theirs.operations, Their("SELECT 1")]
-    assert type(planning_states.of_run(state, theirs)) is LazyState
-    assert type(planning_states.of_history(state, [theirs])) is LazyState
+    assert type(states.of_run(state, theirs)) is LazyState
+    assert type(states.of_history(state, [theirs])) is LazyState
 
 
 def test_a_model_is_had_by_one_name_and_with_what_it_goes_through() -> None:

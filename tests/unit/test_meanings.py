@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 import lockgate
-from lockgate.boot import meanings
-from lockgate.planning import fingerprint
+from lockgate.ledger import fingerprints
+from lockgate.manifest import migration_digests
 
 MIGRATION = importlib.import_module("django.contrib.auth.migrations.0001_initial").Migration("0001_initial", "auth")
 
 
 def manifest(folder: Path, **changed: object) -> Path:
-    found = fingerprint.of(MIGRATION)
+    found = fingerprints.of(MIGRATION)
     document = {
         "start": ["format 1"],
         "made_by": {"lockgate": lockgate.__version__},
@@ -29,8 +29,8 @@ def manifest(folder: Path, **changed: object) -> Path:
 
 
 def test_it_is_listed_by_the_digest_of_the_file(tmp_path: Path) -> None:
-    found = fingerprint.of(MIGRATION)
-    assert meanings.known(manifest(tmp_path)) == {found.source: found.meaning}
+    found = fingerprints.of(MIGRATION)
+    assert migration_digests.known(manifest(tmp_path)) == {found.source: found.meaning}
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,19 @@ def test_it_is_listed_by_the_digest_of_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_one_of_another_release_of_lockgate_or_form_says_nothing(tmp_path: Path, changed: dict[str, object]) -> None:
-    assert meanings.known(manifest(tmp_path, **changed)) == {}
+    assert migration_digests.known(manifest(tmp_path, **changed)) == {}
 
 
 def test_none_says_nothing_nor_does_what_is_none(tmp_path: Path) -> None:
-    assert meanings.known(tmp_path / "absent.json") == {}
+    assert migration_digests.known(tmp_path / "absent.json") == {}
     (tmp_path / "half.json").write_text('{"start": [')
-    assert meanings.known(tmp_path / "half.json") == {}
+    assert migration_digests.known(tmp_path / "half.json") == {}
 
 
 def test_what_was_taken_over_is_not_found_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = fingerprint.of(MIGRATION)
-    monkeypatch.setattr(fingerprint, "_known", {})
-    fingerprint.take_over({"of another file": "x"})
-    assert fingerprint.of(MIGRATION) == found
-    fingerprint.take_over({found.source: "y"})
-    assert fingerprint.of(MIGRATION) == found._replace(meaning="y")
+    found = fingerprints.of(MIGRATION)
+    monkeypatch.setattr(fingerprints, "_known", {})
+    fingerprints.take_over({"of another file": "x"})
+    assert fingerprints.of(MIGRATION) == found
+    fingerprints.take_over({found.source: "y"})
+    assert fingerprints.of(MIGRATION) == found._replace(meaning="y")

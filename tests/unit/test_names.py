@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockgate.planning import names
+from lockgate.planning import identifiers
 
 
 @pytest.mark.parametrize(
@@ -21,16 +21,18 @@ from lockgate.planning import names
 def test_the_longer_part_is_shortened_first_and_no_character_is_cut(
     table: str, column: str, label: str, name: str
 ) -> None:
-    assert names.given(table, column, label) == name
+    assert identifiers.given(table, column, label) == name
 
 
 def test_a_name_that_is_too_long_is_stored_without_its_end() -> None:
-    assert names.stored("u" * 80) == "u" * 63
-    assert names.stored("ü" * 40) == "ü" * 31
+    assert identifiers.stored("u" * 80) == "u" * 63
+    assert identifiers.stored("ü" * 40) == "ü" * 31
 
 
 def test_names_of_our_own_stay_apart_when_they_are_shortened() -> None:
-    first, second = (names.distinct(f"{'t' * 60}_{column}", "lockgate_not_null") for column in ("first", "second"))
+    first, second = (
+        identifiers.distinct(f"{'t' * 60}_{column}", "lockgate_not_null") for column in ("first", "second")
+    )
     assert first != second
-    assert len(first) == len(second) == names.NAME_LIMIT
-    assert names.distinct("book_pages", "lockgate_not_null") == "book_pages_lockgate_not_null"
+    assert len(first) == len(second) == identifiers.NAME_LIMIT
+    assert identifiers.distinct("book_pages", "lockgate_not_null") == "book_pages_lockgate_not_null"

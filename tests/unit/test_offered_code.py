@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.migrations import Migration
 
-from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.planning.rules.offer import Offer, Situation, taken_out
-from lockgate.planning.rules.shop import MODELS
+from lockgate.linting.rules.example_models import MODELS
+from lockgate.linting.rules.offer import Offer, Situation, taken_out
+from lockgate.project_state.lazy_state import LazyState
 from lockgate.reporting import migration_code
 from tests.support.examples import migration
 

@@ -13,8 +13,8 @@ from django.db.migrations.state import ModelState, StateApps
 from django.db.models import fields as django_fields
 from django.db.models.fields import json as django_json
 
-from lockgate.execution.rendering.originals import Original, Originals
-from lockgate.execution.rendering.relations import EXACT
+from lockgate.project_state.field_copies import Original, Originals
+from lockgate.project_state.relations import EXACT
 
 NEEDS: dict[type[Any], dict[str, Any]] = {
     models.DecimalField: {"max_digits": 5, "decimal_places": 2},

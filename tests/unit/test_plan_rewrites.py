@@ -25,11 +25,11 @@ from django.db.models.functions import Abs, Coalesce
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from lockgate.execution.recording.recording_editor import is_written, offline_connection, recording
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, TableFacts
-from lockgate.planning import build, contract
-from lockgate.planning.rules.case import Case, HazardSettings
-from lockgate.planning.rules.compatibility import required_column
+from lockgate.linting.rules.case import Case, HazardSettings
+from lockgate.linting.rules.compatibility import required_column
+from lockgate.planning import kept_defaults, planner
+from lockgate.planning.recorder.schema_editor import is_written, offline_connection, recording
 from lockgate.planning.steps import Kind, MigrationPlan, Phase
 from tests.support import plans
 from tests.support.plan_cases import BASE, Sends, add, alter, check, index, unique
@@ -45,7 +45,7 @@ NOTHING = ops.RunPython(ops.RunPython.noop)
 EXTRA = add("extra", models.IntegerField(null=True))
 EXTRA_INDEX = index("x", fields=["extra"])
 
-SETTINGS = build.Settings(threshold=8 * MEGABYTE)
+SETTINGS = planner.Settings(threshold=8 * MEGABYTE)
 
 
 def named(parameter: object) -> str:
@@ -53,10 +53,10 @@ def named(parameter: object) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", repr(parameter))
 
 
-def planner(book: TableFacts = BOOK, version: int = 160000) -> build.Planner:
+def new_planner(book: TableFacts = BOOK, version: int = 160000) -> planner.Planner:
     facts = DatabaseFacts(version, tables={each.name: each for each in (book, AUTHOR, SHELF)})
     connection = offline_connection("default", version)
-    return build.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
+    return planner.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
 
 
 def library() -> ProjectState:
@@ -67,7 +67,7 @@ def library() -> ProjectState:
 
 
 def plan(*operations: Operation, book: TableFacts = BOOK, version: int = 160000, **attributes: Any) -> MigrationPlan:
-    return planner(book, version).plan(plans.migration("0001_case", *operations, **attributes), library())
+    return new_planner(book, version).plan(plans.migration("0001_case", *operations, **attributes), library())
 
 
 def kept(*operations: Operation, **options: Any) -> list[str]:
@@ -218,7 +218,7 @@ def test_a_migration_with_methods_of_its_own_is_one_unknown_step(method: str) ->
     """label-studio's io_storages.0018 does nothing on PostgreSQL, whatever its operations say."""
     own = type("Own", (Migration,), {method: lambda self, *args: args[0], "operations": [INDEX, CHECK]})
     state = library()
-    (step,) = planner().plan(own("0001_case", plans.APP), state).steps
+    (step,) = new_planner().plan(own("0001_case", plans.APP), state).steps
     assert (step.phase, [change.kind for change in step.changes], step.locks) == (Phase.SWITCH, [Kind.UNKNOWN], ())
     assert f"it overrides Migration.{method}" in step.changes[0].name
     assert [each.name for each in state.models[plans.APP, "book"].options["indexes"]] == ["pages_idx"]
@@ -298,7 +298,7 @@ def test_a_check_of_other_columns_than_the_new_one_goes_before_the_switch() -> N
 
 
 def test_an_index_is_dropped_before_its_column_is_filled() -> None:
-    state, made = library(), planner()
+    state, made = library(), new_planner()
     made.plan(plans.migration("0001_index", index("isbn_idx", fields=["isbn"])), state)
     removed, filled = (
         ops.RemoveIndex("Book", "isbn_idx"),
@@ -378,7 +378,9 @@ def test_a_new_column_that_rows_could_violate_stays_in_place(field: Any, reason:
 def test_a_new_column_of_a_table_that_is_named_with_its_schema_stays_in_place() -> None:
     state = library()
     ops.AlterModelTable("Book", '"other"."book"').state_forwards(plans.APP, state)
-    made = planner(BOOK._replace(name='other"."book')).plan(plans.migration("0001_case", add("extra", UNIQUE)), state)
+    made = new_planner(BOOK._replace(name='other"."book')).plan(
+        plans.migration("0001_case", add("extra", UNIQUE)), state
+    )
     assert [step.phase for step in made.steps] == [Phase.SWITCH]
     assert "names a schema" in made.steps[0].kept_in_place
 
@@ -640,7 +642,7 @@ def test_any_other_function_is_not_kept_and_the_hazard_names_the_field(field: An
 def test_code_that_cannot_be_read_touches_every_kept_default(code: Any) -> None:
     assert plan(DEFAULTED, ops.RunPython(code)).phase(Phase.CONTRACT) == ()
     statements = plan(ops.RunPython(code)).sent(Phase.SWITCH)
-    assert contract.follow("library_book", "extra", statements) is contract.Fate.TOUCHED
+    assert kept_defaults.follow("library_book", "extra", statements) is kept_defaults.Fate.TOUCHED
 
 
 @pytest.mark.parametrize(
@@ -648,13 +650,13 @@ def test_code_that_cannot_be_read_touches_every_kept_default(code: Any) -> None:
 )
 def test_sql_that_cannot_be_read_touches_every_kept_default(sql: str) -> None:
     statements = plan(ops.RunSQL(sql)).sent(Phase.SWITCH)
-    assert contract.follow("library_book", "extra", statements) is contract.Fate.TOUCHED
+    assert kept_defaults.follow("library_book", "extra", statements) is kept_defaults.Fate.TOUCHED
 
 
 @pytest.mark.parametrize("later", [NOTHING, ops.RunPython(fills), ops.RunSQL("UPDATE library_book SET pages = 1")])
 def test_code_that_was_read_and_works_on_rows_leaves_kept_defaults_alone(later: Operation) -> None:
     statements = plan(later).sent(Phase.SWITCH)
-    assert contract.follow("library_book", "extra", statements) == ("library_book", "extra")
+    assert kept_defaults.follow("library_book", "extra", statements) == ("library_book", "extra")
 
 
 COLLATED = add("extra", models.CharField(max_length=9, null=True, db_index=True, db_collation="odd"))
@@ -663,7 +665,7 @@ COLLATED = add("extra", models.CharField(max_length=9, null=True, db_index=True,
 def collated(collations: dict[str, bool]) -> MigrationPlan:
     facts = DatabaseFacts(160000, tables={"library_book": BOOK}, collations=collations)
     connection = offline_connection("default", 160000)
-    made = build.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
+    made = planner.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
     return made.plan(plans.migration("0001_case", COLLATED), library())
 
 
@@ -719,7 +721,7 @@ class Renamed(Func):
 def test_a_database_default_is_known_by_the_sql_that_django_makes_of_it(default: Any, computed: str) -> None:
     facts = DatabaseFacts(160000, tables={"library_book": BOOK}, volatile_functions=frozenset({"random"}))
     connection = offline_connection("default", 160000)
-    made = build.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
+    made = planner.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
     adds = add("extra", models.FloatField(db_default=default))
     changes = [
         change for step in made.plan(plans.migration("0001_case", adds), library()).steps for change in step.changes
@@ -730,10 +732,10 @@ def test_a_database_default_is_known_by_the_sql_that_django_makes_of_it(default:
 def test_what_asks_for_the_constraints_of_a_table_that_nobody_looked_at_stays_in_place() -> None:
     connection = offline_connection("default", 160000)
     unseen = DatabaseFacts(160000, tables={"library_author": AUTHOR})
-    made = build.Planner(unseen, lambda prospect: recording(connection, prospect), SETTINGS)
+    made = planner.Planner(unseen, lambda prospect: recording(connection, prospect), SETTINGS)
     (step,) = made.plan(plans.migration("0001_case", ops.AlterUniqueTogether("Author", set())), library()).steps
     assert step.changes == ()
-    made = build.Planner(unseen, lambda prospect: recording(connection, prospect), SETTINGS)
+    made = planner.Planner(unseen, lambda prospect: recording(connection, prospect), SETTINGS)
     unindexed = alter("author", models.IntegerField())
     (step,) = made.plan(plans.migration("0001_case", unindexed), library()).steps
     assert [change.kind for change in step.changes] == [Kind.UNKNOWN]

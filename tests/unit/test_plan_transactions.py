@@ -8,7 +8,7 @@ from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import transactions
+from lockgate.planning import transaction_locks
 from lockgate.planning.steps import MigrationPlan
 from lockgate.reporting import plan_report
 from tests.support.plan_cases import add, alter
@@ -25,7 +25,7 @@ def held(*operations: Operation, **attributes: bool) -> list[list[str]]:
     made = plan(*operations, online=False, **attributes)
     return [
         [f"{each.table} {each.mode.name} {[' '.join(during) for during in each.over]}" for each in found.total]
-        for found in transactions.of(made.steps, atomic=made.atomic)
+        for found in transaction_locks.of(made.steps, atomic=made.atomic)
     ]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lockgate.events import Action
 from lockgate.execution.progress import Progress
-from lockgate.facts import Action, Key
+from lockgate.facts import Key
 
 ONE, TWO, THREE = (Key("shop", name) for name in ("0001", "0002", "0003"))
 

@@ -18,14 +18,14 @@ from django.db.models.signals import class_prepared
 from django.utils.functional import cached_property
 
 from lockgate import policy
-from lockgate.execution.rendering import garbage, relations
-from lockgate.execution.rendering.certainty import View, view_of
-from lockgate.execution.rendering.executor import LazyExecutor
-from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.execution.rendering.near import Near, States, Unsure
-from lockgate.execution.rendering.originals import Originals
-from lockgate.execution.rendering.states import Rendering, RunState
-from lockgate.execution.rendering.whole import WholeApps
+from lockgate.project_state import gc_threshold, relations
+from lockgate.project_state.eligibility import View, view_of
+from lockgate.project_state.field_copies import Originals
+from lockgate.project_state.lazy_apps import WholeApps
+from lockgate.project_state.lazy_executor import LazyExecutor
+from lockgate.project_state.lazy_state import LazyState
+from lockgate.project_state.run_state import Rendering, RunState
+from lockgate.project_state.single_model import Near, States, Unsure
 from tests.support import plans
 from tests.support.plan_cases import Sends
 from tests.support.rendering_cases import library
@@ -518,7 +518,7 @@ def test_garbage_is_collected_in_bulk_while_migrations_run(given: int, during: i
     kept = gc.get_threshold()
     gc.set_threshold(given, *kept[1:])
     try:
-        with contextlib.suppress(ZeroDivisionError), garbage.collected_in_bulk():
+        with contextlib.suppress(ZeroDivisionError), gc_threshold.collected_in_bulk():
             assert gc.get_threshold()[0] == during
             raise ZeroDivisionError
         assert gc.get_threshold()[0] == given

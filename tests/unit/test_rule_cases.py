@@ -9,12 +9,12 @@ import pytest
 from django.db import models
 from django.db.migrations.operations import RunPython
 
-from lockgate.execution.rendering.lazy_states import LazyState
 from lockgate.facts.tables import ConstraintFacts, DatabaseFacts
+from lockgate.linting.rules.example_models import MODELS, given, table
+from lockgate.linting.rules.rule import OFFLINE, source
 from lockgate.planning import python_calls, python_reading
-from lockgate.planning.prospect import Prospect
-from lockgate.planning.rules.rule import OFFLINE, source
-from lockgate.planning.rules.shop import MODELS, given, table
+from lockgate.planning.virtual_catalog import Prospect
+from lockgate.project_state.lazy_state import LazyState
 from tests.support.examples import hazards_of, migration
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.planning.rules import ALL, GROUPS, Rule
-from lockgate.planning.rules.rule import WARNING, rule
+from lockgate.linting.rules import ALL, GROUPS, Rule
+from lockgate.linting.rules.rule import WARNING, rule
 from lockgate.reporting import hazard_report, rule_pages
 from lockgate.reporting.hazard_report import Placed, Report
 from tests.support.examples import hazards_of_example
@@ -113,9 +113,9 @@ def test_a_rule_that_has_the_id_or_the_name_of_another_fails_where_it_is_made(
 def test_a_rule_that_is_not_listed_fails_at_import(tmp_path: Path) -> None:
     copy = tmp_path / "lockgate"
     shutil.copytree(ROOT / "apps/lockgate", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    listed = copy / "planning/rules/acceptance.py"
+    listed = copy / "linting/rules/acceptance.py"
     listed.write_text(listed.read_text().replace("RULES = (without_reason, unknown, of_nothing)", "RULES = ()"))
-    command = [sys.executable, "-c", "import lockgate.planning.rules"]
+    command = [sys.executable, "-c", "import lockgate.linting.rules"]
     ended = subprocess.run(
         command, check=False, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)}
     )

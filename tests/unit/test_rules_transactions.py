@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning.rules.rule import OFFLINE, source
-from lockgate.planning.rules.shop import given, table
+from lockgate.linting.rules.example_models import given, table
+from lockgate.linting.rules.rule import OFFLINE, source
 from tests.support.examples import hazards_of
 
 ADD_FIELD = 'migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),'

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from lockgate import policy
-from lockgate.boot.snapshot import document, reading
-from lockgate.boot.snapshot.document import Header
-from lockgate.boot.snapshot.reading import Content, Unreadable
 from lockgate.facts import Fingerprint, Key
+from lockgate.snapshot import reader, snapshot_file
+from lockgate.snapshot.reader import Content, Unreadable
+from lockgate.snapshot.snapshot_file import Header
 from tests.support.sites import ROOT
 
 HEADER = Header(
@@ -34,26 +34,26 @@ STATEMENTS = [f"INSERT INTO t VALUES ({number}, '{'ä' * 1000}');" for number in
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     made = tmp_path / "snapshot.sql"
-    document.write(made, HEADER, STATEMENTS)
+    snapshot_file.write(made, HEADER, STATEMENTS)
     return made
 
 
 def read(path: Path) -> Content:
-    return reading.read(str(path))
+    return reader.read(str(path))
 
 
 def test_what_is_written_is_read(path: Path) -> None:
-    found = document.header(read(path))
+    found = snapshot_file.header(read(path))
     assert found == HEADER
     assert list(found.recorded) == list(HEADER.recorded)
-    assert b"".join(document.parts(read(path), HEADER)).decode().splitlines() == STATEMENTS
+    assert b"".join(snapshot_file.parts(read(path), HEADER)).decode().splitlines() == STATEMENTS
 
 
 def test_it_is_read_in_parts_of_whole_statements(path: Path) -> None:
-    parts = list(document.parts(read(path), HEADER))
+    parts = list(snapshot_file.parts(read(path), HEADER))
     assert len(parts) > 3
     assert all(part.endswith(b"');\n") for part in parts)
-    assert max(map(len, parts)) < document.PART + 3000
+    assert max(map(len, parts)) < snapshot_file.PART + 3000
 
 
 def test_nothing_else_is_left_beside_it(path: Path) -> None:
@@ -75,21 +75,21 @@ def checksum(path: Path) -> str:
 
 @pytest.mark.parametrize("swap", ["written over", "replaced"])
 def test_what_was_verified_is_run_whatever_becomes_of_the_file(path: Path, swap: str) -> None:
-    content = reading.trusted(str(path), checksum(path))
+    content = reader.trusted(str(path), checksum(path))
     hostile = path.with_name("hostile.sql")
-    document.write(hostile, HEADER, ["DROP SCHEMA public CASCADE;"])
+    snapshot_file.write(hostile, HEADER, ["DROP SCHEMA public CASCADE;"])
     if swap == "replaced":
         hostile.replace(path)
     else:
         path.write_bytes(hostile.read_bytes())
-    assert b"".join(document.parts(content, HEADER)).decode().splitlines() == STATEMENTS
+    assert b"".join(snapshot_file.parts(content, HEADER)).decode().splitlines() == STATEMENTS
 
 
 def test_another_whole_snapshot_is_not_the_one_expected(path: Path) -> None:
     expected = checksum(path)
-    document.write(path, HEADER, ["DROP SCHEMA public CASCADE;"])
+    snapshot_file.write(path, HEADER, ["DROP SCHEMA public CASCADE;"])
     with pytest.raises(Unreadable, match="not the one that the manifest was made with"):
-        reading.trusted(str(path), expected)
+        reader.trusted(str(path), expected)
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666, 0o620])
@@ -97,19 +97,19 @@ def test_what_others_can_write_to_is_not_trusted(path: Path, mode: int) -> None:
     expected = checksum(path)
     path.chmod(mode)
     with pytest.raises(Unreadable, match=rf"others than its owner can write to it \(mode {mode:04o}\):  chmod go-w /"):
-        reading.trusted(str(path), expected)
+        reader.trusted(str(path), expected)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o600, 0o444, 0o755])
 def test_what_only_its_owner_can_write_to_is_trusted(path: Path, mode: int) -> None:
     expected = checksum(path)
     path.chmod(mode)
-    assert reading.trusted(str(path), expected).checksum == expected
+    assert reader.trusted(str(path), expected).checksum == expected
 
 
 AS_ANOTHER = """
 import hashlib, os, sys  # all that is imported, while this user can read it
-from lockgate.boot.snapshot import reading
+from lockgate.snapshot import reading
 os.setgroups([])
 os.setgid(4711)
 os.setuid(4711)
@@ -129,7 +129,7 @@ def test_a_file_of_root_or_of_who_migrates(owner: int, said: str) -> None:
     """As in an image: root's, mode 0644, read by a user who can write nothing."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "snapshot.sql"
-        document.write(path, HEADER, STATEMENTS)
+        snapshot_file.write(path, HEADER, STATEMENTS)
         Path(folder).chmod(0o755)
         path.chmod(0o644)
         os.chown(path, owner, -1)
@@ -144,26 +144,26 @@ def test_a_link_is_judged_by_what_it_leads_to(path: Path) -> None:
     link = path.with_name("link.sql")
     link.symlink_to(path)
     expected = checksum(path)
-    assert reading.trusted(str(link), expected).checksum == expected
+    assert reader.trusted(str(link), expected).checksum == expected
     path.chmod(0o666)
     with pytest.raises(Unreadable, match="others than its owner"):
-        reading.trusted(str(link), expected)
+        reader.trusted(str(link), expected)
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(Unreadable, match="it is no file"):
-        reading.trusted(str(tmp_path / "fifo"), "")
+        reader.trusted(str(tmp_path / "fifo"), "")
     with pytest.raises(OSError, match="directory"):
-        reading.trusted(str(tmp_path), "")
+        reader.trusted(str(tmp_path), "")
 
 
 def test_it_is_read_up_to_a_bound(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert policy.SNAPSHOT_LARGEST == reading.LARGEST
+    assert policy.SNAPSHOT_LARGEST == reader.LARGEST
     size = path.stat().st_size
-    monkeypatch.setattr(reading, "LARGEST", size)
+    monkeypatch.setattr(reader, "LARGEST", size)
     read(path)
-    monkeypatch.setattr(reading, "LARGEST", size - 1)
+    monkeypatch.setattr(reader, "LARGEST", size - 1)
     with pytest.raises(Unreadable, match="it is larger than"):
         read(path)
 
@@ -177,5 +177,5 @@ def test_the_digest_is_of_names_and_meanings(path: Path) -> None:
 
 def test_a_row_that_holds_the_line_between_parts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unreadable):
-        document.write(tmp_path / "s.sql", HEADER, [f"INSERT INTO t VALUES ('\n{HEADER.boundary.decode()}');"])
+        snapshot_file.write(tmp_path / "s.sql", HEADER, [f"INSERT INTO t VALUES ('\n{HEADER.boundary.decode()}');"])
     assert list(tmp_path.iterdir()) == []

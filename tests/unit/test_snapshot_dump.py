@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from lockgate.boot.snapshot import dump
+from lockgate.snapshot import pg_dump_output
 
 WHOLE = [
     "SELECT 1;",
@@ -28,7 +28,7 @@ WHOLE = [
 
 
 def statements(text: str) -> list[str]:
-    return list(dump.split(io.StringIO(text)))
+    return list(pg_dump_output.split(io.StringIO(text)))
 
 
 @pytest.mark.parametrize("statement", WHOLE)
@@ -43,7 +43,7 @@ def test_all_of_them_one_after_the_other() -> None:
 @pytest.mark.parametrize("read", [1, 20, 300])
 def test_it_does_not_matter_where_reading_stops(monkeypatch: pytest.MonkeyPatch, read: int) -> None:
     """In the middle of a quote, a comment or a body, too."""
-    monkeypatch.setattr(dump, "READ", read)
+    monkeypatch.setattr(pg_dump_output, "READ", read)
     assert statements("\n\n-- x; '\n\n".join(["\\restrict a", *WHOLE])) == WHOLE
 
 
@@ -53,7 +53,7 @@ def test_comments_and_commands_of_psql_between_statements_are_left_out() -> None
 
 
 def cleaned(*given: str, role: str = "owner") -> tuple[list[str], list[str]]:
-    found = dump.Cleaned(role)
+    found = pg_dump_output.Cleaned(role)
     return list(found.statements(io.StringIO("\n".join(given) + "\n"))), found.unkept
 
 
@@ -116,7 +116,7 @@ def test_what_only_looks_like_one_in_data_is_left_alone(begin: str) -> None:
 def test_the_count_that_a_build_of_postgres_keeps_of_a_columns_changes_is_left_out() -> None:
     counted = "ALTER TABLE ONLY public.shop ALTER COLUMN id SET (pg_attver={});"
     kept = "ALTER TABLE ONLY public.shop ALTER COLUMN id SET (n_distinct=5);"
-    first, second = (dump.Cleaned("owner") for _ in range(2))
+    first, second = (pg_dump_output.Cleaned("owner") for _ in range(2))
     assert list(first.statements([f"{counted.format(1)}\n", f"{kept}\n"])) == [kept]
     assert list(second.statements([f"{counted.format(7)}\n", f"{kept}\n"])) == [kept]
     assert first.unkept == []

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from lockgate.errors import LockgateError
-from lockgate.execution.outlook import squawk
 from lockgate.facts import Key
-from lockgate.planning import hazards
-from lockgate.planning.rules import ALL
-from lockgate.planning.rules.case import HazardSettings
-from lockgate.planning.rules.rule import OFFLINE, source
+from lockgate.linting import hazards, squawk
+from lockgate.linting.rules import ALL
+from lockgate.linting.rules.case import HazardSettings
+from lockgate.linting.rules.rule import OFFLINE, source
 from lockgate.reporting import hazard_report
 from lockgate.reporting.hazard_report import Report
 from tests.support.examples import migration, plans

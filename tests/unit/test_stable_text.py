@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from django.db import models
 
-from lockgate.planning import settings_reading, stable_text
+from lockgate.ledger import stable_text
+from lockgate.snapshot import settings_used
 
 
 def test_values_that_differ_read_differently() -> None:
@@ -41,7 +42,7 @@ def test_it_is_the_same_in_every_process() -> None:
 
 def test_settings_that_a_migration_names_are_found() -> None:
     source = b"from django.conf import settings\nx = settings.SHOP_SIZE\ny = getattr(settings, 'SHOP_NAME', None)\n"
-    found = settings_reading.names([source, b"z = 1"])
+    found = settings_used.names([source, b"z = 1"])
     assert {"SHOP_SIZE", "SHOP_NAME", "AUTH_USER_MODEL"} <= set(found)
     assert list(found) == sorted(found)
 
@@ -69,33 +70,33 @@ def test_of_databases_whose_engine_alone_is_read_it_does_not_count_where_they_ar
         {"DATABASES": {"default": {"ENGINE": engine, "NAME": name}}}
         for engine, name in (("postgresql", "a"), ("postgresql", "b"), ("sqlite3", "a"))
     )
-    wanted = settings_reading.names([source.encode()])
-    first, second, third = (settings_reading.digest(wanted, each.get) for each in (here, there, other))
+    wanted = settings_used.names([source.encode()])
+    first, second, third = (settings_used.digest(wanted, each.get) for each in (here, there, other))
     assert first != third
     assert (first != second) is where_counts
 
 
 @pytest.mark.parametrize("value", [None, True, False, "", [], (), {}, "auth.User", "auth.user"])
 def test_a_value_that_tells_nothing_may_be_digested(value: object) -> None:
-    assert settings_reading.unlisted(["SHOP_THING"], {"SHOP_THING": value}.get, ()) == []
+    assert settings_used.unlisted(["SHOP_THING"], {"SHOP_THING": value}.get, ()) == []
 
 
 @pytest.mark.parametrize("value", ["4711", 4711, 0, b"x", ["a"], {"a": 1}, "no.Model", "a.b.c", object(), Path("/x")])
 def test_of_any_other_no_digest_may_be_kept_but_by_the_projects_word(value: object) -> None:
     values = {"SHOP_THING": value, "TIME_ZONE": "UTC", "SITE_ID": 1}
-    assert settings_reading.unlisted(values, values.get, ()) == ["SHOP_THING"]
-    assert settings_reading.unlisted(values, values.get, ("SHOP_THING",)) == []
+    assert settings_used.unlisted(values, values.get, ()) == ["SHOP_THING"]
+    assert settings_used.unlisted(values, values.get, ("SHOP_THING",)) == []
 
 
 def test_passwords_of_databases_are_not_digested_but_engines_are() -> None:
     values = {"DATABASES": {"default": {"ENGINE": "postgresql", "PASSWORD": "x"}}}
     for source, hidden in ((ENGINE, []), ("x = settings.DATABASES['default']['PASSWORD']", ["DATABASES"])):
-        wanted = settings_reading.names([source.encode()])
-        assert settings_reading.unlisted(wanted, values.get, ()) == hidden
+        wanted = settings_used.names([source.encode()])
+        assert settings_used.unlisted(wanted, values.get, ()) == hidden
 
 
 def test_another_value_is_another_digest() -> None:
     values = {"A": 1, "B": "x"}
-    first = settings_reading.digest(["A", "B"], values.get)
-    assert settings_reading.digest(["A", "B"], {**values, "B": "y"}.get) != first
-    assert settings_reading.digest(["A"], values.get) != first
+    first = settings_used.digest(["A", "B"], values.get)
+    assert settings_used.digest(["A", "B"], {**values, "B": "y"}.get) != first
+    assert settings_used.digest(["A"], values.get) != first

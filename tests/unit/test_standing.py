@@ -7,7 +7,7 @@ import pytest
 from django.db.utils import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 
 from lockgate.errors import LocksNotAcquired, MigrationFailed
-from lockgate.execution.judging import standing
+from lockgate.gate import repeated_failure
 
 
 def of_server(sqlstate: str, kind: type[Exception] = OperationalError) -> Exception:
@@ -49,7 +49,7 @@ def from_(cause: Exception, error: Exception) -> Exception:
     ids=repr,
 )
 def test_data_statements_and_code(error: BaseException) -> None:
-    assert standing.repeats(error)
+    assert repeated_failure.repeats(error)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_data_statements_and_code(error: BaseException) -> None:
     ids=repr,
 )
 def test_what_may_pass_or_is_not_known(error: BaseException) -> None:
-    assert not standing.repeats(error)
+    assert not repeated_failure.repeats(error)

@@ -61,9 +61,9 @@ def _load(argv: Sequence[str]) -> None:
 
 def _refuse_neighbour(name: str) -> None:
     """Raise ConfigurationError where another app's command runs in place of ours, and is one of Django's."""
-    from lockgate import neighbours  # noqa: PLC0415  the apps are loaded
+    from lockgate import command_conflicts  # noqa: PLC0415  the apps are loaded
 
-    found = neighbours.of_command(name) if name in neighbours.OVERRIDING else None
+    found = command_conflicts.of_command(name) if name in command_conflicts.OVERRIDING else None
     if found:
         raise ConfigurationError(found.what, why=found.why, next_step=found.next_step)
 

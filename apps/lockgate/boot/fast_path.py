@@ -8,16 +8,16 @@ where the manifest names a snapshot of all there is (``snapshot.at_start``).
 import os
 import sys
 
-from lockgate.boot import manifest
-from lockgate.boot.manifest import Manifest, Unusable
+from lockgate.manifest import manifest_file
+from lockgate.manifest.manifest_file import Manifest, Unusable
 from lockgate.reporting import sentences
 
 TYPE_CHECKING = False  # as in manifest.py
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockgate.boot.empty_database import Loaded
     from lockgate.boot.libpq import Session
-    from lockgate.boot.snapshot.at_start import Loaded
 
 # Seconds for connecting and the answer: as long as an ordinary start gives one attempt to connect. Here and not in
 # policy.py, because importing that costs half as much as all of this.
@@ -89,10 +89,10 @@ def _log_format(argv: list[str]) -> str:
 def _ask(argv: list[str]) -> "Loaded | None":
     """Raises Doubt or Unusable unless manifest and database agree. Returns what was done about it, if anything."""
     script, environ = argv[0], os.environ
-    found = manifest.read(manifest.place(script, environ))
+    found = manifest_file.read(manifest_file.place(script, environ))
     url = _url(environ.get("DATABASE_URL", ""))
     _refuse_odd_options(found, environ)
-    if why := manifest.why_stale(found, environ, environ.get("DJANGO_SETTINGS_MODULE", ""), sys.path, script):
+    if why := manifest_file.why_stale(found, environ, environ.get("DJANGO_SETTINGS_MODULE", ""), sys.path, script):
         raise Doubt(why)
     from lockgate.boot import libpq  # noqa: PLC0415  ctypes, which only a start that gets here pays for
 
@@ -118,9 +118,9 @@ def _agreed(session: "Session", found: Manifest, argv: list[str]) -> "Loaded | N
         told = found.all("snapshot") or found.all("replay")
         if not told or refused.sqlstate != _UNDEFINED_TABLE or argv[1] != "migrate" or "--check" in argv:
             raise Doubt("the server refuses the question: there may be no ledger yet, or an older one") from None
-        from lockgate.boot.snapshot import at_start  # noqa: PLC0415  only for a database without a ledger
+        from lockgate.boot import empty_database  # noqa: PLC0415  only for a database without a ledger
 
-        return at_start.load(session, found, expected, os.environ, " ".join(argv[1:]))
+        return empty_database.load(session, found, expected, os.environ, " ".join(argv[1:]))
     if row[1:] != ["t"]:
         raise Doubt("the database has more to say than that everything is done")
     return None
@@ -166,7 +166,7 @@ def wanted(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
 
 
 def extensions(found: Manifest) -> list[str]:
-    return [manifest.decoded(each) for each in found.all("extension")]
+    return [manifest_file.decoded(each) for each in found.all("extension")]
 
 
 def statement(name: str) -> str:

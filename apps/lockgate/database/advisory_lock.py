@@ -20,11 +20,12 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from lockgate import policy
-from lockgate.database import pauses
+from lockgate.database import polling
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.errors import LockNotAcquired, SessionLost
-from lockgate.facts import Holder, Listener, Runner, WaitingForLock
+from lockgate.events import Listener, WaitingForLock
+from lockgate.facts import Holder, Runner
 
 KEY = int.from_bytes(b"lockgate", "big")  # positive: the first byte is below 0x80
 HALVES = {"high": KEY >> 32, "low": KEY & 0xFFFFFFFF}
@@ -47,7 +48,7 @@ def acquire(
     started = time.monotonic()
     deadline = started + limits.wait_for_lock.total_seconds()
     next_report = started + min(1.0, limits.report_lock_wait.total_seconds())
-    for _ in pauses.until(deadline):
+    for _ in polling.until(deadline):
         if _try(connection):
             return time.monotonic() - started
         if needless():

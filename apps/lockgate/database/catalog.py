@@ -11,18 +11,11 @@ from psycopg.rows import dict_row
 from psycopg.types.json import JsonbLoader
 
 from lockgate import policy
-from lockgate.database import locks, places
+from lockgate.database import locks, table_names
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.facts.dependents import Dependent, DependentKind
-from lockgate.facts.tables import (
-    ColumnFacts,
-    ConstraintFacts,
-    DatabaseFacts,
-    IndexFacts,
-    SessionFacts,
-    TableFacts,
-)
+from lockgate.facts.tables import ColumnFacts, ConstraintFacts, DatabaseFacts, IndexFacts, SessionFacts, TableFacts
 from lockgate.facts.types import TypeFacts
 
 
@@ -35,7 +28,7 @@ def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 
     age = policy.SESSION_OF_INTEREST.total_seconds()
     with raw(connection).cursor(row_factory=dict_row) as cursor:
         cursor.adapters.register_loader("jsonb", JsonbLoader)  # Django has its connections hand JSON out as text
-        tables = _measured(connection, cursor, "tables", {**places.of(connection, names), "age": age}, large)
+        tables = _measured(connection, cursor, "tables", {**table_names.of(connection, names), "age": age}, large)
         snapshots = cursor.execute(read("old_snapshots"), {"age": age}).fetchall()
         collations = cursor.execute(read("collations")).fetchall()
         volatile = cursor.execute(read("volatile_functions")).fetchall()
@@ -59,7 +52,7 @@ def surveyed(connection: BaseDatabaseWrapper, known: DatabaseFacts, names: Colle
     if not names:
         return known
     with raw(connection).cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(read("survey"), places.of(connection, names)).fetchall()
+        found = cursor.execute(read("survey"), table_names.of(connection, names)).fetchall()
     return known._replace(dependents=tuple(map(_dependent, found)))
 
 

@@ -16,10 +16,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from lockgate.database import words
+from lockgate.database import server_messages
 from lockgate.database.session import raw
 from lockgate.database.sql import read
-from lockgate.facts import ExtensionOutcome, ExtensionState, ServerFacts
+from lockgate.events import ExtensionOutcome, ExtensionState
+from lockgate.facts import ServerFacts
 
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")  # a name that needs no quotes
 
@@ -77,7 +78,7 @@ def _attempt(connection: BaseDatabaseWrapper, found: Survey, server: ServerFacts
     except psycopg.DatabaseError as error:
         if raw(connection).closed:
             raise
-        text = " ".join(words.of(error).split())
+        text = " ".join(server_messages.of(error).split())
         return ExtensionOutcome(found.name, "failed", f"the server says: {text} (SQLSTATE {error.sqlstate})")
     return ExtensionOutcome(found.name, "created")
 

@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from lockgate.database import parameters, places
+from lockgate.database import parameters, table_names
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.facts import Blocker, LockHolder
@@ -23,7 +23,7 @@ from lockgate.facts import Blocker, LockHolder
 def holders(connection: BaseDatabaseWrapper, tables: Collection[str]) -> list[LockHolder]:
     """Every lock that another session holds on one of the tables now, those of the oldest transaction first."""
     with raw(connection).cursor(row_factory=dict_row) as cursor:
-        return [LockHolder(**row) for row in cursor.execute(read("lock_holders"), places.of(connection, tables))]
+        return [LockHolder(**row) for row in cursor.execute(read("lock_holders"), table_names.of(connection, tables))]
 
 
 def blocker(holder: LockHolder) -> Blocker:

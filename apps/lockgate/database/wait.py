@@ -15,10 +15,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
 
 from lockgate import policy
-from lockgate.database import connect_failure, origin, pauses
+from lockgate.database import connect_failure, connection_source, polling
 from lockgate.database.connect_failure import Cause, Failure
 from lockgate.errors import LockgateError, ServerRefused, ServerUnreachable
-from lockgate.facts import Listener, WaitingForServer
+from lockgate.events import Listener, WaitingForServer
 from lockgate.redaction import masked
 
 _NEXT = {
@@ -49,7 +49,7 @@ def until_ready(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: 
     deadline = started + limits.wait_for_server.total_seconds()
     said = _Said(listen, limits.wait_for_server.total_seconds())
     failure, error = Failure(Cause.NO_ANSWER, None), None
-    for _ in pauses.until(deadline):
+    for _ in polling.until(deadline):
         try:
             connection.ensure_connection()
         except NotSupportedError as unsupported:
@@ -125,7 +125,11 @@ def _next_step(connection: BaseDatabaseWrapper, cause: Cause) -> str:
     """The advice, with the keys in its braces by the names that the project gives them."""
     before, brace, rest = _NEXT[cause].partition("{")
     keys, _, after = rest.partition("}")
-    return f"{before}{origin.of(connection.alias, connection.settings_dict, *keys.split())}{after}" if brace else before
+    return (
+        f"{before}{connection_source.of(connection.alias, connection.settings_dict, *keys.split())}{after}"
+        if brace
+        else before
+    )
 
 
 def _reason(failure: Failure, error: Exception) -> str:

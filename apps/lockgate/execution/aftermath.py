@@ -18,10 +18,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import Error as DatabaseError
 
-from lockgate import policy
-from lockgate.database import invalid_indexes, pauses, session
+from lockgate import django_seams, policy
+from lockgate.database import invalid_indexes, polling, session
 from lockgate.database.sql import read
-from lockgate.execution import django_seams
 from lockgate.execution.progress import Progress
 from lockgate.models import Step
 
@@ -88,7 +87,7 @@ class Aftermath:
             "connect_timeout": round(policy.AFTERMATH.total_seconds()),
             "application_name": "lockgate aftermath",
         }
-        for _ in pauses.until(deadline):
+        for _ in polling.until(deadline):
             try:
                 found = self._look(other)
             except (DatabaseError, psycopg.Error):

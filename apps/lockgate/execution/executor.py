@@ -21,22 +21,23 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 from django.utils import timezone
 
-from lockgate import journal
+from lockgate import django_seams
 from lockgate.database import rights, session
-from lockgate.execution import django_seams, interruption, operations, transaction_control
-from lockgate.execution.duties import Duties
-from lockgate.execution.one_transaction import OneTransaction, committing
-from lockgate.execution.online.next_plan import Planner
-from lockgate.execution.online.one_by_one import Walk
-from lockgate.execution.online.phases import Course, Whole
-from lockgate.execution.online.switch_editor import switch_editor
-from lockgate.execution.overlap import Overlap
-from lockgate.execution.rendering.executor import LazyExecutor
-from lockgate.facts import Action, Key
-from lockgate.ledger import Entry
+from lockgate.events import Action
+from lockgate.execution import current_operation, shutdown, transaction_control
+from lockgate.execution.atomic import Course, Whole
+from lockgate.execution.batching import Overlap
+from lockgate.execution.context import Duties
+from lockgate.execution.next_migration import Planner
+from lockgate.execution.non_atomic import Walk
+from lockgate.execution.switch_editor import switch_editor
+from lockgate.execution.transaction_guard import OneTransaction, committing
+from lockgate.facts import Key
+from lockgate.ledger import fingerprints, journal
+from lockgate.ledger.records import Entry
 from lockgate.models import MigrationRecord
-from lockgate.planning import fingerprint
-from lockgate.planning.plan import key_of
+from lockgate.planning.selection import key_of
+from lockgate.project_state.lazy_executor import LazyExecutor
 
 Work = Callable[[Any], ProjectState]
 
@@ -221,7 +222,7 @@ class Executor(LazyExecutor):
             one = OneTransaction(self.connection, self.duties.progress, key_of(migration))
             with one.begun(timeout if self.duties.gated else None):
                 first()
-                with operations.followed(self.duties.progress, self.connection, migration, one):
+                with current_operation.followed(self.duties.progress, self.connection, migration, one):
                     after: ProjectState = step(mine, editor)
                     django_seams.run_deferred_sql(editor)
                 self._conclude(one, migration, action, started_at, started)
@@ -234,7 +235,7 @@ class Executor(LazyExecutor):
         self, one: OneTransaction, migration: Migration, action: Action, started_at: datetime, started: float
     ) -> None:
         """Record a migration in its transaction, where that is the one it began in, and the lock is held."""
-        interruption.raise_if_requested()
+        shutdown.raise_if_requested()
         if migration.app_label == MigrationRecord._meta.app_label:
             # No other transaction sees the tables before; and that of the rows is new where there are none.
             rights.take_back(self.connection, history=not self.loader.applied_migrations)
@@ -278,7 +279,7 @@ class Executor(LazyExecutor):
     def _as_django_does(self, migration: Migration, action: Action, work: Work) -> ProjectState:
         """A migration that is not atomic, in one go, and its record after it."""
         record = self._recorder(migration, action)
-        following = operations.followed(self.duties.progress, self.connection, migration)
+        following = current_operation.followed(self.duties.progress, self.connection, migration)
         with following, self.connection.schema_editor(atomic=False) as editor:
             state = work(editor)
         self.duties.confirm(inside=False)
@@ -310,15 +311,15 @@ class Executor(LazyExecutor):
 
     def _write(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
         """The rows that record a migration, where it is sure that the lock is held."""
-        interruption.raise_if_requested()
+        shutdown.raise_if_requested()
         django_seams.record(self, migration, forwards=action in ("apply", "fake"))
         self.duties.record(self._entry(migration, action, started_at, started))
 
     def _entry(self, migration: Migration, action: Action, started_at: datetime, started: float) -> Entry:
         seconds, attempts = time.monotonic() - started, max(self.duties.ladder.attempts, 1)
-        return Entry(key_of(migration), action, started_at, seconds, fingerprint.of(migration), attempts)
+        return Entry(key_of(migration), action, started_at, seconds, fingerprints.of(migration), attempts)
 
     def _before(self, migration: Migration) -> None:
         """An atomic migration is sure of the lock as its rows are written: until then it can be taken back."""
-        interruption.raise_if_requested()
+        shutdown.raise_if_requested()
         self.duties.confirm(inside=False, lock=not migration.atomic)

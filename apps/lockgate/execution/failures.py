@@ -17,7 +17,7 @@ from django.db.utils import Error as DatabaseError
 
 import lockgate
 from lockgate import foreign
-from lockgate.database import words
+from lockgate.database import server_messages
 from lockgate.errors import NOTHING_CHANGED, LockgateError, MigrationFailed
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
@@ -130,7 +130,7 @@ def _name_the_operation(error: LockgateError, progress: Progress, *, of_the_serv
 
 def why(error: BaseException, sqlstate: str | None) -> str:
     """The error's own words, without secrets, with its SQLSTATE or the place in the project's code that raised it."""
-    text = words.of(error) or type(error).__name__
+    text = server_messages.of(error) or type(error).__name__
     if sqlstate:
         return f"{text} (SQLSTATE {sqlstate})"
     if isinstance(error, DatabaseError):

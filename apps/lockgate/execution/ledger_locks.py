@@ -13,11 +13,12 @@ import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
 
-from lockgate import ledger
+from lockgate import django_seams
 from lockgate.database import locks
 from lockgate.errors import NOTHING_CHANGED, LocksNotAcquired
-from lockgate.execution import django_seams, failures
+from lockgate.execution import failures
 from lockgate.facts import Blocker
+from lockgate.ledger import records
 from lockgate.planning.steps import LockMode
 
 SHOWN = 3
@@ -40,7 +41,7 @@ def holders(connection: BaseDatabaseWrapper, least: LockMode = LockMode.ROW_SHAR
     least: by default more than a reader's: who has changed a row, or locked it, keeps it from us as well.
     """
     modes = {mode.value: mode.strength for mode in LockMode if mode.strength >= least.strength}
-    found = [each for each in locks.holders(connection, ledger.tables()) if each.mode in modes]
+    found = [each for each in locks.holders(connection, records.tables()) if each.mode in modes]
     return tuple(locks.blocker(each) for each in sorted(found, key=lambda each: -modes[each.mode]))
 
 

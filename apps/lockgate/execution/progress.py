@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lockgate.database.invalid_indexes import InvalidIndex
-from lockgate.facts import Action, Key, Listener, MigrationEnded, MigrationStarted
+from lockgate.events import Action, Listener, MigrationEnded, MigrationStarted
+from lockgate.facts import Key
 
 
 @dataclass

@@ -13,13 +13,14 @@ from collections.abc import Collection, Mapping
 
 from django.db.migrations import Migration
 
-from lockgate import journal
 from lockgate.errors import NotFinished
-from lockgate.execution.duties import Duties
-from lockgate.execution.online import phases
-from lockgate.facts import Key, Recovering
+from lockgate.events import Recovering
+from lockgate.execution import atomic
+from lockgate.execution.context import Duties
+from lockgate.facts import Key
+from lockgate.ledger import fingerprints, journal
 from lockgate.models import Step
-from lockgate.planning import fingerprint, plan
+from lockgate.planning import selection
 
 
 def recover(
@@ -32,7 +33,7 @@ def recover(
 
     Raises NotFinished, LocksNotAcquired, or the server's error.
     """
-    ours = plan.known(disk.values())
+    ours = selection.known(disk.values())
     for key, rows in journal.prepared(duties.connection.alias).items():
         if key in disk:
             _prepared(duties, key, rows, disk[key], recorded=key in applied)
@@ -44,7 +45,7 @@ def recover(
             continue
         duties.listen(Recovering(key, "finish", _done(rows), len(rows)))
         try:
-            phases.finish(duties, key, rows)
+            atomic.finish(duties, key, rows)
         except NotFinished:
             if key not in unapplying:
                 raise
@@ -58,10 +59,10 @@ def _prepared(duties: Duties, key: Key, rows: list[Step], migration: Migration, 
     if recorded:
         duties.listen(Recovering(key, "abandon", done, len(rows)))
         duties.journal.abandon(key)
-    elif fingerprint.of(migration).meaning != rows[0].meaning:
+    elif fingerprints.of(migration).meaning != rows[0].meaning:
         if all(row.phase == journal.EXPAND for row in rows):
             duties.listen(Recovering(key, "undo", done, len(rows)))
-            phases.undo(duties, key, rows)
+            atomic.undo(duties, key, rows)
     elif rows[0].phase == journal.EXPAND:
         duties.listen(Recovering(key, "carry on", done, len(rows)))
 

@@ -17,11 +17,12 @@ from django.db.migrations.operations import SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 
 from lockgate.errors import MigrationFailed
-from lockgate.execution import operations
+from lockgate.execution import current_operation
 from lockgate.planning import sql_statements
-from lockgate.planning.operations import overridden, texts_of
-from lockgate.planning.plan import key_of
+from lockgate.planning.operations import texts_of
+from lockgate.planning.selection import key_of
 from lockgate.planning.sql_statements import SqlStatement
+from lockgate.project_state.operations import overridden
 
 
 def refuse(connection: BaseDatabaseWrapper, plan: Iterable[tuple[Migration, bool]]) -> None:
@@ -72,6 +73,6 @@ def _refusal(migration: Migration, number: int, statement: SqlStatement, *, back
         state="",
         next_step=f"take {word} out of the SQL, or set atomic = False in the migration; then run again",
     )
-    refused.operation = operations.described(number, migration, migration.operations[number - 1])
-    refused.statement = operations.shortened(statement.text)
+    refused.operation = current_operation.described(number, migration, migration.operations[number - 1])
+    refused.statement = current_operation.shortened(statement.text)
     return refused

@@ -10,14 +10,14 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
-from lockgate.execution.outlook import databases, history, linting, migration_files, offering, selection
-from lockgate.execution.outlook.databases import Databases
-from lockgate.execution.outlook.linting import Linted
-from lockgate.execution.outlook.selection import Asked, Selection
 from lockgate.facts import Key
-from lockgate.planning import operation_digest, sql_parser
-from lockgate.planning.plan import key_of
-from lockgate.planning.rules.offer import Offer
+from lockgate.linting import databases, lint, migration_files, offering, operation_digest, selection
+from lockgate.linting.databases import Databases
+from lockgate.linting.lint import Linted
+from lockgate.linting.rules.offer import Offer
+from lockgate.linting.selection import Asked, Selection
+from lockgate.planning import history, sql_parser
+from lockgate.planning.selection import key_of
 from lockgate.reporting import migration_code
 from lockgate.reporting.hazard_report import Placed, Report
 
@@ -34,9 +34,9 @@ def judge(asked: Asked, where: Databases, limits: policy.Policy, ordered: list[M
         for alias in where.judged:
             there = MigrationLoader(connections[alias])
             selected.append(selection.select(asked, history.in_order(there), there))
-            found[(alias,)] = linting.online(there, _keys(selected[-1]), connections[alias], limits)
+            found[(alias,)] = lint.online(there, _keys(selected[-1]), connections[alias], limits)
     for aliases in [] if asks else where.alike:
-        found[aliases] = linting.offline(
+        found[aliases] = lint.offline(
             loader, _keys(selected[0]), aliases[0], limits, together=asked.changed is not None
         )
     linted = databases.merged(found, named=where.named)

@@ -24,7 +24,10 @@ class Migration(migrations.Migration):
                         to="lockgate.step",
                     ),
                 ),
-                ("things", models.JSONField(default=list, help_text="fields of lockgate.database.things.Thing, each")),
+                (
+                    "things",
+                    models.JSONField(default=list, help_text="fields of lockgate.database.table_objects.Thing, each"),
+                ),
             ],
             options={
                 "abstract": False,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from lockgate.facts.dependents import Dependent
 from lockgate.facts.dependents import DependentKind as On
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import locks
+from lockgate.planning import lock_levels
 from lockgate.planning.steps import Change, Kind, Work
 
 
@@ -102,7 +102,7 @@ def _table_dropped(_: Change, dependent: Dependent, cascade: bool) -> Fate | Non
 
 def _type_changed(change: Change, dependent: Dependent, _: bool) -> Fate | None:
     if dependent.kind is On.ROW_TYPE_COLUMN:
-        return Fate(Outcome.REFUSED, REFUSED_TYPE) if locks.work_of(change) is Work.REWRITE else None
+        return Fate(Outcome.REFUSED, REFUSED_TYPE) if lock_levels.work_of(change) is Work.REWRITE else None
     if dependent.kind is On.PUBLICATION:
         return _lag(change.columns, dependent)
     if not uses(change, dependent):
@@ -134,7 +134,7 @@ def _table_renamed(_: Change, dependent: Dependent, __: bool) -> Fate | None:
 def _column_added(change: Change, dependent: Dependent, _: bool) -> Fate | None:
     if dependent.kind is On.PARTITIONED_PARENT:
         return Fate(Outcome.REFUSED, WRONG_TYPE)
-    if dependent.kind is On.ROW_TYPE_COLUMN and locks.work_of(change) is Work.REWRITE:
+    if dependent.kind is On.ROW_TYPE_COLUMN and lock_levels.work_of(change) is Work.REWRITE:
         return Fate(Outcome.REFUSED, REFUSED_TYPE)
     return _lag(change.columns, dependent) if dependent.kind is On.PUBLICATION else None
 

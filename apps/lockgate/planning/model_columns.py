@@ -8,7 +8,7 @@ from typing import Any
 from django.db.migrations.state import ProjectState
 from django.db.models import Field, ForeignObject
 
-from lockgate.planning.names import unquoted
+from lockgate.planning.identifiers import unquoted
 
 
 class ModelColumns:

@@ -15,8 +15,8 @@ from django.db.migrations.state import ProjectState
 
 from lockgate.errors import LockgateError
 from lockgate.planning import conditions, sql_statements
-from lockgate.planning.prospect import Prospect
 from lockgate.planning.steps import Change, Kind, Statement
+from lockgate.planning.virtual_catalog import Prospect
 
 # What a function of ``pass`` alone is made of.
 _CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.migrations.state import ProjectState
 from django.db.models import DO_NOTHING
 
-from lockgate.planning.names import unquoted
+from lockgate.planning.identifiers import unquoted
 from lockgate.planning.python_reading import Code, table_of
 
 # Modules whose functions wait for another machine.

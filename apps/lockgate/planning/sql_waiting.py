@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-from lockgate.planning import locks, sql_statements
+from lockgate.planning import lock_levels, sql_statements
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind
 
@@ -50,7 +50,7 @@ def is_unknown(changes: Iterable[Change]) -> bool:
 def _is_strong(change: Change) -> bool:
     """Whether reads or writes of others wait for it; an index whose table is not known is some table's."""
     named = change if change.table else change._replace(table="?")
-    return not change.concurrently and any(lock.mode.blocks_writes for lock in locks.of(named))
+    return not change.concurrently and any(lock.mode.blocks_writes for lock in lock_levels.of(named))
 
 
 def _commits(statement: SqlStatement, *, unknown: bool) -> bool:

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from lockgate import facts, foreign
+from lockgate import events, facts, foreign
 from lockgate.errors import Interrupted, LockgateError
 from lockgate.redaction import sifted
-from lockgate.reporting.lines import is_warning, text
+from lockgate.reporting.event_lines import is_warning, text
 
 
 class Stream(Protocol):
@@ -34,7 +34,7 @@ class TextConsole:
     def __init__(self, out: Stream, err: Stream, *, quiet: bool = False) -> None:
         self._out, self._err, self._quiet = out, err, quiet
 
-    def __call__(self, event: facts.Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         if not self._quiet and (line := text(event)):
             warning = is_warning(event)
             line = foreign.line(line)
@@ -60,12 +60,12 @@ class JsonConsole:
     def __init__(self, out: Stream, err: Stream, *, quiet: bool = False) -> None:
         self._out, self._err, self._quiet = out, err, quiet
 
-    def __call__(self, event: facts.Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         if not self._quiet:
             warning = is_warning(event)
             fields = {"message": text(event), **{name: _plain(value) for name, value in event._asdict().items()}}
             stream, level = (self._err, "warning") if warning else (self._out, "info")
-            self._line(stream, level, facts.NAMES[type(event)], fields)
+            self._line(stream, level, events.NAMES[type(event)], fields)
 
     def failure(self, error: LockgateError | Interrupted) -> None:
         parts = _parts(error)

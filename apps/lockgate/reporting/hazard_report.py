@@ -11,9 +11,9 @@ from typing import Any
 
 from lockgate import __version__
 from lockgate.facts import Key
-from lockgate.planning.hazards import Hazard
-from lockgate.planning.rules import ALL, Rule
-from lockgate.planning.rules.acceptance import ATTRIBUTE
+from lockgate.linting.hazards import Hazard
+from lockgate.linting.rules import ALL, Rule
+from lockgate.linting.rules.acceptance import ATTRIBUTE
 from lockgate.reporting import rule_pages
 from lockgate.reporting.migration_code import Code
 

@@ -12,9 +12,9 @@ from django.db.migrations import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.writer import OperationWriter
 
-from lockgate.planning.operations import is_djangos_schema
-from lockgate.planning.rules import acceptance
-from lockgate.planning.rules.offer import Function, Offer, Written, is_djangos_schema_or_sql
+from lockgate.linting.rules import acceptance
+from lockgate.linting.rules.offer import Function, Offer, Written, is_djangos_schema_or_sql
+from lockgate.project_state.operations import is_djangos_schema
 
 _FILE = """{imports}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.execution.outlook.databases import Databases
-from lockgate.execution.outlook.preview import Preview, Previews
-from lockgate.planning.plan import key_of
+from lockgate.linting.databases import Databases
+from lockgate.linting.preview import Preview, Previews
+from lockgate.planning.selection import key_of
 from lockgate.planning.steps import Kind, Statement
 from lockgate.reporting import hazard_report, migration_code, plan_report
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lockgate.facts.tables import DatabaseFacts, SessionFacts, TableFacts
-from lockgate.planning import transactions
+from lockgate.linting.rules.rule import OFFLINE
+from lockgate.planning import transaction_locks
 from lockgate.planning.consequences import Consequence, Watch
 from lockgate.planning.dependents import Outcome
-from lockgate.planning.rules.rule import OFFLINE
 from lockgate.planning.steps import Kind, Lock, LockMode, MigrationPlan, Phase, Statement, Step, Work
-from lockgate.planning.transactions import Held, Transaction
+from lockgate.planning.transaction_locks import Held, Transaction
 
 VERSION = 1
 _WORDS = {
@@ -55,10 +55,10 @@ def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
 
 def _steps(plan: MigrationPlan, facts: DatabaseFacts) -> Iterator[str]:
     """In their order; after those of a transaction, what it holds until it commits."""
-    found = transactions.of(plan.steps, atomic=plan.atomic)
+    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
     last = {id(each.steps[-1]): each for each in found}
     for step in plan.steps:
-        yield from _step(step, facts, transactions.on_entry(found, step))
+        yield from _step(step, facts, transaction_locks.on_entry(found, step))
         if id(step) in last and (lines := _total(last[id(step)], facts)):
             yield "    commit  until then the transaction"
             yield from (f"            {line}" for line in lines)
@@ -86,7 +86,7 @@ def is_harmless(plan: MigrationPlan) -> bool:
         and not any(lock.work.grows for lock in step.locks)
         for step in plan.steps
     )
-    found = transactions.of(plan.steps, atomic=plan.atomic)
+    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
     return alone and not any(held.mode.blocks_writes and held.over for each in found for held in each.total)
 
 
@@ -97,9 +97,9 @@ def locks_in_short(plan: MigrationPlan) -> list[str]:
 
 def steps_in_short(plan: MigrationPlan) -> Iterator[str]:
     """What stands beside Django's SQL: phases, locks and reasons; SQL only where it is not Django's."""
-    found = transactions.of(plan.steps, atomic=plan.atomic)
+    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
     for step in plan.steps:
-        locks = list(_locks(step, OFFLINE, transactions.on_entry(found, step)))
+        locks = list(_locks(step, OFFLINE, transaction_locks.on_entry(found, step)))
         if not (locks or step.rewrite or step.kept_in_place):
             continue
         yield f"{step.phase.value:<8} {step.title}"
@@ -134,7 +134,7 @@ def _locks(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
     if any(change.kind is Kind.RUN_PYTHON and change.read for change in step.changes):
         yield "locks   the rows that it changes, until its transaction ends"
     mine = {lock.table for lock in step.locks}
-    if transactions.takes_long(step):
+    if transaction_locks.takes_long(step):
         for table, held in entry.items():
             if table not in mine and held.mode.blocks_writes:
                 yield f"holds   {_named(table, facts)}: {_mode(held.mode)} {_since(held)}; blocks {_blocks(held.mode)}"
@@ -280,12 +280,12 @@ def document(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> dict[str, 
 
 
 def _migration_document(plan: MigrationPlan, facts: DatabaseFacts) -> dict[str, Any]:
-    found = transactions.of(plan.steps, atomic=plan.atomic)
+    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
     return {
         "app": plan.migration.app,
         "name": plan.migration.name,
         "atomic": plan.atomic,
-        "steps": [_step_document(step, transactions.on_entry(found, step), facts) for step in plan.steps],
+        "steps": [_step_document(step, transaction_locks.on_entry(found, step), facts) for step in plan.steps],
         "transactions": [[_held_document(held, facts, over=True) for held in each.total] for each in found],
     }
 

@@ -9,8 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from lockgate.planning.rules import ALL, GROUPS, Example, Rule
-from lockgate.planning.rules.shop import MODELS
+from lockgate.linting.rules import ALL, GROUPS, Example, Rule
+from lockgate.linting.rules.example_models import MODELS
 
 WIDTH = 110  # characters
 

@@ -10,13 +10,13 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
-from lockgate import facts, foreign
-from lockgate.facts import Event, Listener
+from lockgate import events, foreign
+from lockgate.events import Event, Listener
 from lockgate.reporting.console import Console, TextConsole
-from lockgate.reporting.lines import text
+from lockgate.reporting.event_lines import text
 
 LONGEST = 100  # characters of the live line: wrapped, it could not be redrawn in place
-_TAKES_TIME = facts.WaitingForServer | facts.WaitingForLock | facts.LockAcquired | facts.MigrationStarted
+_TAKES_TIME = events.WaitingForServer | events.WaitingForLock | events.LockAcquired | events.MigrationStarted
 
 
 @contextlib.contextmanager

@@ -21,9 +21,9 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 
 import lockgate
-from lockgate.boot.snapshot import fit
-from lockgate.management import boundary
-from lockgate.planning import fingerprint, settings_reading, stable_text
+from lockgate.ledger import fingerprints, stable_text
+from lockgate.management import base
+from lockgate.snapshot import compatibility, settings_used
 
 
 class Unknowable(Exception):
@@ -43,21 +43,21 @@ def digest(connection: BaseDatabaseWrapper) -> str:
 def _lines(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> Iterator[str]:
     yield f"lockgate {lockgate.__version__}, Django {django.get_version()}"
     yield f"database {connection.alias} {connection.settings_dict['TEST']['CHARSET']}"
-    yield f"extensions {boundary.policy_in_force().extensions}"
-    yield f"kept away {fit.models_kept_away(connection.alias)}"
+    yield f"extensions {base.policy_in_force().extensions}"
+    yield f"kept away {compatibility.models_kept_away(connection.alias)}"
     migrations = sorted(loader.disk_migrations.items())
-    sources = {key: fingerprint.source(migration) for key, migration in migrations}
+    sources = {key: fingerprints.source(migration) for key, migration in migrations}
     for (app, name), source in sources.items():
         if source is None:
             raise Unknowable(f"{app}.{name} has no source to compare")
         yield f"migration {app}.{name} {hashlib.sha256(source).hexdigest()}"
-    names = settings_reading.names(source for source in sources.values() if source)
-    if unlisted := fit.unlisted_settings(names):
+    names = settings_used.names(source for source in sources.values() if source)
+    if unlisted := compatibility.unlisted_settings(names):
         raise Unknowable(
             f"its name would hold a digest of what may be a secret, and migrations read: {', '.join(unlisted)}; "
             'name what is none in LOCKGATE["SNAPSHOT_SETTINGS"]'
         )
-    yield f"settings {fit.digest_of_settings((*names, 'INSTALLED_APPS'))}"
+    yield f"settings {compatibility.digest_of_settings((*names, 'INSTALLED_APPS'))}"
     for _, migration in migrations:
         yield from (f"sql {stable_text.of(each.sql)}" for each in migration.operations if isinstance(each, RunSQL))
     for path in sorted(set(_beside(migration for _, migration in migrations))):

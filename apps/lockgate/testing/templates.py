@@ -22,13 +22,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from lockgate import policy
-from lockgate.boot.snapshot import loading, scratch
-from lockgate.boot.snapshot.fit import Release
-from lockgate.database import pauses, session, words
-from lockgate.execution import django_seams
+from lockgate import django_seams, policy
+from lockgate.database import polling, scratch, server_messages, session
 from lockgate.facts import Key
-from lockgate.management import boundary
+from lockgate.management import base
+from lockgate.snapshot import load
+from lockgate.snapshot.compatibility import Release
 from lockgate.testing import contents
 
 Say = Callable[[str], None]
@@ -51,7 +50,7 @@ def find(connection: BaseDatabaseWrapper, say: Say, *, keepdb: bool) -> str | No
         except contents.Unknowable as error:
             why = str(error)
         except Exception as error:  # a migration may do anything; creating the database itself will show it whole
-            why = f"{type(error).__name__}: {words.of(error)}"
+            why = f"{type(error).__name__}: {server_messages.of(error)}"
     say(f"The test database for alias '{connection.alias}' is not copied from a template: {why}")
     return None
 
@@ -90,7 +89,7 @@ def _alone(admin: psycopg.Connection[Any], family: str) -> Iterator[None]:
     Raises TimeoutError.
     """
     key = int.from_bytes(hashlib.sha256(family.encode()).digest()[:8], signed=True)
-    for _ in pauses.until(time.monotonic() + policy.TEST_TEMPLATE_WAIT.total_seconds()):
+    for _ in polling.until(time.monotonic() + policy.TEST_TEMPLATE_WAIT.total_seconds()):
         row = admin.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [key]).fetchone()
         if row and row[0]:
             break
@@ -125,11 +124,11 @@ def _make(connection: BaseDatabaseWrapper, admin: psycopg.Connection[Any], name:
 def _fill(connection: BaseDatabaseWrapper) -> None:
     """What Django's test runner would have ``migrate`` make, from the snapshot as far as that goes."""
     connection.ensure_connection()
-    path = loading.place(boundary.policy_in_force())
+    path = load.place(base.policy_in_force())
     if path is not None and path.exists():
         loader = MigrationLoader(connection)
         release = Release({Key(*key): each for key, each in loader.disk_migrations.items()}, loader.graph)
-        snapshot = loading.chosen_from(path, release, connection, session.server_facts(connection))
+        snapshot = load.chosen_from(path, release, connection, session.server_facts(connection))
         if not isinstance(snapshot, str):
             with transaction.atomic(using=connection.alias):
                 snapshot.load(connection)

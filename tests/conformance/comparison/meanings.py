@@ -5,7 +5,7 @@ Read generously: what a rule's page or message warns of, also where its reason n
 
 from __future__ import annotations
 
-from lockgate.planning.rules import ALL
+from lockgate.linting.rules import ALL
 from tests.conformance.comparison.answers import Remark
 from tests.conformance.comparison.case import Danger
 

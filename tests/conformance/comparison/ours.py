@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from django.db.migrations import Migration
 
-from lockgate.execution.outlook import squawk
-from lockgate.execution.recording.recording_editor import offline_connection, recording, unplugged
-from lockgate.execution.rendering.lazy_states import LazyState
-from lockgate.planning import build, hazards
-from lockgate.planning.rules.case import HazardSettings
-from lockgate.planning.rules.rule import OFFLINE
+from lockgate.linting import hazards, squawk
+from lockgate.linting.rules.case import HazardSettings
+from lockgate.linting.rules.rule import OFFLINE
+from lockgate.planning import planner
+from lockgate.planning.recorder.schema_editor import offline_connection, recording, unplugged
 from lockgate.planning.steps import Phase
 from lockgate.policy import Policy
+from lockgate.project_state.lazy_state import LazyState
 from tests.conformance.comparison import shop
 from tests.conformance.comparison.answers import Remark
 from tests.conformance.comparison.case import Case
@@ -34,12 +34,12 @@ def judge(case: Case, *, online: bool) -> Judged:
     limits = Policy()
     given = [_migration(text, name) for name, text in case.files().items()]
     connection = offline_connection("default", OFFLINE.version)
-    settings = build.Settings(limits.large_table_bytes, online=online)
-    planner = build.Planner(OFFLINE, lambda prospect: recording(connection, prospect), settings)
+    settings = planner.Settings(limits.large_table_bytes, online=online)
+    planning = planner.Planner(OFFLINE, lambda prospect: recording(connection, prospect), settings)
     state = LazyState()
     with unplugged():
-        planner.plan(_migration(shop.INITIAL, "0001_initial"), state, deployed=True)
-        plans = [planner.plan(each, state) for each in given]
+        planning.plan(_migration(shop.INITIAL, "0001_initial"), state, deployed=True)
+        plans = [planning.plan(each, state) for each in given]
     program = squawk.program()
     assert program, "squawk is a requirement of development"
     sql = squawk.judge(program, hazards.unread(plans), OFFLINE.version)

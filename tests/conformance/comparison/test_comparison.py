@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lockgate.planning.rules import BY_ID
+from lockgate.linting.rules import BY_ID
 from tests.conformance.comparison import explanations, meanings, page, verdicts
 from tests.conformance.comparison.answers import Observed, Remark, kept
 from tests.conformance.comparison.case import Case, Danger

@@ -8,7 +8,7 @@ from lockgate.database import relations
 from lockgate.database.relations import Relation
 from lockgate.execution.remedies.remedy import Refused, Remedy
 from lockgate.planning import sql_changes
-from lockgate.planning.names import bare
+from lockgate.planning.identifiers import bare
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind
 

@@ -10,7 +10,7 @@ from lockgate.database.relations import Relation, Schema, ThisRole
 from lockgate.database.rights import HISTORY
 from lockgate.execution.remedies.remedy import Refused, Remedy
 from lockgate.planning import sql_changes
-from lockgate.planning.names import bare
+from lockgate.planning.identifiers import bare
 from lockgate.planning.sql_statements import SqlStatement
 
 # What is asked of a role for each command, on what it changes; on what it only reads, it is SELECT.

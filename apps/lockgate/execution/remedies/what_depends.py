@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate.database import objects, relations
+from lockgate.database import lookups, relations
 from lockgate.execution.remedies.remedy import Refused, Remedy
-from lockgate.journal import CONTRACT
+from lockgate.ledger.journal import CONTRACT
 from lockgate.models import Step
 from lockgate.planning.steps import Change, Kind
 
@@ -49,13 +49,13 @@ def default_remedy(refused: Refused) -> Remedy | None:
         if each.kind is not Kind.ALTER_TYPE:
             continue
         for column in each.columns:
-            found = objects.column_default(refused.connection, each.table, column)
+            found = lookups.column_default(refused.connection, each.table, column)
             if found is not None:
                 return _without_default(refused, found)
     return None
 
 
-def _without_default(refused: Refused, found: objects.DefaultState) -> Remedy:
+def _without_default(refused: Refused, found: lookups.DefaultState) -> Remedy:
     place, column = relations.quoted(found.schema, found.table), relations.quoted(found.column)
     why = f"{column} of {place} has the default {found.expression}, which must fit the new type as well"
     if _is_kept(refused, found):
@@ -70,6 +70,6 @@ def _without_default(refused: Refused, found: objects.DefaultState) -> Remedy:
     )
 
 
-def _is_kept(refused: Refused, found: objects.DefaultState) -> bool:
+def _is_kept(refused: Refused, found: lookups.DefaultState) -> bool:
     kept = Step.objects.using(refused.connection.alias).filter(phase=CONTRACT, object_oid=found.oid)
     return kept.exclude(state__in=[Step.State.DONE, Step.State.OBSOLETE, Step.State.UNDONE]).exists()

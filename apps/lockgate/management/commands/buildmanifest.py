@@ -10,16 +10,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from lockgate import boot
-from lockgate.boot import building, manifest
-from lockgate.boot.manifest import Manifest, Unusable
 from lockgate.errors import ManifestStale
-from lockgate.management import boundary
+from lockgate.management import base
+from lockgate.manifest import build, manifest_file
+from lockgate.manifest.manifest_file import Manifest, Unusable
 
 # What a manifest made now must have in common with the one that is there.
 COMPARED = ("contents", "meanings", "release", "extension", "option", "libpq", "obstacle", "snapshot", "replay")
 
 
-class Command(boundary.Boundary, BaseCommand):
+class Command(base.Boundary, BaseCommand):
     help = "Writes the manifest by which starts see, without Django, that nothing is pending. No server is asked."
     requires_system_checks = []
 
@@ -35,23 +35,23 @@ class Command(boundary.Boundary, BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         script, settings = os.path.abspath(sys.argv[0]), os.environ["DJANGO_SETTINGS_MODULE"]  # noqa: PTH100
-        path = Path(options["output"] or manifest.place(script, os.environ))
-        made = Manifest(text := building.build(script, settings))
+        path = Path(options["output"] or manifest_file.place(script, os.environ))
+        made = Manifest(text := build.build(script, settings))
         if options["check"]:
             self._check(path, made, script, settings)
             return
         _write(path, text)
         self.stdout.write(f"wrote {path}")
         for each in made.all("obstacle"):
-            self.stdout.write(f"starts take the ordinary path all the same: {manifest.decoded(each)}")
+            self.stdout.write(f"starts take the ordinary path all the same: {manifest_file.decoded(each)}")
         for each in made.all("replay"):
-            self.stdout.write(f"an empty database is left to the ordinary path: {manifest.decoded(each)}")
+            self.stdout.write(f"an empty database is left to the ordinary path: {manifest_file.decoded(each)}")
 
     def _check(self, path: Path, made: Manifest, script: str, settings: str) -> None:
         entries, environ = boot.started_with
         try:
-            found = manifest.read(str(path))
-            why = manifest.why_stale(found, environ or os.environ, settings, entries, script)
+            found = manifest_file.read(str(path))
+            why = manifest_file.why_stale(found, environ or os.environ, settings, entries, script)
         except Unusable as unusable:
             found, why = made, str(unusable)
         differing = [kind for kind in COMPARED if found.all(kind) != made.all(kind)]

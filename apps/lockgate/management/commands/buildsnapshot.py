@@ -9,16 +9,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from lockgate import policy
-from lockgate.boot.snapshot import build, loading, scratch
-from lockgate.boot.snapshot.build import Built
-from lockgate.management import boundary
-from lockgate.management.replay import Replay
+from lockgate.database import scratch
+from lockgate.management import base
+from lockgate.management.snapshot_replay import Replay
+from lockgate.snapshot import build, load
+from lockgate.snapshot.build import Built
 
 EMBEDDED = (16, 18)  # major versions that the wheel brings
 WRITTEN = "written"
 
 
-class Command(boundary.Boundary, BaseCommand):
+class Command(base.Boundary, BaseCommand):
     help = "Builds a snapshot of all migrations, which migrate loads into an empty database."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,7 +41,7 @@ class Command(boundary.Boundary, BaseCommand):
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
-        alias = boundary.postgres(options["database"]).alias
+        alias = base.postgres(options["database"]).alias
         target = _target(options["output"])
         work = build.check if options["check"] else build.build
         quiet = options["verbosity"] == 0
@@ -67,7 +68,7 @@ class Command(boundary.Boundary, BaseCommand):
 
 def _target(output: Path | None) -> Path:
     """The file: the flag, the setting, or beside manage.py. Raises CommandError where none of them says."""
-    found = output or loading.place(boundary.policy_in_force()) or loading.beside_manage_py(loading.started_with())
+    found = output or load.place(base.policy_in_force()) or load.beside_manage_py(load.started_with())
     if found is None:
         raise CommandError("this is not manage.py, beside which it would be written: say where, with --output FILE")
     return found

@@ -17,19 +17,19 @@ from django.db.migrations import Migration
 from lockgate import policy
 from lockgate.database import parameters, session
 from lockgate.errors import WrongArgument
-from lockgate.execution import gate, repair
-from lockgate.execution.outlook import databases, migration_files
-from lockgate.execution.outlook.databases import Databases
-from lockgate.execution.outlook.selection import Asked
-from lockgate.management import boundary, lint_report
-from lockgate.management.kept_judgement import Kept
-from lockgate.planning.rules import BY_ID
-from lockgate.reporting import baseline, hazard_report, kept_report, lines, rule_pages
+from lockgate.gate import context, repair
+from lockgate.linting import databases, migration_files
+from lockgate.linting.databases import Databases
+from lockgate.linting.rules import BY_ID
+from lockgate.linting.selection import Asked
+from lockgate.management import base, lint_report
+from lockgate.management.lint_cache import Kept
+from lockgate.reporting import baseline, event_lines, hazard_report, rule_pages, saved_report
 from lockgate.reporting.baseline import Known
 from lockgate.reporting.hazard_report import Report
 
 
-class Command(boundary.Boundary, BaseCommand):
+class Command(base.Boundary, BaseCommand):
     help = "Judges migrations: what would block, break the serving release, or lose data. Changes nothing."
     requires_system_checks = []
 
@@ -70,7 +70,7 @@ class Command(boundary.Boundary, BaseCommand):
             self.stdout.write(self._explained(options["explain"]))
             return
         _refuse_combinations(options)
-        limits = boundary.policy_in_force()
+        limits = base.policy_in_force()
         changed = frozenset(migration_files.changed_since(options["since"])) if options["since"] else None
         asked = Asked(
             options["app_label"], options["migration_name"], changed, options["unapplied"], limits.lint_start_after
@@ -112,8 +112,8 @@ def _left_open(aliases: Iterable[str], limits: policy.Policy) -> list[str]:
     """What runs have left half-done in the databases that are asked: it is no finding, and no file is at fault."""
     found = []
     for alias in aliases:
-        gated = gate.already_open(connections[alias], limits, lambda event: None)
-        found += lines.left_open(repair.left_open(gated))
+        gated = context.already_open(connections[alias], limits, lambda event: None)
+        found += event_lines.left_open(repair.left_open(gated))
     return found
 
 
@@ -132,11 +132,11 @@ def _kept(folder: Path, asked: Asked, where: Databases, limits: policy.Policy) -
     changed = sorted(asked.changed or ())
     kept = Kept(folder, {"asked": repr(asked), "changed": changed, "databases": where, "policy": limits})
     if (found := kept.find()) is not None:
-        return kept_report.report(found)
+        return saved_report.report(found)
     kept.begin()
     ordered: list[Migration] = []
     report = lint_report.judge(asked, where, limits, ordered, asks=False)
-    why = kept.keep(kept_report.document(report), ordered)
+    why = kept.keep(saved_report.document(report), ordered)
     return replace(report, notes=(*report.notes, f"not kept for the next run: {why}")) if why else report
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from lockgate.management import boundary
+from lockgate.management import base
 from lockgate.management.verbs import repair, roles
 
 VERBS = {"repair": repair, "roles": roles}
 
 
-class Command(boundary.Boundary, BaseCommand):
+class Command(base.Boundary, BaseCommand):
     help = "What Lockgate has beside Django's own commands: repair, roles."
     requires_system_checks = []
 

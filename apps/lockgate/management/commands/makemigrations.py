@@ -9,14 +9,14 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate.execution import failures
-from lockgate.execution.outlook import databases, preview
-from lockgate.execution.outlook.databases import Databases
 from lockgate.facts import Key
-from lockgate.management import boundary
+from lockgate.linting import databases, preview
+from lockgate.linting.databases import Databases
+from lockgate.management import base
 from lockgate.reporting import migration_sql
 
 
-class Command(boundary.Boundary, DjangoMakeMigrations):
+class Command(base.Boundary, DjangoMakeMigrations):
     help = "Creates new migrations, and shows what they will do: SQL, locks, steps and hazards."
 
     def write_migration_files(
@@ -31,7 +31,7 @@ class Command(boundary.Boundary, DjangoMakeMigrations):
         super().write_migration_files(changes, update_previous_migration_paths)
         gone = {Key(label, Path(path).stem) for label, path in (update_previous_migration_paths or {}).items()}
         try:
-            found = preview.of_project(loader, changes, gone, where, boundary.policy_in_force())
+            found = preview.of_project(loader, changes, gone, where, base.policy_in_force())
         except Exception as error:  # the files are written, and exit codes are Django's
             self.log(f"What they will do is not shown, because planning failed: {failures.why(error, None)}")
         else:

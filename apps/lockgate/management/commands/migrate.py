@@ -14,20 +14,21 @@ from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate.execution import django_seams, gate, interruption, run
-from lockgate.execution.gate import Request, Snapshot
-from lockgate.execution.judging import survey
-from lockgate.execution.judging.survey import Survey
-from lockgate.management import boundary
+from lockgate import django_seams
+from lockgate.execution import shutdown
+from lockgate.gate import context, preflight, run
+from lockgate.gate.context import Request, Snapshot
+from lockgate.gate.preflight import Survey
+from lockgate.management import base
 from lockgate.reporting.terminal import live
 
 
-class Command(boundary.Boundary, DjangoMigrate):
+class Command(base.Boundary, DjangoMigrate):
     help = "Brings the database schema to what the code expects: one runner at a time, all or nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        boundary.add_log_format(parser)
+        base.add_log_format(parser)
         parser.add_argument(
             "--format", choices=("text", "json"), default="text", help="With --plan: lines, or one JSON document."
         )
@@ -65,36 +66,38 @@ class Command(boundary.Boundary, DjangoMigrate):
         elif self._in_test_database(connection, options):
             self._migrate_test_database(connection, options)
         else:
-            with interruption.guarded(to_the_end=django_seams.called_from_command_line(self)):
+            with shutdown.guarded(to_the_end=django_seams.called_from_command_line(self)):
                 self._through_the_gate(connection, options)
 
     def _through_the_gate(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         reads_only = options["plan"] or options["check_unapplied"]
-        limits = boundary.policy_in_force(
+        limits = base.policy_in_force(
             wait_for_server=options.get("wait_seconds"), wait_for_lock=options.get("lock_wait_seconds")
         )
         quiet = options["verbosity"] == 0 or bool(reads_only)
-        console = boundary.console(self, options.get("log_format", "text"), quiet=quiet)
-        with live(console, self.stdout) as listen, gate.reached(connection, limits, listen) as gated:
+        console = base.console(self, options.get("log_format", "text"), quiet=quiet)
+        with live(console, self.stdout) as listen, context.reached(connection, limits, listen) as gated:
             if reads_only and not options["prune"]:
                 self._check(options)
                 self._read_only(gated, options)
             else:
                 run.migrate(gated, self.request(options))
 
-    def _read_only(self, gated: gate.Gate, options: dict[str, Any]) -> None:
+    def _read_only(self, gated: context.Gate, options: dict[str, Any]) -> None:
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
         # Imported here: planning is a third of our code, and most runs have nothing to plan.
-        from lockgate.execution import repair  # noqa: PLC0415
-        from lockgate.execution.outlook import planner  # noqa: PLC0415
-        from lockgate.reporting import lines, plan_report  # noqa: PLC0415
+        from lockgate.gate import (
+            pending_plan,  # noqa: PLC0415
+            repair,  # noqa: PLC0415
+        )
+        from lockgate.reporting import event_lines, plan_report  # noqa: PLC0415
 
         as_json = options.get("format") == "json"
         if options["plan"]:
-            executor, planned = survey.planned(gated.connection, self.request(options))
+            executor, planned = preflight.planned(gated.connection, self.request(options))
             forwards = [migration for migration, backwards in planned if not backwards]
             with django_seams.routers_unasked_of("lockgate"):  # as the run will not ask them
-                plans, facts = planner.plan(gated.connection, executor.loader, forwards, gated.limits)
+                plans, facts = pending_plan.plan(gated.connection, executor.loader, forwards, gated.limits)
         try:
             self._django(options, silent=as_json)  # ends the process where --check finds something
         finally:
@@ -104,7 +107,7 @@ class Command(boundary.Boundary, DjangoMigrate):
                 for line in plan_report.text(plans, facts):
                     self.stdout.write(line)
             if options["plan"]:
-                for line in lines.left_open(repair.left_open(gated)):
+                for line in event_lines.left_open(repair.left_open(gated)):
                     self.stderr.write(f"warning: {line}")
             if options["plan"] and planned and (refused := run.obstacle(gated)):
                 self.stderr.write(f"warning: no run by this role would carry this out: {refused.what}")
@@ -128,11 +131,11 @@ class Command(boundary.Boundary, DjangoMigrate):
             command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
         )
 
-    def _snapshot(self, gated: gate.Gate, found: Survey, request: Request) -> Snapshot | None:
+    def _snapshot(self, gated: context.Gate, found: Survey, request: Request) -> Snapshot | None:
         # Imported here: few runs find an empty database.
-        from lockgate.boot.snapshot import loading  # noqa: PLC0415
+        from lockgate.snapshot import load  # noqa: PLC0415
 
-        return loading.find(gated, found, plain=request.ordinary) if found.without_history else None
+        return load.find(gated, found, plain=request.ordinary) if found.without_history else None
 
     def _check(self, options: dict[str, Any]) -> None:
         if self.checks_wanted:
@@ -140,10 +143,10 @@ class Command(boundary.Boundary, DjangoMigrate):
 
     def _work(self, options: dict[str, Any], *, silent: bool) -> None:
         # Imported here: most runs have nothing to do.
-        from lockgate.boot import manifest, meanings  # noqa: PLC0415
-        from lockgate.planning import fingerprint  # noqa: PLC0415
+        from lockgate.ledger import fingerprints  # noqa: PLC0415
+        from lockgate.manifest import manifest_file, migration_digests  # noqa: PLC0415
 
-        fingerprint.take_over(meanings.known(Path(manifest.place(sys.argv[0], os.environ))))
+        fingerprints.take_over(migration_digests.known(Path(manifest_file.place(sys.argv[0], os.environ))))
         self._django(options, silent=silent)
 
     def _django(self, options: dict[str, Any], *, silent: bool = False) -> None:
@@ -173,12 +176,12 @@ class Command(boundary.Boundary, DjangoMigrate):
         return bool(options["run_syncdb"] or connection.in_atomic_block)
 
     def _migrate_test_database(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
-        limits = boundary.policy_in_force()
+        limits = base.policy_in_force()
         if limits.extensions and not connection.in_atomic_block:
-            console = boundary.console(self, "text", quiet=options["verbosity"] == 0)
-            run.migrate_ungated(gate.already_open(connection, limits, console), self.request(options))
+            console = base.console(self, "text", quiet=options["verbosity"] == 0)
+            run.migrate_ungated(context.already_open(connection, limits, console), self.request(options))
         elif limits.lazy_rendering:
-            from lockgate.execution.rendering.executor import LazyExecutor  # noqa: PLC0415  as above
+            from lockgate.project_state.lazy_executor import LazyExecutor  # noqa: PLC0415  as above
 
             with django_seams.executor_in_place(LazyExecutor):
                 self._django(options)

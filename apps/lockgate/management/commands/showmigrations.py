@@ -11,18 +11,20 @@ from django.core.management.commands.showmigrations import Command as DjangoShow
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate import foreign, ledger, policy
+from lockgate import foreign, policy
 from lockgate.database import parameters, session, wait
 from lockgate.execution import ledger_locks
-from lockgate.management import boundary
-from lockgate.reporting import documents, listing, status
+from lockgate.ledger import records
+from lockgate.management import base
+from lockgate.reporting import json_documents, migration_list
+from lockgate.status import migrations
 
 # What Django's --list and --plan put into ``format``; call_command(…, format="plan") means them, not our --format.
 DJANGOS_FORMATS = ("list", "plan")
 HISTORY_LENGTH = 20  # runs: about what fits on one screen
 
 
-class Command(boundary.Boundary, DjangoShowMigrations):
+class Command(base.Boundary, DjangoShowMigrations):
     help = "Shows all migrations: applied, pending, held, or unknown to this release; and the history of runs."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,7 +48,7 @@ class Command(boundary.Boundary, DjangoShowMigrations):
         connection = connections[options["database"]]
         with contextlib.ExitStack() as bounded:
             if connection.vendor == "postgresql":  # hardly waiting: whoever looks wants to know now
-                limits = boundary.policy_in_force()
+                limits = base.policy_in_force()
                 briefly = policy.within(limits, limits.connect_timeout.total_seconds())
                 wait.until_ready(connection, briefly, lambda event: None)
                 bounded.enter_context(ledger_locks.named(connection))
@@ -65,9 +67,9 @@ class Command(boundary.Boundary, DjangoShowMigrations):
             super().handle(*args, **options)
 
     def show_list(self, connection: BaseDatabaseWrapper, app_names: list[str] | None = None) -> None:
-        found = status.read(connection)
+        found = migrations.read(connection)
         self._validated(app_names)
-        for label, lines in listing.by_app(found, app_names, with_time=self.verbosity >= 2):
+        for label, lines in migration_list.by_app(found, app_names, with_time=self.verbosity >= 2):
             self.stdout.write(label, self.style.MIGRATE_LABEL)
             for line in lines:
                 self.stdout.write(line)
@@ -79,15 +81,15 @@ class Command(boundary.Boundary, DjangoShowMigrations):
 
     def _json(self, connection: BaseDatabaseWrapper, app_names: list[str] | None) -> None:
         self._validated(app_names)
-        self._write_json(documents.migrations(status.read(connection), connection.alias, app_names))
+        self._write_json(json_documents.migrations(migrations.read(connection), connection.alias, app_names))
 
     def _history(self, connection: BaseDatabaseWrapper, limit: int, *, as_json: bool) -> None:
-        known = connection.vendor == "postgresql" and ledger.exists(connection)
-        runs = ledger.history(connection.alias, limit) if known else []
+        known = connection.vendor == "postgresql" and records.exists(connection)
+        runs = records.history(connection.alias, limit) if known else []
         if as_json:
-            self._write_json(documents.history(runs, connection.alias))
+            self._write_json(json_documents.history(runs, connection.alias))
             return
-        for line in listing.history(runs):
+        for line in migration_list.history(runs):
             self.stdout.write(line)
 
     def _write_json(self, document: dict[str, Any]) -> None:

@@ -6,28 +6,29 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from lockgate.boot.glance import Glance
-from lockgate.execution import django_seams, interruption
-from lockgate.management import boundary
-from lockgate.reporting import waiting
+from lockgate import django_seams
+from lockgate.execution import shutdown
+from lockgate.management import base
+from lockgate.status import waiting
+from lockgate.status.current import Glance
 
 
-class Command(boundary.Boundary, BaseCommand):
+class Command(base.Boundary, BaseCommand):
     help = "Waits until every migration of this code is applied; exits 1 at the deadline. Changes nothing."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        boundary.add_database(parser)
+        base.add_database(parser)
         parser.add_argument(
             "--timeout-seconds",
             type=float,
             help="How long to wait (LOCKGATE_WAIT_FOR_MIGRATIONS_SECONDS, default 1200).",
         )
-        boundary.add_log_format(parser)
+        base.add_log_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        limits = boundary.policy_in_force(wait_for_migrations=options["timeout_seconds"])
-        console = boundary.console(self, options["log_format"], quiet=options["verbosity"] == 0)
-        connection = boundary.postgres(options["database"])
-        with interruption.guarded(to_the_end=django_seams.called_from_command_line(self)):
+        limits = base.policy_in_force(wait_for_migrations=options["timeout_seconds"])
+        console = base.console(self, options["log_format"], quiet=options["verbosity"] == 0)
+        connection = base.postgres(options["database"])
+        with shutdown.guarded(to_the_end=django_seams.called_from_command_line(self)):
             waiting.until_current(connection, limits, console, Glance(connection.alias))

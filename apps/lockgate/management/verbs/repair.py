@@ -6,11 +6,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from lockgate import foreign
-from lockgate.execution import django_seams, interruption, repair
-from lockgate.execution.gate import reached
-from lockgate.management import boundary
-from lockgate.reporting.lines import open_step
+from lockgate import django_seams, foreign
+from lockgate.execution import shutdown
+from lockgate.gate import repair
+from lockgate.gate.context import reached
+from lockgate.management import base
+from lockgate.reporting.event_lines import open_step
 
 HELP = "Lists the open steps of all migrations, and settles one or all of them. Changes nothing without --apply."
 
@@ -21,18 +22,18 @@ def add_arguments(parser: CommandParser) -> None:
     for name, text in repair.WAYS.items():
         ways.add_argument(f"--{name}", dest="way", action="store_const", const=name, help=text)
     parser.add_argument("--apply", action="store_true", help="Do it; without it, only what would be done is said.")
-    boundary.add_database(parser)
-    boundary.add_log_format(parser)
+    base.add_database(parser)
+    base.add_log_format(parser)
 
 
 def handle(command: BaseCommand, options: dict[str, Any]) -> None:
-    connection = boundary.postgres(options["database"])
+    connection = base.postgres(options["database"])
     if options["apply"] and not options["way"]:
         raise CommandError("--apply needs one of " + ", ".join(f"--{each}" for each in repair.WAYS))
-    console = boundary.console(command, options["log_format"])
+    console = base.console(command, options["log_format"])
     with (
-        interruption.guarded(to_the_end=django_seams.called_from_command_line(command)),
-        reached(connection, boundary.policy_in_force(), console) as gate,
+        shutdown.guarded(to_the_end=django_seams.called_from_command_line(command)),
+        reached(connection, base.policy_in_force(), console) as gate,
     ):
         damaged = repair.damaged(gate)
         for line in damaged:

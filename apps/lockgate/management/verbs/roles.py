@@ -8,11 +8,11 @@ from django.contrib.postgres.operations import CreateExtension
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
-from lockgate import ledger
 from lockgate.database import roles
 from lockgate.database.roles import Wanted
-from lockgate.management import boundary
-from lockgate.planning import plan
+from lockgate.ledger import records
+from lockgate.management import base
+from lockgate.planning import selection
 
 HELP = "Prints the SQL that makes an owner's role, which migrates, and a service's, which cannot. Asks no server."
 LONGEST_NAME = 63  # bytes of an identifier: PostgreSQL's NAMEDATALEN - 1; it cuts off what is longer
@@ -23,12 +23,12 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--owner", required=True, metavar="NAME", help="The role that migrates, and owns the tables.")
     parser.add_argument("--service", required=True, metavar="NAME", help="The role that reads and writes their rows.")
     parser.add_argument("--schema", default="public", metavar="NAME", help="Where the tables are (default: public).")
-    boundary.add_database(parser)
-    boundary.add_log_format(parser)
+    base.add_database(parser)
+    base.add_log_format(parser)
 
 
 def handle(command: BaseCommand, options: dict[str, Any]) -> None:
-    connection = boundary.postgres(options["database"])
+    connection = base.postgres(options["database"])
     owner, service, schema = options["owner"], options["service"], options["schema"]
     database = str(connection.settings_dict["NAME"] or "")
     for what, name in (("owner", owner), ("service", service), ("schema", schema), ("database", database)):
@@ -36,7 +36,7 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
             raise CommandError(f"the name of the {what} has no or more than {LONGEST_NAME} bytes")
     if owner == service:
         raise CommandError("owner and service are to be two roles: one that owns its tables may do anything with them")
-    wanted = Wanted(owner, service, database, schema, ledger.tables(), _extends())
+    wanted = Wanted(owner, service, database, schema, records.tables(), _extends())
     command.stdout.exact().write(roles.statements(wanted))
 
 
@@ -44,4 +44,4 @@ def _extends() -> bool:
     """Whether settings or migrations say that extensions are to be created, which takes CREATE on the database."""
     migrations = MigrationLoader(None).disk_migrations.values()
     made = any(isinstance(each, CreateExtension) for migration in migrations for each in migration.operations)
-    return made or bool(boundary.policy_in_force().extensions or plan.required_extensions(migrations))
+    return made or bool(base.policy_in_force().extensions or selection.required_extensions(migrations))

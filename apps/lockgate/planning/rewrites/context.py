@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lockgate.planning import names
-from lockgate.planning.prospect import Prospect
-from lockgate.planning.rows import KnownRows
+from lockgate.planning import identifiers
+from lockgate.planning.known_rows import KnownRows
 from lockgate.planning.steps import Change, Phase, Statement
+from lockgate.planning.virtual_catalog import Prospect
 
 # Among what a migration has made: an extension, whose types, operators and functions anything may use.
 EVERYTHING = ("", "")
@@ -94,7 +94,7 @@ class Context(NamedTuple):
         """What is built apart from the migration must be found again after a kill, by the name of its table."""
         if not self.before.knows(table):
             return Kept(f'nothing is known of "{table}"')
-        if names.names_schema(table):
+        if identifiers.names_schema(table):
             return Kept(f'"{table}" names a schema, and what is built online is looked for by a table\'s bare name')
         return None
 

@@ -7,7 +7,7 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (SET NOT NUL
 
 from __future__ import annotations
 
-from lockgate.planning import names
+from lockgate.planning import identifiers
 from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
@@ -58,5 +58,7 @@ def _name(change: Change, *, native: bool) -> str:
     """PostgreSQL's own name for the constraint from 18 on, a recognisable one before."""
     table, (column,) = change.table, change.columns
     return (
-        names.given(table, column, "not_null") if native else names.distinct(f"{table}_{column}", "lockgate_not_null")
+        identifiers.given(table, column, "not_null")
+        if native
+        else identifiers.distinct(f"{table}_{column}", "lockgate_not_null")
     )

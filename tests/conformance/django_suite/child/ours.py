@@ -36,12 +36,12 @@ def put_in_place(*, in_djangos_words: bool) -> None:
 def _speak_as_django() -> None:
     """Nothing of what ours says, and all that Django's would: what still differs is more than words."""
     from lockgate.errors import MigrationFailed
-    from lockgate.management import boundary
+    from lockgate.management import base
     from lockgate.management.commands.migrate import Command
     from lockgate.reporting import plan_report
 
     command: Any = importlib.import_module("django.core.management.commands.migrate")
-    console, handle = boundary.console, Command._django
+    console, handle = base.console, Command._django
 
     def aloud(self: Any, options: Any, *, silent: bool = False) -> None:
         kept = command.MigrationExecutor
@@ -61,7 +61,7 @@ def _speak_as_django() -> None:
             raise error.__cause__ if isinstance(error.__cause__, DatabaseError) else error from None
 
     Command.execute = unexplained  # type: ignore[method-assign]
-    boundary.console = lambda *args, **options: console(*args, **{**options, "quiet": True})
+    base.console = lambda *args, **options: console(*args, **{**options, "quiet": True})
     Command._django = aloud  # type: ignore[method-assign]
     plan_report.text = lambda *args: ()  # type: ignore[assignment]
 

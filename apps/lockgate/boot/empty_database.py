@@ -1,0 +1,164 @@
+"""Loads a release's snapshot into an empty database without Django: what a start does that finds nothing there.
+
+Invariant: what is committed is what the next start calls current; that is asked before the commit, in the transaction
+that does it all. In any doubt that is rolled back, and the ordinary path begins as if nothing had been tried. Once the
+commit is sent it is waited for, and signals are ignored until the process ends: none comes between it and what is said.
+"""
+
+import os
+import signal
+import time
+
+from lockgate.boot.fast_path import Doubt, statement
+from lockgate.boot.libpq import NoAnswer, Session
+from lockgate.manifest.manifest_file import Manifest, decoded
+from lockgate.snapshot import reader
+
+TYPE_CHECKING = False  # as in manifest.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+# As in database/advisory_lock.py, policy.py and facts/server.py, whose import would cost more than a load.
+LOCK = int.from_bytes(b"lockgate", "big")
+SCHEMA, ENCODING = "public", "UTF8"
+RELEASE_SHOWN, APPLICATION_NAME_LIMIT = 16, 63
+# A load of so long is not one that is worth hurrying for: a replay, or a load that says how far it is, takes over.
+LOAD_SECONDS = 600.0
+COMMIT_SECONDS = 60.0
+CLIENT_CHECK_MILLISECONDS = 500
+
+# Never a second time on the same backend: behind a pooler that is a run of another client's.
+_TRY_LOCK = """
+SELECT CASE WHEN EXISTS (
+    SELECT FROM pg_catalog.pg_locks
+    WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = $1::bigint AND objsubid = 1
+      AND granted AND pid = pg_catalog.pg_backend_pid()
+) THEN false ELSE pg_catalog.pg_try_advisory_xact_lock($1::bigint) END"""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Loaded:
+    """What has been loaded, and in how many seconds."""
+
+    def __init__(self, file: str, migrations: int, seconds: float) -> None:
+        self.file, self.migrations, self.seconds = file, migrations, seconds
+
+    def events(self) -> list[tuple[str, str, str]]:
+        """What there is to say: each event, its line, and the fields of its object, as the console has them."""
+        count = f"{self.migrations} migration{'' if self.migrations == 1 else 's'}"
+        numbers = f'"migrations": {self.migrations}, "seconds": {self.seconds}'
+        loaded = f"loaded {count} from {self.file} in {self.seconds:.2f} s"
+        return [
+            ("lock_acquired", "migration lock acquired after 0.0 s", '"waited_seconds": 0.0'),
+            ("snapshot_loaded", loaded, f'"file": "{self.file}", {numbers}'),
+            ("ended", f"done: {count}, in {self.seconds:.2f} s", f'"held": 0, {numbers}'),
+        ]
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal came before the commit."""
+
+
+def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping[str, str]", command: str) -> Loaded:
+    """Load it, under the migration lock. wanted: the parameters of ``current.sql``. command: the arguments, to be kept.
+
+    Raises Doubt, NoAnswer or Stopped; then the database is as it was.
+    """
+    path, checksum, digest, server, zone = _snapshot(found, environ)
+    kept = [signal.signal(each, _stop) for each in _SIGNALS]
+    started = time.monotonic()
+    try:
+        session.allow(LOAD_SECONDS)
+        content = _content(path, checksum)
+        _end_with_client(session)
+        session.run(b"BEGIN;" + statement("lift_limits").encode())  # in one message: none ends it in between
+        _refuse(session, server)
+        for name, value in (("application_name", _name(wanted[0])), ("TimeZone", zone)):
+            session.row("SELECT pg_catalog.set_config($1, $2, true)", [name, value])
+        header = _load(session, content, reader.boundary(digest))
+        for right in session.rows(
+            statement("own_rights"), ["{django_migrations}"]
+        ):  # what default privileges give to others
+            session.run(right[-1].encode())
+        process = [os.uname().nodename, str(os.getpid()), command]
+        run = session.row(statement("snapshot_loaded"), [header, *wanted[:2], *process])
+        level = session.row(statement("current"), wanted)[0]
+        session.rows("INSERT INTO lockgate_level (run_id, checksum) VALUES ($1::bigint, $2)", [run[0], level])
+        if session.row(statement("current"), wanted) != [level, "t"]:
+            raise Doubt("what was loaded is not all of this release")
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        session.allow(COMMIT_SECONDS)
+        session.run(b"COMMIT;")
+    except BaseException:
+        for each, before in zip(_SIGNALS, kept, strict=True):
+            signal.signal(each, before)
+        raise
+    return Loaded(os.path.basename(path), int(run[1]), time.monotonic() - started)  # noqa: PTH119
+
+
+def _snapshot(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
+    """Path, checksum, boundary's digest and server of the snapshot that the manifest names. Raises Doubt."""
+    for line in found.all("replay"):
+        raise Doubt(f"the snapshot is not for a start to load: {decoded(line)}")
+    for line in found.all("option"):
+        if environ.get(name := line.partition(" ")[0]):
+            raise Doubt(f"the database is empty, and {name} is for an ordinary run to heed")
+    return [decoded(each) for each in found.all("snapshot")[0].split(" ")]
+
+
+def _content(path: str, checksum: str) -> reader.Content:
+    """The file, read once. Raises Doubt unless it is whole, ours, and the one that the manifest names."""
+    try:
+        return reader.trusted(path, checksum)
+    except reader.Unreadable as error:
+        raise Doubt(f"the snapshot: {error}") from None
+    except OSError:
+        raise Doubt("the snapshot cannot be read") from None
+
+
+def _end_with_client(session: Session) -> None:
+    """Have the server end what it does soon after this process dies: until then the transaction has the lock."""
+    try:
+        session.rows(f"SET client_connection_check_interval = {CLIENT_CHECK_MILLISECONDS}", [])
+    except NoAnswer as refused:
+        if not refused.sqlstate:
+            raise
+        # a server's platform that cannot tell a closed socket
+
+
+def _refuse(session: Session, server: str) -> None:
+    """Raise Doubt unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
+    if session.row(_TRY_LOCK, [str(LOCK)]) != ["t"]:
+        raise Doubt("another run has the migration lock")
+    if session.row("SELECT pg_catalog.current_setting('server_version_num')::integer / 10000", []) != [server]:
+        raise Doubt(f"the snapshot was made on PostgreSQL {server}, and this is another")
+    if session.row(statement("database_nature"), [])[:2] != [SCHEMA, ENCODING]:
+        raise Doubt("the database has another encoding, or new tables go elsewhere")
+    if session.rows(statement("own_objects"), []):
+        raise Doubt("the database is not empty")
+
+
+def _load(session: Session, content: reader.Content, boundary: bytes) -> str:
+    """Run its SQL; returns its header. What that sets is in force until the end of the transaction, but for this."""
+    search_path = session.row("SELECT pg_catalog.current_setting('search_path')", [])
+    header = content.header.decode()
+    for part in content.parts(boundary, settled=True):
+        session.run(part)
+    session.row("SELECT pg_catalog.set_config('search_path', $1, true)", search_path)
+    if session.rows(statement("other_extensions"), [header]):
+        raise Doubt("an extension is of another version than where the snapshot was made")
+    return header
+
+
+def _name(release: str) -> str:
+    """Who holds the lock, as other runs read it (``facts.Runner``)."""
+    since = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    whole = f"lockgate {since} {release[-RELEASE_SHOWN:] or '-'} {os.uname().nodename}"
+    return whole.encode("ascii", "replace")[:APPLICATION_NAME_LIMIT].decode()
+
+
+def _stop(number: int, frame: "FrameType | None") -> None:
+    raise Stopped(signal.Signals(number).name)

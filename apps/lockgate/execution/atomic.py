@@ -1,0 +1,357 @@
+"""One atomic migration through its phases: expand, switch, finish.
+
+Until the switch has committed, the migration does not count, and whatever expand has prepared can be taken back. From
+then on it counts, and what is left to finish is in the journal, written by the same transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from django.db.migrations import Migration
+from django.db.migrations.state import ProjectState
+from django.db.utils import Error as DatabaseError
+
+from lockgate import django_seams
+from lockgate.database import locks, lookups, server_messages, violations
+from lockgate.errors import (
+    HookFailed,
+    Interrupted,
+    LockgateError,
+    MigrationFailed,
+    NotFinished,
+    RefusedAhead,
+    SessionLost,
+)
+from lockgate.events import InPlace
+from lockgate.execution import contract, current_operation, failures, journaled_step
+from lockgate.execution.context import Duties
+from lockgate.execution.lock_retry import Wanted
+from lockgate.execution.next_migration import Planner
+from lockgate.execution.switch_editor import switch_editor
+from lockgate.execution.transaction_guard import committing
+from lockgate.facts import Key
+from lockgate.ledger import fingerprints, journal
+from lockgate.ledger.journal import Line
+from lockgate.models import Step as Row
+from lockgate.planning import identifiers
+from lockgate.planning.selection import key_of
+from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Statement, Step, Work
+from lockgate.project_state.operations import is_djangos_schema
+
+# What a new constraint or unique index says of rows that break it.
+_OFFENDED = ("23502", "23503", "23505", "23514")
+_CODE = (Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN, Kind.OTHER)
+
+ANYTHING = Statement("", (Change(Kind.UNKNOWN, ""),))
+
+Whole = Callable[[Any, timedelta, Callable[[], None], Callable[[], None]], ProjectState]
+
+
+class PlanDiverged(Exception):
+    """Django sent other statements than the plan foresaw."""
+
+
+class Course:
+    """How one migration runs. whole: does the operations in the transaction of the editor that it is given, with a
+    timeout for locks, and calls what is to happen before them, and with the row that records them."""
+
+    def __init__(self, duties: Duties, migration: Migration, planner: Planner | None, whole: Whole) -> None:
+        self.duties, self.migration, self.planner, self.whole = duties, migration, planner, whole
+        self.key = key_of(migration)
+        self.plan: MigrationPlan | None = None
+        self.foreseen: tuple[Statement, ...] = ()  # what the switch sends, also where it then runs as Django does
+        self.rows: list[Row] = []
+        self.to_finish: list[Row] = []
+
+    def apply(self, state: ProjectState) -> ProjectState:
+        """The state after the migration; it counts by then, and is finished. state: before it; not changed."""
+        if self.planner is None:
+            return self._switch()
+        self._prepare(self.planner, state)
+        try:
+            self._expand()
+            after = self._switch()
+        except PlanDiverged as error:
+            self._undo()
+            self._in_place(str(error))
+            after = self._switch()
+        except (Interrupted, SessionLost, HookFailed):
+            raise  # no time, no way, or no right to undo anything: the next run carries on from here
+        except Exception as error:
+            self._undo_after(error)
+            raise
+        if self.plan is not None:
+            self.planner.remember(change for step in self.plan.steps for change in step.changes)
+        return after
+
+    def finish(self) -> None:
+        """What the journal has left for this migration after its switch."""
+        finish(self.duties, self.key, self.to_finish)
+
+    # The plan, and what an earlier run has done of it
+
+    def _prepare(self, planner: Planner, state: ProjectState) -> None:
+        left = self.duties.journal.prepared(self.key)
+        hidden = _made(left)
+        try:
+            self.plan = planner.plan(self.migration, state, hidden)
+            self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else self._unforeseen(planner)
+        except RefusedAhead:
+            raise
+        except Exception as error:  # a third party's operation that cannot be planned can still be run
+            self._in_place(f"it cannot be planned ({type(error).__name__}: {server_messages.of(error)})")
+            self.foreseen = (ANYTHING,)
+        lines = self._lines(Phase.EXPAND)
+        if left and not _same(left, lines):
+            undo(self.duties, self.key, left)
+            left = []
+        if lines and not left:
+            left = self.duties.journal.write(self.key, fingerprints.of(self.migration).meaning, lines)
+        self.rows = left
+
+    def _unforeseen(self, planner: Planner) -> tuple[Statement, ...]:
+        """What stands for a migration that has no plan: Django's schema operations have none on tables of the run's
+        own alone, code may do anything to any table."""
+        if not planner.earlier or all(map(is_djangos_schema, self.migration.operations)):
+            return ()
+        return (ANYTHING,)
+
+    def _in_place(self, reason: str) -> None:
+        self.duties.listen(InPlace(self.key, reason))
+        self.plan, self.rows = None, []
+
+    def _lines(self, *phases: Phase) -> list[Line]:
+        steps = self.plan.steps if self.plan else ()
+        return [_line(number, step) for number, step in enumerate(steps) if step.phase in phases]
+
+    # Before the switch
+
+    def _expand(self) -> None:
+        steps = self.plan.phase(Phase.EXPAND) if self.plan else ()
+        for number, (row, step) in enumerate(zip(self.rows, steps, strict=True), 1):
+            self.duties.progress.remaining = _prepared(self.key, number - 1, len(steps))
+            if row.state == Row.State.DONE and journaled_step.still_there(self.duties, row):
+                continue
+            try:
+                journaled_step.run(self.duties, row, wanted(step), number=number, total=len(steps))
+            except (DatabaseError, psycopg.Error) as error:
+                self._note_failed(step, row)
+                raise _offended(self.duties, self.key, row, error) from error
+        if steps:
+            self.duties.progress.remaining = _prepared(self.key, len(steps), len(steps))
+
+    def _note_failed(self, step: Step, row: Row) -> None:
+        operation = self.migration.operations[step.operation]
+        self.duties.progress.operation = current_operation.described(step.operation + 1, self.migration, operation)
+        self.duties.progress.sql, self.duties.progress.statement = row.sql, current_operation.shortened(row.sql)
+
+    def _undo(self) -> None:
+        undo(self.duties, self.key, self.rows)
+        self.rows = []
+        self.duties.progress.remaining = ""
+
+    def _undo_after(self, error: Exception) -> None:
+        """Undo what can be undone; whatever prevents that must not hide the error that came first."""
+        if not self.rows:
+            self.duties.progress.remaining = ""
+            return
+        try:
+            django_seams.leave_transaction(self.duties.connection)
+            self._undo()
+        except Exception as second:
+            self.duties.progress.remaining += "; what they have left there, the next run takes back or goes on with"
+            error.add_note(f"undoing what was prepared failed too: {server_messages.of(second)}")
+
+    # The switch
+
+    def _switch(self) -> ProjectState:
+        plan = self.plan
+        hidden = _made(self.rows)
+        targets = self._wanted()
+
+        def attempt(timeout: timedelta) -> ProjectState:
+            made = switch_editor(self.duties.connection, plan.replaced if plan else (), hidden)
+            with committing(self.duties.connection, self.key, made) as editor:
+                return self.whole(editor, timeout, self._first, lambda: self._last(editor))
+
+        if not self.duties.gated:
+            return attempt(journaled_step.NO_LIMIT)
+        return self.duties.ladder.climb(self.key, targets, attempt)
+
+    def _first(self) -> None:
+        """Before the operations, in their transaction."""
+        if not self.duties.gated:
+            return
+        targets = self._wanted()
+        if self.plan is not None and len(targets) > 1 and _brief(self.plan):
+            locks.take(self.duties.connection, {table: mode.name.replace("_", " ") for table, mode in targets.items()})
+        if self.duties.journaled is not None:
+            contract.settle(self.duties, self.foreseen)
+
+    def _last(self, editor: Any) -> None:
+        """After the operations and their deferred SQL, with the rows that record them, in their transaction."""
+        if editor.replaced:
+            raise PlanDiverged(f"Django did not send what was planned: {editor.replaced[0][0]}")
+        if self.duties.journaled is None:
+            return
+        self.duties.journal.commit(self.key)
+        self.duties.journal.supersede(self.key)
+        finishing = self._lines(Phase.FINISH)
+        self._require_free_names(finishing)
+        lines = [*map(self._identified, finishing), *map(self._expecting, self._lines(Phase.CONTRACT))]
+        if lines:
+            meaning = fingerprints.of(self.migration).meaning
+            rows = self.duties.journal.write(self.key, meaning, lines, committed=True)
+            self.to_finish = [row for row in rows if row.phase == journal.FINISH]
+
+    def _require_free_names(self, lines: Sequence[Line]) -> None:
+        """What finish makes must not meet a name that is taken: it could not be rolled back any more.
+
+        Django would fail there, or PostgreSQL give a constraint without a name another one; in place, both are so.
+        """
+        dropped = set()
+        for line in lines:
+            relation, constraint = lookups.taken(self.duties.connection, line.table, line.target)
+            if line.kind == Kind.DROP_INDEX:
+                dropped.add(line.target)
+            elif line.kind == Kind.ADD_INDEX and relation and line.target not in dropped:
+                raise PlanDiverged(f'the name "{line.target}" is taken')
+            elif line.kind == Kind.VALIDATE_CONSTRAINT and constraint:
+                raise PlanDiverged(f'another table has a constraint "{line.target}" too')
+
+    def _identified(self, line: Line) -> Line:
+        """With the oid of what the step will drop or validate: by then another may bear its name."""
+        if line.kind == Kind.DROP_INDEX:
+            index = lookups.index(self.duties.connection, line.table, line.target)
+            return replace(line, object_oid=index.oid if index else None)
+        if line.kind == Kind.VALIDATE_CONSTRAINT:
+            constraint = lookups.constraint(self.duties.connection, line.table, line.target)
+            return replace(line, object_oid=constraint.oid if constraint else None)
+        return line
+
+    def _expecting(self, line: Line) -> Line:
+        found = lookups.column_default(self.duties.connection, line.table, line.target)
+        return replace(line, expected=found.expression, object_oid=found.oid) if found else line
+
+    def _wanted(self) -> Wanted:
+        """The locks that the switch takes on tables that others use."""
+        found: dict[str, LockMode] = {}
+        for step in self.plan.phase(Phase.SWITCH) if self.plan else ():
+            for table, mode in wanted(step).items():
+                found[table] = max(found.get(table, mode), mode, key=lambda each: each.strength)
+        return found
+
+
+def finish(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
+    """Run a migration's finish steps, in order. Raises NotFinished, with what is left to be done."""
+    for number, row in enumerate(rows, 1):
+        duties.progress.remaining = _unfinished(key, number - 1, len(rows), row)
+        try:
+            if _is_finished(duties, row):
+                continue
+            journaled_step.run(duties, row, journaled_step.locks_of(row), number=number, total=len(rows))
+        except SessionLost:
+            raise
+        except Exception as error:
+            duties.progress.sql, duties.progress.statement = row.sql, current_operation.shortened(row.sql)
+            raise _not_finished(duties, key, row, error) from error
+    duties.progress.remaining = ""
+
+
+def _is_finished(duties: Duties, row: Row) -> bool:
+    """Whether a step is done, and what it made is there."""
+    done = row.state == Row.State.DONE
+    return done and (row.kind == Kind.DROP_INDEX or journaled_step.still_there(duties, row))
+
+
+def undo(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
+    """Take back what was prepared for a migration, last step first."""
+    for number, row in reversed(list(enumerate(rows, 1))):
+        duties.progress.remaining = _prepared(key, number, len(rows))
+        journaled_step.undo(duties, row)
+    duties.progress.remaining = ""
+
+
+def wanted(step: Step) -> Wanted:
+    """The locks of a step that it needs only for a moment, and so waits for only for a moment."""
+    return {lock.table: lock.mode for lock in step.locks if step.transactional}
+
+
+def _line(number: int, step: Step) -> Line:
+    change = step.changes[0]
+    target = change.name or (change.columns[0] if change.columns else "")
+    return Line(
+        number,
+        step.phase.value,
+        step.title,
+        change.kind.value,
+        change.table,
+        identifiers.stored(target),
+        step.statements[0].sql,
+        step.undo,
+        step.transactional,
+    )
+
+
+def _same(rows: Sequence[Row], lines: Sequence[Line]) -> bool:
+    """Whether the plan asks for what an earlier run has begun, step for step."""
+    return [(row.phase, row.sql) for row in rows] == [(line.phase, line.sql) for line in lines]
+
+
+def _made(rows: Sequence[Row]) -> set[str]:
+    """Names of what the steps have made: what cannot be undone was there before."""
+    return {row.target for row in rows if row.undo}
+
+
+def _brief(plan: MigrationPlan) -> bool:
+    """Whether the switch is a matter of moments: only then are its tables locked before it begins."""
+    steps = plan.phase(Phase.SWITCH)
+    code = any(change.kind in _CODE for step in steps for change in step.changes)
+    return not code and all(lock.work is Work.MOMENT for step in steps for lock in step.locks)
+
+
+def _prepared(key: Key, done: int, total: int) -> str:
+    return f"{key} is not applied; {done} of {total} steps that prepare it are in the database, for the next run"
+
+
+def _unfinished(key: Key, done: int, total: int, row: Row) -> str:
+    return f"{key} is applied; of what follows it online {done} of {total} steps are done, next is: {row.title}"
+
+
+def _offended(duties: Duties, key: Key, row: Row, error: Exception) -> Exception:
+    """The error of an expand step, with the rows that break what the migration wants."""
+    sqlstate = failures.sqlstate_of(error)
+    if sqlstate not in _OFFENDED:
+        return error
+    return MigrationFailed(
+        f"{key} failed: {row.title}",
+        why=_why(duties, row, error, sqlstate),
+        state="",
+        next_step=failures.next_step(sqlstate, lost=False),
+    )
+
+
+def _why(duties: Duties, row: Row, error: Exception, sqlstate: str | None) -> str:
+    with contextlib.suppress(Exception):
+        if sqlstate in _OFFENDED and (found := violations.describe(duties.connection, row.table, row.target)):
+            return f"{found}\nin {row.table} (SQLSTATE {sqlstate})"
+    return failures.why(error, sqlstate)
+
+
+def _not_finished(duties: Duties, key: Key, row: Row, error: Exception) -> NotFinished:
+    sqlstate = failures.sqlstate_of(error)
+    return NotFinished(
+        f"{key} is applied but not finished: {row.title} failed",
+        why=error.why if isinstance(error, LockgateError) else _why(duties, row, error, sqlstate),
+        state="",
+        next_step=error.next_step
+        if isinstance(error, LockgateError)
+        else f"{failures.next_step(sqlstate, lost=failures.connection_lost(error, sqlstate))}; it goes on from there\n"
+        + journaled_step.settling(row),
+    )

@@ -1,0 +1,218 @@
+"""Where nobody else uses a database, migrations are sent whole, and the next prepared while the server works on them.
+
+What Django's own schema operations send depends on the migrations alone, unless code of the project has a say, or they
+ask the server something. So all of it, from BEGIN to the record and COMMIT, is text. While the server works on a
+message of one or several of them, the classes of those that follow are rendered; what is ready when the answer has come
+is the next message. A migration that cannot be sent so (code, SQL, a question) waits its turn, and is then run in the
+ordinary way.
+
+Nothing is decided here. A migration that fails while it is prepared was not begun, and of a message that the server
+refuses, what was committed before counts, and the rest is run in the ordinary way, which knows what to do and to say.
+
+Invariant: whoever else wants the session lands first, and then nothing is under way on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import psycopg
+from django.db.migrations import Migration
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import ProjectState
+from django.db.utils import Error as DatabaseError
+from django.utils import timezone
+
+from lockgate import django_seams, policy
+from lockgate.database import advisory_lock, session
+from lockgate.database.simple_query import Message
+from lockgate.execution import shutdown
+from lockgate.execution.context import Duties
+from lockgate.execution.lock_retry import rung
+from lockgate.facts import Key
+from lockgate.ledger import fingerprints
+from lockgate.ledger.records import Entry
+from lockgate.models import MigrationRecord
+from lockgate.planning.selection import key_of
+from lockgate.project_state import prefetch
+from lockgate.project_state.eligibility import View, says_all
+from lockgate.project_state.run_state import RunState
+
+
+class Ready(NamedTuple):
+    """A migration whose turn comes. before: the state before it. text: all that it is to the server; empty where it is
+    to be run in the ordinary way."""
+
+    migration: Migration
+    before: ProjectState
+    text: bytes
+
+    @property
+    def key(self) -> Key:
+        return key_of(self.migration)
+
+
+class _Asked(Exception):
+    """A migration wants an answer from the server before it goes on."""
+
+
+class Overlap:
+    """run: runs the current migration in the ordinary way. unheard: whether nobody hears of it being recorded."""
+
+    def __init__(
+        self,
+        duties: Duties,
+        run: Callable[[Migration, ProjectState], object],
+        unheard: Callable[[Migration], bool],
+    ) -> None:
+        self.duties, self.run, self.unheard = duties, run, unheard
+        self.opened = session.raw(duties.connection)
+        self._waiting: list[Ready] = []
+        self._sent: list[Ready] = []  # one message; its first is the current migration of the run's progress
+        self._message: Message | None = None
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._sent or self._waiting)
+
+    def take(self, migration: Migration, state: ProjectState) -> ProjectState | None:
+        """The state after a migration that is on its way; None where it is to be run at once, in the ordinary way.
+
+        state: before it; not changed. Raises what those before it have failed with, and Interrupted.
+        """
+        shutdown.raise_if_requested()
+        if not (isinstance(state, RunState) and self._may_wait(migration)):
+            return None
+        try:
+            after, text = self._prepared(migration, state)
+        except (Exception, SystemExit):  # what is wrong shows again, and is told, in the ordinary way
+            return None
+        self._waiting.append(Ready(migration, state, text))
+        if self._message is None or self._message.arrived or len(self._waiting) >= policy.MIGRATIONS_WAITING:
+            self._land_sent()
+            self._go_on()
+        return after
+
+    def land(self) -> None:
+        """Have all that is under way done, and all that waits."""
+        while self.busy:
+            self._land_sent()
+            self._go_on()
+
+    def close(self) -> None:
+        """The run ends: by an error, where something is still under way. That is cancelled, or found committed."""
+        self._waiting = []
+        if self._message is None:
+            return
+        try:
+            self._message.cancel(policy.CANCEL_TIMEOUT.total_seconds())
+            self._count_committed()
+        except (DatabaseError, psycopg.Error):  # the session is gone, or the server does not answer
+            self.duties.progress.unknown = True
+
+    def _go_on(self) -> None:
+        """Nothing is under way: run what is to be run in the ordinary way by now, and send what comes after it."""
+        while self._waiting and not self._waiting[0].text:
+            self._run_ordinarily(self._waiting.pop(0))
+        self._sent = list(itertools.takewhile(lambda each: each.text, self._waiting))
+        del self._waiting[: len(self._sent)]
+        if self._sent:
+            self._begin(self._sent[0], along=self._sent[1:])
+            self._message = Message(self.opened)
+            with self.duties.connection.wrap_database_errors:
+                self._message.send(b"\n".join([self._lock_required, *(each.text for each in self._sent)]))
+
+    def _land_sent(self) -> None:
+        if self._message is None:
+            return
+        try:
+            seconds = [float(each) for each in self._message.answer("lockgate_seconds")]
+        except psycopg.Error:
+            if self.opened.closed:
+                with self.duties.connection.wrap_database_errors:
+                    raise
+            seconds = []
+        if len(seconds) == len(self._sent):  # each has said how long it took, right before its COMMIT
+            self._end(self._sent, seconds)
+        else:
+            self._waiting[:0] = [each._replace(text=b"") for each in self._count_committed()]
+        self._sent, self._message = [], None
+
+    def _count_committed(self) -> list[Ready]:
+        """Those that were sent are recorded up to the one that failed; returns that one, now current, and the rest."""
+        django_seams.leave_transaction(self.duties.connection)
+        applied = MigrationRecorder(self.duties.connection).applied_migrations()
+        self.duties.progress.along = ()
+        committed = [each for each in self._sent if each.key in applied]
+        self._end(committed, itertools.repeat(None))
+        left = self._sent[len(committed) :]
+        if left:
+            self._begin(left[0])
+        return left
+
+    def _end(self, committed: Iterable[Ready], seconds: Iterable[float | None]) -> None:
+        """They are done, each after the other; a signal may have interrupted the same before."""
+        done = {key for key, _ in self.duties.progress.done[-len(self._sent) :]}
+        for each, took in zip(committed, seconds, strict=False):
+            if each.key not in done:
+                self._begin(each)
+                self.duties.progress.end(took)
+
+    def _begin(self, ready: Ready, along: Sequence[Ready] = ()) -> None:
+        if self.duties.progress.current != ready.key:
+            self.duties.progress.begin(ready.key, "apply", atomic=True, along=[each.key for each in along])
+
+    def _run_ordinarily(self, ready: Ready) -> None:
+        self._begin(ready)
+        self.run(ready.migration, ready.before)
+
+    def _may_wait(self, migration: Migration) -> bool:
+        """Whether its turn may come later: the session is as it was, and nobody follows what is sent."""
+        duties, connection = self.duties, self.duties.connection
+        return (
+            migration.atomic
+            and migration.app_label != MigrationRecord._meta.app_label  # who may write its tables is looked after
+            and not duties.journal.concerns(key_of(migration))
+            and connection.connection is self.opened
+            and not (connection.execute_wrappers or connection.queries_logged or connection.in_atomic_block)
+        )
+
+    def _prepared(self, migration: Migration, state: RunState) -> tuple[ProjectState, bytes]:
+        """The state after a migration, and what is to be sent for it: nothing where it is more than schema operations,
+        or asks the server something."""
+        if state.view is View.NEAR and says_all(migration, state.models) and self.unheard(migration):
+            with contextlib.suppress(_Asked):
+                return self._as_text(migration, state)
+        after: ProjectState = migration.mutate_state(state, preserve=True)
+        prefetch.render_named(migration, state)
+        return after, b""
+
+    def _as_text(self, migration: Migration, state: RunState) -> tuple[ProjectState, bytes]:
+        assert self.duties.seal is not None  # noqa: S101  else nothing overlaps
+        started_at, started = timezone.now(), time.monotonic()
+        editor = django_seams.collecting_editor(self.duties.connection)
+        with self.duties.connection.execute_wrapper(_ask):
+            after: ProjectState = migration.apply(state.clone(), editor)
+            django_seams.run_deferred_sql(editor)
+        entry = Entry(key_of(migration), "apply", started_at, time.monotonic() - started, fingerprints.of(migration))
+        text = "\n".join([self._begin_text, *editor.collected_sql, self.duties.seal.as_text(entry), "COMMIT;"])
+        return after, text.encode(self.opened.info.encoding)
+
+    @cached_property
+    def _lock_required(self) -> bytes:
+        """Nothing that is sent whole could release the lock, so it is asked for once in a message."""
+        return advisory_lock.required(self.duties.connection).encode(self.opened.info.encoding)
+
+    @cached_property
+    def _begin_text(self) -> str:
+        timeout = rung(1, self.duties.limits.lock_timeout).lock_timeout
+        return "BEGIN;\n" + session.begin_whole(self.duties.connection, timeout)
+
+
+def _ask(*arguments: Any) -> Any:
+    raise _Asked

@@ -1,1 +1,0 @@
-"""What is known before anything runs, and what follows from it: reported, or refused."""

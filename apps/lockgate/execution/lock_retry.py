@@ -1,0 +1,213 @@
+"""The ladder: short attempts at what needs a lock, growing pauses, a deadline; and never a place in the queue.
+
+Whoever waits for a table's lock makes all who come later wait behind it. So before an attempt the sessions in the way
+are waited for without queueing, the attempt itself waits only briefly (``lock_timeout``), and is rolled back whole.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import Error as DatabaseError
+
+from lockgate import django_seams, policy
+from lockgate.database import locks
+from lockgate.errors import LockgateError, LocksNotAcquired
+from lockgate.events import AttemptFailed, Listener, WaitingForBlockers
+from lockgate.execution import failures, ledger_locks, shutdown
+from lockgate.facts import Blocker, Key, LockHolder
+from lockgate.planning.steps import LockMode
+
+# Lock not available, deadlock, serialization failure: the same attempt may succeed a moment later.
+RETRIED = (failures.LOCK_NOT_AVAILABLE, "40P01", "40001")
+FAILED_TRANSACTION = "25P02"
+AUTOVACUUM = "autovacuum worker"
+
+Result = TypeVar("Result")
+Wanted = Mapping[str, LockMode]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One attempt: how long it waits for a lock, and the longest pause after it."""
+
+    lock_timeout: timedelta
+    pause: timedelta
+
+
+def rung(attempt: int, first: timedelta) -> Rung:
+    """The rung of an attempt, counted from 1. first: the lock timeout to begin with."""
+    doubled = (attempt - 1) // policy.LADDER_ATTEMPTS_PER_RUNG
+    longest = max(first, policy.LADDER_LONGEST_LOCK_TIMEOUT)
+    timeout = min(first * 2 ** min(doubled, 10), longest)
+    growth = policy.LADDER_PAUSE_GROWTH ** min(attempt - 1, 20)
+    return Rung(timeout, min(policy.LADDER_FIRST_PAUSE * growth, policy.LADDER_LONGEST_PAUSE))
+
+
+class Ladder:
+    """Climbs for one session. limits: ``lock_timeout`` and ``lock_attempts``, the time for all attempts."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> None:
+        self.connection, self.limits, self.listen = connection, limits, listen
+        self.attempts = 0
+
+    def climb(self, migration: Key, wanted: Wanted, attempt: Callable[[timedelta], Result]) -> Result:
+        """The result of the first attempt that gets its locks.
+
+        wanted: the locks it will take on tables that others use. attempt: is given its lock timeout, and must be whole
+        or leave nothing; it is made again after a lock timeout, a deadlock or a serialization failure.
+        Raises LocksNotAcquired at the deadline, naming who was in the way; any other error as it is.
+        """
+        started = time.monotonic()
+        climb = _Climb(self, migration, wanted, started)
+        self.attempts = 0
+        while True:
+            self.attempts += 1
+            climb.wait_out_blockers(self.attempts)
+            rung_now = rung(self.attempts, self.limits.lock_timeout)
+            noted = _Noted()
+            try:
+                with self.connection.execute_wrapper(noted):
+                    return attempt(rung_now.lock_timeout)
+            except Exception as error:
+                sqlstate = _retried(error, noted)
+                if sqlstate is None:
+                    raise
+                django_seams.leave_transaction(self.connection)
+                blockers = climb.blockers()
+                if climb.over:
+                    raise climb.gave_up(self.attempts, blockers, sqlstate) from error
+                climb.report_failure(self.attempts, sqlstate)
+            shutdown.raise_if_requested()
+            time.sleep(rung_now.pause.total_seconds() * random.uniform(0.5, 1.0))  # noqa: S311  spreading
+
+    def wait_out(self, migration: Key, wanted: Wanted) -> None:
+        """Wait until nobody holds a lock in the way, or the time is over: for what can be tried only once."""
+        _Climb(self, migration, wanted, time.monotonic()).wait_out_blockers(1)
+
+
+class _Noted:
+    """Notes the SQLSTATE of the last error that code of a migration met, which it may have swallowed."""
+
+    sqlstate: str | None = None
+
+    def __call__(self, execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        try:
+            return execute(sql, params, many, context)
+        except DatabaseError as error:
+            found = failures.sqlstate_of(error)
+            if found != FAILED_TRANSACTION:
+                self.sqlstate = found
+            raise
+
+
+def _retried(error: Exception, noted: _Noted) -> str | None:
+    """The SQLSTATE for which an attempt is made again; None where the error is another, or says more."""
+    if isinstance(error, LockgateError):
+        return None
+    found = failures.sqlstate_of(error)
+    if found == FAILED_TRANSACTION or isinstance(error, transaction.TransactionManagementError):
+        found = noted.sqlstate
+    return found if found in RETRIED else None
+
+
+class _Climb:
+    """What one climb knows of those who are in its way."""
+
+    def __init__(self, ladder: Ladder, migration: Key, wanted: Wanted, started: float) -> None:
+        self.ladder, self.migration, self.wanted, self.started = ladder, migration, wanted, started
+        self.allowed = ladder.limits.lock_attempts.total_seconds()
+        self.patience = ladder.limits.lock_timeout.total_seconds()
+        self.next_report = started + min(1.0, ladder.limits.report_lock_wait.total_seconds())
+        self.asked_to_yield: set[str] = set()
+
+    @property
+    def waited(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def over(self) -> bool:
+        return self.waited >= self.allowed
+
+    def wait_out_blockers(self, attempt: int) -> None:
+        """Return once nobody holds a conflicting lock for longer than an attempt would wait, or the time is over."""
+        seen: dict[tuple[str, str, str], float] = {}
+        while self.wanted:
+            now = time.monotonic()
+            holders = self._conflicting()
+            seen = {_same(each): seen.get(_same(each), now) for each in holders}
+            ages = {_same(each): _age(each, now - seen[_same(each)]) for each in holders}
+            old = [each for each in holders if ages[_same(each)] >= self.patience]
+            unsure = any(each.transaction_seconds is None and ages[_same(each)] < self.patience for each in holders)
+            if self.over or not (old or unsure):
+                return
+            self._report(attempt, old)
+            self._ask_autovacuum(old)
+            shutdown.raise_if_requested()
+            time.sleep(policy.BLOCKERS_POLL.total_seconds())
+
+    def blockers(self) -> tuple[Blocker, ...]:
+        """Who is in the way, as far as can be seen, outside of a transaction; nobody where there is no asking now."""
+        opened = self.ladder.connection.connection
+        if opened is None or opened.closed:
+            return ()
+        ours = ledger_locks.holders(self.ladder.connection, LockMode.SHARE)  # its rows are written along with the rest
+        return (*map(locks.blocker, self._conflicting() if self.wanted else ()), *ours)
+
+    def report_failure(self, attempt: int, sqlstate: str) -> None:
+        self.ladder.listen(AttemptFailed(self.migration, attempt, sqlstate, self.waited, self.allowed))
+
+    def gave_up(self, attempts: int, blockers: tuple[Blocker, ...], sqlstate: str) -> LocksNotAcquired:
+        tables = ", ".join(f'"{name}"' for name in sorted(self.wanted)) or "what it needs"
+        found = "; ".join(f'{each}, which holds {each.mode} on "{each.table}"' for each in blockers)
+        ending = next((f":  {each.ending}" for each in blockers if each.ending), "")
+        return LocksNotAcquired(
+            f"{self.migration} could not lock {tables} in {attempts} attempt{'' if attempts == 1 else 's'} "
+            f"over {self.waited:.0f} s",
+            why=f"held by {found}" if found else f"others took turns with it (SQLSTATE {sqlstate})",
+            state="",
+            next_step=f"end it, or run again when it is gone{ending}"
+            if blockers
+            else "run again at a quieter time, or allow more time with LOCKGATE_LOCK_ATTEMPTS_SECONDS",
+        )
+
+    def _conflicting(self) -> list[LockHolder]:
+        modes = {mode.value: mode for mode in LockMode}
+        found = locks.holders(self.ladder.connection, self.wanted)
+        return [
+            each for each in found if each.mode in modes and self.wanted[each.table].conflicts_with(modes[each.mode])
+        ]
+
+    def _report(self, attempt: int, old: list[LockHolder]) -> None:
+        if not old or time.monotonic() < self.next_report:
+            return
+        blockers = tuple(map(locks.blocker, old))
+        self.ladder.listen(WaitingForBlockers(self.migration, blockers, attempt, self.waited, self.allowed))
+        self.next_report = time.monotonic() + self.ladder.limits.report_lock_wait.total_seconds()
+
+    def _ask_autovacuum(self, old: list[LockHolder]) -> None:
+        """Have autovacuum give way, once for each table, by wanting a lock that holds up nobody else.
+
+        A worker is cancelled when somebody has waited for it as long as ``deadlock_timeout``; the mode that is waited
+        for here lets reads and writes pass. One that prevents wraparound is not cancelled, and is waited for.
+        """
+        tables = {each.table for each in old if each.backend == AUTOVACUUM} - self.asked_to_yield
+        for table in sorted(tables):
+            self.asked_to_yield.add(table)
+            locks.ask_autovacuum_to_yield(self.ladder.connection, table)
+
+
+def _same(holder: LockHolder) -> tuple[str, str, str]:
+    return holder.transaction, holder.table, holder.mode
+
+
+def _age(holder: LockHolder, seen_for: float) -> float:
+    """Seconds that a lock has been held at least; another role's session hides when its transaction began."""
+    return seen_for if holder.transaction_seconds is None else holder.transaction_seconds

@@ -1,0 +1,129 @@
+"""Plans the migration that is about to run, from the catalog as it is at that moment.
+
+What a run prints at its start is a forecast; what it does is planned migration by migration, so that an estimate which
+an earlier migration made wrong cannot mislead a later one. Where no table is concerned that was there before the run,
+nothing is planned: nobody else uses what the run itself has made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import ProjectState
+
+from lockgate import models, policy
+from lockgate.database import catalog, lookups
+from lockgate.errors import RefusedAhead
+from lockgate.execution.remedies import what_depends
+from lockgate.facts import Key
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.linting import hazards
+from lockgate.linting.rules import acceptance
+from lockgate.planning import affected_tables, planner, sql_steps
+from lockgate.planning.consequences import Consequence, Watch
+from lockgate.planning.dependents import Outcome
+from lockgate.planning.identifiers import names_schema
+from lockgate.planning.recorder import states
+from lockgate.planning.recorder.questions import require_same_answers
+from lockgate.planning.recorder.schema_editor import offline_connection, recording, unplugged
+from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase
+from lockgate.planning.virtual_catalog import Prospect
+from lockgate.project_state.lazy_state import LazyState
+from lockgate.project_state.operations import copy_of
+
+RULE = "LG911"
+OWN = {model._meta.db_table for model in (*models.OWN, MigrationRecorder.Migration)}
+
+
+class Planner:
+    """Knows which tables were there when the run began; plans one migration at a time."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy) -> None:
+        self.connection, self.limits = connection, limits
+        self.earlier = lookups.tables(connection) - OWN
+        self.made: set[str] = set()
+
+    def plan(self, migration: Migration, state: ProjectState, hidden: Collection[str]) -> MigrationPlan | None:
+        """The steps of a migration, or None where it concerns no table that others may use.
+
+        state: before it; not changed. hidden: names that an expand phase has made already, which Django would not find.
+        Sends four SELECTs to the catalog, and one more where something is to be prepared. Raises whatever a third
+        party's operation raises, and LockgateError where the backend's own editor would be answered otherwise, before
+        anything is built for that.
+        """
+        if not self.earlier:
+            return None
+        before = states.of_run(state, migration)
+        names = affected_tables.concerned(before, [migration]) | affected_tables.concerned(
+            _after(migration, before), [migration]
+        )
+        by_sql = sql_steps.named([migration])
+        if not names & self.earlier and not by_sql and not any(map(names_schema, names)):
+            return None
+        facts = catalog.facts(self.connection, names | by_sql, self.limits.large_table_bytes).without(hidden)
+        earlier = self.earlier | set(filter(names_schema, facts.tables)) - self.made
+        if not names & earlier and not by_sql:
+            return None
+        offline = offline_connection(self.connection.alias, facts.version)
+        settings = planner.Settings(threshold=self.limits.large_table_bytes, online=self.limits.online)
+
+        editors: list[Any] = []
+
+        def recorder(prospect: Prospect) -> Any:
+            prospect.new_tables |= names - earlier
+            editors.append(recording(offline, prospect))
+            return editors[-1]
+
+        with unplugged():
+            made = planner.Planner(facts, recorder, settings).plan(copy_of(migration), before)
+        if made.phase(Phase.EXPAND):
+            require_same_answers(self.connection, (asked for each in editors for asked in each.asked), hidden)
+            if not hidden:
+                self._require_possible(migration, made, facts)
+        return made
+
+    def _require_possible(self, migration: Migration, made: MigrationPlan, facts: DatabaseFacts) -> None:
+        """Raise RefusedAhead where the switch is certain to fail for what depends on its tables, and nobody accepts it:
+        what is built online for it would be built in vain. Sends one SELECT.
+        """
+        if RULE in acceptance.accepted(migration):
+            return
+        surveyed = catalog.surveyed(self.connection, facts, hazards.touched([made]))
+        consequences = Watch(surveyed).through(made.steps)
+        refused = [each for each in consequences if each.certain and each.fate.outcome is Outcome.REFUSED]
+        if refused:
+            raise _refused(self.connection, made.migration, refused)
+
+    def remember(self, changes: Iterable[Change]) -> None:
+        """Tables keep being those of before under another name."""
+        for change in changes:
+            if change.kind is Kind.RENAME_TABLE and change.old_name in self.earlier:
+                self.earlier = self.earlier - {change.old_name} | {change.name}
+            elif change.kind is Kind.DROP_TABLE or (change.kind is Kind.CREATE_TABLE and not change.special):
+                self.earlier = self.earlier - {change.table}
+                self.made.add(change.table)
+
+
+def _refused(connection: BaseDatabaseWrapper, key: Key, refused: Sequence[Consequence]) -> RefusedAhead:
+    because = dict.fromkeys(
+        f'{each.change.kind} on "{each.change.table}": {each.dependent} (SQLSTATE {each.fate.sqlstate})'
+        for each in refused
+    )
+    known = what_depends.before_it(connection, [each.change for each in refused])
+    return RefusedAhead(
+        f"PostgreSQL would refuse {key}, so nothing of it was prepared",
+        why="\n".join(because),
+        next_step=(known.next_step if known else "let the migration deal with that first, and run again")
+        + f'\nor accept it in the migration, where this is wrong:  lockgate_accept = {{"{RULE}": "the reason"}}',
+    )
+
+
+def _after(migration: Migration, state: LazyState) -> ProjectState:
+    later = state.clone()
+    for operation in migration.operations:
+        operation.state_forwards(migration.app_label, later)
+    return later

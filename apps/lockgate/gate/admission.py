@@ -1,0 +1,80 @@
+"""What a survey means for a run: reported, or refused."""
+
+from __future__ import annotations
+
+from django.db.migrations.recorder import MigrationRecorder
+
+from lockgate.errors import AheadOfCode, EditedMigration
+from lockgate.events import Ahead, Edited
+from lockgate.facts import Key
+from lockgate.gate.context import Gate, Request
+from lockgate.gate.preflight import Survey
+
+SHOWN = 3  # migrations named in a message; the rest are counted
+
+
+def judge(found: Survey, gate: Gate, request: Request) -> None:
+    """Report, or refuse, a database ahead of the code and migrations edited after they were applied.
+
+    Only an ordinary run is refused: whoever names a target, or prunes, is putting things right.
+    Raises AheadOfCode or EditedMigration.
+    """
+    limits = gate.limits
+    if found.ahead and request.ordinary:
+        if limits.on_ahead == "refuse" or (limits.on_ahead == "allow-when-current" and found.pending):
+            raise _ahead(found, limits.on_ahead)
+        gate.listen(Ahead(found.ahead, len(found.pending)))
+    if found.edited:
+        if limits.on_edited == "refuse" and request.ordinary:
+            raise _edited(found)
+        gate.listen(Edited(found.edited))
+
+
+def report_held(found: Survey, gate: Gate) -> None:
+    """Tell which migrations are held, and how to make available what they wait for."""
+    for outcome in found.outcomes.values():
+        if not outcome.available:
+            gate.listen(outcome)
+    for each in found.held.values():
+        gate.listen(each)
+
+
+def judge_hazards(found: Survey, gate: Gate, request: Request) -> None:
+    """Report, or refuse, the hazards of what is about to run. Raises HazardsRefused.
+
+    Nothing is asked beyond one list of tables where the database has none but ours: nobody uses what a run makes.
+    """
+    if not found.pending or request.fake or not request.signals:
+        return  # nothing to do, or it is only recorded, or pruned
+    there = set(gate.connection.introspection.table_names())
+    if any(name != MigrationRecorder.Migration._meta.db_table and not name.startswith("lockgate_") for name in there):
+        # Imported here: planning is a third of our code, and an empty database needs none of it.
+        from lockgate.gate import hazards  # noqa: PLC0415
+
+        hazards.judge(found, gate, there)
+
+
+def named(keys: tuple[Key, ...]) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(map(str, keys[:SHOWN]))
+    return shown if len(keys) <= SHOWN else f"{shown} and {len(keys) - SHOWN} more"
+
+
+def _ahead(found: Survey, mode: str) -> AheadOfCode:
+    lacking = f", and {named(found.pending)} of this release is not applied there" if found.pending else ""
+    return AheadOfCode(
+        f"the database is ahead of this release: it has {named(found.ahead)}{lacking}",
+        why=f'LOCKGATE["ON_AHEAD"] is "{mode}"'
+        + (": two histories that have diverged are not mixed unattended" if found.pending else ""),
+        next_step="deploy a release that has all of them; if they are left over from a squash, remove their rows:\n"
+        f"manage.py migrate {found.ahead[0].app} --prune\n"
+        'or set LOCKGATE["ON_AHEAD"] = "allow"',
+    )
+
+
+def _edited(found: Survey) -> EditedMigration:
+    return EditedMigration(
+        f"edited after they were applied: {named(found.edited)}",
+        why="the ledger has another checksum of their meaning (comments and formatting do not count)",
+        next_step='restore the files and write a new migration, or set LOCKGATE["ON_EDITED"] = "warn"',
+    )

@@ -1,0 +1,39 @@
+"""Where a run left the database, for starts that only compare: written down where nothing at all is left to say.
+
+Invariant: a level is only written where each migration of the release is applied, the database has none besides, no
+file differs from what was applied, and nothing is held. So an equal level means all of that, without looking.
+"""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.db.migrations.recorder import MigrationRecorder
+
+from lockgate.facts import Key
+from lockgate.gate.context import Gate
+from lockgate.gate.preflight import Survey
+from lockgate.ledger import checkpoint, records, release
+from lockgate.models import Run
+from lockgate.planning import selection
+
+
+def record(gate: Gate, found: Survey, run: Run) -> None:
+    """Write the level that an ordinary run has reached, before its row is closed; none where there is more to say."""
+    if found.held or found.edited or not (records.exists(gate.connection) and records.has_levels(gate.connection)):
+        return
+    known = records.fingerprints(gate.connection.alias)
+    if found.disk.keys() - known.keys():
+        return
+    said = release.meanings({key: known[key].meaning for key in found.disk})
+    wanted = checkpoint.Wanted(gate.limits.release, found.contents, said, ())
+    # In this order: rows that change after the first look are found by the second, or differ from it ever after.
+    reached = checkpoint.read(gate.connection, wanted).checksum
+    if _is_whole(gate, found):
+        records.record_level(gate.connection.alias, run, reached)
+
+
+def _is_whole(gate: Gate, found: Survey) -> bool:
+    """Whether the rows are those of this release: all of its migrations, and none that it does not know."""
+    applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
+    installed = {each.label for each in apps.get_app_configs()}
+    return found.disk.keys() <= applied and not selection.ahead(applied, found.disk.values(), installed)

@@ -1,0 +1,128 @@
+"""What a run is about to do, judged by the facts of now: its hazards are reported, or refused.
+
+Under the lock, before anything runs, and on copies: judging changes neither the database nor what will be executed.
+A run that was not told to refuse is never stopped by it, and never held up: what cannot be judged is said to be so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
+
+from lockgate import policy
+from lockgate.database import catalog
+from lockgate.errors import LockgateError
+from lockgate.events import HazardFound, HazardsFound, HazardsUnknown
+from lockgate.execution import failures
+from lockgate.facts import Key
+from lockgate.gate import admission, leftovers, pending_plan
+from lockgate.gate.context import Gate
+from lockgate.gate.pending_plan import Pending
+from lockgate.gate.preflight import Survey
+from lockgate.linting import hazards, lint
+from lockgate.linting.hazards import Hazard
+from lockgate.planning import history
+from lockgate.planning.identifiers import names_schema
+from lockgate.project_state.operations import copy_of
+
+# Operations whose tables no state names: they may change one of an app that is not pending at all.
+_OF_UNKNOWN_TABLES = RunPython | RunSQL | SeparateDatabaseAndState
+_ONCE = "LOCKGATE_ON_HAZARD=report manage.py migrate"
+
+
+class HazardsRefused(LockgateError):
+    """what would run has hazards that no migration accepts"""
+
+
+def judge(found: Survey, gate: Gate, there: Collection[str]) -> None:
+    """Report the hazards of pending forward migrations; refuse those of severity error where that is the policy.
+
+    there: the tables that the database has. Raises HazardsRefused.
+    """
+    refuses = gate.limits.on_hazard == "refuse"
+    try:
+        judged = _hazards(found, there, gate.connection, gate.limits)
+    except (Exception, SystemExit) as error:  # a third party's operation may do anything
+        why = failures.why(error, failures.sqlstate_of(error))
+        if refuses:
+            raise _unknown(why) from error
+        gate.listen(HazardsUnknown(why))
+        return
+    _report(judged, gate)
+    blocking = [each for each in judged if each.blocking]
+    if refuses and blocking:
+        raise _refused(blocking)
+
+
+def _hazards(
+    found: Survey, there: Collection[str], connection: BaseDatabaseWrapper, limits: policy.Policy
+) -> list[Hazard]:
+    planned = _planned(found.pending, found.loader, there, lazy=limits.lazy_rendering)
+    if planned is None:
+        return []
+    left = leftovers.left(connection, found.disk)
+    facts = left.cleared(catalog.facts(connection, planned.tables, limits.large_table_bytes), connection)
+    plans = pending_plan.steps(planned, facts, connection.alias, history.settings_of(limits))
+    facts = catalog.measured(connection, facts, limits.large_table_bytes, blind=hazards.blind(plans))
+    facts = catalog.surveyed(connection, facts, hazards.touched(plans))
+    done = left.done(planned.migrations)
+    judged = hazards.find(plans, facts, planned.migrations, lint.settings_of(limits))
+    return [each for each in judged if (each.migration, each.operation) not in done]
+
+
+def _planned(pending: Sequence[Key], loader: MigrationLoader, there: Collection[str], *, lazy: bool) -> Pending | None:
+    """What must be planned to know; None where nothing that is there already can be concerned."""
+    migrations = [
+        copy_of(loader.graph.nodes[key])
+        for key in pending
+        if key not in loader.applied_migrations and key.app != "lockgate"
+    ]
+    found = pending_plan.pending(loader, migrations, lazy=lazy)
+    if found.tables.intersection(there) or any(map(names_schema, found.tables)):
+        return found
+    begun = any(app != "lockgate" for app, _ in loader.applied_migrations)
+    blind = any(isinstance(each, _OF_UNKNOWN_TABLES) for migration in migrations for each in migration.operations)
+    return found if begun and blind else None
+
+
+def _report(judged: Sequence[Hazard], gate: Gate) -> None:
+    for each in judged:
+        rule = each.rule
+        gate.listen(
+            HazardFound(
+                each.migration, rule.id, rule.name, str(rule.severity), each.what, _sentence(rule.effect), each.accepted
+            )
+        )
+    if judged:
+        errors, accepted = sum(each.blocking for each in judged), sum(bool(each.accepted) for each in judged)
+        gate.listen(HazardsFound(errors, len(judged) - errors - accepted, accepted))
+
+
+def _sentence(effect: str) -> str:
+    """The first sentence of an effect; the rest is where rules are explained."""
+    return effect.partition(". ")[0].rstrip(".")
+
+
+def _refused(blocking: Sequence[Hazard]) -> HazardsRefused:
+    shown = blocking[: admission.SHOWN]
+    lines = [f"{each.rule.id} in {each.migration}: {each.what}. {_sentence(each.rule.effect)}" for each in shown]
+    more = len(blocking) - len(shown)
+    first = blocking[0].rule.id
+    return HazardsRefused(
+        f"{len(blocking)} hazard{'' if len(blocking) == 1 else 's'} of severity error that no migration accepts",
+        why="\n".join(['LOCKGATE["ON_HAZARD"] is "refuse"', *lines, *([f"and {more} more"] if more else [])]),
+        next_step=f"change the migration, as manage.py lintmigrations --explain {first} says,\n"
+        f'or accept in it what is safe here:  lockgate_accept = {{"{first}": "the reason"}}\n'
+        f"or apply it as it is:  {_ONCE}",
+    )
+
+
+def _unknown(why: str) -> HazardsRefused:
+    return HazardsRefused(
+        "the hazards of what would run are unknown",
+        why=f'LOCKGATE["ON_HAZARD"] is "refuse", and planning failed: {why}',
+        next_step=f"correct the cause, and run again; or apply it unjudged:  {_ONCE}",
+    )

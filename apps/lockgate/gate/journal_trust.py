@@ -1,0 +1,30 @@
+"""Whether the journal was written by runs alone: a step is SQL, which a run sends with its own rights."""
+
+from __future__ import annotations
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lockgate.database import rights
+from lockgate.errors import JournalUntrusted
+from lockgate.ledger import journal
+
+_LOOK = (
+    "SELECT id, app, name, phase, state, sql, undo, expected FROM lockgate_step WHERE NOT committed OR phase = 'finish'"
+)
+
+
+def refuse_written_by_others(connection: BaseDatabaseWrapper) -> None:
+    """Raise JournalUntrusted where it has open steps, and others than its owner could have written them.
+
+    To be asked before anything of a step is sent. Nothing is taken from anybody here: the next start would take what
+    they have written for ours. One query, where nobody has such a right.
+    """
+    found = rights.of_others(connection)
+    if not found or not journal.exists(connection) or not journal.open_steps(connection.alias):
+        return
+    roles = ", ".join(dict.fromkeys(f'"{each.role}"' for each in found))
+    raise JournalUntrusted(
+        why=f"{roles} could write its tables, and a step is SQL; who has written which is not known",
+        next_step=f"look at what they say, and delete what no run of yours has written:  {_LOOK};\n"
+        f"take the rights away, then run again:  {' '.join(f'{each.statement};' for each in found)}",
+    )

@@ -1,0 +1,159 @@
+"""What a run would have to do, read without the lock: nothing is written, no transaction stays open.
+
+Django itself is asked (a ``--plan`` whose output goes nowhere), so that targets, conflicts and every other rule are
+Django's, with its messages. What it answers follows from files and from the rows of applied migrations: a second survey
+of the same process asks again only where those rows have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.graph import MigrationGraph
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from lockgate import django_seams, policy
+from lockgate.database import extensions
+from lockgate.events import ExtensionOutcome, Held
+from lockgate.facts import Fingerprints, Key
+from lockgate.gate import own_tables
+from lockgate.gate.context import Gate, Request
+from lockgate.ledger import fingerprints, journal, records, release
+from lockgate.planning import selection
+from lockgate.planning.selection import Plan
+
+DIGEST_SHOWN = 12  # characters of a digest that stand for a release without a name: enough to tell builds apart
+
+
+class Survey(NamedTuple):
+    """The state of code and database at one moment, and what follows from it.
+
+    contents, build: digest of the release without and with its name. digest: of what a run can finish of it now, less
+    what is held.
+    without_history: whether no migration is recorded, of this code or any other.
+    known: what the ledger has of the files of applied migrations. loader, plan: Django's own. fake_initial: as
+    asked for.
+    """
+
+    pending: tuple[Key, ...]
+    held: dict[Key, Held]
+    ahead: tuple[Key, ...]
+    edited: tuple[Key, ...]
+    disk: Mapping[Key, Migration]
+    ledger_pending: tuple[Key, ...]
+    contents: str
+    build: str
+    digest: str
+    finished: bool
+    creatable_extensions: bool
+    without_history: bool
+    outcomes: dict[str, ExtensionOutcome]
+    known: Fingerprints
+    loader: MigrationLoader
+    plan: Plan
+    fake_initial: bool = False
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing is left to do for this release: no migration, no extension, no post_migrate."""
+        return not self.pending and self.finished and not self.creatable_extensions
+
+    @property
+    def graph(self) -> MigrationGraph:
+        found: MigrationGraph = self.loader.graph
+        return found
+
+    def release(self, limits: policy.Policy) -> str:
+        return limits.release or self.build[:DIGEST_SHOWN]
+
+
+def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
+    """Survey code and database. before: an earlier survey for the same request, of which still holds what files say.
+
+    Raises what Django raises for conflicts, unknown targets and bad histories.
+    """
+    connection, limits = gate.connection, gate.limits
+    loader, pairs = _planned(connection, request, before)
+    if not loader.applied_migrations:
+        records.refuse_hidden(connection)
+    disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
+    forwards = [migration for migration, backwards in pairs if not backwards]
+    wanted = {*limits.extensions, *selection.required_extensions(forwards)}
+    found = extensions.survey(connection, wanted)
+    outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
+    held = {} if request.fake else selection.held(pairs, loader.graph, outcomes, portable=request.portable)
+    contents = before.contents if before else release.contents(disk, apps)
+    build = release.digest(limits.release, contents)
+    digest = release.less_held(build, held)
+    damaged = own_tables.applies(loader, loader.applied_migrations) and bool(own_tables.damages(connection))
+    recorded = not damaged and records.exists(connection)
+    unfinished = _unfinished(connection) if recorded else set()
+    known = _applied_fingerprints(connection, loader) if recorded else {}
+    return Survey(
+        pending=tuple(key for key in map(selection.key_of, (each for each, _ in pairs)) if key not in held),
+        held=held,
+        ahead=selection.ahead(
+            loader.applied_migrations,
+            disk.values(),
+            loader.migrated_apps,
+            records.applied_after(connection.alias, digest) if recorded else (),
+        ),
+        edited=before.edited if before and before.known == known else fingerprints.edited(known, disk),
+        disk=disk,
+        ledger_pending=tuple(key for key in disk if key.app == "lockgate" and key not in loader.applied_migrations),
+        contents=contents,
+        build=build,
+        digest=digest,
+        finished=recorded
+        and records.finished(connection.alias, digest)
+        and not unfinished & selection.known(disk.values()),
+        creatable_extensions=any(each.creatable for each in found.values()),
+        without_history=not loader.applied_migrations,
+        outcomes=outcomes,
+        known=known,
+        loader=loader,
+        plan=pairs,
+        fake_initial=request.fake_initial,
+    )
+
+
+def _unfinished(connection: BaseDatabaseWrapper) -> set[Key]:
+    """The migrations of which a run has left steps to be finished or undone."""
+    return journal.unfinished(connection.alias) if journal.exists(connection) else set()
+
+
+def _planned(connection: BaseDatabaseWrapper, request: Request, before: Survey | None) -> tuple[MigrationLoader, Plan]:
+    """Django's loader and plan; those of before where the migrations that are recorded are still the same."""
+    if before and MigrationRecorder(connection).applied_migrations().keys() == before.loader.applied_migrations.keys():
+        return before.loader, before.plan
+    executor, pairs = planned(connection, request)
+    return executor.loader, pairs
+
+
+def planned(connection: BaseDatabaseWrapper, request: Request) -> tuple[MigrationExecutor, Plan]:
+    """Django's executor and plan for a request, caught on their way; nothing is changed."""
+    caught: list[tuple[MigrationExecutor, Plan]] = []
+
+    class Catching(MigrationExecutor):
+        def __init__(self, given: BaseDatabaseWrapper, progress_callback: Any = None) -> None:
+            super().__init__(given)
+
+        def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
+            found = super().migration_plan(targets, clean_start)
+            caught.append((self, found))
+            return found
+
+    with django_seams.executor_in_place(Catching), django_seams.unprepared(connection):
+        request.dry_run()
+    return caught[-1]
+
+
+def _applied_fingerprints(connection: BaseDatabaseWrapper, loader: Any) -> dict[Key, Any]:
+    applied = {Key(*key) for key in loader.applied_migrations}
+    return {key: found for key, found in records.fingerprints(connection.alias).items() if key in applied}

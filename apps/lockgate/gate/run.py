@@ -1,0 +1,195 @@
+"""One run, from an open session to a closed ledger row: the flow of a run, top to bottom.
+
+Order, and why: what needs no lock is answered without it; the plan is read, and judged, again under the lock, because
+another runner may have done the work meanwhile, or something else; and the ledger comes before what it records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from django.core.management.base import CommandError
+from django.db.utils import Error as DatabaseError
+
+from lockgate.database import advisory_lock, extensions, parameters, pooler, session
+from lockgate.errors import ConfigurationError, HeldTarget, Interrupted, LockgateError
+from lockgate.events import Ended, ExtensionOutcome, IndexInvalid, LockAcquired, NothingPending
+from lockgate.execution import failures, ledger_locks, shutdown
+from lockgate.execution.aftermath import Aftermath
+from lockgate.execution.progress import Progress
+from lockgate.facts import Runner
+from lockgate.gate import admission, journal_trust, own_tables, preflight, repeated_failure
+from lockgate.gate.context import Gate, Request
+from lockgate.gate.preflight import Survey
+from lockgate.ledger import records
+
+
+def migrate(gate: Gate, request: Request) -> None:
+    """Do what the request asks, under the lock; or find, without it, that there is nothing to do.
+
+    Raises LockgateError (explained, with the state of the database), Interrupted, or Django's CommandError where
+    the request itself is wrong.
+    """
+    _refuse_transaction(gate)
+    before = preflight.read(gate, request)
+    admission.judge(before, gate, request)
+    if request.ordinary and before.current and not request.contract:
+        _nothing_pending(before, gate, behind=False)
+        return
+    repeated_failure.refuse(gate, request, before)
+    backend = pooler.kept_backend(gate.connection, gate.limits)
+    with parameters.lasting(session.raw(gate.connection), gate.limits, proven=True):
+        request.check()  # a project's own take as long as they take
+        _refuse_unwritable(gate)
+        progress = Progress(gate.listen)
+        aftermath = Aftermath(gate.connection, backend, progress)
+        with _explained(gate, request, progress, aftermath), ledger_locks.named(gate.connection):
+            _locked(gate, request, before, progress)
+
+
+def obstacle(gate: Gate) -> LockgateError | None:
+    """Why a run by this role on this database would end before anything, whatever there is to do."""
+    try:
+        _refuse_unwritable(gate)
+    except LockgateError as refused:
+        return refused
+    return None
+
+
+def _refuse_unwritable(gate: Gate) -> None:
+    session.refuse_read_only(gate.server)
+    own_tables.refuse_without_rights(gate.connection)
+
+
+def migrate_ungated(gate: Gate, request: Request) -> None:
+    """The same work for a test runner's database: extensions and held migrations, but no lock and no ledger."""
+    from lockgate.gate import work  # noqa: PLC0415  as below
+
+    before = preflight.read(gate, request)
+    _create_extensions(gate, before)
+    found = preflight.read(gate, request, before)
+    admission.report_held(found, gate)
+    work.do_ungated(gate, request, found)
+
+
+def _refuse_transaction(gate: Gate) -> None:
+    """A run commits migration by migration, which nobody can inside a transaction that is the caller's to end."""
+    if gate.connection.get_autocommit():
+        return
+    raise ConfigurationError(
+        "migrate cannot run inside a transaction",
+        why="it was called in an atomic block, or the database's AUTOCOMMIT is False",
+        next_step="call it outside of transaction.atomic(), with AUTOCOMMIT left at True",
+    )
+
+
+def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) -> None:
+    runner = Runner(before.release(gate.limits), socket.gethostname())
+    needless = functools.partial(_done_by_another, gate, request, before.digest)
+    with session.announced(gate.connection, gate.server, runner):
+        waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen, needless)
+        if waited is None:
+            _nothing_pending(before, gate, behind=True)
+            return
+        with advisory_lock.releasing(gate.connection):
+            session.name(gate.connection, dataclasses.replace(runner, since=datetime.now(UTC)))
+            gate.listen(LockAcquired(waited))
+            _under_lock(gate, request, before, waited, progress)
+
+
+def _done_by_another(gate: Gate, request: Request, digest: str) -> bool:
+    """Whether the lock's holder has done our work: one small query, and a survey only if that says yes."""
+    shutdown.raise_if_requested()
+    if not request.ordinary or request.contract:
+        return False
+    with contextlib.suppress(DatabaseError):  # no ledger yet
+        return records.finished(gate.connection.alias, digest) and preflight.read(gate, request).current
+    return False
+
+
+def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
+    admission.report_held(found, gate)
+    gate.listen(NothingPending(behind, len(found.held)))
+
+
+def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> None:
+    journal_trust.refuse_written_by_others(gate.connection)
+    mended = own_tables.mend(gate, before.loader)
+    repeated_failure.refuse(gate, request, before)  # the run that was waited for may have failed just there
+    refused = _create_extensions(gate, before)
+    found = preflight.read(gate, request, before)
+    found.outcomes.update(refused)
+    if (found.ahead, found.edited, found.pending) != (before.ahead, before.edited, before.pending):
+        admission.judge(found, gate, request)  # another runner was here in between
+    if request.ordinary and found.current and not request.contract and not mended:
+        _nothing_pending(found, gate, behind=True)
+        return
+    admission.report_held(found, gate)
+    admission.judge_hazards(found, gate, request)
+    # Imported here: what plans and changes a schema is most of our code, and most runs have nothing to change.
+    from lockgate.gate import work  # noqa: PLC0415
+
+    started = time.monotonic()
+    work.do(gate, request, found, waited, progress)
+    if found.held and request.app_label and request.signals:
+        first = next(iter(found.held.values()))
+        raise HeldTarget(
+            f"{first.migration} is held",
+            why=first.reason,
+            state=failures.state_of(progress),
+            next_step="make the extension available as said above, and run again",
+        )
+    if progress.done:
+        _report_invalid_indexes(gate)
+    gate.listen(Ended(len(progress.done), len(found.held), time.monotonic() - started))
+
+
+def _report_invalid_indexes(gate: Gate) -> None:
+    """Name what looks as if it were there: CREATE INDEX CONCURRENTLY IF NOT EXISTS passes over one that is invalid."""
+    from lockgate.database import invalid_indexes  # noqa: PLC0415  as above: a run without work needs none of it
+
+    for each in invalid_indexes.read(gate.connection):
+        gate.listen(IndexInvalid(each.qualified, each.table, each.drop))
+
+
+def _create_extensions(gate: Gate, found: Survey) -> dict[str, ExtensionOutcome]:
+    """Create what is wanted and missing; returns those that the server refused, with its words."""
+    wanted = extensions.survey(gate.connection, found.outcomes.keys()).values()
+    refused = {}
+    for outcome in extensions.create(gate.connection, wanted, gate.server):
+        if outcome.state == "created":
+            gate.listen(outcome)
+        elif outcome.state == "failed":
+            refused[outcome.name] = outcome
+    return refused
+
+
+@contextlib.contextmanager
+def _explained(gate: Gate, request: Request, progress: Progress, aftermath: Aftermath) -> Iterator[None]:
+    """Let an error leave with the state of the database, as it was found after the error."""
+    try:
+        yield
+    except Interrupted as signal:
+        aftermath.settle(hurried=True)
+        signal.state = failures.state_of(progress)
+        signal.operation, signal.statement = progress.operation, progress.statement
+        raise
+    except (Exception, SystemExit) as error:  # code that ends the process must not end it as a success
+        if isinstance(error, CommandError) and not progress.touched:
+            raise  # Django's refusal of what was asked for: it says all there is to say
+        aftermath.settle()
+        explained = failures.explain(error, progress)
+        from lockgate.execution import remedies  # noqa: PLC0415  as below: it reads SQL
+
+        remedies.add(gate.connection, error, explained, progress)
+        if progress.stands:
+            explained.next_step += f"\nwith the files as they are:  {repeated_failure.retrying(request)}"
+        if explained is error:
+            raise
+        raise explained from error

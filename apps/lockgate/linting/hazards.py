@@ -1,0 +1,181 @@
+"""Hazards: what rules find in plans, less what a migration accepts with a reason. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from django.db.migrations import Migration
+
+from lockgate.facts import Key
+from lockgate.facts.tables import DatabaseFacts
+from lockgate.linting.rules import ALL, BY_ID, Finding, Rule, Severity, acceptance
+from lockgate.linting.rules.case import Case, HazardSettings
+from lockgate.planning import sql_changes, sql_statements, sql_steps
+from lockgate.planning.consequences import Watch
+from lockgate.planning.selection import key_of
+from lockgate.planning.steps import Change, Kind, MigrationPlan
+
+
+class Hazard(NamedTuple):
+    """A finding in a migration. operation: its place there, from 0. accepted: the reason to tolerate it, if any.
+
+    databases: where it is, where a project has several that are PostgreSQL. pattern: of its finding.
+    """
+
+    rule: Rule
+    migration: Key
+    what: str
+    operation: int | None = None
+    table: str = ""
+    accepted: str = ""
+    databases: tuple[str, ...] = ()
+    pattern: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What to do instead, with what is known of this place."""
+        return f"{self.rule.remedy} {self.pattern}".strip()
+
+    @property
+    def where(self) -> str:
+        """The databases, to be appended to what it is."""
+        several = "s" if len(self.databases) > 1 else ""
+        return f", in the database{several} {', '.join(self.databases)}" if self.databases else ""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether it is an error that nobody accepted."""
+        return self.rule.severity is Severity.ERROR and not self.accepted
+
+
+class SqlFinding(NamedTuple):
+    """What squawk said of one statement of a RunSQL. rule: squawk's name."""
+
+    migration: Key
+    operation: int
+    rule: str
+    message: str
+
+
+def find(  # noqa: PLR0913  what a judgement is made of
+    plans: Sequence[MigrationPlan],
+    facts: DatabaseFacts,
+    migrations: Iterable[Migration],
+    settings: HazardSettings,
+    sql: Iterable[SqlFinding] = (),
+    *,
+    fixed: Container[tuple[str, str]] = (),
+) -> list[Hazard]:
+    """What is hazardous in plans that go out together, in their order; accepted hazards are marked, not left out.
+
+    migrations: those of the plans. sql: what squawk found in the statements of ``unread``. fixed: migrations that are
+    applied or built upon, so that nothing can be changed in them any more.
+    """
+    by_key = {key_of(migration): migration for migration in migrations}
+    new = _new_tables(plans)
+    was: dict[str, str] = {}
+    watch = Watch(facts)
+    found: list[Hazard] = []
+    for plan, validated in zip(plans, _validated_later(plans), strict=True):
+        for change in (change for step in plan.steps for change in step.changes if change.kind is Kind.RENAME_TABLE):
+            was[change.name] = was.pop(change.old_name, change.old_name)
+        case = Case(by_key[plan.migration], plan, facts, settings, new, dict(was), plan.migration in fixed, validated)
+        if facts.dependents:
+            case = replace(case, consequences=tuple(watch.through(case.steps)))
+        found += _judged(case, [each for each in sql if each.migration == plan.migration])
+    return found
+
+
+def not_read(plans: Iterable[MigrationPlan]) -> int:
+    """How many statements and functions were not read, or not to their end: what they lock is not known."""
+    found = (change for plan in plans for step in plan.steps for change in step.changes)
+    return sum(each.unread for each in found)
+
+
+def blind(plans: Iterable[MigrationPlan]) -> bool:
+    """Whether a plan may touch any table: it has an operation or SQL that nobody can say a table of."""
+    found = (change for plan in plans for change in _changes(plan))
+    return any(each.kind is Kind.UNKNOWN and not each.read and not each.table for each in found)
+
+
+def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
+    """Statements of RunSQL that only a real parser understands: the migration, the operation and the text."""
+    for plan in plans:
+        for step in plan.steps:
+            for statement in step.statements:
+                if sql_steps.is_sql(statement.changes):
+                    for each in sql_statements.statements(statement.sql):
+                        if not sql_changes.known(each.text):
+                            yield plan.migration, step.operation, each.text
+
+
+def _judged(case: Case, sql: Iterable[SqlFinding]) -> list[Hazard]:
+    """The hazards of one migration, by their place in it, and what is wrong with what it accepts."""
+    key = case.plan.migration
+    found = {(rule.id, each): rule for rule in ALL for each in rule.find(case)}
+    seen = {(identity, each.operation) for identity, each in found}
+    for each in sql:
+        for rule in _rules_of(each.rule):
+            if (rule.id, each.operation) not in seen:
+                found[rule.id, Finding(each.message, each.operation)] = rule
+    reasons: Mapping[object, object] = acceptance.accepted(case.migration)
+    hazards = [
+        Hazard(
+            rule,
+            key,
+            each.what,
+            each.operation,
+            each.table,
+            acceptance.reason(reasons, identity),
+            pattern=each.pattern,
+        )
+        for (identity, each), rule in found.items()
+    ]
+    found_ids = {each.rule.id for each in hazards}
+    hazards += [
+        Hazard(rule, key, each.what)
+        for rule, each in acceptance.problems(reasons, found_ids, BY_ID, idle=case.facts.offline)
+    ]
+    return sorted(hazards, key=lambda each: (-1 if each.operation is None else each.operation, each.rule.id))
+
+
+def _rules_of(name: str) -> list[Rule]:
+    return [rule for rule in ALL if name in rule.squawk]
+
+
+def touched(plans: Sequence[MigrationPlan]) -> frozenset[str]:
+    """The tables that are there and changed, by the names that they have before the plans."""
+    new, was = _new_tables(plans), dict[str, str]()
+    found: set[str] = set()
+    for change in (change for plan in plans for change in _changes(plan)):
+        if change.table not in new:
+            found.add(was.get(change.table, change.table))
+        if change.kind is Kind.RENAME_TABLE:
+            was[change.name] = was.pop(change.old_name, change.old_name)
+    return frozenset(found - {""})
+
+
+def _new_tables(plans: Iterable[MigrationPlan]) -> frozenset[str]:
+    """Tables that the plans make, those of RunSQL among them: nobody else knows of them yet."""
+    found: set[str] = set()
+    for plan in plans:
+        found |= plan.new_tables
+        found.update(change.table for change in _changes(plan) if change.kind is Kind.CREATE_TABLE)
+    return frozenset(found)
+
+
+def _validated_later(plans: Sequence[MigrationPlan]) -> list[frozenset[str]]:
+    """For each plan, the constraints that a later one of them validates, by name."""
+    found: list[frozenset[str]] = []
+    names: frozenset[str] = frozenset()
+    for plan in reversed(plans):
+        found.append(names)
+        names |= {change.name for change in _changes(plan) if change.kind is Kind.VALIDATE_CONSTRAINT}
+    return found[::-1]
+
+
+def _changes(plan: MigrationPlan) -> Iterator[Change]:
+    for step in plan.steps:
+        yield from step.changes

@@ -1,0 +1,206 @@
+"""Offers for RunPython: the same rows written for a portion of the keys at a time, each committed by itself.
+
+Of a function that says literally what it does with the rows of one model: a queryset that is updated or deleted, one
+whose rows are saved in a loop, or a loop over portions. As for SQL, a row that is done again comes to the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from typing import Any
+
+from django.db.migrations.operations import RunPython
+from django.db.models import Field
+
+from lockgate.linting.rules import portions
+from lockgate.linting.rules.fields import PORTION
+from lockgate.linting.rules.offer import Function, Offer, Situation
+from lockgate.linting.rules.querysets import Reading, Unclear, column, put_in, require
+
+_HEAD = '''def {name}({apps}, {editor}):
+    """In portions by key, each committed by itself; stopped and run again, it comes to the same end."""
+    rows = {rows}
+'''
+_AT_ONCE = (
+    _HEAD
+    + """    keys = list(rows.order_by("pk").values_list("pk", flat=True)[:{portion}])
+    while keys:
+        rows.filter(pk__in=keys).{written}
+        keys = list(rows.filter(pk__gt=keys[-1]).order_by("pk").values_list("pk", flat=True)[:{portion}])"""
+)
+_EACH = (
+    _HEAD
+    + """    portion = list(rows.order_by("pk")[:{portion}])
+    while portion:
+        changed = []
+        for {row} in portion:
+{body}
+        rows.bulk_update(changed, {fields}, batch_size={portion})
+        portion = list(rows.filter(pk__gt=portion[-1].pk).order_by("pk")[:{portion}])"""
+)
+_TAKEN = {"rows", "keys", "portion", "changed"}
+_OF_TEXT = ("lower", "upper", "strip", "lstrip", "rstrip", "replace", "title", "capitalize", "casefold")
+
+
+def code_in_portions(found: Situation) -> Offer | None:
+    """RunPython."""
+    operation = found.operation
+    if not isinstance(operation, RunPython) or operation.hints:
+        return None
+    if operation.reverse_code not in (None, RunPython.noop):
+        return None
+    for of in (_at_once, _each, _kept):
+        try:
+            reading = Reading(found, operation.code)
+            source = of(reading)
+        except Unclear:
+            continue
+        reversible = operation.reverse_code is not None
+        made = Function(
+            reading.function.__name__, source, frozenset(reading.imports), reversible, bool(operation.elidable)
+        )
+        return portions.placed(found, made)
+    return None
+
+
+def _at_once(reading: Reading) -> str:
+    """….update(…) or ….delete() of one queryset."""
+    call, model = _change(reading, put_in(reading.names(), reading.body[-1]))
+    written = f"{call.func.attr}({', '.join(map(ast.unparse, call.keywords))})"
+    return _source(_AT_ONCE, reading, model, call.func.value, written=written)
+
+
+def _change(reading: Reading, statement: ast.stmt) -> tuple[Any, Any]:
+    """The call, and the options of the model of its queryset."""
+    require(isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and not statement.value.args)
+    call: Any = statement.value  # type: ignore[attr-defined]
+    require(isinstance(call.func, ast.Attribute) and call.func.attr in ("update", "delete"))
+    model = reading.queryset(call.func.value)
+    if call.func.attr == "delete":
+        require(not call.keywords and not _refers_to_itself(model))
+    else:
+        assigned = {_written(model, each.arg) for each in call.keywords}
+        require(assigned and not any(reading.expression(each.value, model) & assigned for each in call.keywords))
+    return call, model
+
+
+def _kept(reading: Reading) -> str:
+    """A loop over portions of keys until there are none, as it is: it wants nothing but to be committed."""
+    names = reading.names()
+    loop: Any = reading.body[-1]
+    require(isinstance(loop, ast.While) and isinstance(loop.test, ast.NamedExpr) and not loop.orelse)
+    keys, (write, *moves) = loop.test.target.id, loop.body
+    for each in moves:
+        last = ast.unparse(each.targets[0]) if isinstance(each, ast.Assign) else ""
+        require(last in names and len(moves) == 1 and ast.unparse(each) == f"{last} = {keys}[-1]")
+        names[last] = ast.Constant(0)
+    names[keys] = ast.List([], ast.Load())
+    found = put_in(names, loop.test.value)
+    require(isinstance(found, ast.Call) and ast.unparse(found.func) == "list" and len(found.args) == 1)
+    portion = found.args[0]
+    require(isinstance(portion, ast.Subscript) and isinstance(portion.slice, ast.Slice) and not portion.slice.lower)
+    listed = portion.value
+    require(ast.unparse(listed).endswith(".values_list('pk', flat=True)"))
+    _, model = _change(reading, put_in(names, write))
+    require(reading.queryset(listed.func.value) == model)
+    return textwrap.dedent(inspect.getsource(reading.function)).strip()
+
+
+def _each(reading: Reading) -> str:
+    """for row in …: row.field = …; row.save()"""
+    loop = put_in(reading.names(), reading.body[-1])
+    require(isinstance(loop, ast.For) and isinstance(loop.target, ast.Name) and not loop.orelse)
+    rows, row = loop.iter, loop.target.id
+    if isinstance(rows, ast.Call) and isinstance(rows.func, ast.Attribute) and rows.func.attr == "iterator":
+        rows = rows.func.value
+    model = reading.queryset(rows)
+    require(all(_is_saved_as_it_is(field) for field in model.local_concrete_fields))
+    body = loop.body
+    if len(body) == 1 and isinstance(body[0], ast.If) and not body[0].orelse:
+        _of_row(body[0].test, row, model)
+        body = body[0].body
+    *assigns, saved = body
+    assigned = _assigned(assigns, row, model)
+    require(assigned and _saves(saved, row, assigned))
+    body[-1] = ast.parse(f"changed.append({row})").body[0]
+    text = textwrap.indent("\n".join(ast.unparse(each) for each in loop.body), " " * 12)
+    return _source(_EACH, reading, model, rows, row=row, body=text, fields=_listed(sorted(assigned)))
+
+
+def _source(form: str, reading: Reading, model: Any, rows: ast.expr, **given: str) -> str:
+    require(portions.has_plain_key(model))
+    names = {"name": reading.function.__name__, "apps": reading.apps, "editor": reading.editor}
+    require(not _TAKEN & {*names.values(), given.get("row", "")})
+    return form.format(rows=ast.unparse(rows), portion=PORTION, **names, **given)
+
+
+def _listed(names: list[str]) -> str:
+    return "[" + ", ".join(f'"{each}"' for each in names) + "]"
+
+
+def _written(model: Any, name: Any) -> str:
+    """A column that may be written, whatever other rows have."""
+    field = column(model, name)
+    require(not field.primary_key and not portions.is_unique(model, field))
+    return str(field.name)
+
+
+def _refers_to_itself(model: Any) -> bool:
+    return any(field.remote_field and field.related_model._meta == model for field in model.local_concrete_fields)
+
+
+def _is_saved_as_it_is(field: Any) -> bool:
+    """Whether save() writes what the row has: no moment, no file."""
+    moment = getattr(field, "auto_now", False)
+    return not moment and (type(field).pre_save is Field.pre_save or hasattr(field, "auto_now"))
+
+
+def _assigned(assigns: list[ast.stmt], row: str, model: Any) -> set[str]:
+    """The fields that get a value. It may ask for what the row has else, or for itself: ``row.note or ""``."""
+    found: dict[str, ast.expr] = {}
+    for each in assigns:
+        require(isinstance(each, ast.Assign) and len(each.targets) == 1)
+        target: Any = each.targets[0]  # type: ignore[attr-defined]
+        require(isinstance(target, ast.Attribute) and ast.unparse(target.value) == row)
+        field = _written(model, target.attr)
+        require(field not in found)
+        found[field] = each.value  # type: ignore[attr-defined]
+    for field, value in found.items():
+        require(not _of_row(_default(value, row, field), row, model) & {*found})
+    return {*found}
+
+
+def _default(value: ast.expr, row: str, field: str) -> ast.expr:
+    """What it comes to where it is empty, of ``row.field or …``."""
+    own = isinstance(value, ast.BoolOp) and isinstance(value.op, ast.Or) and ast.unparse(value.values[0])
+    return value.values[-1] if own == f"{row}.{field}" and len(value.values) == 2 else value  # type: ignore[attr-defined]
+
+
+def _of_row(node: ast.AST, row: str, model: Any) -> set[str]:
+    """The fields that a value in Python is made of; nothing else may be in it, but constants."""
+    if isinstance(node, ast.Attribute) and ast.unparse(node.value) == row:
+        field = column(model, node.attr)
+        require(not field.is_relation or node.attr == field.attname)
+        return {field.name}
+    if isinstance(node, ast.Call):
+        require(isinstance(node.func, ast.Attribute) and node.func.attr in _OF_TEXT and not node.keywords)
+        parts: Any = [node.func.value, *node.args]  # type: ignore[attr-defined]
+        return {name for each in parts for name in _of_row(each, row, model)}
+    known = (ast.Constant, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.JoinedStr)
+    operators = (ast.FormattedValue, ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.Tuple, ast.List)
+    require(isinstance(node, (*known, *operators, ast.Load)))
+    return {name for each in ast.iter_child_nodes(node) for name in _of_row(each, row, model)}
+
+
+def _saves(node: ast.stmt, row: str, assigned: set[str]) -> bool:
+    """Whether it is save(), of all fields or of those that were assigned."""
+    text = ast.unparse(node)
+    if text == f"{row}.save()":
+        return True
+    prefix, _, fields = text.partition("(update_fields=")
+    try:
+        return prefix == f"{row}.save" and {*ast.literal_eval(fields[:-1])} == assigned
+    except (ValueError, SyntaxError):
+        return False

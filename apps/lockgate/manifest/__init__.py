@@ -1,0 +1,1 @@
+"""The manifest of a release: built with the image, compared by a start without Django."""

@@ -1,0 +1,101 @@
+"""Makes a manifest: asks a witness of its own process, and writes down what that found.
+
+Nothing in it is a guess of what a project might read: settings, apps and migrations are loaded, twice, with the address
+of a database that nobody has, and every read on the way is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from lockgate import boot
+from lockgate.errors import LockgateError
+from lockgate.manifest import manifest_file
+
+# How often a tree that is still being written is loaded again, each time once it may have settled.
+TRIES = 3
+
+
+def build(script: str, settings: str) -> str:
+    """The text of a manifest of this project. Raises LockgateError where settings, apps or migrations do not load.
+
+    script: what starts are made with, manage.py. settings: the settings module's name.
+    """
+    found = _settled_testimony(script, settings)
+    # With options in the URL, too: they might be dropped, or replaced where there are none.
+    other = _testimony(_given(script, settings, query="sslmode=disable&options=-c%20search_path%3Dnowhere"))
+    obstacles = dict.fromkeys([*found["obstacles"], *other["obstacles"]])
+    lines = [*(f"obstacle {manifest_file.encoded(each)}" for each in obstacles), *found["lines"]]
+    return manifest_file.written(lines, json.dumps(found["document"], indent=1)[1:-1])
+
+
+def _settled_testimony(script: str, settings: str) -> dict[str, Any]:
+    """What a witness found while no file was younger than a time stamp can tell, nor changed under its eyes."""
+    for _ in range(TRIES):
+        found = _testimony(_given(script, settings, query=""))
+        age = found["started"] - found["newest"]
+        if age > manifest_file.RACY_NANOSECONDS:
+            return found
+        time.sleep((manifest_file.RACY_NANOSECONDS - age) / 10**9)
+    raise LockgateError(
+        "files of the project change while it is loaded",
+        why=f"in {TRIES} attempts there was always one that is younger than 2 s",
+        state="no manifest was written",
+        next_step='run again when nothing writes there, or name what is written in LOCKGATE["MANIFEST_IGNORES"]',
+    )
+
+
+def _given(script: str, settings: str, query: str) -> dict[str, Any]:
+    path, environ = boot.started_with
+    mark = secrets.token_hex(4)
+    database = {
+        "USER": f"user {mark}",
+        "PASSWORD": f"p@ss:/{mark}",
+        "HOST": f"{mark}.invalid",
+        "PORT": str(20000 + secrets.randbelow(20000)),
+        "NAME": f"name {mark}",
+    }
+    login = f"{quote(database['USER'])}:{quote(database['PASSWORD'], safe='')}"
+    url = f"postgresql://{login}@{database['HOST']}:{database['PORT']}/{quote(database['NAME'])}"
+    options = {"sslmode": "disable", "options": "-c search_path=nowhere"} if query else {}
+    return {
+        "path": list(path),
+        "script": str(Path(script).absolute()),
+        "settings": settings,
+        "database": {**database, "OPTIONS": options},
+        "environ": {
+            **(environ or os.environ),
+            "DJANGO_SETTINGS_MODULE": settings,
+            "DATABASE_URL": f"{url}?{query}" if query else url,
+        },
+    }
+
+
+def _testimony(given: dict[str, Any]) -> dict[str, Any]:
+    """What a witness found under these circumstances."""
+    environ = given.pop("environ")
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "testimony.json"
+        # -P: the folder of the witness is no place to import from.
+        command = [sys.executable, "-P", str(Path(__file__).with_name("witness.py")), str(output)]
+        ended = subprocess.run(  # noqa: S603
+            command, input=json.dumps(given), env=environ, capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise LockgateError(
+                "cannot load settings, apps and migrations with an address of a database that nobody has",
+                why=ended.stderr.strip().rpartition("\n")[2],
+                state="no manifest was written",
+                next_step="correct it, and run again; a manifest is made without a server",
+            )
+        found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+        return found

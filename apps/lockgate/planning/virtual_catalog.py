@@ -1,0 +1,281 @@
+"""The catalog as it will be when a plan has come this far: facts of now, with the plan's own changes on top.
+
+Django asks the database for the names of constraints that it drops. In a plan the answer must come from what the
+catalog had and from what earlier steps will have made, so that planning never asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, IndexFacts, TableFacts
+from lockgate.facts.types import TypeFacts
+from lockgate.planning import conditions
+from lockgate.planning.identifiers import unquoted
+from lockgate.planning.sql_columns import SqlColumns
+from lockgate.planning.steps import Change, Kind
+
+
+class Named(NamedTuple):
+    """A constraint or index by name. kind: as in ``pg_constraint.contype``; i for an index without a constraint.
+
+    uses: every column that it stands on, by key, inclusion, expression or condition; None where that is not known.
+    computed: an index with an expression or a condition. listed: its columns as Django's introspection has them, with
+    those of INCLUDE. special: an index that Django does not take for a plain one: another method, storage options.
+    requires: columns that a check says are not NULL. validated: every row satisfies it.
+    """
+
+    name: str
+    kind: str
+    columns: tuple[str | None, ...]
+    unique: bool = False
+    references: str = ""
+    method: str = "btree"
+    uses: frozenset[str] | None = None
+    computed: bool = False
+    included: tuple[str, ...] = ()
+    special: bool = False
+    requires: frozenset[str] = frozenset()
+    validated: bool = True
+
+    @property
+    def listed(self) -> tuple[str | None, ...]:
+        return (*self.columns, *self.included)
+
+    @property
+    def plain(self) -> bool:
+        """Whether Django takes an index for one of its own plain ones: by method, options, and the end of its name."""
+        return self.method == "btree" and not self.special and not self.name.endswith("_btree")
+
+    def __str__(self) -> str:
+        """For people: what it is, its name, and the columns that it is of, by key, expression and condition."""
+        what = "unique index" if self.kind == "i" and self.unique else _WORDS[self.kind]
+        columns = dict.fromkeys(filter(None, (*self.columns, *sorted(self.uses or ()))))
+        return f'{what} "{self.name}" ({", ".join(columns)})'
+
+    @property
+    def is_index(self) -> bool:
+        return self.kind in "iupx"
+
+
+_WORDS = {
+    "c": "check",
+    "f": "foreign key",
+    "i": "index",
+    "n": "NOT NULL",
+    "p": "primary key",
+    "u": "unique constraint",
+    "x": "exclusion constraint",
+}
+_KINDS = {
+    Kind.ADD_UNIQUE: "u",
+    Kind.ADD_PRIMARY_KEY: "p",
+    Kind.ADD_CHECK: "c",
+    Kind.ADD_FOREIGN_KEY: "f",
+    Kind.ADD_EXCLUSION: "x",
+    Kind.ADD_INDEX: "i",
+}
+
+
+class Prospect:
+    """Changes as the plan proceeds; ``facts`` stay those of now."""
+
+    def __init__(self, facts: DatabaseFacts) -> None:
+        self.facts = facts
+        self.new_tables: set[str] = set()
+        self.changed: set[str] = set()  # tables that are no longer as in the facts
+        self.sql_tables: set[str] = set()  # those that the migrations' own SQL makes: what they have is not known
+        self.types = dict(facts.types)  # those that are not PostgreSQL's own, as the migrations' own SQL leaves them
+        self.columns = SqlColumns()
+        self._sql_indexes: dict[str, str] = {}  # the table of each index that it makes
+        self._was: dict[str, str] = {}  # a renamed table's name in the facts
+        self._named: dict[str, list[Named]] = {name: _named(table) for name, table in facts.tables.items()}
+
+    def fact(self, table: str) -> TableFacts | None:
+        """The facts of a table that exists now, under whatever name it will have; None for one that the plan makes."""
+        table = unquoted(table)
+        return None if table in self.new_tables else self.facts.table(self._was.get(table, table))
+
+    def knows(self, table: str) -> bool:
+        """Whether what a table has is known: it was looked at, or the plan makes it. Offline a history says it."""
+        return self.facts.offline or unquoted(table) in self.new_tables or self.fact(table) is not None
+
+    def is_large(self, table: str, threshold: int) -> bool:
+        table = unquoted(table)
+        return table not in self.new_tables and self.facts.is_large(self._was.get(table, table), threshold)
+
+    def named(self, table: str) -> list[Named]:
+        return list(self._named.get(unquoted(table), ()))
+
+    def find(self, table: str, name: str) -> Named | None:
+        return next((each for each in self.named(table) if each.name == name), None)
+
+    def refers(self, table: str) -> bool:
+        """Whether a table has a foreign key."""
+        return any(each.kind == "f" for each in self._named.get(table, ()))
+
+    def proofs(self, table: str, column: str) -> set[str]:
+        """Validated checks of a table that say that a column is not NULL: then SET NOT NULL reads no row."""
+        return {each.name for each in self.named(table) if each.validated and column in each.requires}
+
+    def table_of_index(self, name: str) -> str:
+        """The table of an index, or of a constraint's; empty where it is not known."""
+        tables = (
+            table for table, named in self._named.items() for each in named if each.is_index and each.name == name
+        )
+        return next(tables, self._sql_indexes.get(name, ""))
+
+    def covering(self, table: str, known: Named) -> tuple[str, ...]:
+        """The other indexes that serve what one does: they begin with its columns, and are unique where it is."""
+        number = len(known.columns)
+        return tuple(
+            each.name
+            for each in self.named(table)
+            if each.is_index
+            and each.name != known.name
+            and each.columns[:number] == known.columns
+            and not each.computed
+            and (not known.unique or (each.unique and len(each.columns) == number))
+        )
+
+    def shared(self, table: str, column: str) -> tuple[Named, ...]:
+        """Indexes and constraints that use a column and others too: PostgreSQL drops them with each of these."""
+        used = [(each, {*each.columns, *each.included, *(each.uses or ())}) for each in self.named(table)]
+        return tuple(each for each, columns in used if column in columns and len(columns) > 1)
+
+    def referring(self, table: str) -> set[str]:
+        """The tables with foreign keys to a table, as far as they are known."""
+        known = self.fact(table)
+        found = {name for name, named in self._named.items() if any(each.references == table for each in named)}
+        return found | set(known.referenced_by if known else ())
+
+    def note_sql(self, change: Change) -> None:
+        """Remember what SQL makes for sure, for what comes later; of what a table has, its checks."""
+        self.columns.note(change)
+        if change.kind is Kind.CREATE_TABLE and not change.special:
+            self.sql_tables.add(change.table)
+        elif change.kind is Kind.ADD_INDEX and change.name:
+            self._sql_indexes[change.name] = change.table
+        elif change.kind is Kind.ADD_CHECK and change.name:
+            self._named.setdefault(change.table, []).append(_made(change))
+        elif change.kind is Kind.DROP_INDEX:
+            self.apply(change._replace(table=self.table_of_index(change.name)))
+        elif change.kind in (Kind.VALIDATE_CONSTRAINT, Kind.DROP_CONSTRAINT):
+            self.apply(change)
+        elif change.kind in (Kind.RENAME_COLUMN, Kind.DROP_COLUMN, Kind.RENAME_TABLE, Kind.DROP_TABLE):
+            self._map(change.table, lambda each: each._replace(requires=frozenset()))
+        elif change.kind is Kind.OTHER and change.type:
+            self.types[change.type] = TypeFacts(change.old_type, change.not_null, change.database_default)
+
+    def constraint_names(  # noqa: PLR0913  Django's own parameters
+        self,
+        table: str,
+        columns: Collection[str] | None,
+        *,
+        unique: bool | None,
+        primary_key: bool | None,
+        index: bool | None,
+        foreign_key: bool | None,
+        check: bool | None,
+        method: str | None,
+        exclude: Collection[str],
+    ) -> list[str]:
+        """What Django's introspection would answer: names of constraints and indexes that fit every given condition."""
+        wanted = list(columns) if columns is not None else None
+        found = []
+        for each in self.named(table):
+            fits = (
+                (wanted is None or list(each.listed) == wanted)
+                and (unique is None or (each.unique or each.kind in "up") == unique)
+                and (primary_key is None or (each.kind == "p") == primary_key)
+                and (index is None or (each.kind == "i") == index)  # of a constraint's own index it says nothing
+                and (check is None or (each.kind == "c") == check)
+                and (foreign_key is None or each.kind == "f")
+                and (method is None or each.plain)
+                and each.name not in exclude
+            )
+            if fits:
+                found.append(each.name)
+        return found
+
+    def apply(self, change: Change) -> None:
+        """Take a change into account."""
+        self.columns.note(change)
+        table = change.table
+        self.changed.update(filter(None, (table, change.name, change.old_name)))
+        if change.kind is Kind.CREATE_TABLE:
+            self.new_tables.add(table)
+            self._named[table] = []
+        elif change.kind is Kind.DROP_TABLE:
+            self.new_tables.discard(table)
+            self._named.pop(table, None)
+        elif change.kind is Kind.RENAME_TABLE:
+            self._rename_table(change.old_name, change.name)
+        elif change.kind in _KINDS:
+            self._named.setdefault(table, []).append(_made(change))
+        elif change.kind is Kind.VALIDATE_CONSTRAINT:
+            self._map(table, lambda each: each._replace(validated=True) if each.name == change.name else each)
+        elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
+            self._named[table] = [each for each in self.named(table) if each.name != change.name]
+        elif change.kind is Kind.RENAME_INDEX:
+            self._map(table, lambda each: each._replace(name=change.name) if each.name == change.old_name else each)
+        elif change.kind is Kind.DROP_COLUMN:
+            gone = change.columns[0]
+            self._named[table] = [
+                each for each in self.named(table) if gone not in each.columns and gone not in (each.uses or ())
+            ]
+        elif change.kind is Kind.RENAME_COLUMN:
+            old, new = change.old_name, change.name
+            self._map(table, lambda each: _renamed(each, old, new))
+
+    def _rename_table(self, old: str, new: str) -> None:
+        if old in self.new_tables:
+            self.new_tables.discard(old)
+            self.new_tables.add(new)
+        else:
+            self._was[new] = self._was.pop(old, old)
+        self._named[new] = self._named.pop(old, [])
+
+    def _map(self, table: str, function: Callable[[Named], Named]) -> None:
+        self._named[table] = [function(each) for each in self.named(table)]
+
+
+def _made(change: Change) -> Named:
+    """What a change makes."""
+    uses = frozenset(change.uses) or None
+    computed = change.partial or change.expression or (change.kind is Kind.ADD_INDEX and not change.columns)
+    columns = (None,) if change.expression else change.columns
+    kind = _KINDS[change.kind]
+    included, special = change.included if kind == "i" else (), change.special
+    made = Named(change.name, kind, columns, change.unique, change.references, uses=uses, computed=computed)
+    requires, validated = frozenset(change.requires), not change.not_valid
+    return made._replace(included=included, special=special, requires=requires, validated=validated)
+
+
+def _renamed(each: Named, old: str, new: str) -> Named:
+    columns = tuple(new if name == old else name for name in each.columns)
+    uses = each.uses and frozenset(new if name == old else name for name in each.uses)
+    each = each._replace(requires=frozenset(new if name == old else name for name in each.requires))
+    return each._replace(columns=columns, uses=uses, included=tuple(new if n == old else n for n in each.included))
+
+
+def _named(table: TableFacts) -> list[Named]:
+    constraints = [_constraint(each, table.indexes.get(each.name)) for each in table.constraints.values()]
+    covered = {each.name for each in constraints if each.is_index}
+    return constraints + [_index(each) for each in table.indexes.values() if each.name not in covered]
+
+
+def _constraint(found: ConstraintFacts, index: IndexFacts | None) -> Named:
+    uses = frozenset((*found.columns, *(index.uses if index else ())))
+    computed = index is not None and index.computed
+    references = found.references or ""
+    made = Named(found.name, found.kind, found.columns, found.kind in "up", references, uses=uses, computed=computed)
+    required = frozenset(column for column in found.columns if conditions.requires(column, found.definition))
+    return made._replace(requires=required, validated=found.validated)
+
+
+def _index(index: IndexFacts) -> Named:
+    uses, computed = frozenset(index.uses), index.computed
+    found = Named(index.name, "i", index.columns, index.unique, method=index.method, uses=uses, computed=computed)
+    return found._replace(included=index.included, special=index.options)

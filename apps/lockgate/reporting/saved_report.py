@@ -1,0 +1,43 @@
+"""A report as a document that can be read back, for ``lintmigrations --cache``. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockgate.facts import Key
+from lockgate.linting.hazards import Hazard
+from lockgate.linting.rules import BY_ID
+from lockgate.reporting.hazard_report import Placed, Report
+from lockgate.reporting.migration_code import Code
+
+
+def document(report: Report) -> dict[str, Any]:
+    """As JSON has it."""
+    placed = []
+    for each in report.placed:
+        hazard = [each.hazard.rule.id, *each.hazard[1:]]
+        placed.append([hazard, each.file, each.line, each.digest, each.code, each.note])
+    return {
+        "placed": placed,
+        "judged": report.judged,
+        "notes": report.notes,
+        "keys": sorted(report.keys),
+        "unread": report.unread,
+    }
+
+
+def report(found: dict[str, Any]) -> Report:
+    """The same report. Raises KeyError for one of a rule that is no more."""
+    placed = []
+    for (identity, migration, *rest), file, line, digest, code, note in found["placed"]:
+        written = tuple(Code(*each) for each in code)
+        hazard = Hazard(BY_ID[identity], Key(*migration), *rest)
+        hazard = hazard._replace(databases=tuple(hazard.databases))
+        placed.append(Placed(hazard, file, line, digest, code=written, note=note))
+    return Report(
+        tuple(placed),
+        found["judged"],
+        tuple(found["notes"]),
+        frozenset(Key(*each) for each in found["keys"]),
+        found["unread"],
+    )

@@ -1,0 +1,1 @@
+"""What is applied, pending, held or unknown: for probes, waiting workers and showmigrations."""

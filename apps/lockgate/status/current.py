@@ -1,0 +1,95 @@
+"""The question of a start, asked by a process that has Django: for probes and waiting workers.
+
+The manifest is checked once in a process, against the apps and files that this process has loaded; settings and
+DATABASE_URL are no matter here, because the session is Django's own. Without a manifest that fits: as before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import psycopg
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+
+from lockgate import policy
+from lockgate.boot import fast_path
+from lockgate.errors import ConfigurationError
+from lockgate.ledger import checkpoint, release
+from lockgate.ledger.checkpoint import Wanted
+from lockgate.manifest import manifest_file
+from lockgate.manifest.manifest_file import Manifest, Unusable
+from lockgate.status.migrations import Status, Watch
+
+CURRENT = Status((), ())  # nothing is pending, and nothing held
+
+
+class Glance:
+    """The status of one database: one query that compares, and only where that says no, one that looks."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias, self._watch = alias, Watch(alias)
+
+    def status(self) -> Status:
+        """Raises django.db.Error where the database does not answer, ReadRefused where this role may not read it.
+
+        Of what is applied it lists nothing.
+        """
+        connection = connections[self._alias]
+        return CURRENT if self._is_current(connection) else self._watch.status()
+
+    @cached_property
+    def _wanted(self) -> Wanted | None:
+        try:
+            return wanted(policy.resolve(getattr(settings, "LOCKGATE", {}), os.environ))
+        except (Unusable, ConfigurationError):
+            return None
+
+    def _is_current(self, connection: BaseDatabaseWrapper) -> bool:
+        # An error within a transaction would be the end of it, and without autocommit one would stay open.
+        if connection.vendor != "postgresql" or self._wanted is None or not connection.get_autocommit():
+            return False
+        try:
+            return checkpoint.read(connection, self._wanted).current
+        except psycopg.Error:  # no ledger, or no server: the ordinary query says so to Django too
+            return False
+
+
+def wanted(limits: policy.Policy) -> Wanted | None:
+    """What this release wants to find, by the manifest; None where that is not of what is loaded. Raises Unusable."""
+    path = next(_places(), None)
+    if path is None:
+        return None
+    found = manifest_file.read(str(path))
+    return _as_loaded(found, limits, json.loads(path.read_text(encoding="utf-8")))
+
+
+def _as_loaded(found: Manifest, limits: policy.Policy, document: dict[str, object]) -> Wanted | None:
+    """What the manifest says, where apps, models, settings of extensions, and the migrations' files are the same."""
+    migrations: list[dict[str, str]] = document["migrations"]  # type: ignore[assignment]
+    contents = release.contents([(each["app"], each["name"]) for each in migrations], apps)
+    modules = {each.label: MigrationLoader.migrations_module(each.label)[0] for each in apps.get_app_configs()}
+    extensions = tuple(fast_path.extensions(found))
+    if contents != found.one("contents") or modules != document["modules"] or set(limits.extensions) - set(extensions):
+        return None
+    if manifest_file.why_files_differ(found, (manifest_file.EVERY,)):
+        return None
+    return Wanted(limits.release, contents, found.one("meanings"), extensions)
+
+
+def _places() -> Iterator[Path]:
+    """Where a manifest may be: a server is not started with manage.py, but finds its modules beside it."""
+    if named := os.environ.get(manifest_file.VARIABLE):
+        yield Path(named)
+        return
+    for folder in dict.fromkeys([str(Path(sys.argv[0]).parent.absolute()), *map(os.path.abspath, sys.path)]):
+        if (path := Path(folder) / manifest_file.NAME).is_file():
+            yield path
