@@ -22,14 +22,15 @@ from tests.support.sites import ROOT
 PRINT_IMPORTED = """
 import os, sys
 before = set(sys.modules)
-from lockgate.boot import execute_from_command_line, fast_path, libpq, manifest
+from lockgate.boot import execute_from_command_line, fast_path, libpq
+from lockgate.manifest import manifest_file
 import zlib
 print(*sorted(set(sys.modules) - before))
 """
 # Ours, ctypes with what it stands on, select for the wait, and zlib for the manifest's sum. Each costs every start.
 IMPORTED = {
     *("lockgate", "lockgate.boot", "lockgate.boot.fast_path", "lockgate.boot.libpq", "lockgate.manifest.manifest_file"),
-    *("lockgate.reporting", "lockgate.reporting.sentences"),
+    *("lockgate.manifest", "lockgate.reporting", "lockgate.reporting.sentences"),
     *("ctypes", "ctypes._endian", "_ctypes", "struct", "_struct", "select", "zlib"),
 }
 TYPES = {"types"}  # ctypes asks for it from Python 3.14 on

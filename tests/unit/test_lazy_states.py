@@ -10,7 +10,6 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 from django.db.migrations.state import ProjectState
-from lockgate.project_state.operations import copy_of
 
 from lockgate.linting.rules import ALL, Rule
 from lockgate.linting.rules.example_models import MODELS
@@ -21,6 +20,7 @@ from lockgate.planning.recorder.schema_editor import offline_connection, recordi
 from lockgate.planning.steps import Kind, MigrationPlan
 from lockgate.project_state.eligibility import View
 from lockgate.project_state.lazy_state import LazyState
+from lockgate.project_state.operations import copy_of
 from lockgate.project_state.run_state import Rendering, RunState
 from tests.support.examples import migration
 from tests.support.rendering_cases import library

@@ -109,13 +109,13 @@ def test_what_only_its_owner_can_write_to_is_trusted(path: Path, mode: int) -> N
 
 AS_ANOTHER = """
 import hashlib, os, sys  # all that is imported, while this user can read it
-from lockgate.snapshot import reading
+from lockgate.snapshot import reader
 os.setgroups([])
 os.setgid(4711)
 os.setuid(4711)
 try:
-    print(reading.trusted(sys.argv[1], sys.argv[2]).checksum == sys.argv[2])
-except reading.Unreadable as error:
+    print(reader.trusted(sys.argv[1], sys.argv[2]).checksum == sys.argv[2])
+except reader.Unreadable as error:
     print(error)
 """
 

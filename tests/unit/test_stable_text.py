@@ -26,7 +26,7 @@ def test_deconstructible_objects_are_what_they_are_made_from() -> None:
 
 
 def test_it_is_the_same_in_every_process() -> None:
-    code = "from lockgate.planning import stable_text; print(stable_text.of([{'a', 'b', 'c'}, object(), len, print]))"
+    code = "from lockgate.ledger import stable_text; print(stable_text.of([{'a', 'b', 'c'}, object(), len, print]))"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code],

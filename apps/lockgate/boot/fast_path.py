@@ -161,12 +161,8 @@ def wanted(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
     """The parameters of ``current.sql``, as text."""
     given = environ.get("LOCKGATE_RELEASE")
     name = "-".join(given.split())[-RELEASE_LENGTH:] if given else found.one("release")
-    quoted = ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in extensions(found)]
+    quoted = ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in manifest_file.extensions(found)]
     return [name, found.one("contents"), found.one("meanings"), "{" + ",".join(quoted) + "}"]
-
-
-def extensions(found: Manifest) -> list[str]:
-    return [manifest_file.decoded(each) for each in found.all("extension")]
 
 
 def statement(name: str) -> str:

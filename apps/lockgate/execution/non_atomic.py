@@ -256,7 +256,8 @@ class Walk:
             f"{self.key} could not be applied again: {row.title}",
             why=known.why if known else failures.why(error, sqlstate),
             state=f"{self.key} counts as applied, and is half-way back; what was applied again stays",
-            next_step=f"{known.next_step if known else following}; it goes on from there\n{journaled_step.settling(row)}",
+            next_step=f"{known.next_step if known else following}; it goes on from there\n"
+            f"{journaled_step.settling(row)}",
         )
 
     def _again(self, part: _Part, row: Row, number: int) -> None:

@@ -17,31 +17,35 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from lockgate import boot
 from lockgate.errors import LockgateError
 from lockgate.manifest import manifest_file
 
 # How often a tree that is still being written is loaded again, each time once it may have settled.
 TRIES = 3
 
+StartedWith = tuple[list[str], dict[str, str]]
 
-def build(script: str, settings: str) -> str:
+
+def build(script: str, settings: str, started_with: StartedWith) -> str:
     """The text of a manifest of this project. Raises LockgateError where settings, apps or migrations do not load.
 
-    script: what starts are made with, manage.py. settings: the settings module's name.
+    script: what starts are made with, manage.py. settings: the settings module's name. started_with: this process's
+    sys.path and environment before settings and apps could change them.
     """
-    found = _settled_testimony(script, settings)
+    found = _settled_testimony(script, settings, started_with)
     # With options in the URL, too: they might be dropped, or replaced where there are none.
-    other = _testimony(_given(script, settings, query="sslmode=disable&options=-c%20search_path%3Dnowhere"))
+    other = _testimony(
+        _given(script, settings, started_with, query="sslmode=disable&options=-c%20search_path%3Dnowhere")
+    )
     obstacles = dict.fromkeys([*found["obstacles"], *other["obstacles"]])
     lines = [*(f"obstacle {manifest_file.encoded(each)}" for each in obstacles), *found["lines"]]
     return manifest_file.written(lines, json.dumps(found["document"], indent=1)[1:-1])
 
 
-def _settled_testimony(script: str, settings: str) -> dict[str, Any]:
+def _settled_testimony(script: str, settings: str, started_with: StartedWith) -> dict[str, Any]:
     """What a witness found while no file was younger than a time stamp can tell, nor changed under its eyes."""
     for _ in range(TRIES):
-        found = _testimony(_given(script, settings, query=""))
+        found = _testimony(_given(script, settings, started_with, query=""))
         age = found["started"] - found["newest"]
         if age > manifest_file.RACY_NANOSECONDS:
             return found
@@ -54,8 +58,8 @@ def _settled_testimony(script: str, settings: str) -> dict[str, Any]:
     )
 
 
-def _given(script: str, settings: str, query: str) -> dict[str, Any]:
-    path, environ = boot.started_with
+def _given(script: str, settings: str, started_with: StartedWith, query: str) -> dict[str, Any]:
+    path, environ = started_with
     mark = secrets.token_hex(4)
     database = {
         "USER": f"user {mark}",
@@ -86,7 +90,7 @@ def _testimony(given: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "testimony.json"
         # -P: the folder of the witness is no place to import from.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("witness.py")), str(output)]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("probe.py")), str(output)]
         ended = subprocess.run(  # noqa: S603
             command, input=json.dumps(given), env=environ, capture_output=True, text=True, check=False
         )

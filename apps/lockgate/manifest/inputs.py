@@ -41,7 +41,7 @@ class Watched:
         made = cls(racy_after, ignored)
         for folder in filter(manifest_file.is_site, manifest_file.search_path(given["path"])):
             made.lines.append(
-                f"distributions {manifest_file.encoded(folder)} {manifest_file.encoded(manifest_file.distributions(folder))}"
+                " ".join(("distributions", *map(manifest_file.encoded, (folder, manifest_file.distributions(folder)))))
             )
         made.code = set(made.migration_folders(loader))
         every = made.code | notes.folders

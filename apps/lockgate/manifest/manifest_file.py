@@ -99,6 +99,11 @@ def encoded(text: str) -> str:
     )
 
 
+def extensions(manifest: Manifest) -> list[str]:
+    """The extensions that the project wants."""
+    return [decoded(each) for each in manifest.all("extension")]
+
+
 def decoded(field: str) -> str:
     if "%" not in field:
         return field

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dis
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,21 +15,6 @@ from lockgate.errors import LockgateError
 from lockgate.planning import conditions, sql_statements
 from lockgate.planning.steps import Change, Kind, Statement
 from lockgate.planning.virtual_catalog import Prospect
-
-# What a function of ``pass`` alone is made of.
-_CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
-_EMPTY = _CONSTANTS | {"RESUME", "RETURN_VALUE", "NOP"}
-
-_OF_SCHEMA = ("django.db.migrations.operations.fields", "django.db.migrations.operations.models")
-
-
-def copy_of(migration: Migration) -> Migration:
-    """A migration to plan: its operations are the class's, which will be executed; one that remembers being run must
-    not see this. Raises whatever an operation raises that cannot be copied.
-    """
-    made = copy.copy(migration)
-    vars(made)["operations"] = copy.deepcopy(migration.operations)
-    return made
 
 
 class Unplanned(Operation):
@@ -96,27 +79,6 @@ def count(operation: Operation) -> int:
     if isinstance(operation, SeparateDatabaseAndState):
         return sum(map(count, operation.database_operations))
     return len(apart(operation))
-
-
-def overridden(migration: Migration) -> str:
-    """The method that a migration brings instead of Migration's; then its operations are not what runs."""
-    for name in ("apply", "unapply"):
-        if getattr(getattr(migration, name), "__func__", None) is not getattr(Migration, name):
-            return name
-    return ""
-
-
-def is_djangos_schema(operation: Operation) -> bool:
-    """Whether it is one of Django's core that changes a model or a field, and carries no code and no SQL."""
-    return type(operation).__module__ in _OF_SCHEMA
-
-
-def does_nothing(operation: Operation) -> bool:
-    """Whether its code is empty, as that of a marker for some tool is; such code need not be run to be known."""
-    code = getattr(type(operation).database_forwards, "__code__", None)
-    found = list(dis.get_instructions(code)) if code else []
-    empty = all(each.opname in _EMPTY for each in found)
-    return bool(found) and empty and all(each.argval is None for each in found if each.opname in _CONSTANTS)
 
 
 def statements_of(operation: RunSQL) -> list[str]:

@@ -21,7 +21,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
-from lockgate.boot import fast_path
 from lockgate.errors import ConfigurationError
 from lockgate.ledger import checkpoint, release
 from lockgate.ledger.checkpoint import Wanted
@@ -77,7 +76,7 @@ def _as_loaded(found: Manifest, limits: policy.Policy, document: dict[str, objec
     migrations: list[dict[str, str]] = document["migrations"]  # type: ignore[assignment]
     contents = release.contents([(each["app"], each["name"]) for each in migrations], apps)
     modules = {each.label: MigrationLoader.migrations_module(each.label)[0] for each in apps.get_app_configs()}
-    extensions = tuple(fast_path.extensions(found))
+    extensions = tuple(manifest_file.extensions(found))
     if contents != found.one("contents") or modules != document["modules"] or set(limits.extensions) - set(extensions):
         return None
     if manifest_file.why_files_differ(found, (manifest_file.EVERY,)):

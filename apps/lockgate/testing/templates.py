@@ -26,6 +26,7 @@ from lockgate import django_seams, policy
 from lockgate.database import polling, scratch, server_messages, session
 from lockgate.facts import Key
 from lockgate.management import base
+from lockgate.manifest import snapshot_choice
 from lockgate.snapshot import load
 from lockgate.snapshot.compatibility import Release
 from lockgate.testing import contents
@@ -128,7 +129,7 @@ def _fill(connection: BaseDatabaseWrapper) -> None:
     if path is not None and path.exists():
         loader = MigrationLoader(connection)
         release = Release({Key(*key): each for key, each in loader.disk_migrations.items()}, loader.graph)
-        snapshot = load.chosen_from(path, release, connection, session.server_facts(connection))
+        snapshot = snapshot_choice.chosen_from(path, release, connection, session.server_facts(connection))
         if not isinstance(snapshot, str):
             with transaction.atomic(using=connection.alias):
                 snapshot.load(connection)

@@ -36,7 +36,7 @@ class Command(base.Boundary, BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         script, settings = os.path.abspath(sys.argv[0]), os.environ["DJANGO_SETTINGS_MODULE"]  # noqa: PTH100
         path = Path(options["output"] or manifest_file.place(script, os.environ))
-        made = Manifest(text := build.build(script, settings))
+        made = Manifest(text := build.build(script, settings, boot.started_with))
         if options["check"]:
             self._check(path, made, script, settings)
             return

@@ -86,10 +86,7 @@ class Command(base.Boundary, DjangoMigrate):
     def _read_only(self, gated: context.Gate, options: dict[str, Any]) -> None:
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
         # Imported here: planning is a third of our code, and most runs have nothing to plan.
-        from lockgate.gate import (
-            pending_plan,  # noqa: PLC0415
-            repair,  # noqa: PLC0415
-        )
+        from lockgate.gate import pending_plan, repair  # noqa: PLC0415
         from lockgate.reporting import event_lines, plan_report  # noqa: PLC0415
 
         as_json = options.get("format") == "json"
@@ -133,9 +130,9 @@ class Command(base.Boundary, DjangoMigrate):
 
     def _snapshot(self, gated: context.Gate, found: Survey, request: Request) -> Snapshot | None:
         # Imported here: few runs find an empty database.
-        from lockgate.snapshot import load  # noqa: PLC0415
+        from lockgate.manifest import snapshot_choice  # noqa: PLC0415
 
-        return load.find(gated, found, plain=request.ordinary) if found.without_history else None
+        return snapshot_choice.find(gated, found, plain=request.ordinary) if found.without_history else None
 
     def _check(self, options: dict[str, Any]) -> None:
         if self.checks_wanted:

@@ -1,0 +1,48 @@
+"""What is known of an operation from its class: whose it is, and whether its code is Django's own."""
+
+from __future__ import annotations
+
+import copy
+import dis
+
+from django.db.migrations import Migration
+from django.db.migrations.operations.base import Operation
+
+# What a function of ``pass`` alone is made of.
+_CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
+
+
+_EMPTY = _CONSTANTS | {"RESUME", "RETURN_VALUE", "NOP"}
+
+
+_OF_SCHEMA = ("django.db.migrations.operations.fields", "django.db.migrations.operations.models")
+
+
+def copy_of(migration: Migration) -> Migration:
+    """A migration to plan: its operations are the class's, which will be executed; one that remembers being run must
+    not see this. Raises whatever an operation raises that cannot be copied.
+    """
+    made = copy.copy(migration)
+    vars(made)["operations"] = copy.deepcopy(migration.operations)
+    return made
+
+
+def overridden(migration: Migration) -> str:
+    """The method that a migration brings instead of Migration's; then its operations are not what runs."""
+    for name in ("apply", "unapply"):
+        if getattr(getattr(migration, name), "__func__", None) is not getattr(Migration, name):
+            return name
+    return ""
+
+
+def is_djangos_schema(operation: Operation) -> bool:
+    """Whether it is one of Django's core that changes a model or a field, and carries no code and no SQL."""
+    return type(operation).__module__ in _OF_SCHEMA
+
+
+def does_nothing(operation: Operation) -> bool:
+    """Whether its code is empty, as that of a marker for some tool is; such code need not be run to be known."""
+    code = getattr(type(operation).database_forwards, "__code__", None)
+    found = list(dis.get_instructions(code)) if code else []
+    empty = all(each.opname in _EMPTY for each in found)
+    return bool(found) and empty and all(each.argval is None for each in found if each.opname in _CONSTANTS)
