@@ -65,7 +65,7 @@ def _tables(ground: Ground) -> Iterator[tuple[str, Iterator[Row]]]:
             yield f"{contender.title}: nothing pending, {ground.title} migrations", _start(ground, contender)
     yield "A connection and a query alone, by psycopg", _connect(ground)
     ours = contenders.EAGERLY if contenders.LAZILY.absent else contenders.LAZILY
-    yield f"`lintmigrations` of {ground.title} migrations, without a database", _lint(ground, ours)
+    yield f"`lockgate lint` of {ground.title} migrations, without a database", _lint(ground, ours)
     for contender in (contenders.STOCK, ours):
         yield f"{contender.title}: everything pending, {ground.title} migrations", _everything(ground, contender)
 
@@ -137,7 +137,7 @@ def _lint(ground: Ground, contender: Contender) -> Iterator[Row]:
         ("the same, kept for the next time (`--cache`)", ("--cache", str(folder))),
         ("found again, nothing having changed", ("--cache", str(folder))),
     ):
-        arguments = [*command.arguments[:2], "lintmigrations", *options]
+        arguments = [*command.arguments[:2], "lockgate", "lint", *options]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             arguments, cwd=command.folder, env=dict(command.environment), capture_output=True, text=True, check=False

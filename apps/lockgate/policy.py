@@ -32,7 +32,7 @@ class Policy:
     wait_for_lock: timedelta = timedelta(seconds=600)
     # A waiting runner names the lock's holder this often: log lines a person can follow, not a flood.
     report_lock_wait: timedelta = timedelta(seconds=10)
-    # ``waitformigrations``: as long as a runner may wait for the lock and then work.
+    # ``lockgate wait``: as long as a runner may wait for the lock and then work.
     wait_for_migrations: timedelta = timedelta(seconds=1200)
     # Extensions the gate creates where they are missing.
     extensions: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ OPTIONS = (
 # A session is worth naming in a plan once its transaction is this old: younger ones are gone before a person has read.
 SESSION_OF_INTEREST = timedelta(seconds=5)
 
-# ``lintmigrations --cache``: what was changed so shortly before a run may have been changed again while it was loaded,
+# ``lockgate lint --cache``: what was changed so shortly before a run may have been changed again while it was loaded,
 # without a newer time stamp, and its digest would be of another content than was judged.
 JUDGED_TOO_SOON = timedelta(seconds=3)
 # Judgements in the folder of the cache: of a few branches, each with and without arguments.
@@ -166,7 +166,7 @@ LONGEST = timedelta(days=366)
 # describe: under minimal ones the admin's would fail for want of templates and middleware.
 SCHEMA_CHECKS = ("models", "database", "lockgate")
 
-# ``waitformigrations``: how long a refusal of the server may last that waiting does not change by itself. Whoever
+# ``lockgate wait``: how long a refusal of the server may last that waiting does not change by itself. Whoever
 # migrates may be about to grant what a new table lacks; a person who looks at the log is not kept waiting.
 REFUSAL_GRACE = timedelta(seconds=10)
 

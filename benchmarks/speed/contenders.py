@@ -11,19 +11,19 @@ from pathlib import Path
 from benchmarks.peers import PEERS, Peer
 from lockgate import policy
 
-COMMANDS = Path(policy.__file__).with_name("management") / "commands"
-MANIFEST, LAZY, SNAPSHOT, RUNNER = "buildmanifest", "LAZY_RENDERING", "buildsnapshot", "lockgate.testing"
+VERBS = Path(policy.__file__).with_name("management") / "verbs"
+MANIFEST, LAZY, SNAPSHOT, RUNNER = "lockgate manifest", "LAZY_RENDERING", "lockgate snapshot", "lockgate.testing"
 # What may be measured of a Lockgate that does not have all of it.
 PARTS: Mapping[str, Callable[[], bool]] = {
-    MANIFEST: lambda: _has_command(MANIFEST),
+    MANIFEST: lambda: _has_verb(MANIFEST),
     LAZY: lambda: any(option.key == LAZY for option in policy.OPTIONS),
-    SNAPSHOT: lambda: _has_command(SNAPSHOT),
+    SNAPSHOT: lambda: _has_verb(SNAPSHOT),
     RUNNER: lambda: importlib.util.find_spec(RUNNER) is not None,
 }
 
 
-def _has_command(name: str) -> bool:
-    return (COMMANDS / f"{name}.py").exists()
+def _has_verb(name: str) -> bool:
+    return (VERBS / f"{name.removeprefix('lockgate ')}.py").exists()
 
 
 def there(part: str) -> bool:

@@ -1,6 +1,6 @@
 """A virtual environment for each project, kept under ``.data/conformance``, and its commands.
 
-The project's own package lies beside its settings, as a checkout would, so that ``lintmigrations`` judges it; what it
+The project's own package lies beside its settings, as a checkout would, so that ``lockgate lint`` judges it; what it
 depends on is installed. Lockgate is taken from this checkout.
 """
 

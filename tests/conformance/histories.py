@@ -64,7 +64,7 @@ def judged(found: Found, environment: Environment) -> None:
     """What is told without a database: the history's size, and its hazards."""
     found.version = environment.version
     found.count = _probed(found, environment, "count") or {}
-    linted = _json(found, environment, "lintmigrations", "--offline", "--format", "json", codes=(0, 1))
+    linted = _json(found, environment, "lockgate", "lint", "--offline", "--format", "json", codes=(0, 1))
     if found.count and linted:
         found.hazards = [each for each in linted["hazards"] if each["app"] in found.count["apps"]]
 
@@ -82,7 +82,7 @@ def _before(found: Found, environment: Environment) -> None:
 def _after(found: Found, environment: Environment, other: Environment) -> None:
     """What the migrated database is told, and how plans of every migration compare with what is sent."""
     _command(found, environment, "migrate", "--noinput")
-    _json(found, environment, "lintmigrations", "--database", "default", "--format", "json", codes=(0, 1))
+    _json(found, environment, "lockgate", "lint", "--database", "default", "--format", "json", codes=(0, 1))
     for each in _probed(found, environment, "midpoints") or []:
         for text in each["unknown"]:
             app, _, name = text.partition(":")[0].partition(".")
@@ -191,7 +191,7 @@ def _row(found: Found) -> str:
     count, severities = found.count, found.severities()
     costs = [
         _cost(found.ended.get(name))
-        for name in ("lintmigrations --offline --format json", "migrate --plan --format json", "migrate --noinput")
+        for name in ("lockgate lint --offline --format json", "migrate --plan --format json", "migrate --noinput")
     ]
     sent, different = found.replayed.get("statements"), len(found.replayed.get("different", ()))
     same = f"{sent} statements, {different} migrations differ" if sent else "-"

@@ -48,8 +48,8 @@ def examine(project: Project) -> End:
         snapshot = Environment(project, "").home / "lockgate-snapshot.sql"
         path = f"{schema.pg_dump().parent}{os.pathsep}{os.environ['PATH']}"
         here = Environment(project, ours.url, {"LOCKGATE_SNAPSHOT": str(snapshot), "PATH": path})
-        built = _run(end, "build", here.manage("buildsnapshot", "--output", str(snapshot)))
-        _run(end, "manifest", here.manage("buildmanifest"))
+        built = _run(end, "build", here.manage("lockgate", "snapshot", "--output", str(snapshot)))
+        _run(end, "manifest", here.manage("lockgate", "manifest"))
         end.varying = sorted(", ".join(_VARYING.findall(built.out + built.err)).split(", "))
         loaded = _run(end, "snapshot", here.manage("migrate", "--noinput"))
         _run(end, "stock Django", Environment(project, stock.url).stock("migrate"))

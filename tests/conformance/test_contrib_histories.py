@@ -56,7 +56,7 @@ def probe(site: Site, *arguments: str) -> list[dict[str, object]] | dict[str, ob
 
 @pytest.mark.parametrize("app", CONTRIB)
 def test_hazards_are_those_that_were_looked_at_by_hand(contrib: Site, app: str) -> None:
-    done = contrib.run("lintmigrations", app, "--offline", "--format", "json")
+    done = contrib.run("lockgate", "lint", app, "--offline", "--format", "json")
     found: dict[tuple[str, str, str], int] = {}
     for each in json.loads(done.out)["hazards"]:
         key = (each["app"], each["migration"], each["id"])
@@ -65,7 +65,7 @@ def test_hazards_are_those_that_were_looked_at_by_hand(contrib: Site, app: str) 
 
 
 def test_watchstats_is_judged_offline(contrib: Site) -> None:
-    done = contrib.run("lintmigrations", "watchstats", "--offline", "--format", "json")
+    done = contrib.run("lockgate", "lint", "watchstats", "--offline", "--format", "json")
     found = json.loads(done.out)
     assert done.code == (1 if found["errors"] else 0), done.text
     assert found["migrations"] > 0
@@ -94,7 +94,7 @@ def test_a_midpoint_is_planned_with_facts_that_do_not_fit_it(contrib: Site) -> N
     assert isinstance(found, list)
     assert [each["unknown"] for each in found] == [[], [], [], []]
     assert all(each["planned"] for each in found)
-    linted = contrib.run("lintmigrations", "--database", "default")
+    linted = contrib.run("lockgate", "lint", "--database", "default")
     assert "Traceback" not in linted.text
 
 

@@ -168,7 +168,7 @@ def test_an_owner_migrates_and_replicas_serve_as_a_role_that_owns_nothing(compos
     assert owner.wait(120) == 0, owner.logs()
     for replica in project.containers("web"):
         replica.wait_for_health("healthy")
-        told = replica.execute("python", "manage.py", "waitformigrations")
+        told = replica.execute("python", "manage.py", "lockgate", "wait")
         assert "every migration of this release is applied" in told
     project("up", "--detach", "--no-build", "--no-deps", "proxy")
     (proxy,) = project.containers("proxy")

@@ -1,4 +1,4 @@
-"""showmigrations, makemigrations and waitformigrations, as their users type them."""
+"""showmigrations, makemigrations and lockgate wait, as their users type them."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def test_history_of_a_database_that_never_saw_a_run(counter: Site) -> None:
     assert counter.run("showmigrations", "--history").out == "(no runs)\n"
 
 
-def test_waitformigrations_waits_until_another_process_has_migrated(counter: Site) -> None:
-    waiter = counter.start("waitformigrations")
+def test_lockgate_wait_waits_until_another_process_has_migrated(counter: Site) -> None:
+    waiter = counter.start("lockgate", "wait")
     until(lambda: (waiter.stdout.readline() if waiter.stdout else "").startswith("waiting for migrations"), "it waits")
     assert counter.migrate().code == 0
     migrated = time.monotonic()
@@ -97,30 +97,30 @@ def test_waitformigrations_waits_until_another_process_has_migrated(counter: Sit
     assert time.monotonic() - migrated < 20
 
 
-def test_waitformigrations_says_what_it_did_not_wait_for(counter: Site) -> None:
+def test_lockgate_wait_says_what_it_did_not_wait_for(counter: Site) -> None:
     counter.migration("0003_held", ADD_COLUMN.format("held"), requires_extensions='["no_such_extension"]')
     assert counter.migrate().code == 0
-    assert "is applied but 1 that are held" in counter.run("waitformigrations").out
+    assert "is applied but 1 that are held" in counter.run("lockgate", "wait").out
 
 
-def test_waitformigrations_is_for_postgresql(counter: Site) -> None:
+def test_lockgate_wait_is_for_postgresql(counter: Site) -> None:
     counter.extra_settings = 'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "site.db"}}'
     counter.write_settings()
-    result = counter.run("waitformigrations")
+    result = counter.run("lockgate", "wait")
     assert (result.code, result.err) == (1, 'CommandError: database "default" is sqlite, not PostgreSQL\n')
 
 
-def test_waitformigrations_gives_up_at_its_deadline_and_names_what_is_missing(counter: Site) -> None:
+def test_lockgate_wait_gives_up_at_its_deadline_and_names_what_is_missing(counter: Site) -> None:
     counter.migrate()
     counter.migration("0003_more", ADD_COLUMN.format("more"))
-    result = counter.run("waitformigrations", "--timeout-seconds", "1")
+    result = counter.run("lockgate", "wait", "--timeout-seconds", "1")
     assert result.code == 1
     assert "not applied: shop.0003_more" in result.err
 
 
-def test_waitformigrations_takes_no_lock_and_writes_nothing(counter: Site) -> None:
+def test_lockgate_wait_takes_no_lock_and_writes_nothing(counter: Site) -> None:
     counter.migrate()
     with counter.database.connect() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"lockgate", "big")])
-        assert counter.run("waitformigrations").code == 0
+        assert counter.run("lockgate", "wait").code == 0
     assert counter.database.value("SELECT count(*) FROM lockgate_run") == 1

@@ -345,7 +345,7 @@ def shop(site: Site) -> Site:
 
 
 def hazards(site: Site) -> dict[str, str]:
-    result = site.run("lintmigrations", "--unapplied", "--format", "json")
+    result = site.run("lockgate", "lint", "--unapplied", "--format", "json")
     return {each["id"]: each["what"] for each in json.loads(result.out)["hazards"]}
 
 
@@ -409,7 +409,7 @@ def test_sql_and_renamed_tables_are_followed_by_their_changes(shop: Site) -> Non
     shop.database.execute("CREATE TABLE audit (n int)", "CREATE VIEW audited AS SELECT n FROM audit")
     shop.migration("0002_sql", 'migrations.RunSQL("ALTER TABLE audit DROP COLUMN n", migrations.RunSQL.noop)')
     shop.migration("0003_renamed", *RENAME, WIDEN_RENAMED)
-    result = shop.run("lintmigrations", "--unapplied", "--format", "json")
+    result = shop.run("lockgate", "lint", "--unapplied", "--format", "json")
     said = [each["what"] for each in json.loads(result.out)["hazards"] if each["id"] == "LG911"]
     assert len(said) == 2, said
     assert "is refused for view public.audited" in said[0]

@@ -80,11 +80,11 @@ def test_check_is_silent_as_django_is(shop: Quick) -> None:
     assert (result.code, result.out, result.err) == (0, "", TAKEN)
 
 
-def test_waitformigrations_asks_the_same(shop: Quick) -> None:
-    fast, slow = shop.start("waitformigrations"), shop.start("waitformigrations", "--timeout-seconds", "9")
+def test_lockgate_wait_asks_the_same(shop: Quick) -> None:
+    fast, slow = shop.start("lockgate", "wait"), shop.start("lockgate", "wait", "--timeout-seconds", "9")
     assert (fast.code, fast.err) == (0, TAKEN)
     assert (slow.code, re.sub("[0-9.]+ s", "0.0 s", slow.out)) == (0, fast.out)
-    as_json = [shop.start("waitformigrations", "--log-format", "json", *more).out for more in ((), ("-v", "1"))]
+    as_json = [shop.start("lockgate", "wait", "--log-format", "json", *more).out for more in ((), ("-v", "1"))]
     first, second = map(json.loads, as_json)
     assert {**first, "time": "", "waited_seconds": 0, "message": ""} == {
         **second,
@@ -219,7 +219,7 @@ def test_a_run_under_way_is_waited_for(shop: Quick) -> None:
 def test_a_failed_run_leaves_nothing_to_agree_with(shop: Quick) -> None:
     shop.site.migration("0003_bad", 'migrations.RunSQL("SELECT 1/0", migrations.RunSQL.noop)')
     age(shop.path)
-    assert shop.site.run("buildmanifest").code == 0
+    assert shop.site.run("lockgate", "manifest").code == 0
     for _ in range(2):
         result = shop.start()
         assert_ordinary(result, CHANGED)
@@ -232,7 +232,7 @@ def test_a_backup_of_an_older_state(shop: Quick, tmp_path: Path) -> None:
     subprocess.run([programs / "pg_dump", "-Fc", "-f", dump, shop.database.url], check=True)
     shop.site.migration("0003_more", ADD_COLUMN.format("more"))
     age(shop.path)
-    assert shop.site.run("buildmanifest").code == 0
+    assert shop.site.run("lockgate", "manifest").code == 0
     assert "applied shop.0003_more" in shop.start().out
     assert_quick(shop.start())
     restored = databases.create()
@@ -267,7 +267,7 @@ def test_a_wanted_extension_that_is_missing(shop: Quick) -> None:
     shop.site.lockgate = {"EXTENSIONS": ["hstore"]}
     shop.site.write_settings()
     age(shop.path)
-    assert shop.site.run("buildmanifest").code == 0
+    assert shop.site.run("lockgate", "manifest").code == 0
     result = shop.start()
     shop.site.lockgate = {}
     if shop.database.value("SELECT count(*) FROM pg_available_extensions WHERE name = 'hstore'"):
@@ -379,7 +379,7 @@ def test_an_edit_with_its_time_put_back_is_seen_where_the_file_was_young(shop: Q
     path = shop.path / "shop/migrations/0002_seed.py"
     tomorrow = time.time() + 86400
     os.utime(path, (tomorrow, tomorrow))
-    assert shop.site.run("buildmanifest").code == 0
+    assert shop.site.run("lockgate", "manifest").code == 0
     assert_quick(shop.start())
     rewrite(path, "(0)", "(7)")
     os.utime(path, (tomorrow, tomorrow))
@@ -406,7 +406,7 @@ def test_times_cut_to_the_second_are_the_same_and_no_other_cut_is(shop: Quick) -
 def test_a_migration_that_was_edited_after_it_was_applied_is_named_under_a_new_manifest_too(shop: Quick) -> None:
     rewrite(shop.path / "shop/migrations/0002_seed.py", "(0)", "(7)")
     age(shop.path)
-    assert shop.site.run("buildmanifest").code == 0
+    assert shop.site.run("lockgate", "manifest").code == 0
     result = shop.start()
     assert_ordinary(result, CHANGED)
     assert "shop.0002_seed" in result.err
@@ -415,7 +415,7 @@ def test_a_migration_that_was_edited_after_it_was_applied_is_named_under_a_new_m
 def test_a_migration_that_was_only_reformatted_is_the_same_release(shop: Quick) -> None:
     rewrite(shop.path / "shop/migrations/0002_seed.py", "class Migration", "# nothing but a comment\nclass Migration")
     age(shop.path)
-    assert shop.site.run("buildmanifest").code == 0
+    assert shop.site.run("lockgate", "manifest").code == 0
     assert_quick(shop.start())
 
 
@@ -423,7 +423,7 @@ def test_a_manifest_from_another_build(shop: Quick) -> None:
     text = shop.manifest.read_text()
     shop.site.migration("0003_more", ADD_COLUMN.format("more"))
     age(shop.path)
-    assert shop.site.run("buildmanifest").code == 0
+    assert shop.site.run("lockgate", "manifest").code == 0
     result = shop.start()
     assert_ordinary(result, CHANGED)
     assert "applied shop.0003_more" in result.out
@@ -578,12 +578,12 @@ def test_a_project_that_no_manifest_can_stand_for(tmp_path: Path, site: Site, se
     site.write_settings()
     age(site.path)
     secrets = {"API_KEY": "hemlock", "SMTP_PWD": "hemlock", "SHOP_DSN": "hemlock"}
-    built = site.run("buildmanifest", **secrets)
+    built = site.run("lockgate", "manifest", **secrets)
     assert built.code == 0, built.text
     assert why in built.out
     assert_nothing_of(site, "hemlock")
     assert_ordinary(site.run("migrate", "--check", LOCKGATE_EXPLAIN_START="1", **secrets), why)
-    checked = site.run("buildmanifest", "--check", **secrets)
+    checked = site.run("lockgate", "manifest", "--check", **secrets)
     assert checked.code == 1
     assert why in checked.err
 
@@ -604,7 +604,7 @@ def test_of_a_file_that_is_no_code_no_digest_is_kept(tmp_path: Path, site: Site)
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
     assert site.migrate().code == 0
-    assert site.run("buildmanifest").code == 0
+    assert site.run("lockgate", "manifest").code == 0
     assert_nothing_of(site, "hemlock")
     assert_quick(site.run("migrate", LOCKGATE_EXPLAIN_START="1"))
     (site.path / ".env").write_text("hamlets")
@@ -618,7 +618,7 @@ def test_a_variable_that_is_said_to_be_no_secret_is_compared(tmp_path: Path, sit
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
     assert site.migrate().code == 0
-    assert site.run("buildmanifest", SHOP_REGION="north").code == 0
+    assert site.run("lockgate", "manifest", SHOP_REGION="north").code == 0
     assert_quick(site.run("migrate", LOCKGATE_EXPLAIN_START="1", SHOP_REGION="north"))
     changed = site.run("migrate", LOCKGATE_EXPLAIN_START="1", SHOP_REGION="south")
     assert_ordinary(changed, "the settings read SHOP_REGION, which is another one now")
@@ -634,7 +634,7 @@ def test_a_router_that_would_keep_the_ledger_away_has_no_say(tmp_path: Path, sit
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
     assert site.migrate().code == 0
-    assert site.run("buildmanifest").code == 0
+    assert site.run("lockgate", "manifest").code == 0
     assert_quick(site.run("migrate", LOCKGATE_EXPLAIN_START="1"))
 
 
@@ -651,7 +651,13 @@ def test_an_app_whose_migrations_are_a_module_has_none(site: Site, later: str, w
     site.write_settings()
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
-    for command in (("buildmanifest",), ("migrate", "--noinput")):
+    for command in (
+        (
+            "lockgate",
+            "manifest",
+        ),
+        ("migrate", "--noinput"),
+    ):
         result = site.run(*command)
         assert result.code == 0, result.text
     explain = {"LOCKGATE_EXPLAIN_START": "1"}
@@ -681,7 +687,7 @@ def test_a_second_libpq_or_one_that_is_looked_for_is_no_reason(site: Site, setti
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
     environment = {"LOCKGATE_EXPLAIN_START": "1", "PSYCOPG_IMPL": implementation or None}
-    built = site.run("buildmanifest", **environment)
+    built = site.run("lockgate", "manifest", **environment)
     assert (built.code, built.out.count("\n")) == (0, 1), built.text
     assert_ordinary(site.migrate(**environment), "")
     assert_quick(site.migrate(**environment))
@@ -704,7 +710,7 @@ def test_what_a_project_says_does_not_matter_is_not_compared(tmp_path: Path, sit
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
     assert site.migrate().code == 0
-    assert site.run("buildmanifest", API_KEY="at build").code == 0
+    assert site.run("lockgate", "manifest", API_KEY="at build").code == 0
     (site.path / "notes.txt").write_text("two")
     assert_quick(site.run("migrate", LOCKGATE_EXPLAIN_START="1", API_KEY="at the start"))
 
@@ -714,7 +720,7 @@ def test_a_held_migration_and_an_older_ledger_keep_the_ordinary_path(tmp_path: P
     site.migration("0002_vector", ADD_COLUMN.format("more"), requires_extensions='["no_such_extension"]')
     age(site.path)
     assert site.migrate().code == 0
-    assert site.run("buildmanifest").code == 0
+    assert site.run("lockgate", "manifest").code == 0
     result = site.run("migrate", LOCKGATE_EXPLAIN_START="1")
     assert_ordinary(result, CHANGED)
     assert "shop.0002_vector" in result.err
@@ -724,22 +730,22 @@ def test_a_held_migration_and_an_older_ledger_keep_the_ordinary_path(tmp_path: P
 
 
 def test_check_accepts_what_starts_can_use_and_says_what_they_cannot(shop: Quick) -> None:
-    good = shop.site.run("buildmanifest", "--check")
+    good = shop.site.run("lockgate", "manifest", "--check")
     assert (good.code, good.err) == (0, "")
     rewrite(shop.path / "shop/models.py", "linger", "dawdle")
-    stale = shop.site.run("buildmanifest", "--check")
+    stale = shop.site.run("lockgate", "manifest", "--check")
     servers.assert_refused(
-        stale, "starts cannot use the manifest", why="models.py has changed", next_step="buildmanifest"
+        stale, "starts cannot use the manifest", why="models.py has changed", next_step="lockgate manifest"
     )
     shop.manifest.unlink()
-    missing = shop.site.run("buildmanifest", "--check")
+    missing = shop.site.run("lockgate", "manifest", "--check")
     servers.assert_refused(missing, "starts cannot use the manifest", why="there is none")
 
 
 def test_a_manifest_is_made_without_a_server_and_is_json(shop: Quick, tmp_path: Path) -> None:
     output = tmp_path / "made.json"
     url = "postgresql://nobody@nowhere.invalid/none"
-    result = shop.site.run("buildmanifest", "--output", str(output), DATABASE_URL=url)
+    result = shop.site.run("lockgate", "manifest", "--output", str(output), DATABASE_URL=url)
     assert result.code == 0, result.text
     assert f"wrote {output}" in result.out
     document = json.loads(output.read_text())
@@ -754,7 +760,7 @@ def test_settings_that_do_not_load_are_named(shop: Quick) -> None:
         (shop.path / "site_settings.py").read_text() + '\nassert "127.0.0.1" not in str(DATABASES) or 1\n'
         'if "invalid" in str(DATABASES): raise ValueError("which database is this")\n'
     )
-    result = shop.site.run("buildmanifest")
+    result = shop.site.run("lockgate", "manifest")
     servers.assert_refused(result, "cannot load settings, apps and migrations", why="which database is this")
 
 
@@ -764,6 +770,6 @@ def test_files_that_change_while_they_are_read_make_no_manifest(site: Site) -> N
         "COUNT.write_text('1')\nCOUNT.read_text()"
     )
     site.write_settings()
-    result = site.run("buildmanifest")
+    result = site.run("lockgate", "manifest")
     servers.assert_refused(result, "files of the project change while it is loaded", state="no manifest was written")
     assert not (site.path / "lockgate-manifest.json").exists()

@@ -290,8 +290,11 @@ SHOWS_NAMES = [
     ("makemigrations", "--check", "--dry-run"),
     ("makemigrations", "--name", "hostile", "--dry-run", "-v", "3"),
     ("makemigrations", "--name", "hostile"),
-    ("lintmigrations",),
-    *(("lintmigrations", "--format", each) for each in ("json", "github", "sarif")),
+    (
+        "lockgate",
+        "lint",
+    ),
+    *(("lockgate", "lint", "--format", each) for each in ("json", "github", "sarif")),
     ("migrate", "--plan"),
     ("migrate", "--plan", "--format", "json"),
     ("migrate", "shop", "0002", "--log-format", "json"),
@@ -300,9 +303,9 @@ SHOWS_NAMES = [
     ("showmigrations", "--plan", "-v", "2"),
     ("showmigrations", "--format", "json"),
     ("showmigrations", "--history"),
-    ("buildmanifest", "--output", f"{TITLE}.json"),
-    ("buildmanifest", "--output", f"{TITLE}.json", "--check"),
-    ("waitformigrations", "--timeout-seconds", "1", "--log-format", "json"),
+    ("lockgate", "manifest", "--output", f"{TITLE}.json"),
+    ("lockgate", "manifest", "--output", f"{TITLE}.json", "--check"),
+    ("lockgate", "wait", "--timeout-seconds", "1", "--log-format", "json"),
     ("lockgate", "repair"),
 ]
 NAMELESS = [("migrate", "shop", "0002", "--log-format", "json"), ("showmigrations", "--history"), *SHOWS_NAMES[-2:]]

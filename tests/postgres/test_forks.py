@@ -75,7 +75,15 @@ def test_a_fork_is_what_a_fresh_interpreter_is(site: Site, name: str) -> None:
 COMMANDS = (
     *(("migrate", "--plan"), ("migrate", "--check"), ("migrate", "--noinput"), ("showmigrations",), ("migrate",)),
     *(("sqlmigrate", "shop", "0001"), ("makemigrations", "--check"), ("bad",), ("migrate", "--bad"), ("help",)),
-    *(("migrate", "shop", "0001"), ("migrate", "shop", "zero"), ("lintmigrations",), ("check",)),
+    *(
+        ("migrate", "shop", "0001"),
+        ("migrate", "shop", "zero"),
+        (
+            "lockgate",
+            "lint",
+        ),
+        ("check",),
+    ),
 )
 
 

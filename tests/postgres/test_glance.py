@@ -1,4 +1,4 @@
-"""``/readyz`` and ``waitformigrations`` ask the question of a start where a manifest fits, and look where none does."""
+"""``/readyz`` and ``lockgate wait`` ask the question of a start where a manifest fits, and look where none does."""
 
 from __future__ import annotations
 
@@ -123,9 +123,9 @@ def test_a_database_that_goes_away_is_unavailable(service: Service, shop: Quick)
 def test_a_waiting_worker_asks_the_same(shop: Quick, line: Wire, tmp_path: Path) -> None:
     shop.site.migration("0003_more", ADD_COLUMN.format("more"))
     age(shop.path)
-    assert shop.site.run("buildmanifest").code == 0
+    assert shop.site.run("lockgate", "manifest").code == 0
     url = line.url(shop.database.name)
-    waiting = shop.site.start("waitformigrations", "--timeout-seconds", "60", DATABASE_URL=url)
+    waiting = shop.site.start("lockgate", "wait", "--timeout-seconds", "60", DATABASE_URL=url)
     until(lambda: asked(line, "lockgate_level") > 1, "it asks again")
     assert shop.start().code == 0
     assert waiting.wait(30) == 0

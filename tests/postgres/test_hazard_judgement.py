@@ -38,7 +38,7 @@ def test_a_hazard_is_reported_in_a_line_and_the_migration_applied(pending: Site)
         "yet) is dropped. The release that still serves names all columns in its queries, so each of them on this "
         "table fails until it is replaced",
         "warning: hazards of what follows: 1 severe, 0 to be looked at, 0 accepted; "
-        "manage.py lintmigrations --explain ID says what to do about one",
+        "manage.py lockgate lint --explain ID says what to do about one",
     ]
     assert ("shop", "0002_drop") in pending.database.applied()
 

@@ -165,7 +165,7 @@ def test_who_waits_for_migrations_is_told_of_damage(site: Site) -> None:
     assert site.migrate().code == 0
     site.database.execute("ALTER TABLE lockgate_step DROP COLUMN attempts")
     named = 'column "attempts" of "lockgate_step" is missing (SQLSTATE 42703)'
-    waited = site.run("waitformigrations")
+    waited = site.run("lockgate", "wait")
     assert waited.code == 1
     assert "the tables of the ledger are not as its migrations have made them" in waited.err
     assert named in waited.err

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres.test_lintmigrations import DROP, NOWHERE
+from tests.postgres.test_lint import DROP, NOWHERE
 from tests.support.sites import CREATE_COUNTER, ROOT, Site
 
 AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@example.org")

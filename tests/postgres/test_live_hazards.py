@@ -31,7 +31,7 @@ def shop(site: Site) -> Site:
 
 def found(site: Site) -> dict[str, str]:
     """What is said of what is pending, by id."""
-    result = site.run("lintmigrations", "--unapplied", "--format", "json")
+    result = site.run("lockgate", "lint", "--unapplied", "--format", "json")
     assert result.err == ""
     return {each["id"]: each["what"] for each in json.loads(result.out)["hazards"]}
 

@@ -85,9 +85,9 @@ def test_a_command_that_is_built_on_both_runs(site: Site) -> None:
 
 @pytest.mark.parametrize("apps", [("lockgate", "linter"), ("linter", "lockgate")])
 def test_another_command_of_the_same_name_is_warned_of(site: Site, apps: tuple[str, ...]) -> None:
-    bring(site, "linter", "lintmigrations", LINTER)
+    bring(site, "linter", "lockgate", LINTER)
     install(site, *apps)
     checked = site.run("check")
     assert checked.code == 0, checked.text
     assert "lockgate.W001" in checked.err
-    assert f"manage.py lintmigrations is {apps[0]}'s, and hides {apps[1]}'s" in checked.err
+    assert f"manage.py lockgate is {apps[0]}'s, and hides {apps[1]}'s" in checked.err

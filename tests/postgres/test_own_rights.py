@@ -155,8 +155,8 @@ def test_tables_of_another_role_are_told_with_what_takes_them_over(site: Site, t
 def test_a_snapshot_opens_the_ledger_to_nobody(site: Site, two: Roles, quick: bool) -> None:
     site.migration("0001_counter", CREATE_COUNTER)
     age(site.path)
-    for command in ("buildsnapshot", "buildmanifest"):
-        built = site.run(command)
+    for verb in ("snapshot", "manifest"):
+        built = site.run("lockgate", verb)
         assert built.code == 0, built.text
     result = site.migrate() if quick else site.migrate("--verbosity", "1")  # which is not for a quick start to heed
     assert result.code == 0, result.text

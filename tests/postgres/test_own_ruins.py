@@ -149,16 +149,16 @@ TOLD = "shop.0002_index is half-done (expand, running): "
 
 def test_who_only_looks_is_told_of_what_is_half_done(library: Site) -> None:
     library.migration("0002_index", ADD_INDEX)
-    for command in (("migrate", "--plan"), ("lintmigrations", "--unapplied")):
+    for command in (("migrate", "--plan"), ("lockgate", "lint", "--unapplied")):
         assert "half-done" not in library.run(*command).text
     killed_while(library, "CREATE INDEX CONCURRENTLY")
     for command in (
         ("migrate", "--plan"),
         ("migrate", "--plan", "--format", "json"),
-        ("lintmigrations", "--unapplied"),
+        ("lockgate", "lint", "--unapplied"),
     ):
         text = library.run(*command).text
         assert TOLD in text, text
         assert 'the index "book_title" is there, but invalid' in text
         assert "all of it:  manage.py lockgate repair" in text
-    assert "half-done" not in library.run("lintmigrations").text  # which asks no database
+    assert "half-done" not in library.run("lockgate", "lint").text  # which asks no database

@@ -42,7 +42,7 @@ def assert_as_made(site: Site) -> None:
     before = site.database.value("SELECT max(id) FROM lockgate_run")
     again = site.migrate()
     assert (again.code, again.out.splitlines()[-1]) == (0, "nothing to migrate"), again.text
-    assert site.run("waitformigrations", "--timeout-seconds", "1").code == 0
+    assert site.run("lockgate", "wait", "--timeout-seconds", "1").code == 0
     site.migration("0002_index", ADD_INDEX)
     done = site.migrate()
     assert done.code == 0, done.text

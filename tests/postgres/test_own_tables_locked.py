@@ -64,7 +64,7 @@ def test_at_the_start(counter: Site, table: str) -> None:
 def test_whoever_only_looks_is_told_as_well(counter: Site, table: str, arguments: list[str]) -> None:
     with locked(counter, table) as pid:
         told = counter.run("showmigrations", *arguments)
-        waited = counter.run("waitformigrations", "--timeout-seconds", "3")
+        waited = counter.run("lockgate", "wait", "--timeout-seconds", "3")
     assert_refused(told, "is kept from", why=f"pid {pid} (", state="nothing was changed", next_step=next_of(pid))
     assert waited.code == int(table == "django_migrations"), waited.text  # what it reads, or need not
 

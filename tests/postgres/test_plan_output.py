@@ -103,7 +103,7 @@ class Writes(Operation):
 
 
 @pytest.mark.parametrize("through", ["editor", "connection"])
-@pytest.mark.parametrize("command", [("migrate", "--plan"), ("lintmigrations", "--unapplied")])
+@pytest.mark.parametrize("command", [("migrate", "--plan"), ("lockgate", "lint", "--unapplied")])
 def test_an_operation_that_goes_past_the_schema_editor_is_not_run_by_a_plan(
     pending: Site, command: tuple[str, ...], through: str
 ) -> None:

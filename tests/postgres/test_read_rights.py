@@ -81,7 +81,7 @@ def test_what_a_service_lacks_is_told_by_all_who_ask_and_is_all_it_lacks(
         assert (status, body["ready"], body["database"]) == (503, False, "refused")
         assert sorted(body["grant"]) == sorted(lacking)  # type: ignore[call-overload]
         started = time.monotonic()
-        result = migrated.run("waitformigrations", DATABASE_URL=url)
+        result = migrated.run("lockgate", "wait", DATABASE_URL=url)
         assert time.monotonic() - started < 60  # not its 20 minutes
         listed = migrated.run("showmigrations", DATABASE_URL=url)
         for each in (result, listed):
@@ -89,17 +89,17 @@ def test_what_a_service_lacks_is_told_by_all_who_ask_and_is_all_it_lacks(
             assert all(f"{grant};" in each.err for grant in lacking), each.err
         migrated.database.execute(*lacking)
         assert service.get("/readyz")[0] == 200
-    assert migrated.run("waitformigrations", DATABASE_URL=url).code == 0
+    assert migrated.run("lockgate", "wait", DATABASE_URL=url).code == 0
     assert migrated.run("migrate", DATABASE_URL=url).out.splitlines()[-1] == "nothing to migrate"
 
 
 def test_a_deadline_before_the_grace_says_so_too(migrated: Site, two: Roles) -> None:
-    result = migrated.run("waitformigrations", "--timeout-seconds", "1", DATABASE_URL=two.url(two.service))
+    result = migrated.run("lockgate", "wait", "--timeout-seconds", "1", DATABASE_URL=two.url(two.service))
     assert (result.code, f"django_migrations TO {two.service};" in result.err) == (1, True), result.text
 
 
 def test_a_grant_that_comes_in_time_is_waited_for(migrated: Site, two: Roles) -> None:
-    waiter = migrated.start("waitformigrations", DATABASE_URL=two.url(two.service))
+    waiter = migrated.start("lockgate", "wait", DATABASE_URL=two.url(two.service))
     time.sleep(3)
     assert waiter.poll() is None
     migrated.database.execute(READ.format(two.service))

@@ -101,7 +101,7 @@ def test_an_owner_migrates_and_a_service_serves_by_the_sql_that_is_printed(shop:
     assert (done.code, "could write" in done.text) == (0, False), done.text
     with serving(shop, DATABASE_URL=service) as served:
         assert served.get("/readyz")[0] == 200
-        waited = shop.run("waitformigrations", DATABASE_URL=service)
+        waited = shop.run("lockgate", "wait", DATABASE_URL=service)
         assert waited.code == 0, waited.text
         assert_least(two, "shop_counter")
         shop.migration("0002_label", CREATE_LABEL, ADD_COLUMN.format("more"))

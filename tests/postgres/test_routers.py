@@ -74,7 +74,7 @@ def test_what_is_shown_and_waited_for_is_that_of_the_database_asked_for(routed: 
     assert "shop.0001_counter" in history.out
     listed = routed.run("showmigrations", "--database", "second", SECOND_URL=second.url)
     assert "[X] 0001_counter" in listed.out, listed.text
-    waited = routed.run("waitformigrations", "--database", "second", "--timeout-seconds", "5", SECOND_URL=second.url)
+    waited = routed.run("lockgate", "wait", "--database", "second", "--timeout-seconds", "5", SECOND_URL=second.url)
     assert waited.code == 0, waited.text
 
 

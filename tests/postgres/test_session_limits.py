@@ -118,7 +118,7 @@ def test_checks_that_take_long_do_not_cost_the_session(counter: Site) -> None:
 def test_lint_that_asks_a_database_outlasts_its_limits(counter: Site) -> None:
     """It judges while the session is idle, and asks again what is left open."""
     counter.migration("0002_slow", "Slow('SELECT 1', '')", imports=SLOW_STATE)
-    result = counter.run("lintmigrations", "--database", "default")
+    result = counter.run("lockgate", "lint", "--database", "default")
     assert "judged" in result.out, result.text
     assert result.err == ""
 

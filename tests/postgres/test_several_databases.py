@@ -1,4 +1,4 @@
-"""``lintmigrations`` and ``makemigrations`` with several databases: each operation is judged where it runs."""
+"""``lockgate lint`` and ``makemigrations`` with several databases: each operation is judged where it runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def routed(site: Site, settings: str, wanted: str) -> Site:
 
 
 def lint(site: Site, *arguments: str, **environment: str) -> Result:
-    return site.run("lintmigrations", *arguments, **{"DATABASE_URL": NOWHERE, "SECOND_URL": NOWHERE, **environment})
+    return site.run("lockgate", "lint", *arguments, **{"DATABASE_URL": NOWHERE, "SECOND_URL": NOWHERE, **environment})
 
 
 def test_what_a_router_sends_to_another_database_is_judged_there_and_the_database_is_named(shop: Site) -> None:

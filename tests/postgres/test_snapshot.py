@@ -82,9 +82,9 @@ def test_watchstats_is_the_same(server: str, tmp_path: Path, monkeypatch: pytest
     stock.execute("CREATE EXTENSION vector")  # Lockgate does, where stock Django fails
     settings = {"DJANGO_SETTINGS_MODULE": "project.settings.migrate", "PYTHONPATH": f"{ROOT}:{ROOT / 'apps'}"}
     snapshot = site.path / SNAPSHOT
-    assert site.run("buildsnapshot", "--output", str(snapshot), **settings).code == 0
+    assert site.run("lockgate", "snapshot", "--output", str(snapshot), **settings).code == 0
     settings["LOCKGATE_SNAPSHOT"] = str(snapshot)
-    built = site.run("buildmanifest", **settings)
+    built = site.run("lockgate", "manifest", **settings)
     assert built.code == 0, built.text
     assert loaded(site.migrate(**settings))
     ended = subprocess.run(
@@ -206,7 +206,7 @@ def test_a_migration_that_depends_on_its_environment_runs_after_the_load(site: S
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
     site.migration("0002_here", COUNT_UP, lockgate_snapshot="False")
     site.migration("0003_after", COUNT_UP)
-    built = site.run("buildsnapshot")
+    built = site.run("lockgate", "snapshot")
     assert built.code == 0, built.text
     assert "shop.0002_here is held: it says that it depends on its environment" in built.err
     vouch(site)
@@ -253,7 +253,7 @@ def test_values_made_anew_by_each_replay_are_named_when_it_is_built(site: Site) 
         'migrations.RunSQL("CREATE TABLE shop_secret (id int, key uuid, made timestamptz)", migrations.RunSQL.noop)',
         'migrations.RunSQL("INSERT INTO shop_secret VALUES (1, gen_random_uuid(), now())", migrations.RunSQL.noop)',
     )
-    built = site.run("buildsnapshot")
+    built = site.run("lockgate", "snapshot")
     assert built.code == 0, built.text
     assert "would be the same in every database loaded from it: public.shop_secret.key;" in built.err
     assert "moments in it are those of its making: public.shop_secret.made" in built.out
@@ -267,16 +267,16 @@ def test_two_builds_of_a_release_are_the_same_file(site: Site) -> None:
 
 def test_check_tells_whether_the_file_is_that_of_this_code(site: Site) -> None:
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
-    missing = site.run("buildsnapshot", "--check")
+    missing = site.run("lockgate", "snapshot", "--check")
     assert missing.code == 1
     assert "there is no such file" in missing.err
     path = build(site)
     before = path.read_bytes()
-    current = site.run("buildsnapshot", "--check")
+    current = site.run("lockgate", "snapshot", "--check")
     assert current.code == 0, current.text
     assert "is current" in current.out
     site.migration("0002_more", ADD_COLUMN.format("more"))
-    stale = site.run("buildsnapshot", "--check")
+    stale = site.run("lockgate", "snapshot", "--check")
     assert stale.code == 1
     assert "is not the snapshot of this release" in stale.err
     assert path.read_bytes() == before
@@ -293,7 +293,7 @@ def test_check_tells_whether_the_file_is_that_of_this_code(site: Site) -> None:
 )
 def test_what_a_snapshot_would_lack_ends_its_build(site: Site, statement: str, named: str) -> None:
     site.migration("0001_initial", CREATE_COUNTER, f"migrations.RunSQL({statement.replace('%%', '%')!r})")
-    built = site.run("buildsnapshot")
+    built = site.run("lockgate", "snapshot")
     assert built.code == 1, built.text
     assert "a snapshot would lack something that migrations do" in built.err
     assert named in built.err
@@ -310,10 +310,10 @@ def test_what_a_new_database_allows_is_no_migrations_doing(tmp_path: Path) -> No
             connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
         site = Site(tmp_path / "site", cluster.database())
         site.migration("0001_initial", CREATE_COUNTER)
-        built = site.run("buildsnapshot")
+        built = site.run("lockgate", "snapshot")
         assert built.code == 0, built.text
         site.migration("0002_less", 'migrations.RunSQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC")')
-        refused = site.run("buildsnapshot")
+        refused = site.run("lockgate", "snapshot")
         assert refused.code == 1, refused.text
         assert "no longer: GRANT ALL ON SCHEMA public TO PUBLIC;" in refused.err
 
@@ -343,7 +343,7 @@ def test_scratch_databases_are_gone_after_a_build_that_fails_too(site: Site) -> 
     site.migration("0001_initial", 'migrations.RunSQL("SELECT 1/0")')
     scratch = "SELECT datname FROM pg_database WHERE datname LIKE 'lockgate_scratch%%'"
     before = set(site.database.rows(scratch))  # those of builds that other tests killed
-    built = site.run("buildsnapshot")
+    built = site.run("lockgate", "snapshot")
     assert built.code == 1
     assert "division by zero" in built.err
     # Others may be building just now, on the same server; theirs go when they are done.

@@ -37,8 +37,8 @@ LOCK = f"SELECT pg_advisory_lock({advisory_lock.KEY})"
 def prepared(site: Site) -> Site:
     """With snapshot and manifest, as an image has them."""
     age(site.path)
-    for command in ("buildsnapshot", "buildmanifest"):
-        built = site.run(command)
+    for verb in ("snapshot", "manifest"):
+        built = site.run("lockgate", verb)
         assert built.code == 0, built.text
     return site
 
@@ -211,7 +211,7 @@ def of_another_build(shop: Quick) -> None:
     """Whole, and not the one that the manifest was made for."""
     manifest = shop.manifest.read_bytes()
     shop.site.migration("0003_more", ADD_COLUMN.format("more"))
-    assert shop.site.run("buildsnapshot").code == 0
+    assert shop.site.run("lockgate", "snapshot").code == 0
     other = (shop.path / SNAPSHOT).read_bytes()
     shutil.copytree(shop.kept, shop.path, dirs_exist_ok=True)
     (shop.path / "shop" / "migrations" / "0003_more.py").unlink()
@@ -277,7 +277,7 @@ def test_an_extension_of_another_version(tmp_path: Path, database: Database) -> 
     assert line != header + b"\n"
     checksum = hashlib.sha256(line + body).hexdigest().encode()
     path.write_bytes(b"%s\n-- sha256 %s\n%s%s" % (title, checksum, line, body))
-    assert site.run("buildmanifest").code == 0
+    assert site.run("lockgate", "manifest").code == 0
     assert_ordinary(result := Quick(site, database).start(), "an extension is of another version")
     assert result.code == 0
     assert "applied shop.0001_initial" in result.out
@@ -298,7 +298,17 @@ def test_an_environment_that_an_ordinary_run_has_to_see_to(shop: Quick, environm
     assert_ordinary(shop.start(**environment), why)
 
 
-@pytest.mark.parametrize("arguments", [("migrate", "--check"), ("waitformigrations",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("migrate", "--check"),
+        (
+            "lockgate",
+            "wait",
+        ),
+    ],
+    ids=" ".join,
+)
 def test_who_only_asks_changes_nothing(shop: Quick, arguments: tuple[str, ...]) -> None:
     process = shop.site.start(*arguments, LOCKGATE_EXPLAIN_START="1", LOCKGATE_WAIT_FOR_MIGRATIONS_SECONDS="1")
     assert_ordinary(finish(process), "the server refuses the question")
@@ -368,11 +378,11 @@ HEARS = "{0} hears of what migrate does, and may do anything"
 def test_a_project_that_only_a_run_can_see_to(site: Site, path: str, source: str, why: str) -> None:
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
-    built = site.run("buildsnapshot")
+    built = site.run("lockgate", "snapshot")
     assert built.code == 0, built.text
     (site.path / path).parent.mkdir(exist_ok=True)
     (site.path / path).write_text(source)
-    made = site.run("buildmanifest")
+    made = site.run("lockgate", "manifest")
     assert f"an empty database is left to the ordinary path: {why}" in made.out, made.text
     assert_ordinary(site.run("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1"), why)
 
@@ -428,12 +438,12 @@ def test_rows_of_post_migrate_that_are_more_than_added(site: Site, statement: st
     needs = "[('contenttypes', '0002_remove_content_type_name'), ('auth', '0012_alter_user_first_name_max_length')]"
     path.write_text(path.read_text().replace("dependencies = []", f"dependencies = {needs}"))
     age(site.path)
-    built = site.run("buildsnapshot")
+    built = site.run("lockgate", "snapshot")
     assert built.code == 0, built.text
     assert f"starts load it with Django, not without: {why}\n" in built.out
     assert_no_secret(built.text)
-    assert site.run("buildsnapshot", "--check").code == 0
-    assert site.run("buildmanifest").code == 0
+    assert site.run("lockgate", "snapshot", "--check").code == 0
+    assert site.run("lockgate", "manifest").code == 0
     assert_ordinary(result := site.run("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1"), "is not in it")
     assert (result.code, f"from {SNAPSHOT}" in result.out) == (0, True)
 
@@ -441,7 +451,7 @@ def test_rows_of_post_migrate_that_are_more_than_added(site: Site, statement: st
 def test_a_receiver_of_djangos_that_is_gone_is_not_stood_in_for(site: Site) -> None:
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
-    assert site.run("buildsnapshot").code == 0
+    assert site.run("lockgate", "snapshot").code == 0
     (site.path / "shop" / "apps.py").write_text(
         "from django.apps import AppConfig\n"
         "from django.db.models.signals import post_migrate\n"
@@ -451,7 +461,7 @@ def test_a_receiver_of_djangos_that_is_gone_is_not_stood_in_for(site: Site) -> N
         "        uid = 'django.contrib.auth.management.create_permissions'\n"
         "        assert post_migrate.disconnect(dispatch_uid=uid)\n"
     )
-    assert "post_migrate would make something else" in site.run("buildmanifest").out
+    assert "post_migrate would make something else" in site.run("lockgate", "manifest").out
 
 
 def test_moments_are_read_in_the_time_zone_of_djangos_sessions(site: Site) -> None:
@@ -467,12 +477,12 @@ def test_moments_are_read_in_the_time_zone_of_djangos_sessions(site: Site) -> No
 def test_permissions_that_have_changed_since_are_not_loaded(site: Site) -> None:
     site.migration("0001_initial", CREATE_COUNTER)
     age(site.path)
-    assert site.run("buildsnapshot").code == 0
+    assert site.run("lockgate", "snapshot").code == 0
     (site.path / "shop" / "models.py").write_text(
         "from django.db import models\nclass Told(models.Model):\n"
         "    class Meta:\n        managed = False\n        permissions = [('tell', 'Can tell')]\n"
     )
-    assert "post_migrate would make something else" in site.run("buildmanifest").out
+    assert "post_migrate would make something else" in site.run("lockgate", "manifest").out
     assert_ordinary(result := site.run("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1"), "something else")
     assert result.code == 0
 

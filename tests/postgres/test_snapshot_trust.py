@@ -27,8 +27,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = Site(tmp_path_factory.mktemp("trust") / "site", databases.create())
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER, SLOW)
     age(site.path)
-    for command in ("buildsnapshot", "buildmanifest"):
-        done = site.run(command)
+    for verb in ("snapshot", "manifest"):
+        done = site.run("lockgate", verb)
         assert done.code == 0, done.text
     site.database.drop()
     return site.path
@@ -49,7 +49,7 @@ def hostile(path: Path) -> None:
     site = Site(path.parent.parent / "hostile", databases.create())
     site.migration("0001_initial", CREATE_COUNTER, 'migrations.RunSQL("CREATE TABLE evil ()")')
     site.migration("0002_slow", SLOW)
-    built = site.run("buildsnapshot")
+    built = site.run("lockgate", "snapshot")
     site.database.drop()
     assert built.code == 0, built.text
     (site.path / SNAPSHOT).replace(path)
@@ -111,7 +111,7 @@ def test_a_file_that_is_swapped_while_it_is_loaded_changes_nothing(shop: Site, e
 
 def test_without_a_manifest_it_is_not_used_and_that_is_said(shop: Site) -> None:
     (shop.path / MANIFEST).unlink()
-    why = f"no manifest says which it is ({shop.path / MANIFEST}: there is none); after buildsnapshot, run:  manage.py"
+    why = f"no manifest says which it is ({shop.path / MANIFEST}: there is none); after lockgate snapshot, run:  manage.py"
     assert replayed(shop, shop.migrate(), why)
 
 
@@ -153,7 +153,7 @@ def test_a_snapshot_in_the_folder_that_a_command_is_called_in_is_none_of_ours(sh
     assert SNAPSHOT not in result.text
     assert "applied shop.0001_initial" in result.out
     refused = subprocess.run(
-        [sys.executable, "-P", "-m", "django", "buildsnapshot"],
+        [sys.executable, "-P", "-m", "django", "lockgate", "snapshot"],
         cwd=tmp_path,
         env=shop.environment({"DJANGO_SETTINGS_MODULE": "site_settings"}),
         capture_output=True,
@@ -193,7 +193,7 @@ def test_a_snapshot_that_the_environment_names_is_vouched_for_under_that_name(sh
     (shop.path / SNAPSHOT).rename(moved := tmp_path / SNAPSHOT)
     (shop.path / MANIFEST).unlink()
     named = {"LOCKGATE_SNAPSHOT": str(moved), "LOCKGATE_EXPLAIN_START": "1"}
-    made = shop.run("buildmanifest", **named)
+    made = shop.run("lockgate", "manifest", **named)
     assert "an empty database is left to the ordinary path: LOCKGATE_SNAPSHOT is for an ordinary run" in made.out
     result = shop.migrate(**named)
     assert_ordinary(result, "LOCKGATE_SNAPSHOT is for an ordinary run to heed")

@@ -241,7 +241,7 @@ def test_none_is_built_that_would_keep_a_digest_of_what_may_be_secret(site: Site
     site.extra_settings = PIN
     site.write_settings()
     migration = site.migration("0003_pin", ADD_COLUMN.format("pin"), imports=READS_PIN)
-    built = site.run("buildsnapshot")
+    built = site.run("lockgate", "snapshot")
     assert built.code == 1, built.text
     assert "shop.0003_pin reads settings.SHOP_PIN" in built.err
     assert 'LOCKGATE["SNAPSHOT_SETTINGS"]: SHOP_PIN;' in built.err
@@ -249,7 +249,7 @@ def test_none_is_built_that_would_keep_a_digest_of_what_may_be_secret(site: Site
     assert not path.exists()
     migration.unlink()
     site.migration("0003_pin", ADD_COLUMN.format("pin"), imports=READS_PIN, lockgate_snapshot="False")
-    assert site.run("buildsnapshot").code == 0
+    assert site.run("lockgate", "snapshot").code == 0
     assert "SHOP_PIN" not in path.read_text()
 
 
@@ -258,10 +258,10 @@ def test_a_setting_that_is_said_to_be_no_secret_is_compared(site: Site) -> None:
     site.write_settings()
     site.migration("0003_pin", ADD_COLUMN.format("pin"), imports=READS_PIN)
     with_snapshot(site)
-    assert site.run("buildsnapshot", "--check").code == 0
+    assert site.run("lockgate", "snapshot", "--check").code == 0
     site.lockgate = {}
     site.write_settings()
-    checked = site.run("buildsnapshot", "--check")
+    checked = site.run("lockgate", "snapshot", "--check")
     assert checked.code == 1, checked.text
     assert "shop.0003_pin reads settings.SHOP_PIN" in checked.err
     site.extra_settings = PIN.replace("7", "8")
@@ -353,11 +353,11 @@ def test_a_build_shows_no_password(site: Site) -> None:
     with servers.running() as cluster:
         database = cluster.database()
         wrong = database.url_as(password=WRONG_PASSWORD)
-        refused = site.run("buildsnapshot", "--server", wrong)
+        refused = site.run("lockgate", "snapshot", "--server", wrong)
         assert refused.code == 1
         assert_no_secret(refused.text)
         cluster.execute("ALTER ROLE owner CREATEDB")
-        done = site.run("buildsnapshot", "--server", database.url, DATABASE_URL=wrong)
+        done = site.run("lockgate", "snapshot", "--server", database.url, DATABASE_URL=wrong)
         assert done.code == 0, done.text
         assert_no_secret(done.text, (site.path / SNAPSHOT).read_text())
         assert PASSWORD not in done.text

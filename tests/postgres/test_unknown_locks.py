@@ -26,7 +26,7 @@ def shop(site: Site) -> Site:
 
 
 def found(site: Site, *arguments: str, **environment: str) -> list[dict[str, str]]:
-    result = site.run("lintmigrations", "--format", "json", *arguments, **environment)
+    result = site.run("lockgate", "lint", "--format", "json", *arguments, **environment)
     return [each for each in json.loads(result.out)["hazards"] if each["id"] == "LG709"]
 
 
@@ -77,7 +77,7 @@ def test_code_that_changes_rows_by_its_models_is_known_and_no_error(shop: Site) 
     text, [step] = planned(shop)
     assert step["unknown"] == []
     assert "locks   the rows that it changes, until its transaction ends" in text
-    linted = shop.run("lintmigrations", "shop", "0002")
+    linted = shop.run("lockgate", "lint", "shop", "0002")
     assert "LG709" not in linted.text
     assert "not read" not in linted.text
 
@@ -99,7 +99,7 @@ def test_sql_that_is_written_out_in_code_is_planned_and_runs(shop: Site) -> None
     assert "SHARE while an index is built; blocks writes" in text
     assert "SHARE UPDATE EXCLUSIVE while an index is built; blocks neither" in text
     assert "unknown" not in text
-    assert "LG702" not in shop.run("lintmigrations").text
+    assert "LG702" not in shop.run("lockgate", "lint").text
     assert shop.migrate().code == 0
     assert shop.database.value("SELECT count(*) FROM pg_index WHERE indrelid = 'shop_counter'::regclass") == 3
 

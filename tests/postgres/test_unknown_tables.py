@@ -34,7 +34,7 @@ def test_a_table_whose_name_carries_its_schema_is_planned_locked_and_changed_as_
     shown = elsewhere.migrate("--plan").text
     assert 'other"."counter (8 kB): SHARE while an index is built; blocks writes' in shown
     assert 'there is an online way: "other"."counter" names a schema' in shown
-    linted = json.loads(elsewhere.run("lintmigrations", "--unapplied", "--format", "json").out)["hazards"]
+    linted = json.loads(elsewhere.run("lockgate", "lint", "--unapplied", "--format", "json").out)["hazards"]
     assert '"other"."counter" (8.0 kB' in next(each["what"] for each in linted if each["id"] == "LG101")
     with elsewhere.database.connect() as blocker:
         blocker.execute("BEGIN; UPDATE other.counter SET value = 1")
@@ -53,7 +53,7 @@ def test_a_foreign_table_and_one_that_nobody_has_looked_at_count_as_large_and_ar
     site.migration("0001_initial", "migrations.SeparateDatabaseAndState([], [" + CREATE.format("remote") + "])")
     assert site.migrate().code == 0
     site.migration("0002_rows", WIDEN, UPDATE.format("nowhere"))
-    linted = json.loads(site.run("lintmigrations", "--unapplied", "--format", "json").out)["hazards"]
+    linted = json.loads(site.run("lockgate", "lint", "--unapplied", "--format", "json").out)["hazards"]
     said = [each["what"] for each in linted]
     assert any('"nowhere" (its size is unknown, so it counts as large)' in each for each in said), said
     assert any('"remote" (its size is unknown, so it counts as large)' in each for each in said), said

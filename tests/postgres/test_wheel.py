@@ -98,7 +98,7 @@ def test_a_bare_project_is_migrated_by_an_owner_and_served_by_another_role(bare:
         database.execute(*(f"ALTER ROLE {role} PASSWORD '{roles.PASSWORD}'" for role in (two.owner, two.service)))
         assert "done: " in bare.run("manage.py", "migrate", "--noinput", url=two.url(two.owner))
         service = two.url(two.service)
-        assert "every migration of this release is applied" in bare.run("manage.py", "waitformigrations", url=service)
+        assert "every migration of this release is applied" in bare.run("manage.py", "lockgate", "wait", url=service)
         assert "nothing to migrate" in bare.run("manage.py", "migrate", "--noinput", url=service)
         assert "[X] 0001_initial" in bare.run("manage.py", "showmigrations", "auth", url=service)
         bare.run("manage.py", "createsuperuser", "--noinput", "--username=one", "--email=one@example.org", url=service)

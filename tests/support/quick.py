@@ -93,7 +93,13 @@ def quick(folder: Path) -> Iterator[Quick]:
     site.migration("0001_initial", CREATE_COUNTER)
     site.migration("0002_seed", SEED_COUNTER)
     age(site.path)
-    for command in (("migrate", "--noinput"), ("buildmanifest",)):
+    for command in (
+        ("migrate", "--noinput"),
+        (
+            "lockgate",
+            "manifest",
+        ),
+    ):
         result = site.run(*command)
         assert result.code == 0, result.text
     try:
@@ -105,9 +111,9 @@ def quick(folder: Path) -> Iterator[Quick]:
 def with_snapshot(site: Site, *arguments: str) -> Path:
     """Build a snapshot, and the manifest that has its checksum; returns it. Starts take the ordinary path all the same.
 
-    arguments: of ``buildsnapshot``.
+    arguments: of ``lockgate snapshot``.
     """
-    built = site.run("buildsnapshot", *arguments)
+    built = site.run("lockgate", "snapshot", *arguments)
     assert built.code == 0, built.text
     vouch(site)
     return site.path / "lockgate-snapshot.sql"
@@ -116,7 +122,7 @@ def with_snapshot(site: Site, *arguments: str) -> Path:
 def vouch(site: Site) -> None:
     """Build the manifest, then let it be older than the code: what it says of the snapshot is as true as before."""
     age(site.path)
-    built = site.run("buildmanifest")
+    built = site.run("lockgate", "manifest")
     assert built.code == 0, built.text
     (site.path / f"newer_{time.time_ns()}.py").touch()
 

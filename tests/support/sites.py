@@ -15,7 +15,16 @@ from tests.support.databases import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 # What notes which modules its own process has loaded.
-OF_ITS_MODULES = (("buildmanifest",), ("buildsnapshot",))
+OF_ITS_MODULES = (
+    (
+        "lockgate",
+        "manifest",
+    ),
+    (
+        "lockgate",
+        "snapshot",
+    ),
+)
 TIMEOUT = 120  # seconds: no command of a test takes a tenth of it
 
 SETTINGS = """

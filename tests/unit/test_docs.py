@@ -146,7 +146,7 @@ def test_every_argument_that_ours_adds_is_documented(name: str) -> None:
 def test_the_arguments_that_ours_adds_are_seen_at_all() -> None:
     assert "--lock-wait-seconds" in added("migrate")
     assert "--history" in added("showmigrations")
-    assert "--timeout-seconds" in added("waitformigrations")
+    assert "--timeout-seconds" in added("lockgate", "wait")
 
 
 @pytest.mark.parametrize("name", OVERRIDDEN)

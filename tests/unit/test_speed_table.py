@@ -100,8 +100,8 @@ def test_a_result_is_shown_with_its_ratio_spread_memory_and_turns() -> None:
 
 
 def test_who_is_not_there_is_said_not_to_be() -> None:
-    lines = list(table.text(result(stock=measured(1.0), snapshot=Measured(failed="buildsnapshot not there"))))
-    assert lines[-1].split("  ")[-1].strip() == "buildsnapshot not there"
+    lines = list(table.text(result(stock=measured(1.0), snapshot=Measured(failed="lockgate snapshot not there"))))
+    assert lines[-1].split("  ")[-1].strip() == "lockgate snapshot not there"
 
 
 def test_the_page_has_a_table_for_each_measurement_and_a_column_for_each_history() -> None:

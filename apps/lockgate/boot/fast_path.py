@@ -25,7 +25,7 @@ DEADLINE_SECONDS = 5.0
 RELEASE_LENGTH = 100  # policy.RELEASE_LENGTH
 
 EXPLAIN = "LOCKGATE_EXPLAIN_START"
-_FLAGS = {"migrate": ("--noinput", "--no-input", "--check"), "waitformigrations": ()}
+_FLAGS = {"migrate": ("--noinput", "--no-input", "--check"), "lockgate wait": ()}
 _FORMATS = ("text", "json")
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNDEFINED_TABLE = "42P01"
@@ -40,11 +40,12 @@ def answers(argv: list[str]) -> bool:
 
     LOCKGATE_EXPLAIN_START=1 has it say on stderr which path is taken, and why.
     """
-    if len(argv) < 2 or argv[1] not in _FLAGS:
+    command, arguments = _split(argv)
+    if command not in _FLAGS:
         return False
     try:
-        log_format = _log_format(argv)
-        loaded = _ask(argv)
+        log_format = _log_format(command, arguments)
+        loaded = _ask(argv[0], command, arguments)
     except KeyboardInterrupt as stopped:
         name = str(stopped) or "SIGINT"
         sys.stderr.write(f"error: interrupted by {name}\n  state  nothing was changed\n  next   run again\n")
@@ -61,9 +62,15 @@ def answers(argv: list[str]) -> bool:
             _say(event, text, fields, log_format)
         return True
     _explain("manifest and database agree: nothing else was looked at")
-    if "--check" not in argv:  # Django's has no words for this
-        _say(*_of_nothing(argv[1]), log_format)
+    if "--check" not in arguments:  # Django's has no words for this
+        _say(*_of_nothing(command), log_format)
     return True
+
+
+def _split(argv: list[str]) -> tuple[str, list[str]]:
+    """The command, with its verb where it is Lockgate's own, and its arguments."""
+    words = 3 if argv[1:2] == ["lockgate"] else 2
+    return " ".join(argv[1:words]), argv[words:]
 
 
 def _explain(text: str) -> None:
@@ -72,23 +79,23 @@ def _explain(text: str) -> None:
         sys.stderr.write(f"start: {plain}\n")
 
 
-def _log_format(argv: list[str]) -> str:
+def _log_format(command: str, arguments: list[str]) -> str:
     """What ``--log-format`` says. Raises Doubt for any argument that is not known here."""
-    found, given = "text", iter(argv[2:])
+    found, given = "text", iter(arguments)
     for argument in given:
         name, equals, value = argument.partition("=")
         if name == "--log-format":
             found = value if equals else next(given, "")
             if found not in _FORMATS:
                 raise Doubt("--log-format has no value that is known")
-        elif argument not in _FLAGS[argv[1]]:
+        elif argument not in _FLAGS[command]:
             raise Doubt("an argument asks for more than whether there is anything to do")
     return found
 
 
-def _ask(argv: list[str]) -> "Loaded | None":
+def _ask(script: str, command: str, arguments: list[str]) -> "Loaded | None":
     """Raises Doubt or Unusable unless manifest and database agree. Returns what was done about it, if anything."""
-    script, environ = argv[0], os.environ
+    environ = os.environ
     found = manifest_file.read(manifest_file.place(script, environ))
     url = _url(environ.get("DATABASE_URL", ""))
     _refuse_odd_options(found, environ)
@@ -99,14 +106,14 @@ def _ask(argv: list[str]) -> "Loaded | None":
     try:
         session = libpq.Library(found.one("libpq")).connect(url, DEADLINE_SECONDS)
         try:
-            return _agreed(session, found, argv)
+            return _agreed(session, found, command, arguments)
         finally:
             session.close()
     except libpq.NoAnswer as no_answer:
         raise Doubt(str(no_answer)) from None
 
 
-def _agreed(session: "Session", found: Manifest, argv: list[str]) -> "Loaded | None":
+def _agreed(session: "Session", found: Manifest, command: str, arguments: list[str]) -> "Loaded | None":
     from lockgate.boot.libpq import NoAnswer  # noqa: PLC0415  as above
 
     expected = wanted(found, os.environ)
@@ -116,11 +123,11 @@ def _agreed(session: "Session", found: Manifest, argv: list[str]) -> "Loaded | N
         if not refused.sqlstate:
             raise
         told = found.all("snapshot") or found.all("replay")
-        if not told or refused.sqlstate != _UNDEFINED_TABLE or argv[1] != "migrate" or "--check" in argv:
+        if not told or refused.sqlstate != _UNDEFINED_TABLE or command != "migrate" or "--check" in arguments:
             raise Doubt("the server refuses the question: there may be no ledger yet, or an older one") from None
         from lockgate.boot import empty_database  # noqa: PLC0415  only for a database without a ledger
 
-        return empty_database.load(session, found, expected, os.environ, " ".join(argv[1:]))
+        return empty_database.load(session, found, expected, os.environ, " ".join([command, *arguments]))
     if row[1:] != ["t"]:
         raise Doubt("the database has more to say than that everything is done")
     return None

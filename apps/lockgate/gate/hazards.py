@@ -114,7 +114,7 @@ def _refused(blocking: Sequence[Hazard]) -> HazardsRefused:
     return HazardsRefused(
         f"{len(blocking)} hazard{'' if len(blocking) == 1 else 's'} of severity error that no migration accepts",
         why="\n".join(['LOCKGATE["ON_HAZARD"] is "refuse"', *lines, *([f"and {more} more"] if more else [])]),
-        next_step=f"change the migration, as manage.py lintmigrations --explain {first} says,\n"
+        next_step=f"change the migration, as manage.py lockgate lint --explain {first} says,\n"
         f'or accept in it what is safe here:  lockgate_accept = {{"{first}": "the reason"}}\n'
         f"or apply it as it is:  {_ONCE}",
     )

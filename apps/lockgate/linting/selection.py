@@ -103,7 +103,7 @@ def _refuse(asked: Asked, ordered: list[Migration], installed: list[Migration]) 
         raise WrongArgument(
             "no migration was judged",
             why=f"all {len(installed)} are of installed packages, which are judged only by their app's name",
-            next_step=f"name an app (lintmigrations {apps[0]}), or run it where the project is a checkout; "
+            next_step=f"name an app (lockgate lint {apps[0]}), or run it where the project is a checkout; "
             f"the apps are {', '.join(apps)}",
         )
     for path in sorted(asked.changed or ()):

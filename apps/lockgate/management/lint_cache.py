@@ -1,4 +1,4 @@
-"""What ``lintmigrations --cache DIR`` keeps: a whole judgement, and everything that it rested on.
+"""What ``lockgate lint --cache DIR`` keeps: a whole judgement, and everything that it rested on.
 
 It is found again only where every one of those is as it was: the contents of all migrations and of whatever was read to
 load and judge them, the names in their folders, what is installed, the settings that count, the arguments. Whatever

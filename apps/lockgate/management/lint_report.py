@@ -1,4 +1,4 @@
-"""What ``lintmigrations`` reports: hazards, with their databases, their places and what to write instead."""
+"""What ``lockgate lint`` reports: hazards, with their databases, their places and what to write instead."""
 
 from __future__ import annotations
 

@@ -66,4 +66,6 @@ def _checksum(path: Path) -> str:
         why = f"{place} has not"
     except Unusable as unusable:
         why = f"{place}: {unusable}"
-    raise Unreadable(f"no manifest says which it is ({why}); after buildsnapshot, run:  manage.py buildmanifest")
+    raise Unreadable(
+        f"no manifest says which it is ({why}); after lockgate snapshot, run:  manage.py lockgate manifest"
+    )

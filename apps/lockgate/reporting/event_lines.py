@@ -138,7 +138,7 @@ def _(event: events.HazardsFound) -> str:
     if not event.errors and not event.warnings:
         return ""
     counts = f"{event.errors} severe, {event.warnings} to be looked at, {event.accepted} accepted"
-    return f"hazards of what follows: {counts}; manage.py lintmigrations --explain ID says what to do about one"
+    return f"hazards of what follows: {counts}; manage.py lockgate lint --explain ID says what to do about one"
 
 
 def counted(number: int, noun: str) -> str:

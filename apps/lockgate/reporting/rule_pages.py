@@ -126,7 +126,7 @@ def index() -> str:
     parts = [
         "# Rules",
         "",
-        "What `lintmigrations` reports, and why. Ids never change their meaning. How hazards are judged",
+        "What `lockgate lint` reports, and why. Ids never change their meaning. How hazards are judged",
         "and accepted is in [linting](../linting.md); how to add a rule in [adding a rule](../adding-a-rule.md).",
     ]
     for prefix, (title, rules) in GROUPS.items():

@@ -1,4 +1,4 @@
-"""A report as a document that can be read back, for ``lintmigrations --cache``. Pure."""
+"""A report as a document that can be read back, for ``lockgate lint --cache``. Pure."""
 
 from __future__ import annotations
 

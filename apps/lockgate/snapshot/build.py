@@ -131,7 +131,7 @@ def _outdated(name: str, why: str) -> NotTheSame:
     return NotTheSame(
         f"{name} is not the snapshot of this release",
         why=why,
-        next_step="build it again:  manage.py buildsnapshot",
+        next_step="build it again:  manage.py lockgate snapshot",
     )
 
 

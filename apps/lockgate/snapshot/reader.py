@@ -11,7 +11,7 @@ import io
 import os
 import stat
 
-TITLE = b"-- Lockgate snapshot, format 2: made by manage.py buildsnapshot. Not to be edited.\n"
+TITLE = b"-- Lockgate snapshot, format 2: made by manage.py lockgate snapshot. Not to be edited.\n"
 CHECKSUM = b"-- sha256 "
 HEADER = b"-- "
 CHUNK = 1 << 20  # bytes copied at once while it is written

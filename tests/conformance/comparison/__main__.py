@@ -2,7 +2,7 @@
 
 Needs the package index the first time, and minutes. ``--render`` writes the page from the answers of the last time,
 with Lockgate's as they are now: after a change of a rule. ``TEST_DATABASE_URL`` names a server to use instead of the
-embedded one. Exits 1 where PostgreSQL contradicts a case, or ``lintmigrations`` says something else than the page.
+embedded one. Exits 1 where PostgreSQL contradicts a case, or ``lockgate lint`` says something else than the page.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def _observed(project: tools.Project, case: Case) -> list[Observed]:
 
 
 def _differs(project: tools.Project, case: Case) -> str:
-    """How ``lintmigrations``, run as a developer does on a branch, differs from what the page says."""
+    """How ``lockgate lint``, run as a developer does on a branch, differs from what the page says."""
     from tests.conformance.comparison import ours
 
     ended = subprocess.run(
-        [sys.executable, "-m", "django", "lintmigrations", "--since", "HEAD", "--format", "json"],
+        [sys.executable, "-m", "django", "lockgate", "lint", "--since", "HEAD", "--format", "json"],
         cwd=project.path,
         env={
             "PATH": os.environ["PATH"],
@@ -88,10 +88,10 @@ def _differs(project: tools.Project, case: Case) -> str:
         check=False,
     )
     if not ended.stdout.startswith("{"):
-        return f"lintmigrations fails: {ended.stderr}"
+        return f"lockgate lint fails: {ended.stderr}"
     said = sorted({each["id"] for each in json.loads(ended.stdout)["hazards"]})
     shown = [each.rule for each in ours.judge(case, online=True).remarks]
-    return "" if said == shown else f"lintmigrations says {said}, the page {shown}"
+    return "" if said == shown else f"lockgate lint says {said}, the page {shown}"
 
 
 def _commit(path: Path) -> None:

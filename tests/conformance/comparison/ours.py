@@ -1,4 +1,4 @@
-"""Lockgate's judgement of a case without a server, as ``lintmigrations --since`` does: one release, large tables."""
+"""Lockgate's judgement of a case without a server, as ``lockgate lint --since`` does: one release, large tables."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ INTRODUCTION = """\
 <!-- made by tests/conformance/comparison: make comparison -->
 # Comparison with other linters
 
-The same {number} migrations, judged by `lintmigrations` and by three other tools that people use for Django on
+The same {number} migrations, judged by `lockgate lint` and by three other tools that people use for Django on
 PostgreSQL. `make comparison` runs all of them and writes this page. `python -m tests.conformance.comparison --render`
 writes it from the other tools' last answers and Lockgate's present ones, and a test fails where it is out of date.
 
@@ -48,7 +48,7 @@ stock Django applied every case to tables with rows. *Observed* is the strongest
 and the heaviest work on them: *rewrite*, *build* of an index, *scan*; or how it failed. Locks are not seen where there
 is no transaction. No safe case failed, or held a lock that blocks writes through any such work.
 
-**The tools** run as their users run them, with their defaults, in a generated project: `lintmigrations --since`
+**The tools** run as their users run them, with their defaults, in a generated project: `lockgate lint --since`
 (Lockgate, without a database), `lintmigrations` (django-migration-linter), `check_migrations` (django-safe-migrations),
 and squawk with `--pg-version 16.0` over what `sqlmigrate` prints, on a database that has the shop's tables. What
 `RunPython` does is not printed, so squawk cannot find the {python} unsafe cases that are about it alone; its rules that
@@ -64,7 +64,7 @@ forbids, only its code says; a concurrent build that is killed leaves an invalid
 warning of such a danger is no false alarm, of whichever tool; what calls itself an error is one.
 
 Lockgate is judged twice. *In place*: as stock Django runs a migration, which is what the other tools judge, and what
-`lintmigrations` prints with `ONLINE` off. *Online*: as Lockgate runs it, which is what it prints otherwise; what is no
+`lockgate lint` prints with `ONLINE` off. *Online*: as Lockgate runs it, which is what it prints otherwise; what is no
 hazard any more because of that is *made safe*.
 """
 TIMEOUTS = """\

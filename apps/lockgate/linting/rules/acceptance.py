@@ -80,7 +80,7 @@ unknown = rule(
     ERROR,
     condition=f"{ATTRIBUTE} names an id that does not exist.",
     effect="Nothing is accepted by it, and the hazard that was meant is still reported, or will be.",
-    remedy="Use an id of the rules' index; `lintmigrations` prints it with each hazard.",
+    remedy="Use an id of the rules' index; `lockgate lint` prints it with each hazard.",
     rests_on="https://docs.djangoproject.com/en/stable/topics/migrations/#migration-files",
     unsafe=_example('{"LG801": "no release has read it since 41", "LG8001": "a slip"}'),
     safe=_SAFE,

@@ -1,1 +1,1 @@
-"""The verbs of ``manage.py lockgate``: one module each, with HELP, add_arguments and handle."""
+"""The verbs of ``manage.py lockgate``: one module each, with a command of its own."""

@@ -13,45 +13,46 @@ from lockgate.gate.context import reached
 from lockgate.management import base
 from lockgate.reporting.event_lines import open_step
 
-HELP = "Lists the open steps of all migrations, and settles one or all of them. Changes nothing without --apply."
 
+class Command(base.Boundary, BaseCommand):
+    help = "Lists the open steps of all migrations, and settles one or all of them. Changes nothing without --apply."
+    requires_system_checks = []
 
-def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("step", nargs="*", type=int, help="Numbers of steps; all open ones by default.")
-    ways = parser.add_mutually_exclusive_group()
-    for name, text in repair.WAYS.items():
-        ways.add_argument(f"--{name}", dest="way", action="store_const", const=name, help=text)
-    parser.add_argument("--apply", action="store_true", help="Do it; without it, only what would be done is said.")
-    base.add_database(parser)
-    base.add_log_format(parser)
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("step", nargs="*", type=int, help="Numbers of steps; all open ones by default.")
+        ways = parser.add_mutually_exclusive_group()
+        for name, text in repair.WAYS.items():
+            ways.add_argument(f"--{name}", dest="way", action="store_const", const=name, help=text)
+        parser.add_argument("--apply", action="store_true", help="Do it; without it, only what would be done is said.")
+        base.add_database(parser)
+        base.add_log_format(parser)
 
-
-def handle(command: BaseCommand, options: dict[str, Any]) -> None:
-    connection = base.postgres(options["database"])
-    if options["apply"] and not options["way"]:
-        raise CommandError("--apply needs one of " + ", ".join(f"--{each}" for each in repair.WAYS))
-    console = base.console(command, options["log_format"])
-    with (
-        shutdown.guarded(to_the_end=django_seams.called_from_command_line(command)),
-        reached(connection, base.policy_in_force(), console) as gate,
-    ):
-        damaged = repair.damaged(gate)
-        for line in damaged:
-            command.stdout.write(foreign.line(line))
-        found = repair.listed(gate, options["step"]) if not damaged or options["step"] else []
-        for each in found:
-            command.stdout.write(open_step(each))
-        for step in repair.settled(gate, options["step"]):
-            command.stdout.write(f"step {step.pk}: {step.app}.{step.name} is settled: {step.state}")
-        if damaged and not found:
-            command.stdout.write("nothing was changed; the next run makes again what it can:  manage.py migrate")
-        elif not found:
-            command.stdout.write("no step is open")
-        elif options["apply"]:
-            for line in repair.settle(gate, [each.step.pk for each in found], options["way"]):
-                command.stdout.write(foreign.line(line))
-        else:
-            command.stdout.write(_next(options))
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = base.postgres(options["database"])
+        if options["apply"] and not options["way"]:
+            raise CommandError("--apply needs one of " + ", ".join(f"--{each}" for each in repair.WAYS))
+        console = base.console(self, options["log_format"])
+        with (
+            shutdown.guarded(to_the_end=django_seams.called_from_command_line(self)),
+            reached(connection, base.policy_in_force(), console) as gate,
+        ):
+            damaged = repair.damaged(gate)
+            for line in damaged:
+                self.stdout.write(foreign.line(line))
+            found = repair.listed(gate, options["step"]) if not damaged or options["step"] else []
+            for each in found:
+                self.stdout.write(open_step(each))
+            for step in repair.settled(gate, options["step"]):
+                self.stdout.write(f"step {step.pk}: {step.app}.{step.name} is settled: {step.state}")
+            if damaged and not found:
+                self.stdout.write("nothing was changed; the next run makes again what it can:  manage.py migrate")
+            elif not found:
+                self.stdout.write("no step is open")
+            elif options["apply"]:
+                for line in repair.settle(gate, [each.step.pk for each in found], options["way"]):
+                    self.stdout.write(foreign.line(line))
+            else:
+                self.stdout.write(_next(options))
 
 
 def _next(options: dict[str, Any]) -> str:

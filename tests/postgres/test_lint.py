@@ -1,4 +1,4 @@
-"""``lintmigrations`` as a developer and a build use it: what is judged, how it ends, what it prints."""
+"""``lockgate lint`` as a developer and a build use it: what is judged, how it ends, what it prints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shop(site: Site) -> Site:
 
 def lint(site: Site, *arguments: str) -> tuple[int, str]:
     """Without any server: exit code and text."""
-    result = site.run("lintmigrations", *arguments, DATABASE_URL=NOWHERE)
+    result = site.run("lockgate", "lint", *arguments, DATABASE_URL=NOWHERE)
     assert result.err == ""
     return result.code, result.out
 
@@ -88,7 +88,7 @@ def test_one_app_or_one_migration_is_judged(shop: Site) -> None:
     ],
 )
 def test_what_does_not_exist_is_named(shop: Site, arguments: list[str], said: str) -> None:
-    result = shop.run("lintmigrations", *arguments, DATABASE_URL=NOWHERE)
+    result = shop.run("lockgate", "lint", *arguments, DATABASE_URL=NOWHERE)
     assert result.code == 2
     assert said in result.err
     assert "Traceback" not in result.err
@@ -120,18 +120,18 @@ def test_since_a_commit_only_what_changed_is_judged_as_one_release(shop: Site) -
 
 def test_an_unknown_commit_is_named(shop: Site) -> None:
     git(shop, "init", "--quiet")
-    result = shop.run("lintmigrations", "--since", "nowhere", DATABASE_URL=NOWHERE)
+    result = shop.run("lockgate", "lint", "--since", "nowhere", DATABASE_URL=NOWHERE)
     assert result.code == 2
     assert "error: git rev-parse failed" in result.err
 
 
 def test_a_run_that_judged_nothing_of_what_was_asked_for_ends_with_exit_code_2(site: Site) -> None:
-    result = site.run("lintmigrations", DATABASE_URL=NOWHERE)
+    result = site.run("lockgate", "lint", DATABASE_URL=NOWHERE)
     assert (result.code, result.out) == (2, "")
     assert "error: no migration was judged\n" in result.err
     assert "are of installed packages" in result.err
     assert "the apps are auth, contenttypes" in result.err
-    assert site.run("lintmigrations", "auth", DATABASE_URL=NOWHERE).code == 0
+    assert site.run("lockgate", "lint", "auth", DATABASE_URL=NOWHERE).code == 0
 
 
 def test_of_a_project_that_is_installed_no_changed_file_is_passed_over(shop: Site, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_of_a_project_that_is_installed_no_changed_file_is_passed_over(shop: Sit
     (shop.path / "manage.py").write_text(f"{patched}\n{MANAGE}")
     result = finish(
         subprocess.Popen(
-            [sys.executable, str(shop.path / "manage.py"), "lintmigrations", "--since", "HEAD"],
+            [sys.executable, str(shop.path / "manage.py"), "lockgate", "lint", "--since", "HEAD"],
             cwd=checkout,
             env=shop.environment({"DATABASE_URL": NOWHERE}),
             stdout=subprocess.PIPE,
@@ -164,26 +164,26 @@ def test_what_is_unapplied_is_judged_by_the_real_sizes(site: Site) -> None:
     site.migration("0001_initial", CREATE_COUNTER)
     assert site.migrate().code == 0
     site.migration("0002_index", ADD_INDEX, atomic="False")
-    result = site.run("lintmigrations", "--unapplied")
+    result = site.run("lockgate", "lint", "--unapplied")
     assert (result.code, result.err) == (0, "")  # the table is small
     assert "1 migration judged: 0 errors" in result.out
     assert "offline" not in result.out
     site.database.execute("ALTER TABLE shop_counter SET (autovacuum_enabled = off)")  # it would count the rows
     site.database.execute("INSERT INTO shop_counter (value) SELECT 1 FROM generate_series(1, 300000)")
-    result = site.run("lintmigrations", "--unapplied")
+    result = site.run("lockgate", "lint", "--unapplied")
     assert (result.code, result.err) == (1, "")
     assert "LG101 error    index-built-in-place" in result.out
     assert "MB, rows not counted yet" in result.out
 
 
 def test_tables_that_the_same_release_makes_are_not_reported(shop: Site) -> None:
-    result = shop.run("lintmigrations", "--unapplied")
+    result = shop.run("lockgate", "lint", "--unapplied")
     assert (result.code, result.err) == (0, "")
     assert "0 errors, 0 warnings" in result.out
 
 
 def test_nothing_is_changed(shop: Site) -> None:
-    assert shop.run("lintmigrations", "--database", "default").code == 0
+    assert shop.run("lockgate", "lint", "--database", "default").code == 0
     assert shop.database.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
 
 
@@ -254,7 +254,7 @@ def kept(site: Site, *arguments: str, **environment: str) -> bool:
     for path in found:
         path.write_text(path.read_text().replace('"judged": ', '"judged": 7'))
     aged(site)
-    result = site.run("lintmigrations", "--cache", "kept", *arguments, DATABASE_URL=NOWHERE, **environment)
+    result = site.run("lockgate", "lint", "--cache", "kept", *arguments, DATABASE_URL=NOWHERE, **environment)
     assert result.err == ""
     assert "not kept" not in result.out
     return " 7" in f" {result.out.splitlines()[-1]}"
@@ -295,16 +295,16 @@ def test_what_cannot_be_compared_is_not_kept_and_that_is_said(shop: Site) -> Non
     assert "0003_more.py was changed less than 3 s before this run" in " ".join(text.split())
     shop.migration("0003_more", ADD_INDEX, imports="import os; os.environ['PATH_OF_OURS']")
     aged(shop)
-    result = shop.run("lintmigrations", "--cache", "kept", DATABASE_URL=NOWHERE, PATH_OF_OURS="x")
+    result = shop.run("lockgate", "lint", "--cache", "kept", DATABASE_URL=NOWHERE, PATH_OF_OURS="x")
     assert "not kept for the next run: the environment variable PATH_OF_OURS is read" in result.out
-    result = shop.run("lintmigrations", "--cache", "kept", "--database", "default", DATABASE_URL=NOWHERE)
+    result = shop.run("lockgate", "lint", "--cache", "kept", "--database", "default", DATABASE_URL=NOWHERE)
     assert result.code == 2
     assert "--cache keeps no judgement by a database" in result.err
 
 
 def test_a_baseline_tells_what_is_new_from_what_was_there(shop: Site) -> None:
     drop = shop.path / "shop/migrations/0002_drop.py"
-    result = shop.run("lintmigrations", "--baseline", "known.json", DATABASE_URL=NOWHERE)
+    result = shop.run("lockgate", "lint", "--baseline", "known.json", DATABASE_URL=NOWHERE)
     assert result.code == 2
     assert "--baseline FILE --write-baseline" in result.err
     code, text = lint(shop, "--baseline", "known.json", "--write-baseline")
@@ -342,7 +342,7 @@ def test_what_is_fixed_is_named_until_it_is_taken_out_of_the_baseline(shop: Site
 
 def test_a_file_that_is_no_baseline_is_refused(shop: Site) -> None:
     (shop.path / "known.json").write_text("{}")
-    result = shop.run("lintmigrations", "--baseline", "known.json", DATABASE_URL=NOWHERE)
+    result = shop.run("lockgate", "lint", "--baseline", "known.json", DATABASE_URL=NOWHERE)
     assert result.code == 2
     assert "error: known.json is no baseline" in result.err
 
@@ -360,7 +360,7 @@ def test_a_project_with_a_history_begins_after_a_migration(shop: Site) -> None:
     assert "1 migration judged: 1 error" in text
     shop.lockgate["LINT_START_AFTER"] = ["shop.0009_gone"]
     shop.write_settings()
-    result = shop.run("lintmigrations", DATABASE_URL=NOWHERE)
+    result = shop.run("lockgate", "lint", DATABASE_URL=NOWHERE)
     assert result.code == 1
     assert 'LOCKGATE["LINT_START_AFTER"] names "shop.0009_gone", which is no migration' in result.err
 

@@ -54,7 +54,7 @@ class Command(base.Boundary, BaseCommand):
         size = f"{built.bytes / policy.KIBIBYTE:.0f} kB"
         self.stdout.write(f"{target} {what}: {len(header.recorded)} migrations, PostgreSQL {header.server}, {size}")
         if what == WRITTEN:
-            self.stdout.write("starts load it once a manifest has its checksum:  manage.py buildmanifest")
+            self.stdout.write("starts load it once a manifest has its checksum:  manage.py lockgate manifest")
         if built.unsettled:
             self.stdout.write(f"starts load it with Django, not without: {built.unsettled}")
         if built.moments:

@@ -62,7 +62,7 @@ class Command(base.Boundary, BaseCommand):
                 f"starts cannot use the manifest {path}",
                 why=why,
                 next_step="build it as the last step of the image's, under the settings that starts use:\n"
-                "manage.py buildmanifest",
+                "manage.py lockgate manifest",
             )
         self.stdout.write(f"{path} is what starts can use")
 
