@@ -111,7 +111,8 @@ def test_a_file_that_is_swapped_while_it_is_loaded_changes_nothing(shop: Site, e
 
 def test_without_a_manifest_it_is_not_used_and_that_is_said(shop: Site) -> None:
     (shop.path / MANIFEST).unlink()
-    why = f"no manifest says which it is ({shop.path / MANIFEST}: there is none); after lockgate snapshot, run:  manage.py"
+    missing = f"({shop.path / MANIFEST}: there is none)"
+    why = f"no manifest says which it is {missing}; after lockgate snapshot, run:  manage.py"
     assert replayed(shop, shop.migrate(), why)
 
 

@@ -159,7 +159,7 @@ def test_a_url_that_libpq_and_django_might_read_in_two_ways(url: str) -> None:
 @pytest.mark.parametrize("arguments", [["--plan"], ["shop"], ["--log-format"], ["--log-format=yaml"], ["-v2"], ["--"]])
 def test_an_argument_that_is_not_known(arguments: list[str]) -> None:
     with pytest.raises(Doubt):
-        fast_path._log_format(["manage.py", "migrate", *arguments])
+        fast_path._log_format("migrate", arguments)
 
 
 @pytest.mark.parametrize("name", ["showmigrations", "runserver", "shell", "--version", "migrate-all", ""])

