@@ -15,16 +15,7 @@ from tests.support.databases import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 # What notes which modules its own process has loaded.
-OF_ITS_MODULES = (
-    (
-        "lockgate",
-        "manifest",
-    ),
-    (
-        "lockgate",
-        "snapshot",
-    ),
-)
+OF_ITS_MODULES = (("lockgate", "manifest"), ("lockgate", "snapshot"))
 TIMEOUT = 120  # seconds: no command of a test takes a tenth of it
 
 SETTINGS = """
@@ -118,7 +109,7 @@ class Site:
     def start(self, *arguments: str, **environment: str | None) -> subprocess.Popen[str]:
         """``manage.py`` with these arguments, running."""
         env = self.environment(environment)
-        forked = not (self.fresh or arguments[:1] in OF_ITS_MODULES) and forks.can(env)
+        forked = not (self.fresh or arguments[:2] in OF_ITS_MODULES) and forks.can(env)
         command = ["manage.py", *arguments]
         return (forks.Forked if forked else subprocess.Popen)(
             command if forked else [sys.executable, *command],
