@@ -1,48 +1,36 @@
 """Every rule there is, by group; ids never change their meaning and are never used again.
 
-A rule that is decorated and not listed, or has the id or the name of another, fails when this is imported.
+A rule is listed by being decorated, in whichever module here it stands. One of no group, or with the id or the name of
+another, fails when this is imported.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from operator import attrgetter
 from pkgutil import iter_modules
 
-from lockgate.linting.rules import (
-    acceptance,
-    columns,
-    compatibility,
-    constraints,
-    data,
-    dependents,
-    indexes,
-    live,
-    replacements,
-    shared_columns,
-    tables,
-    transactions,
-    types,
-)
 from lockgate.linting.rules.rule import DECORATED, Example, Finding, Rule, Severity
 
-GROUPS = {
-    "LG0": ("Acceptance", acceptance.RULES),
-    "LG1": ("Indexes", indexes.RULES + replacements.RULES),
-    "LG2": ("Constraints", constraints.RULES + shared_columns.RULES),
-    "LG3": ("Columns", columns.RULES),
-    "LG4": ("Tables", tables.RULES),
-    "LG5": ("Types and extensions", types.RULES),
-    "LG6": ("Data", data.RULES),
-    "LG7": ("Transactions and the runner", transactions.RULES),
-    "LG8": ("The release that still serves", compatibility.RULES),
-    "LG9": ("What the database shows now", live.RULES + dependents.RULES),
+_TITLES = {
+    "LG0": "Acceptance",
+    "LG1": "Indexes",
+    "LG2": "Constraints",
+    "LG3": "Columns",
+    "LG4": "Tables",
+    "LG5": "Types and extensions",
+    "LG6": "Data",
+    "LG7": "Transactions and the runner",
+    "LG8": "The release that still serves",
+    "LG9": "What the database shows now",
 }
-ALL: tuple[Rule, ...] = tuple(each for _, rules in GROUPS.values() for each in rules)
-BY_ID = {each.id: each for each in ALL}
 
-for _each in iter_modules(__path__):  # also a module whose rules nobody has listed
-    import_module(f"{__name__}.{_each.name}")
-if _unlisted := [each.id for each in DECORATED if each.id not in BY_ID]:
-    raise ValueError(f"rules that are in no group's RULES: {', '.join(_unlisted)}")
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+ALL: tuple[Rule, ...] = tuple(sorted(DECORATED, key=attrgetter("id")))
+BY_ID = {each.id: each for each in ALL}
+GROUPS = {group: (title, tuple(each for each in ALL if each.id.startswith(group))) for group, title in _TITLES.items()}
+if _of_no_group := [each.id for each in ALL if each.id[:3] not in _TITLES]:
+    raise ValueError(f"rules of no group: {', '.join(_of_no_group)}")
 
 __all__ = ["ALL", "BY_ID", "GROUPS", "Example", "Finding", "Rule", "Severity"]

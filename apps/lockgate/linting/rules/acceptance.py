@@ -97,5 +97,3 @@ of_nothing = rule(
     unsafe=_example('{"LG102": "the table is idle"}'),
     safe=_SAFE,
 )(_by_hazards)
-
-RULES = (without_reason, unknown, of_nothing)

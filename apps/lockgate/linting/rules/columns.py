@@ -344,16 +344,3 @@ def one_default(case: Case) -> Iterator[Finding]:
         if change.default == "constant" and (change.table, change.columns) in unique:
             what = f'every row of {case.described(change.table)} gets the same value of unique "{change.columns[0]}"'
             yield Finding(what, step.operation, change.table)
-
-
-RULES = (
-    volatile_default,
-    stored_generated,
-    numbered,
-    type_rewrites,
-    collation_changed,
-    required_without_default,
-    filled_in_place,
-    dependents_made_again,
-    one_default,
-)

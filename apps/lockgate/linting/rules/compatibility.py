@@ -6,15 +6,6 @@ from collections.abc import Iterator
 
 from lockgate.linting.rules.case import Case, column
 from lockgate.linting.rules.fields import altered_later
-from lockgate.linting.rules.references import unknown_to_old_code
-from lockgate.linting.rules.removals import (
-    column_dropped,
-    column_renamed,
-    object_gone,
-    privilege_revoked,
-    table_dropped,
-    table_renamed,
-)
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
 from lockgate.planning import type_changes
 from lockgate.planning.steps import Change, Kind, Phase, Work
@@ -273,21 +264,3 @@ def null_allowed(case: Case) -> Iterator[Finding]:
     for step, change in case.changes(Kind.DROP_NOT_NULL):
         what = f'"{column(change)}" of {case.described(change.table)} may be NULL from now on'
         yield Finding(what, step.operation, change.table)
-
-
-RULES = (
-    column_dropped,
-    table_dropped,
-    column_renamed,
-    table_renamed,
-    required_column,
-    narrowed,
-    new_rule,
-    default_dropped,
-    upsert_target_dropped,
-    another_family,
-    null_allowed,
-    object_gone,
-    privilege_revoked,
-    unknown_to_old_code,
-)

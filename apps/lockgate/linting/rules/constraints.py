@@ -333,16 +333,3 @@ def dropped_with_cascade(case: Case) -> Iterator[Finding]:
 
 def _of_foreign_key(statement: SqlStatement) -> bool:
     return statement.tokens[-3:] in (("ON", "DELETE", "CASCADE"), ("ON", "UPDATE", "CASCADE"))
-
-
-RULES = (
-    unique_in_place,
-    check_in_place,
-    foreign_key_in_place,
-    exclusion_in_place,
-    primary_key_changed,
-    not_null_in_place,
-    never_validated,
-    validated_where_added,
-    dropped_with_cascade,
-)

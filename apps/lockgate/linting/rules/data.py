@@ -297,16 +297,3 @@ def _in_portions(code: Code) -> str:
 
 def _of(tables: tuple[str, ...]) -> str:
     return f" (it names {', '.join(dict.fromkeys(tables))})" if tables else ""
-
-
-RULES = (
-    every_row,
-    data_under_locks,
-    unbatched_update,
-    every_row_in_memory,
-    row_by_row,
-    large_change,
-    model_of_today,
-    without_batch_size,
-    loop_in_one_transaction,
-)

@@ -153,6 +153,3 @@ def _what(change: Change) -> str:
         return f'{change.kind} "{change.old_name}"'
     name = change.columns[0] if change.columns else change.name
     return f'{change.kind} "{name}"' if name else str(change.kind)
-
-
-RULES = (goes_along, refused, breaks, lags, forgotten)

@@ -231,14 +231,3 @@ def _on_only(case: Case, operation: int) -> bool:
 
 def _table_of_index(case: Case, name: str) -> str:
     return next((table.name for table in case.facts.tables.values() if name in table.indexes), "")
-
-
-RULES = (
-    built_in_place,
-    dropped_in_place,
-    on_partitioned,
-    reindexed_in_place,
-    unique_after_switch,
-    wide,
-    foreign_key_without_index,
-)

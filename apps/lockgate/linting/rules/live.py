@@ -318,16 +318,3 @@ def _described(session: SessionFacts) -> str:
     """A session for people: who, and since when."""
     name = f'"{session.application}", ' if session.application else ""
     return f"pid {session.pid} ({name}{session.state} for {session.transaction_seconds:.0f} s)"
-
-
-RULES = (
-    over_budget,
-    old_snapshot,
-    blocker,
-    invalid_index,
-    index_already_there,
-    key_used_up,
-    left_unvalidated,
-    partitioned_in_place,
-    second_copy,
-)

@@ -130,6 +130,3 @@ def _what(case: Case, old: Change, new: Change) -> str:
     return (
         f'{kind} "{old.name}" of {case.described(old.table)} is dropped before {which}, which takes its place, is built'
     )
-
-
-RULES = (dropped_first,)

@@ -89,7 +89,7 @@ class Rule(NamedTuple):
     other_end: str = ""
 
 
-DECORATED: list[Rule] = []  # every rule that was made, listed or not
+DECORATED: list[Rule] = []  # every rule that was made
 
 
 def rule(  # noqa: PLR0913  a rule's fields, named at the call

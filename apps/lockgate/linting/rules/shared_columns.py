@@ -46,6 +46,3 @@ def taken_along(case: Case) -> Iterator[Finding]:
             )
             what = f'column "{column(change)}" of {case.described(change.table)} takes along {gone}'
             yield Finding(what, step.operation, change.table)
-
-
-RULES = (taken_along,)

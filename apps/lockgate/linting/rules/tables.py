@@ -335,19 +335,3 @@ def schema_renamed(case: Case) -> Iterator[Finding]:
         for change in step.changes:
             if change.kind is Kind.RENAME_SCHEMA:
                 yield Finding(f'schema "{change.old_name}" is called "{change.name}" from now on', step.operation)
-
-
-RULES = (
-    moved,
-    truncated,
-    dropped_with_cascade,
-    schema_dropped,
-    rewritten,
-    locked,
-    detached,
-    attached,
-    refreshed,
-    triggers_disabled,
-    row_security,
-    schema_renamed,
-)

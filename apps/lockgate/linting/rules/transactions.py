@@ -8,17 +8,8 @@ from collections.abc import Iterator
 from django.db.migrations.operations import RunSQL
 
 from lockgate.linting.rules.case import Case
-from lockgate.linting.rules.code import checks_to_come, network_under_locks
 from lockgate.linting.rules.constraints import validated_where_added
 from lockgate.linting.rules.offer import apart
-from lockgate.linting.rules.repetition import (
-    adds_up,
-    cannot_be_repeated,
-    code_without_reverse,
-    half_a_migration,
-    sql_without_reverse,
-    unknown,
-)
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.linting.rules.sql_offers import in_sql, local
 from lockgate.planning import sql_statements, transaction_locks
@@ -264,21 +255,3 @@ def _waiting(case: Case, step: Step, lock: Lock) -> str:
     locked = [f"{' and '.join(reads)} {'is' if len(reads) == 1 else 'are'} locked"] if reads else []
     locked += [f"writes to {' and '.join(writes)} wait"] if writes else []
     return ", and ".join(locked)
-
-
-RULES = (
-    transaction_in_sql,
-    not_in_transaction,
-    half_a_migration,
-    cannot_be_repeated,
-    timeout_changed,
-    several_tables,
-    code_without_reverse,
-    sql_without_reverse,
-    unknown,
-    setting_leaks,
-    held_through_work,
-    adds_up,
-    network_under_locks,
-    checks_to_come,
-)

@@ -313,16 +313,3 @@ def narrow_foreign_key(case: Case) -> Iterator[Finding]:
             if change.kind in (Kind.ADD_FOREIGN_KEY, Kind.COLUMN_OF_NEW) and 0 < own < key:
                 column = f'"{change.columns[0]}" of {case.described(change.table)}'
                 yield Finding(f"{column} has {own} bits, and the key it refers to {key}", step.operation, change.table)
-
-
-RULES = (
-    json_column,
-    small_key,
-    key_retyped,
-    enum_value,
-    enum_renamed,
-    extension_created,
-    extension_dropped,
-    domain_constraint,
-    narrow_foreign_key,
-)
