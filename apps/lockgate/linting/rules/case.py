@@ -16,7 +16,7 @@ from lockgate.planning import python_reading, sql_statements, sql_steps, transac
 from lockgate.planning.consequences import Consequence
 from lockgate.planning.python_reading import Code
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Step
+from lockgate.planning.steps import Change, Kind, Lock, LockMode, MigrationPlan, Phase, Step
 from lockgate.planning.transaction_locks import Transaction
 
 KILOBYTE = 1024
@@ -163,6 +163,13 @@ class Case:
     def fact(self, table: str) -> TableFacts | None:
         return self.facts.table(self.was.get(table, table)) if self.existed(table) else None
 
+    def touched(self) -> Iterator[tuple[Step, Lock, TableFacts]]:
+        """Locks on tables of which the catalog says something."""
+        for step in self.steps:
+            for lock in step.locks:
+                if (found := self.fact(lock.table)) is not None:
+                    yield step, lock, found
+
     def described(self, table: str) -> str:
         """A table for people: its name, and its size, or that this is unknown."""
         found = self.fact(table)
@@ -185,6 +192,11 @@ class Case:
 def column(change: Change) -> str:
     """The column that a change is about, for people."""
     return change.columns[0] if change.columns else "?"
+
+
+def named(change: Change) -> str:
+    """What it is called, with a space behind it, where it has a name."""
+    return f'"{change.name}" ' if change.name else ""
 
 
 def size(number: int) -> str:

@@ -1,12 +1,12 @@
-"""LG2xx: constraints that are checked, or built, while others wait."""
+"""LG2xx: constraints that are checked or built while others wait, or dropped with what nobody named."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
+from lockgate.linting.rules.case import Case, named
 from lockgate.linting.rules.fields import checked_later
-from lockgate.linting.rules.offer import alone, apart
+from lockgate.linting.rules.offer import alone
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
 from lockgate.linting.rules.sql_offers import in_sql, index_first, key_from_index, proven_first, validated_later
 from lockgate.planning.sql_statements import SqlStatement
@@ -20,10 +20,6 @@ def _in_place(case: Case, kind: Kind) -> Iterator[tuple[Step, Change]]:
         large = case.large(change.table) or (change.references and case.large(change.references))
         if not waived and large and change.table not in case.empty:
             yield step, change
-
-
-def _named(change: Change) -> str:
-    return f'"{change.name}" ' if change.name else ""
 
 
 @rule(
@@ -52,7 +48,7 @@ def _named(change: Change) -> str:
 )
 def unique_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_UNIQUE):
-        what = f"unique constraint {_named(change)}is built on {case.described(change.table)} under an exclusive lock"
+        what = f"unique constraint {named(change)}is built on {case.described(change.table)} under an exclusive lock"
         yield Finding(what + case.why_in_place(step), step.operation, change.table)
 
 
@@ -86,7 +82,7 @@ def unique_in_place(case: Case) -> Iterator[Finding]:
 )
 def check_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_CHECK):
-        what = f"check constraint {_named(change)}reads all of {case.described(change.table)} under an exclusive lock"
+        what = f"check constraint {named(change)}reads all of {case.described(change.table)} under an exclusive lock"
         yield Finding(what + case.why_in_place(step), step.operation, change.table)
 
 
@@ -124,7 +120,7 @@ def check_in_place(case: Case) -> Iterator[Finding]:
 def foreign_key_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_FOREIGN_KEY):
         tables = f"{case.described(change.table)} against {case.described(change.references)}"
-        what = f"foreign key {_named(change)}checks {tables} while writes to both wait"
+        what = f"foreign key {named(change)}checks {tables} while writes to both wait"
         yield Finding(what + case.why_in_place(step), step.operation, change.table)
 
 
@@ -163,9 +159,7 @@ def foreign_key_in_place(case: Case) -> Iterator[Finding]:
 )
 def exclusion_in_place(case: Case) -> Iterator[Finding]:
     for step, change in _in_place(case, Kind.ADD_EXCLUSION):
-        what = (
-            f"exclusion constraint {_named(change)}is built on {case.described(change.table)} under an exclusive lock"
-        )
+        what = f"exclusion constraint {named(change)}is built on {case.described(change.table)} under an exclusive lock"
         yield Finding(what, step.operation, change.table)
 
 
@@ -234,76 +228,6 @@ def not_null_in_place(case: Case) -> Iterator[Finding]:
         column = change.columns[0] if change.columns else "?"
         what = f'NOT NULL on "{column}" reads all of {case.described(change.table)} under an exclusive lock'
         yield Finding(what + case.why_in_place(step), step.operation, change.table)
-
-
-@rule(
-    "LG207",
-    "constraint-never-validated",
-    WARNING,
-    condition="A constraint is added NOT VALID by hand, and nothing in the migration, or in a later one of the "
-    "release, validates it.",
-    effect="Rows from before may violate it for ever: the planner does not use it, and code that trusts it is wrong.",
-    remedy="Add the constraint with AddConstraint, which Lockgate validates; or validate it in the next migration, and "
-    "accept this hazard by naming that.",
-    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
-    unsafe="""
-        postgres_operations.AddConstraintNotValid(
-            "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
-        ),
-    """,
-    safe="""
-        migrations.AddConstraint(
-            "order", models.CheckConstraint(condition=models.Q(total__gte=0), name="order_total_positive")
-        ),
-    """,
-    other_end="The constraint is validated, which is what was missing.",
-)
-def never_validated(case: Case) -> Iterator[Finding]:
-    validated = {change.name for _, change in case.changes(Kind.VALIDATE_CONSTRAINT)} | case.validated
-    for step, change in case.changes(Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY):
-        if change.not_valid and change.name not in validated and not step.rewrite:
-            what = f"constraint {_named(change)}of {case.described(change.table)} is added NOT VALID and stays so"
-            yield Finding(what, step.operation, change.table)
-
-
-@rule(
-    "LG208",
-    "validated-where-added",
-    ERROR,
-    condition="A constraint is added NOT VALID and validated in the same transaction.",
-    effect="The lock of ADD CONSTRAINT is held until the transaction ends, so everything waits for the validation's "
-    "scan as if it had never been NOT VALID.",
-    remedy="Add the constraint with AddConstraint, and leave both steps to Lockgate; or validate it in the next "
-    "migration.",
-    rests_on="https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES",
-    unsafe="""
-        migrations.AddField("order", "weight", models.IntegerField(null=True)),
-        postgres_operations.AddConstraintNotValid(
-            "order", models.CheckConstraint(condition=models.Q(weight__gte=0), name="order_weight_positive")
-        ),
-        postgres_operations.ValidateConstraint("order", "order_weight_positive"),
-    """,
-    safe=[
-        """
-            migrations.AddField("order", "weight", models.IntegerField(null=True)),
-            postgres_operations.AddConstraintNotValid(
-                "order", models.CheckConstraint(condition=models.Q(weight__gte=0), name="order_weight_positive")
-            ),
-        """,
-        """
-            postgres_operations.ValidateConstraint("order", "order_weight_positive"),
-        """,
-    ],
-    instead=apart("its scan then holds no lock that others wait for"),
-)
-def validated_where_added(case: Case) -> Iterator[Finding]:
-    added = {change.name for step, change in case.switch(Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY) if change.not_valid}
-    for step, change in case.switch(Kind.VALIDATE_CONSTRAINT):
-        if case.migration.atomic and change.name in added and case.large(change.table):
-            what = (
-                f"constraint {_named(change)}of {case.described(change.table)} is validated under the lock of adding it"
-            )
-            yield Finding(what, step.operation, change.table)
 
 
 @rule(

@@ -1,10 +1,11 @@
-"""The models that every rule's examples change, and what a catalog may say of their tables."""
+"""The models that every rule's examples change, what a catalog may say of their tables, and changes that many have."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lockgate.facts.tables import DatabaseFacts, TableFacts
+from lockgate.linting.rules.rule import Example, source
 
 MODELS = """
 class Migration(migrations.Migration):
@@ -44,3 +45,27 @@ def table(name: str, **found: Any) -> TableFacts:
 def given(*tables: TableFacts, **found: Any) -> DatabaseFacts:
     """Facts of a database with these tables."""
     return DatabaseFacts(version=160000, tables={each.name: each for each in tables}, **found)
+
+
+ADD_INDEX = source("""
+    migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
+""")
+ADD_FIELD = source("""
+    migrations.AddField("order", "source", models.CharField(max_length=20, null=True)),
+""")
+QUIET = Example(ADD_INDEX, given(table("shop_order")), "where nothing of the kind is there")
+
+IN_PORTIONS = """
+def fill(apps, schema_editor):
+    orders = apps.get_model("shop", "Order").objects
+    last = 0
+    while keys := list(orders.filter(pk__gt=last, note=None).order_by("pk").values_list("pk", flat=True)[:1000]):
+        orders.filter(pk__in=keys).update(note="")
+        last = keys[-1]
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    operations = [migrations.RunPython(fill, migrations.RunPython.noop, elidable=True)]
+"""

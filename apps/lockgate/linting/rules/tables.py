@@ -1,4 +1,4 @@
-"""LG4xx: whole tables that are rewritten, emptied, locked or dropped with what hangs on them."""
+"""LG4xx: whole tables that are moved, rewritten, emptied, locked or dropped with what hangs on them."""
 
 from __future__ import annotations
 
@@ -87,30 +87,6 @@ def dropped_with_cascade(case: Case) -> Iterator[Finding]:
 
 
 @rule(
-    "LG404",
-    "schema-or-database-dropped",
-    ERROR,
-    condition="RunSQL drops a schema, a database or a role's objects.",
-    effect="Everything in it is gone, for every release and every application that uses it.",
-    remedy="Take it out of migrations, and do it by hand with a backup that was tested.",
-    rests_on="https://www.postgresql.org/docs/current/sql-dropschema.html",
-    unsafe="""
-        migrations.RunSQL("DROP SCHEMA archive CASCADE", migrations.RunSQL.noop),
-    """,
-    safe="""
-        migrations.RunSQL("CREATE SCHEMA archive", migrations.RunSQL.noop),
-    """,
-    other_end="The schema that is there stays.",
-    squawk=("ban-drop-database",),
-)
-def schema_dropped(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
-        for words in (("DROP", "SCHEMA"), ("DROP", "DATABASE"), ("DROP", "OWNED")):
-            if statement.starts(*words):
-                yield Finding(f"{' '.join(words)} removes everything in it", step.operation)
-
-
-@rule(
     "LG405",
     "vacuum-full-or-cluster",
     ERROR,
@@ -156,77 +132,6 @@ def locked(case: Case) -> Iterator[Finding]:
     for step, statement in case.sql:
         if statement.starts("LOCK") and not any(statement.has("IN", *mode.split(), "MODE") for mode in weak):
             yield Finding("LOCK TABLE makes others wait until the migration ends", step.operation)
-
-
-@rule(
-    "LG407",
-    "partition-detached-in-place",
-    ERROR,
-    condition="RunSQL detaches a partition without CONCURRENTLY.",
-    effect="Reads and writes of all partitions wait under an ACCESS EXCLUSIVE lock on the parent.",
-    remedy="Use DETACH PARTITION … CONCURRENTLY in a migration with atomic = False.",
-    rests_on="https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE",
-    unsafe="""
-        migrations.RunSQL("ALTER TABLE shop_event DETACH PARTITION shop_event_2001", migrations.RunSQL.noop),
-    """,
-    safe="""
-        atomic = False
-        migrations.RunSQL(
-            "ALTER TABLE shop_event DETACH PARTITION shop_event_2001 CONCURRENTLY", migrations.RunSQL.noop
-        ),
-    """,
-    other_end="PostgreSQL leaves a CHECK on the partition that repeats its bounds.",
-    squawk=("require-concurrent-partition-detach",),
-    instead=sql_offers.in_sql(sql_offers.detached),
-)
-def detached(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
-        if statement.has("DETACH", "PARTITION") and not statement.has("CONCURRENTLY") and not statement.has("FINALIZE"):
-            yield Finding("DETACH PARTITION locks the whole partitioned table", step.operation)
-
-
-@rule(
-    "LG408",
-    "partition-attached",
-    WARNING,
-    condition="RunSQL attaches a partition.",
-    effect="Unless a validated CHECK of the partition implies its bounds, every row of it is read under an ACCESS "
-    "EXCLUSIVE lock on it; a default partition is read too.",
-    remedy="Add such a CHECK as NOT VALID, validate it, attach, and drop it; then accept this hazard by naming it.",
-    rests_on="https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE",
-    unsafe="""
-        migrations.RunSQL(
-            "ALTER TABLE shop_event ATTACH PARTITION shop_event_2031 FOR VALUES FROM (2031) TO (2032)",
-            migrations.RunSQL.noop,
-        ),
-    """,
-    safe=[
-        """
-            migrations.RunSQL(
-                "ALTER TABLE shop_event_2031 ADD CONSTRAINT bounds CHECK (year >= 2031 AND year < 2032) NOT VALID",
-                migrations.RunSQL.noop,
-            ),
-        """,
-        """
-            migrations.RunSQL("ALTER TABLE shop_event_2031 VALIDATE CONSTRAINT bounds", migrations.RunSQL.noop),
-        """,
-        accepting(
-            "LG408",
-            "the constraint bounds is valid",
-            """
-            migrations.RunSQL(
-                "ALTER TABLE shop_event ATTACH PARTITION shop_event_2031 FOR VALUES FROM (2031) TO (2032);"
-                "ALTER TABLE shop_event_2031 DROP CONSTRAINT bounds",
-                migrations.RunSQL.noop,
-            ),
-        """,
-        ),
-    ],
-)
-def attached(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
-        if statement.starts("ALTER", "TABLE") and statement.has("ATTACH", "PARTITION"):
-            yield Finding("ATTACH PARTITION reads the partition unless a CHECK proves its bounds", step.operation)
 
 
 @rule(
@@ -307,31 +212,3 @@ def row_security(case: Case) -> Iterator[Finding]:
         policy = policy or statement.starts("CREATE", "POLICY")
         if statement.has("ENABLE", "ROW", "LEVEL", "SECURITY") and not policy:
             yield Finding("row level security hides rows that no policy allows", step.operation)
-
-
-@rule(
-    "LG412",
-    "schema-renamed",
-    ERROR,
-    condition="RunSQL renames a schema.",
-    effect="Every query of the release that still serves fails on the tables in it, whether it names the schema or "
-    "finds it by search_path, from the moment of the commit.",
-    remedy="Leave its name; or rename it while nothing serves, with the search_path of every role and the code that "
-    "names it, and accept this hazard.",
-    rests_on="https://www.postgresql.org/docs/current/sql-alterschema.html",
-    unsafe="""
-        migrations.RunSQL("ALTER SCHEMA shop RENAME TO store", "ALTER SCHEMA store RENAME TO shop"),
-    """,
-    safe=accepting(
-        "LG412",
-        "nothing serves while this release is rolled out",
-        """
-        migrations.RunSQL("ALTER SCHEMA shop RENAME TO store", "ALTER SCHEMA store RENAME TO shop"),
-    """,
-    ),
-)
-def schema_renamed(case: Case) -> Iterator[Finding]:
-    for step in case.steps:
-        for change in step.changes:
-            if change.kind is Kind.RENAME_SCHEMA:
-                yield Finding(f'schema "{change.old_name}" is called "{change.name}" from now on', step.operation)

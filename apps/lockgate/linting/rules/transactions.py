@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from django.db.migrations.operations import RunSQL
 
 from lockgate.linting.rules.case import Case
-from lockgate.linting.rules.constraints import validated_where_added
 from lockgate.linting.rules.offer import apart
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.linting.rules.sizes import LONG_WORK
 from lockgate.linting.rules.sql_offers import in_sql, local
+from lockgate.linting.rules.validation import validated_where_added
 from lockgate.planning import sql_statements, transaction_locks
 from lockgate.planning.operations import texts_of
 from lockgate.planning.sql_statements import SqlStatement
@@ -20,9 +21,6 @@ from lockgate.planning.transaction_locks import Transaction
 
 # What PostgreSQL refuses inside a transaction block, by the words it begins with.
 _ALONE = (("VACUUM",), ("CREATE", "DATABASE"), ("DROP", "DATABASE"), ("ALTER", "SYSTEM"), ("CREATE", "TABLESPACE"))
-
-
-_LONG = (Work.SCAN, Work.BUILD, Work.REWRITE)
 _TIMEOUTS = ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT", "TRANSACTION_TIMEOUT", "IDLE_IN_TRANSACTION_SESSION_TIMEOUT")
 
 
@@ -236,7 +234,7 @@ def held_through_work(case: Case) -> Iterator[Finding]:
 
 def _takes_long(case: Case, step: Step, lock: Lock) -> bool:
     """Of what SQL does to rows there are rules of its own."""
-    return case.large(lock.table) and (lock.work in _LONG or (lock.work is Work.ROWS and not case.is_sql(step)))
+    return case.large(lock.table) and (lock.work in LONG_WORK or (lock.work is Work.ROWS and not case.is_sql(step)))
 
 
 def _what(case: Case, lock: Lock) -> str:

@@ -1,4 +1,4 @@
-"""LG5xx: types that fill up or cannot be compared, enum values, domains and extensions."""
+"""LG5xx: types that fill up or cannot be compared, and domains."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from lockgate.linting.rules import sql_offers
 from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
 from lockgate.linting.rules.sql_offers import in_sql
-from lockgate.planning import sql_statements
-from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Kind, Step
+from lockgate.planning.steps import Kind
 
 
 @rule(
@@ -102,148 +100,6 @@ def key_retyped(case: Case) -> Iterator[Finding]:
         if len(tables) > 1:
             names = ", ".join(f'"{name}"' for name in sorted(tables))
             yield Finding(f"{len(tables)} tables are changed in one transaction: {names}", operation)
-
-
-@rule(
-    "LG504",
-    "enum-value-used-too-early",
-    WARNING,
-    condition="RunSQL adds a value to an enum type in a migration's transaction, and something else there names it, or "
-    "code comes after it, which may.",
-    effect="The value cannot be used before the transaction commits, so whatever in the same migration writes it "
-    "fails.",
-    remedy="Give ALTER TYPE … ADD VALUE IF NOT EXISTS a migration of its own with atomic = False.",
-    rests_on="https://www.postgresql.org/docs/current/sql-altertype.html",
-    unsafe="""
-        migrations.RunSQL("ALTER TYPE shop_state ADD VALUE 'returned'", migrations.RunSQL.noop),
-        migrations.RunSQL("CREATE VIEW shop_back AS SELECT 'returned'::shop_state", migrations.RunSQL.noop),
-    """,
-    safe=[
-        """
-            atomic = False
-            migrations.RunSQL("ALTER TYPE shop_state ADD VALUE IF NOT EXISTS 'returned'", migrations.RunSQL.noop),
-        """,
-        """
-            migrations.RunSQL("CREATE VIEW shop_back AS SELECT 'returned'::shop_state", migrations.RunSQL.noop),
-        """,
-    ],
-    other_end="The unsafe one does not run.",
-)
-def enum_value(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql if case.migration.atomic else ():
-        if statement.starts("ALTER", "TYPE") and statement.has("ADD", "VALUE"):
-            value = next((part for part in statement.tokens if part.endswith("'")), "")
-            if _may_be_used(case, value, statement, step):
-                yield Finding("the new enum value cannot be used in this transaction", step.operation)
-
-
-def _may_be_used(case: Case, value: str, adding: SqlStatement, adds: Step) -> bool:
-    """Whether the migration names a value anywhere else, or has code after the statement that adds it."""
-    for step in case.plan.steps:
-        if step.operation > adds.operation and any(change.kind in _CODE for change in step.changes):
-            return True
-        texts = [part.text for each in step.sql for part in sql_statements.statements(each)]
-        if any(value in text for text in texts if text != adding.text):
-            return True
-    return False
-
-
-_CODE = (Kind.RUN_PYTHON, Kind.UNKNOWN)
-
-
-@rule(
-    "LG505",
-    "enum-value-renamed",
-    ERROR,
-    condition="RunSQL renames an enum's value, or renames or drops a type.",
-    effect="The release that still serves writes the old value or casts to the old name, and those queries fail.",
-    remedy="Add the new value beside the old one, let one release read both, then change the rows in portions.",
-    rests_on="https://www.postgresql.org/docs/current/sql-altertype.html",
-    unsafe="""
-        migrations.RunSQL("ALTER TYPE shop_state RENAME VALUE 'sent' TO 'shipped'", migrations.RunSQL.noop),
-    """,
-    safe="""
-        atomic = False
-        migrations.RunSQL("ALTER TYPE shop_state ADD VALUE IF NOT EXISTS 'shipped'", migrations.RunSQL.noop),
-    """,
-    other_end="The old value stays beside the new one.",
-)
-def enum_renamed(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
-        renames = statement.starts("ALTER", "TYPE") and statement.has("RENAME")
-        if renames or statement.starts("DROP", "TYPE"):
-            yield Finding("a type, or a value of it, that the serving release names goes away", step.operation)
-
-
-@rule(
-    "LG506",
-    "extension-created",
-    WARNING,
-    condition="A migration creates an extension.",
-    effect="Where the role may not (one that is not trusted needs a superuser), or the server lacks the package, the "
-    "migration is held, and everything after it too.",
-    remedy='Name it in LOCKGATE["EXTENSIONS"] and have it created by whoever administers the server; then accept this.',
-    rests_on="https://www.postgresql.org/docs/current/sql-createextension.html",
-    unsafe="""
-        postgres_operations.CreateExtension("postgis"),
-    """,
-    safe="""
-        postgres_operations.TrigramExtension(),
-    """,
-    other_end="Another extension: one that whoever may CREATE in the database may install.",
-)
-def extension_created(case: Case) -> Iterator[Finding]:
-    for step in case.steps:
-        for change in step.changes:
-            if change.kind is Kind.EXTENSION and change.name not in TRUSTED:
-                yield Finding(
-                    f'extension "{change.name}" is not trusted, so a superuser must create it', step.operation
-                )
-    for step, statement in case.sql:
-        named = {part.lower().strip('"') for part in statement.tokens}
-        if statement.starts("CREATE", "EXTENSION") and not named & TRUSTED:
-            yield Finding("an extension is created that is not known to be trusted", step.operation)
-
-
-# Extensions that come with PostgreSQL and that whoever may CREATE in a database may install.
-# Source: the control files in contrib/ with "trusted = true".
-_TRUSTED = """
-    btree_gin btree_gist citext cube dict_int fuzzystrmatch hstore intarray isn lo ltree pgcrypto pg_trgm plpgsql seg
-    tablefunc tcn tsm_system_rows tsm_system_time unaccent uuid-ossp
-"""
-TRUSTED = frozenset(_TRUSTED.split())
-
-
-@rule(
-    "LG507",
-    "extension-dropped",
-    ERROR,
-    condition="RunSQL drops an extension.",
-    effect="The release that still serves loses its functions, operators and types; with CASCADE, columns of those "
-    "types and indexes that use it go too, data included.",
-    remedy="Keep the extension for a release, remove what uses it by name, and drop it last, without CASCADE.",
-    rests_on="https://www.postgresql.org/docs/current/sql-dropextension.html",
-    unsafe="""
-        migrations.RunSQL("DROP EXTENSION hstore CASCADE", migrations.RunSQL.noop),
-    """,
-    safe=[
-        """
-            migrations.RunSQL("DROP FUNCTION shop_old_total(hstore)", migrations.RunSQL.noop),
-        """,
-        accepting(
-            "LG507",
-            "nothing has used it since release 41",
-            """
-            migrations.RunSQL("DROP EXTENSION hstore", migrations.RunSQL.noop),
-        """,
-        ),
-    ],
-)
-def extension_dropped(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
-        if statement.starts("DROP", "EXTENSION"):
-            cascade = ", with every column and index that uses it" if statement.has("CASCADE") else ""
-            yield Finding(f"an extension is dropped{cascade}", step.operation)
 
 
 @rule(
