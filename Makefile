@@ -73,7 +73,7 @@ container: $(VENV)/installed  ## the tests of the real image; fails where no Doc
 	LOCKGATE_REQUIRE_CONTAINERS=1 python -m pytest tests/container
 
 .PHONY: comparison
-comparison: $(VENV)/installed  ## judge the same migrations by other linters too, and write docs/comparison.md (minutes)
+comparison: $(VENV)/installed  ## judge the same migrations by other linters too, and write docs/evidence/comparison.md (minutes)
 	python -m tests.conformance.comparison
 
 requirements/comparison.txt: requirements/comparison.in | $(VENV)/installed
@@ -98,10 +98,10 @@ sweep: $(VENV)/installed  ## races, and kills wherever they leave something else
 	python -m tests.support.sweep_report --runner stock --whole --show 1
 
 bench: $(VENV)/installed  ## starts, histories and test databases beside stock Django and peers (20 minutes; BENCH=--quick)
-	python -m benchmarks $(BENCH)
+	python -m benchmarks $(or $(BENCH),--markdown docs/evidence/speed.md)
 
 bench-stall: $(VENV)/installed  ## stalls and failed queries during each kind of migration, beside others (15 minutes)
-	python -m benchmarks stall
+	python -m benchmarks stall --markdown docs/evidence/stalls.md
 
 lock: $(VENV)/installed  ## compile requirements/*.in to locked *.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate requirements/base.in -o requirements/base.txt

@@ -183,7 +183,7 @@ def hazard_table(all_found: list[Found]) -> Iterator[str]:
     yield f"|---|---|{'---:|' * len(names)}"
     for identity, name in sorted({(hazard["id"], hazard["name"]) for each in all_found for hazard in each.hazards}):
         counts = [sum(hazard["id"] == identity for hazard in each.hazards) for each in all_found]
-        link = f"[{identity}](rules/{identity}.md)"
+        link = f"[{identity}](../rules/{identity}.md)"
         yield f"| {link} | {name} | {' | '.join(str(count or '') for count in counts)} |"
 
 

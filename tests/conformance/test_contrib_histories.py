@@ -24,7 +24,7 @@ from tests.support.sites import Site
 CONTRIB = ("contenttypes", "auth", "admin", "sites", "flatpages", "redirects", "sessions")
 OTHERS = ("django.contrib.messages", "pgvector.django", "watchstats")
 APPS = (*(f"django.contrib.{name}" for name in CONTRIB), *OTHERS)
-# By app and migration. That all of these are right is shown in docs/real-histories.md.
+# By app and migration. That all of these are right is shown in docs/evidence/real-histories.md.
 HAZARDS = {
     ("contenttypes", "0002_remove_content_type_name", "LG801"): 1,
     ("contenttypes", "0002_remove_content_type_name", "LG811"): 1,

@@ -237,7 +237,8 @@ def test_what_is_refused_is_said_in_these_words() -> None:
 
 def test_every_page_is_in_the_index() -> None:
     listed = {(DOCS / target.partition("#")[0]).resolve() for source, target in links() if source == DOCS / "index.md"}
-    assert [path.name for path in DOCS.glob("*.md") if path.name != "index.md" and path not in listed] == []
+    pages = [*DOCS.glob("*.md"), *(DOCS / "evidence").glob("*.md")]
+    assert [path.name for path in pages if path.name != "index.md" and path not in listed] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

@@ -173,7 +173,7 @@ CASES = [
             "CREATE TABLE a (id bigint PRIMARY KEY); DROP TABLE a; CREATE TABLE b (of int REFERENCES a)",
         )
     ),
-    # What real histories have shown (docs/real-histories.md)
+    # What real histories have shown (docs/evidence/real-histories.md)
     Case(
         "unique in more columns than before", (DOMAIN + UNIQUE.format("email", "domain") + NOT_UNIQUE,), quiet="LG807"
     ),

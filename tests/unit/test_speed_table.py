@@ -135,7 +135,7 @@ def test_a_fleet_s_page_has_cpu_and_time_to_the_last() -> None:
 
 @pytest.mark.parametrize("name", [command.NAME, fleet.NAME, parts.NAME])
 def test_the_docs_have_the_marks_of_each_benchmark(name: str) -> None:
-    page.around(DOCS / "speed.md", name)
+    page.around(DOCS / "evidence/speed.md", name)
 
 
 def test_every_contender_can_be_chosen_by_a_name_of_its_own() -> None:

@@ -98,7 +98,7 @@ def test_a_page_without_marks_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_docs_have_the_marks_that_the_table_is_written_between() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs/stalls.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[2] / "docs/evidence/stalls.md").read_text(encoding="utf-8")
     assert BEGIN in text
     assert END in text
 

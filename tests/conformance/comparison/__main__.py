@@ -1,4 +1,4 @@
-"""``python -m tests.conformance.comparison``: ask every tool about every case, and write docs/comparison.md.
+"""``python -m tests.conformance.comparison``: ask every tool about every case, and write docs/evidence/comparison.md.
 
 Needs the package index the first time, and minutes. ``--render`` writes the page from the answers of the last time,
 with Lockgate's as they are now: after a change of a rule. ``TEST_DATABASE_URL`` names a server to use instead of the

@@ -1,4 +1,4 @@
-"""docs/comparison.md: every case, every tool, and what it comes to. Made of cases, kept answers and Lockgate itself."""
+"""docs/evidence/comparison.md: every case, every tool, the result. Made of cases, kept answers and Lockgate itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conformance.comparison.case import Case, Danger
 from tests.conformance.comparison.cases import ALL, GROUPS
 from tests.conformance.comparison.verdicts import Outcome, Verdict
 
-FILE = Path(__file__).resolve().parents[3] / "docs" / "comparison.md"
+FILE = Path(__file__).resolve().parents[3] / "docs" / "evidence" / "comparison.md"
 OTHERS = ("django-migration-linter", "django-safe-migrations", "squawk")
 IN_PLACE, ONLINE = "Lockgate, in place", "Lockgate, online"
 COLUMNS = (IN_PLACE, ONLINE, *OTHERS)
@@ -167,7 +167,7 @@ def _row(case: Case, answers: Answers) -> str:
 
 def _cell(column: str, found: Verdict) -> str:
     shown = f"**{found}**" if found.outcome in (Outcome.MISSED, Outcome.FALSE_ALARM) else str(found)
-    rules = [f"[{rule}](rules/{rule}.md)" for rule in found.rules] if column == IN_PLACE else []
+    rules = [f"[{rule}](../rules/{rule}.md)" for rule in found.rules] if column == IN_PLACE else []
     return " ".join([shown, ", ".join(rules)]).rstrip()
 
 

@@ -1,4 +1,4 @@
-"""docs/comparison.md is what the code says now: without the other tools, whose last answers are kept."""
+"""docs/evidence/comparison.md is what the code says now: without the other tools, whose last answers are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every test of Django's that comes out otherwise under Lockgate, and why: what docs/conformance.md explains."""
+"""Every test of Django's with another result under Lockgate, and why: what docs/evidence/conformance.md explains."""
 
 from tests.conformance.django_suite.verdict import Difference
 

@@ -8,7 +8,7 @@ from tests.conformance.django_suite import differences
 from tests.conformance.django_suite.verdict import Difference, Outcomes, judge, report
 from tests.support.sites import ROOT
 
-PAGE = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "evidence" / "conformance.md").read_text(encoding="utf-8")
 PASSED = {"outcome": "passed", "why": ""}
 FAILED = {"outcome": "failed", "why": "AssertionError: 1 != 2"}
 SKIPPED = {"outcome": "skipped", "why": "not here"}
