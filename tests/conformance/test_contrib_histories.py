@@ -15,7 +15,8 @@ from django.db.migrations.state import ProjectState
 
 from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import planner
-from lockgate.planning.recorder.schema_editor import offline_connection, recording
+from lockgate.planning.recorder.offline import offline_connection
+from lockgate.planning.recorder.schema_editor import recording
 from tests.conformance.environments import PROBE
 from tests.support import plans
 from tests.support.databases import Database

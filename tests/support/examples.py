@@ -24,7 +24,8 @@ from lockgate.linting.rules.case import HazardSettings
 from lockgate.linting.rules.example_models import MODELS
 from lockgate.linting.rules.rule import OFFLINE, source
 from lockgate.planning import planner
-from lockgate.planning.recorder.schema_editor import offline_connection, recording
+from lockgate.planning.recorder.offline import offline_connection
+from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import MigrationPlan
 from lockgate.planning.virtual_catalog import Prospect
 from lockgate.project_state.lazy_state import LazyState

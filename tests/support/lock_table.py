@@ -29,7 +29,8 @@ HEAD = "| Operation | In place: table, lock, work | Waits meanwhile | Online |\n
 
 def planned(case: object, version: int, *, online: bool) -> MigrationPlan:
     """The plan of a case on large tables, without a server: they are planned, and then taken for deployed."""
-    from lockgate.planning.recorder.schema_editor import offline_connection, recording
+    from lockgate.planning.recorder.offline import offline_connection
+    from lockgate.planning.recorder.schema_editor import recording
     from lockgate.project_state.lazy_state import LazyState
     from tests.support import plan_cases
 

@@ -16,7 +16,8 @@ from lockgate.linting.rules.example_models import MODELS
 from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import history, planner
 from lockgate.planning.recorder import states
-from lockgate.planning.recorder.schema_editor import offline_connection, recording, unplugged
+from lockgate.planning.recorder.offline import offline_connection, unplugged
+from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Kind, MigrationPlan
 from lockgate.project_state.eligibility import View
 from lockgate.project_state.lazy_state import LazyState

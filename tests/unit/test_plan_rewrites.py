@@ -29,7 +29,9 @@ from lockgate.facts.tables import ConstraintFacts, DatabaseFacts, TableFacts
 from lockgate.linting.rules.case import Case, HazardSettings
 from lockgate.linting.rules.compatibility import required_column
 from lockgate.planning import kept_defaults, planner
-from lockgate.planning.recorder.schema_editor import is_written, offline_connection, recording
+from lockgate.planning.recorder.literals import is_written
+from lockgate.planning.recorder.offline import offline_connection
+from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Kind, MigrationPlan, Phase
 from tests.support import plans
 from tests.support.plan_cases import BASE, Sends, add, alter, check, index, unique

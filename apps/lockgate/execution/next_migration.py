@@ -28,8 +28,9 @@ from lockgate.planning.consequences import Consequence, Watch
 from lockgate.planning.dependents import Outcome
 from lockgate.planning.identifiers import names_schema
 from lockgate.planning.recorder import states
+from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.recorder.questions import require_same_answers
-from lockgate.planning.recorder.schema_editor import offline_connection, recording, unplugged
+from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase
 from lockgate.planning.virtual_catalog import Prospect
 from lockgate.project_state.lazy_state import LazyState

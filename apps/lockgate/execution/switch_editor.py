@@ -18,7 +18,7 @@ from django.db.backends.ddl_references import Statement
 from django.db.backends.utils import strip_quotes
 
 from lockgate.planning import identifiers
-from lockgate.planning.recorder.schema_editor import as_text
+from lockgate.planning.recorder.literals import as_text
 
 Replaced = Iterable[tuple[str, tuple[str, ...]]]
 

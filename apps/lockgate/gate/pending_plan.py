@@ -16,7 +16,7 @@ from lockgate.facts.tables import DatabaseFacts
 from lockgate.linting import hazards
 from lockgate.planning import affected_tables, history, planner, sql_steps
 from lockgate.planning.recorder import states
-from lockgate.planning.recorder.schema_editor import offline_connection, unplugged
+from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import MigrationPlan
 from lockgate.project_state.lazy_state import LazyState

@@ -23,7 +23,7 @@ from lockgate.linting.rules.case import HazardSettings
 from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import affected_tables, history, sql_steps
 from lockgate.planning.history import Walk
-from lockgate.planning.recorder.schema_editor import offline_connection, unplugged
+from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.selection import key_of
 from lockgate.project_state.lazy_state import LazyState
 

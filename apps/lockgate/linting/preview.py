@@ -23,7 +23,7 @@ from lockgate.linting.rules.offer import Offer
 from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import history, planner
 from lockgate.planning.history import Walk
-from lockgate.planning.recorder.schema_editor import offline_connection, unplugged
+from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import MigrationPlan, Statement
 from lockgate.planning.virtual_catalog import Prospect

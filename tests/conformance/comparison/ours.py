@@ -12,7 +12,8 @@ from lockgate.linting import hazards, squawk
 from lockgate.linting.rules.case import HazardSettings
 from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import planner
-from lockgate.planning.recorder.schema_editor import offline_connection, recording, unplugged
+from lockgate.planning.recorder.offline import offline_connection, unplugged
+from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Phase
 from lockgate.policy import Policy
 from lockgate.project_state.lazy_state import LazyState

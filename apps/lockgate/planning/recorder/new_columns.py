@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from lockgate.planning import callable_defaults, identifiers, new_types
 from lockgate.planning.conditions import expressions, writes_its_own_sql
+from lockgate.planning.recorder.literals import is_written
 from lockgate.planning.steps import Change, Kind, Statement
 from lockgate.planning.virtual_catalog import Prospect
 
@@ -38,7 +39,6 @@ class NewColumns:
     _create_unique_sql: Callable[..., Any]
     _create_check_sql: Callable[..., Any]
     _online: Callable[..., tuple[str, str]]
-    _is_written: Callable[[Any], bool]
     _expecting: Callable[[str, Iterable[Change]], AbstractContextManager[None]]
     _beginning: Callable[..., str]
     _aside: list[str] | None
@@ -130,7 +130,7 @@ class NewColumns:
         """Whether the parts come to the same as the whole, tablespaces and shortened names included."""
         plain = (model._meta.db_table + field.column).isascii()
         tablespace = field.db_tablespace or model._meta.db_tablespace
-        return plain and not tablespace and self._is_fixed(field) and self._is_written(self.effective_default(field))
+        return plain and not tablespace and self._is_fixed(field) and is_written(self.effective_default(field))
 
     def _is_fixed(self, field: Any) -> bool:
         """Whether a default is the same whenever it is asked for, so that the statement can be told beforehand."""
