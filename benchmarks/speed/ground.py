@@ -80,7 +80,7 @@ class Ground:
             compileall.compile_dir(path, quiet=1)
             self._projects[key] = path
             for command in filter(there, contender.builds):
-                self.manage(contender, self._build_database, command)
+                self.manage(contender, self._build_database, *command.split())
         return self._projects[key]
 
     @cached_property

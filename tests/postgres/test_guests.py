@@ -34,7 +34,7 @@ NUMBERS = {
     "seconds": 0.5,
     "attempts": 1,
 }
-TIMES = {"applied": "2026-01-01", "started_at": "2026-01-01", "since": "2026-01-01"}
+TIMES = {"applied": "2026-01-01", "ended_at": "2026-01-01", "started_at": "2026-01-01", "since": "2026-01-01"}
 VALUES = {
     **NUMBERS,
     **TIMES,

@@ -232,11 +232,11 @@ def test_a_failed_run_is_closed_on_its_own_session_or_not_at_all(book: Book) -> 
     """A pool takes a session back without closing it."""
     gate: Any = SimpleNamespace(connection=book.duties.connection)
     request: Any = SimpleNamespace(ordinary=False)
-    found: Any = None
+    begun: Any = SimpleNamespace(gate=gate, request=request, found=None, progress=book.duties.progress, ending=None)
     opened = gate.connection.connection
 
     def lose() -> None:
-        with run_record.closing(gate, request, found, book.run, book.duties.progress):
+        with run_record.closing(begun, book.run):
             gate.connection.connection = None
             raise ValueError("no")
 

@@ -10,11 +10,12 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from lockgate.database import one_message
 from lockgate.errors import LocksNotAcquired
 from lockgate.execution import ledger_locks
 from lockgate.facts import Fingerprint, Key
 from lockgate.gate import own_tables
-from lockgate.ledger import journal, records
+from lockgate.ledger import journal, reading, records
 from lockgate.ledger.journal import Journal, Line
 from lockgate.models import Effect, Failure, MigrationRecord, Run, Step
 from tests.support.databases import Database
@@ -183,15 +184,17 @@ def test_a_migration_is_known_as_it_was_when_last_applied(ledger_tables: BaseDat
     record(second, ONE, actions.APPLY, "new")
     record(second, ONE, actions.UNFAKE, "nor this")
     assert records.fingerprints("default")[ONE].meaning == "new"
-    assert records.applied_after("default", "d") == {ONE, TWO}
-    assert records.applied_after("default", "newer") == set()  # it has not succeeded
+    assert reading.runs(ledger_tables, "d").applied_after == {ONE, TWO}
+    assert reading.runs(ledger_tables, "newer").applied_after == set()  # it has not succeeded
     assert records.unrecorded("default", [ONE, Key("shop", "0009_nine")]) == [Key("shop", "0009_nine")]
 
 
-def test_whole_tables_are_looked_at_with_one_query(ledger_tables: BaseDatabaseWrapper) -> None:
-    asked = []
-    execute = ledger_tables.connection.execute
-    ledger_tables.connection.execute = lambda *given, **named: asked.append(given) or execute(*given, **named)
+def test_whole_tables_are_looked_at_with_one_query(
+    ledger_tables: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    ask = one_message.ask
+    monkeypatch.setattr("lockgate.database.own_tables.ask", lambda *given: asked.append(given) or ask(*given))
     assert own_tables.damages(ledger_tables) == []
     assert len(asked) == 1
 

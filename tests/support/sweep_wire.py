@@ -133,8 +133,8 @@ class Wire:
 
 
 @contextlib.contextmanager
-def wire(host: str, port: int) -> Iterator[Wire]:
-    made = Wire(host, port)
+def wire(host: str, port: int, kind: type[Wire] = Wire) -> Iterator[Wire]:
+    made = kind(host, port)
     made.relay.open()
     try:
         yield made
@@ -143,12 +143,12 @@ def wire(host: str, port: int) -> Iterator[Wire]:
 
 
 @contextlib.contextmanager
-def on_the_wire(watch: Watch | None = None) -> Iterator[Wire]:
+def on_the_wire(watch: Watch | None = None, kind: type[Wire] = Wire) -> Iterator[Wire]:
     """To the session's server, as the role that the tests have there."""
     with databases.admin() as connection:
         info = connection.info
         host, port, role, password = info.host, info.port, info.user, info.password
-    with wire(host, port) as made:
+    with wire(host, port, kind) as made:
         made.watch, made.role, made.password = watch or made.watch, role, password
         yield made
 
@@ -156,7 +156,7 @@ def on_the_wire(watch: Watch | None = None) -> Iterator[Wire]:
 Message = tuple[bytes, bytes]  # its type, and all of it
 
 
-class _Reader:
+class Reader:
     """Whole messages out of a stream."""
 
     def __init__(self) -> None:
@@ -180,7 +180,7 @@ class _Session:
     def __init__(self, client: socket.socket, server: socket.socket, watch: Watch) -> None:
         self.client, self.server, self.watch = client, server, watch
         self.backend = 0
-        self._from_client, self._from_server = _Reader(), _Reader()
+        self._from_client, self._from_server = Reader(), Reader()
         self._answered = False
         self._group: list[Message] = []  # what the client expects no answer to yet
         self._sources: dict[bytes, str] = {}  # prepared statements and portals, by kind and name

@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 
 from lockgate import policy
 from lockgate.database import polling
+from lockgate.database.one_message import Question, Rows, ask
 from lockgate.database.session import raw
 from lockgate.database.sql import read
 from lockgate.errors import LockNotAcquired, SessionLost
@@ -38,19 +39,21 @@ def acquire(
     limits: policy.Policy,
     listen: Listener,
     needless: Callable[[], bool] = lambda: False,
+    first: Rows | None = None,
 ) -> float | None:
     """Take the lock, polling until the deadline; returns the seconds waited, or None where it became needless.
 
     needless: asked between polls whether the holder has meanwhile done this runner's work; must leave no
-    transaction open.
+    transaction open. first: what ``trying`` was answered with a moment ago.
     Raises LockNotAcquired at the deadline, naming the holder.
     """
     started = time.monotonic()
     deadline = started + limits.wait_for_lock.total_seconds()
     next_report = started + min(1.0, limits.report_lock_wait.total_seconds())
     for _ in polling.until(deadline):
-        if _try(connection):
+        if _got(first or ask(raw(connection), trying())[0]):
             return time.monotonic() - started
+        first = None
         if needless():
             return None
         if time.monotonic() >= next_report:
@@ -98,7 +101,7 @@ def confirm(
         )
     if not lock:
         return None
-    held, mark = ask() if ask else _ask(expected)
+    held, mark = ask() if ask else look(expected)
     if not held:
         raise SessionLost(
             why="this session no longer holds the advisory lock: a pooler gave its backend away, or code released it",
@@ -123,11 +126,15 @@ def holder(connection: BaseDatabaseWrapper) -> Holder | None:
     return Holder(application=application, runner=runner, **row)
 
 
-def _try(connection: BaseDatabaseWrapper) -> bool:
+def trying() -> Question:
+    """Takes the lock where nobody has it; ``acquire`` knows what the answer means."""
+    return Question("try_lock", {"key": KEY, **HALVES})
+
+
+def _got(answer: Rows) -> bool:
     """Raises LockNotAcquired where this very backend has it already: a second time would be another runner's."""
-    row = raw(connection).execute(read("try_lock"), {"key": KEY, **HALVES}).fetchone()
-    assert row is not None  # noqa: S101  it has one row
-    if row[0]:
+    [row] = answer
+    if row["held"]:
         raise LockNotAcquired(
             "this session has the migration lock already",
             why="a pooler gave the backend of another run to this one, or code of a run calls migrate, or a run that "
@@ -135,10 +142,11 @@ def _try(connection: BaseDatabaseWrapper) -> bool:
             next_step="let the migrating settings name the server itself, and run again; let no "
             "migration and no receiver call migrate",
         )
-    return bool(row[1])
+    return bool(row["got"])
 
 
-def _ask(opened: psycopg.Connection[Any]) -> tuple[bool, str | None]:
+def look(opened: psycopg.Connection[Any]) -> tuple[bool, str | None]:
+    """Whether this session has the lock, and the mark of its transaction. One query."""
     row = opened.execute(read("lock_is_ours"), HALVES).fetchone()
     assert row is not None  # noqa: S101  a SELECT without FROM has one row
     return row[0], row[1]

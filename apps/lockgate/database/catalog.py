@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from typing import Any
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.rows import dict_row
-from psycopg.types.json import JsonbLoader
 
 from lockgate import policy
-from lockgate.database import locks, table_names
+from lockgate.database import parameters, table_names
+from lockgate.database.one_message import Question, Rows, ask
 from lockgate.database.session import raw
-from lockgate.database.sql import read
 from lockgate.facts.dependents import Dependent, DependentKind
 from lockgate.facts.tables import ColumnFacts, ConstraintFacts, DatabaseFacts, IndexFacts, SessionFacts, TableFacts
 from lockgate.facts.types import TypeFacts
@@ -25,14 +24,16 @@ def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 
     names: table names as Django has them; those that do not exist are left out. Measuring a table takes a weak lock;
     where somebody keeps that from us, sizes are estimated, and no table is taken for smaller than ``large``, in bytes.
     """
-    age = policy.SESSION_OF_INTEREST.total_seconds()
-    with raw(connection).cursor(row_factory=dict_row) as cursor:
-        cursor.adapters.register_loader("jsonb", JsonbLoader)  # Django has its connections hand JSON out as text
-        tables = _measured(connection, cursor, "tables", {**table_names.of(connection, names), "age": age}, large)
-        snapshots = cursor.execute(read("old_snapshots"), {"age": age}).fetchall()
-        collations = cursor.execute(read("collations")).fetchall()
-        volatile = cursor.execute(read("volatile_functions")).fetchall()
-        types = cursor.execute(read("types")).fetchall()
+    age = {"age": policy.SESSION_OF_INTEREST.total_seconds()}
+    tables, snapshots, collations, volatile, types = _measured(
+        connection,
+        Question("tables", {**table_names.of(connection, names), **age}),
+        large,
+        Question("old_snapshots", age),
+        Question("collations"),
+        Question("volatile_functions"),
+        Question("types"),
+    )
     return DatabaseFacts(
         version=raw(connection).info.server_version,
         tables={row["name"]: _table(row) for row in tables},
@@ -51,8 +52,7 @@ def surveyed(connection: BaseDatabaseWrapper, known: DatabaseFacts, names: Colle
     """The facts with what depends on the tables that a plan changes. Nothing is asked where it changes none."""
     if not names:
         return known
-    with raw(connection).cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(read("survey"), table_names.of(connection, names)).fetchall()
+    [found] = ask(raw(connection), Question("survey", table_names.of(connection, names)))
     return known._replace(dependents=tuple(map(_dependent, found)))
 
 
@@ -60,8 +60,7 @@ def measured(connection: BaseDatabaseWrapper, known: DatabaseFacts, large: int, 
     """The facts with the size of the largest table, where a plan may touch any. large: as in ``facts``."""
     if not blind:
         return known
-    with raw(connection).cursor(row_factory=dict_row) as cursor:
-        [row] = _measured(connection, cursor, "largest", {}, large)
+    [[row]] = _measured(connection, Question("largest", {}), large)
     return known._replace(largest=row["size"])
 
 
@@ -69,21 +68,21 @@ def _dependent(row: dict[str, Any]) -> Dependent:
     return Dependent(**{**row, "kind": DependentKind(row["kind"]), "columns": tuple(row["columns"])})
 
 
-def _measured(
-    connection: BaseDatabaseWrapper,
-    cursor: psycopg.Cursor[dict[str, Any]],
-    query: str,
-    parameters: dict[str, Any],
-    large: int,
-) -> list[dict[str, Any]]:
-    """A query's rows, with sizes that are measured, or that are no smaller than ``large``."""
+def _measured(connection: BaseDatabaseWrapper, measuring: Question, large: int, *besides: Question) -> tuple[Rows, ...]:
+    """The rows of what measures tables, with sizes that are measured, or that are no smaller than ``large``; and those
+    of what is asked besides. One message; two where somebody keeps a table from us.
+    """
+    opened = raw(connection)
+    limit = Question("limit_waiting", {"longest": parameters.milliseconds(policy.FACTS_LOCK_TIMEOUT)})
+    alone = contextlib.nullcontext() if opened.autocommit else opened.transaction()  # a message is a transaction then
     try:
-        with cursor.connection.transaction():
-            locks.limit_waiting(connection, policy.FACTS_LOCK_TIMEOUT)
-            return cursor.execute(read(query), {**parameters, "measure": True}).fetchall()
+        with alone:
+            # The tables come last: what measuring locks is locked until the message ends.
+            _, *others, rows = ask(opened, limit, *besides, measuring.given(measure=True))
     except psycopg.errors.LockNotAvailable:
-        rows = cursor.execute(read(query), {**parameters, "measure": False}).fetchall()
-        return [{**row, "size": max(row["size"], large)} for row in rows]
+        *others, rows = ask(opened, *besides, measuring.given(measure=False))
+        rows = [{**row, "size": max(row["size"], large)} for row in rows]
+    return (rows, *others)
 
 
 def _table(row: dict[str, Any]) -> TableFacts:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
+from lockgate.database.one_message import Question, Rows, ask
 from lockgate.database.session import raw
-from lockgate.database.sql import read
 
 
 class Column(NamedTuple):
@@ -29,11 +29,21 @@ class Table(NamedTuple):
 
 def shape(connection: BaseDatabaseWrapper, names: Iterable[str]) -> dict[str, Table]:
     """Those of the tables that are there, by name. One query."""
+    [rows] = ask(raw(connection), question(names))
+    return of_rows(rows)
+
+
+def question(names: Iterable[str]) -> Question:
+    return Question("own_shape", {"names": list(names)})
+
+
+def of_rows(rows: Rows) -> dict[str, Table]:
+    """What the question is answered with, by table."""
     found: dict[str, Table] = {}
-    for name, is_table, column, *described in raw(connection).execute(read("own_shape"), {"names": list(names)}):
-        table = found.setdefault(name, Table(is_table, {}))
-        if column is not None:
-            table.columns[column] = Column(*described)
+    for row in rows:
+        table = found.setdefault(row["name"], Table(row["is_table"], {}))
+        if row["column"] is not None:
+            table.columns[row["column"]] = Column(row["type"], row["not_null"], row["filled"])
     return found
 
 

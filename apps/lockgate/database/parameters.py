@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from lockgate import policy
-from lockgate.database.sql import read
+from lockgate.database.one_message import Question, Rows, ask
 
 # In the units of pg_settings: milliseconds, seconds. Source:
 # https://www.postgresql.org/docs/current/runtime-config-client.html and …/runtime-config-connection.html
@@ -36,16 +36,26 @@ _LASTING = {
 
 
 @contextlib.contextmanager
-def lasting(opened: psycopg.Connection[Any], limits: policy.Policy, *, proven: bool) -> Iterator[None]:
+def lasting(
+    opened: psycopg.Connection[Any], limits: policy.Policy, *along: Question, proven: bool
+) -> Iterator[list[Rows]]:
     """Let the session outlast every limit for the length of the block, and notice a dead network.
 
     What is not about somebody's table waits a bounded time for a lock: our own tables, the catalog.
     proven: that the backend is kept for us; otherwise nothing is set where a pooler is in between.
+    along: asked in the same message, after it; the block has the answers.
     """
     pid = None if proven else opened.info.backend_pid
     longest = min(policy.OWN_TABLES_LOCK_TIMEOUT, max(limits.lock_attempts, _LEAST))
-    with _held(opened, {**_LASTING, "lock_timeout": milliseconds(longest)}, pid):
-        yield
+    with _held(opened, {**_LASTING, "lock_timeout": milliseconds(longest)}, pid, *along) as answers:
+        yield answers
+
+
+@contextlib.contextmanager
+def given(opened: psycopg.Connection[Any], values: Mapping[str, str], *along: Question) -> Iterator[list[Rows]]:
+    """Give parameters these values, in the units of pg_settings, for the length of the block; along: as above."""
+    with _held(opened, values, None, *along) as answers:
+        yield answers
 
 
 @contextlib.contextmanager
@@ -75,17 +85,19 @@ def milliseconds(timeout: timedelta) -> str:
 
 
 @contextlib.contextmanager
-def _held(opened: psycopg.Connection[Any], values: Mapping[str, str], pid: int | None) -> Iterator[None]:
-    before = _set(opened, values, pid)
+def _held(
+    opened: psycopg.Connection[Any], values: Mapping[str, str], pid: int | None, *along: Question
+) -> Iterator[list[Rows]]:
+    found, *answers = ask(opened, _set(values, pid), *along)
+    before = {row["name"]: row["setting"] for row in found}  # of those that had other values
     try:
-        yield
+        yield answers
     finally:
         with contextlib.suppress(psycopg.Error):
             if before and not opened.closed:
-                _set(opened, before, None)
+                ask(opened, _set(before, None))
 
 
-def _set(opened: psycopg.Connection[Any], values: Mapping[str, str], pid: int | None) -> dict[str, str]:
-    """Set parameters; returns what those were that had other values."""
+def _set(values: Mapping[str, str], pid: int | None) -> Question:
     given = {"names": [*values], "wanted": [*values.values()], "yielding": [*_NETWORK], "pid": pid}
-    return {name: setting for name, setting, _ in opened.execute(read("set_parameters"), given)}
+    return Question("set_parameters", given)

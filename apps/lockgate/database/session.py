@@ -18,6 +18,8 @@ from psycopg.rows import dict_row
 
 from lockgate import policy
 from lockgate.database import parameters
+from lockgate.database.one_message import Question, Rows
+from lockgate.database.simple_query import Message
 from lockgate.database.sql import read
 from lockgate.errors import ServerRefused, SessionLost
 from lockgate.facts import Runner, ServerFacts
@@ -63,39 +65,29 @@ def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:
 
 
 @contextlib.contextmanager
-def announced(connection: BaseDatabaseWrapper, server: ServerFacts, runner: Runner) -> Iterator[None]:
+def announced(connection: BaseDatabaseWrapper, runner: Runner, *along: Question) -> Iterator[list[Rows]]:
     """Tell other sessions who this is, and have the server end our statements with us, for the length of the block.
-    Behind a pooler, only where the backend is kept for us.
+    Behind a pooler, only where the backend is kept for us. along: asked in the same message, after it; the block has the
+    answers.
 
-    What was SET is taken back where the session still lives: it may outlast the run, or go back to a pooler.
+    The server ends a statement soon after this process dies where it knows how (PostgreSQL 14+, Linux).
+
+    What was set is put back where the session still lives: it may outlast the run, or go back to a pooler.
+    Source: https://www.postgresql.org/docs/current/runtime-config-connection.html
     """
-    name(connection, runner)
-    _end_with_client(connection, server)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(psycopg.Error, SessionLost):
-            raw(connection).execute("RESET application_name")
-            raw(connection).execute("RESET client_connection_check_interval")
+    who = {"application_name": runner.application_name()}
+    interval = {"client_connection_check_interval": parameters.milliseconds(policy.CLIENT_CHECK_INTERVAL)}
+    with contextlib.ExitStack() as until_the_end:
+        try:
+            answers = until_the_end.enter_context(parameters.given(raw(connection), {**who, **interval}, *along))
+        except psycopg.errors.InvalidParameterValue:  # the server's platform cannot tell a closed socket
+            answers = until_the_end.enter_context(parameters.given(raw(connection), who, *along))
+        yield answers
 
 
 def name(connection: BaseDatabaseWrapper, runner: Runner) -> None:
     """Tell other sessions who this is (``application_name``)."""
     _set(connection, "application_name", runner.application_name())
-
-
-def _end_with_client(connection: BaseDatabaseWrapper, server: ServerFacts) -> None:
-    """Have the server end our statement soon after this process dies, where it knows how (PostgreSQL 14+, Linux).
-
-    Source: https://www.postgresql.org/docs/current/runtime-config-connection.html
-    """
-    milliseconds = policy.CLIENT_CHECK_INTERVAL.total_seconds() * 1000
-    if server.version_number < 140000:
-        return
-    try:
-        _set(connection, "client_connection_check_interval", f"{milliseconds:.0f}ms")
-    except psycopg.errors.InvalidParameterValue:
-        return  # the server's platform cannot tell a closed socket
 
 
 @contextlib.contextmanager
@@ -119,14 +111,22 @@ def committing_ahead_of_the_disk(connection: BaseDatabaseWrapper) -> Iterator[No
 
 
 def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: timedelta | None) -> None:
-    """Leave a mark in the open transaction that goes with it (``SET LOCAL``), how long it waits for one lock, and a
-    savepoint by which it is known again also where it has failed."""
+    """Leave a mark in the transaction that is open, or begins with the next statement, and goes with it (SET LOCAL);
+    how long it waits for one lock; and a savepoint by which it is known again also where it has failed."""
     values = {"lockgate.migration": mark}
     if lock_timeout is not None:
         values["lock_timeout"] = parameters.milliseconds(lock_timeout)
     settings = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
-    cursor = psycopg.ClientCursor(raw(connection))  # one message
-    cursor.execute(f"SELECT {settings}; SAVEPOINT {_SAVEPOINT}", [each for pair in values.items() for each in pair])
+    opened = raw(connection)
+    cursor = psycopg.ClientCursor(opened)
+    pairs = [each for pair in values.items() for each in pair]
+    text = cursor.mogrify(f"SELECT {settings}; SAVEPOINT {_SAVEPOINT}", pairs)
+    if opened.autocommit or not (_is_idle(opened) and begins_plainly(connection)):
+        cursor.execute(text)
+        return
+    begun = Message(opened)  # with the BEGIN that psycopg would send before it, in a message of its own
+    begun.send(f"BEGIN; {text}".encode(opened.info.encoding))
+    begun.answer("set_config")
 
 
 def begins_plainly(connection: BaseDatabaseWrapper) -> bool:
@@ -189,7 +189,11 @@ def is_closed_by_code(connection: BaseDatabaseWrapper) -> bool:
 def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Whether the server has a transaction of this session open, failed or not; True too where nobody can tell."""
     opened = connection.connection
-    return opened is None or opened.info.transaction_status != TransactionStatus.IDLE
+    return opened is None or not _is_idle(opened)
+
+
+def _is_idle(opened: psycopg.Connection[Any]) -> bool:
+    return opened.info.transaction_status == TransactionStatus.IDLE
 
 
 def refuse_read_only(server: ServerFacts) -> None:

@@ -47,6 +47,7 @@ class Duties:
 
     gated: whether others use this database; without it (a test runner's) nothing is online, tried again or limited.
     journaled: the journal, where its table is there; online work needs it.
+    tables: those that were there when the run began, where they were read with the rest.
     begin: what must be done before the first migration, and after pre_migrate; the duties from then on.
     """
 
@@ -59,6 +60,7 @@ class Duties:
     gated: bool = True
     journaled: Journal | None = None
     seal: Seal | None = None
+    tables: frozenset[str] | None = None
     begin: Callable[[], Duties] | None = None
 
     @property

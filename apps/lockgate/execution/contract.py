@@ -55,7 +55,7 @@ def settle(duties: Duties, statements: Iterable[Statement]) -> None:
     A default that they would alter is dropped first, one whose column they drop is forgotten, and where they rename
     its column or table, the journal goes along.
     """
-    planned = tuple(statements)
+    planned = () if duties.journal.is_settled else tuple(statements)
     for row in journal.open_contracts(duties.connection.alias) if planned else ():
         fate = follow(row.table, row.target, planned)
         if fate is Fate.TOUCHED:

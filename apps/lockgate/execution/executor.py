@@ -66,7 +66,7 @@ class Executor(LazyExecutor):
     @cached_property
     def planner(self) -> Planner | None:
         """Plans what runs online; None where nothing does."""
-        return Planner(self.connection, self.duties.limits) if self.duties.journaled else None
+        return Planner(self.connection, self.duties.limits, self.duties.tables) if self.duties.journaled else None
 
     @cached_property
     def overlap(self) -> Overlap | None:
@@ -93,6 +93,7 @@ class Executor(LazyExecutor):
         fake_initial: bool = False,
     ) -> ProjectState:
         """As Django does; but a run may begin only here, and apply much of the plan at once by doing so."""
+        django_seams.forget_history(self.connection)  # receivers of pre_migrate were called since, and rows come now
         if self.duties.begin is not None:
             self.duties, state = self.duties.begin(), None
             django_seams.take_note_of_applied(self)
@@ -111,9 +112,10 @@ class Executor(LazyExecutor):
         return state
 
     def check_replacements(self) -> None:
-        """Django asks for what is applied here."""
+        """Django asks for what is applied here, also where nothing replaces anything."""
         self._land()
-        super().check_replacements()
+        if self.loader.replacements:
+            super().check_replacements()
 
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False

@@ -41,11 +41,13 @@ OWN = {model._meta.db_table for model in (*models.OWN, MigrationRecorder.Migrati
 
 
 class Planner:
-    """Knows which tables were there when the run began; plans one migration at a time."""
+    """Knows which tables were there when the run began; plans one migration at a time. tables: those; or asked for."""
 
-    def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy) -> None:
+    def __init__(
+        self, connection: BaseDatabaseWrapper, limits: policy.Policy, tables: Collection[str] | None = None
+    ) -> None:
         self.connection, self.limits = connection, limits
-        self.earlier = lookups.tables(connection) - OWN
+        self.earlier = set(lookups.tables(connection) if tables is None else tables) - OWN
         self.made: set[str] = set()
 
     def plan(self, migration: Migration, state: ProjectState, hidden: Collection[str]) -> MigrationPlan | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.migrations.recorder import MigrationRecorder
 
+from lockgate.database import lookups
 from lockgate.errors import AheadOfCode, EditedMigration
 from lockgate.events import Ahead, Edited
 from lockgate.facts import Key
@@ -46,12 +47,18 @@ def judge_hazards(found: Survey, gate: Gate, request: Request) -> None:
     """
     if not found.pending or request.fake or not request.signals:
         return  # nothing to do, or it is only recorded, or pruned
-    there = set(gate.connection.introspection.table_names())
+    there = tables(found, gate)
     if any(name != MigrationRecorder.Migration._meta.db_table and not name.startswith("lockgate_") for name in there):
         # Imported here: planning is a third of our code, and an empty database needs none of it.
         from lockgate.gate import hazards  # noqa: PLC0415
 
         hazards.judge(found, gate, there)
+
+
+def tables(found: Survey, gate: Gate) -> frozenset[str]:
+    """The tables that an unqualified name finds, under the lock: read with the rest, or asked for."""
+    under_lock = found.reading.under_lock if found.reading else None
+    return under_lock.tables if under_lock else frozenset(lookups.tables(gate.connection))
 
 
 def named(keys: tuple[Key, ...]) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import psycopg
@@ -17,23 +18,30 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error as DatabaseError
 
-from lockgate.database import rights
+from lockgate import django_seams
+from lockgate.database import advisory_lock, rights, session
 from lockgate.events import SnapshotLoaded, SnapshotUnused
 from lockgate.execution import failures, shutdown
 from lockgate.execution.context import Confirm, Duties
 from lockgate.execution.progress import Progress
-from lockgate.gate import run_record
+from lockgate.facts import Fingerprint, Key
+from lockgate.gate import ending, run_record
 from lockgate.gate.context import Gate, Request, Snapshot
+from lockgate.gate.ending import Ending
 from lockgate.gate.preflight import Survey
-from lockgate.ledger import journal, records
+from lockgate.ledger import journal, reading, records
 from lockgate.ledger.journal import Journal
+from lockgate.ledger.reading import Reading, UnderLock
 from lockgate.ledger.records import Entry
 from lockgate.models import MigrationRecord, Run
 
 
 @dataclasses.dataclass
 class Beginning:
-    """waited: for the lock, in seconds. open: closes the run's row when the run ends. run, duties: once they are."""
+    """waited: for the lock, in seconds. open: closes the run's row when the run ends. run, duties: once they are.
+
+    recorded: the files of what this run has applied. ending: what was found when all was done, where that was one look.
+    """
 
     gate: Gate
     request: Request
@@ -44,17 +52,41 @@ class Beginning:
     open: contextlib.ExitStack
     run: Run | None = None
     duties: Duties | None = None
+    recorded: dict[Key, Fingerprint] = dataclasses.field(default_factory=dict)
+    ending: Ending | None = None
 
     def ordinary(self) -> Duties:
         """The ledger's own migrations, the run's row, and from then on a record of all that is done."""
         first = run_record.bring_up_ledger(self.gate, self.request, self.found, self.progress, self.confirm)
-        if not records.exists(self.gate.connection):  # kept away by a router, or about to be unapplied
+        known = self._known()
+        if known is None and not records.exists(self.gate.connection):  # kept away by a router, or to be unapplied
             return self._without_ledger()
-        run_record.close_to_others(self.gate)
-        duties = self._keep(run_record.open_run(self.gate, self.request, self.found, self.waited))
+        if known is None or known.rights:
+            run_record.close_to_others(self.gate)
+        run = run_record.open_run(self.gate, self.request, self.found, self.waited, known)
+        duties = self._keep(run, self.found.reading if known else None)
         for entry in first:
             duties.record(entry)
         return duties
+
+    def history_known(self) -> contextlib.AbstractContextManager[None]:
+        """Django asks for what is applied again and again before the first migration: it is answered with what was read
+        under the lock. Whatever may write there forgets it (``Executor.migrate``)."""
+        applied = self.found.reading.applied if self._known() and self.found.reading else None
+        return django_seams.history_known(self.gate.connection, applied)
+
+    def _known(self) -> UnderLock | None:
+        """What was read under the lock, as long as the tables that it was read from are as they were."""
+        ours = self.request.app_label == "lockgate" or self.found.ledger_pending
+        return None if ours or self.found.reading is None else self.found.reading.under_lock
+
+    def last_look(self) -> tuple[bool, str | None]:
+        """Whether the lock is still held, and with the same message what the end of the run needs to know."""
+        if self.run and self._known():
+            with contextlib.suppress(*reading.ANOTHER_WAY):
+                self.ending = ending.read(self.gate, self.found, self.recorded)
+                return self.ending.lock
+        return advisory_lock.look(session.raw(self.gate.connection))
 
     def later(self, snapshot: Snapshot) -> Duties:
         """Nothing yet: the snapshot is loaded when pre_migrate has been sent, as migrations would be run."""
@@ -86,16 +118,18 @@ class Beginning:
         self.progress.done += [(key, "apply") for key in applied]
         return run
 
-    def _keep(self, run: Run) -> Duties:
+    def _keep(self, run: Run, read: Reading | None = None) -> Duties:
+        """The duties of a run that has its row. read: what was read under the lock, where that holds still."""
         self.run = run
-        self.open.enter_context(run_record.closing(self.gate, self.request, self.found, run, self.progress))
+        self.open.enter_context(run_record.closing(self, run))
         lasting = self.request.app_label != "lockgate"
-        known = lasting and journal.exists(self.gate.connection)
+        kept = lasting and (read is not None or journal.exists(self.gate.connection))
         self.duties = dataclasses.replace(
             self._without_ledger(),
             record=self._record,
-            journaled=Journal(self.gate.connection, run) if known else None,
-            seal=_Seal(self.gate.connection, run, self.confirm) if lasting else None,
+            journaled=Journal(self.gate.connection, run, read.open if read else None) if kept else None,
+            seal=_Seal(self.gate.connection, run, self.confirm, self._note) if lasting else None,
+            tables=read.under_lock.tables if read and read.under_lock else None,
         )
         return self.duties
 
@@ -108,18 +142,26 @@ class Beginning:
         taken_back = self.request.app_label == "lockgate" and not records.exists(connection)  # by this very run
         if self.run and not taken_back:
             records.record(connection.alias, self.run, entry)
+            self._note(entry)
+
+    def _note(self, entry: Entry) -> None:
+        if entry.action in (MigrationRecord.Action.APPLY, MigrationRecord.Action.FAKE):
+            self.recorded[entry.migration] = entry.fingerprint
 
 
 class _Seal(NamedTuple):
     connection: BaseDatabaseWrapper
     run: Run
     confirm: Confirm
+    note: Callable[[Entry], None]
 
     def __call__(self, entry: Entry) -> str | None:
+        self.note(entry)
         ask = functools.partial(records.record_applied, self.connection, self.run, entry)
         return self.confirm(inside=True, ask=ask)
 
     def as_text(self, entry: Entry) -> str:
+        self.note(entry)
         return records.applied_as_text(self.connection, self.run, entry)
 
 

@@ -6,11 +6,14 @@ file differs from what was applied, and nothing is held. So an equal level means
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.apps import apps
 from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate.facts import Key
 from lockgate.gate.context import Gate
+from lockgate.gate.ending import Ending
 from lockgate.gate.preflight import Survey
 from lockgate.ledger import checkpoint, records, release
 from lockgate.models import Run
@@ -32,8 +35,19 @@ def record(gate: Gate, found: Survey, run: Run) -> None:
         records.record_level(gate.connection.alias, run, reached)
 
 
+def reached(found: Survey, ending: Ending) -> str | None:
+    """The level that an ordinary run has reached, by what it found at its end; None where there is more to say."""
+    if found.held or found.edited or found.disk.keys() - ending.known.keys():
+        return None
+    return ending.checksum if _is_all(found, ending.applied) else None
+
+
 def _is_whole(gate: Gate, found: Survey) -> bool:
     """Whether the rows are those of this release: all of its migrations, and none that it does not know."""
     applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
+    return _is_all(found, applied)
+
+
+def _is_all(found: Survey, applied: Collection[Key]) -> bool:
     installed = {each.label for each in apps.get_app_configs()}
-    return found.disk.keys() <= applied and not selection.ahead(applied, found.disk.values(), installed)
+    return found.disk.keys() <= set(applied) and not selection.ahead(applied, found.disk.values(), installed)

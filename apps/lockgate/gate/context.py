@@ -12,21 +12,27 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 import lockgate
 from lockgate import policy
 from lockgate.database import driver, parameters, session, wait
+from lockgate.database.one_message import Question
 from lockgate.events import Listener, ServerReady, Started
 from lockgate.execution import ledger_locks
 from lockgate.facts import Fingerprint, Key, ServerFacts
+from lockgate.ledger import reading
 
 if TYPE_CHECKING:
     from lockgate.gate.preflight import Survey
 
 
 class Gate(NamedTuple):
-    """An open session, the policy in force, and whoever listens."""
+    """An open session, the policy in force, and whoever listens.
+
+    begun: whether the tables of a ledger were there when it was opened, so that they can be read at once.
+    """
 
     connection: BaseDatabaseWrapper
     server: ServerFacts
     limits: policy.Policy
     listen: Listener
+    begun: bool = False
 
 
 class Request(NamedTuple):
@@ -77,10 +83,11 @@ def reached(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: List
     where = f"{target['NAME'] or 'its default'} on {target['HOST'] or 'a local socket'}"
     listen(Started(lockgate.__version__, limits.release, socket.gethostname(), where))
     waited = wait.until_ready(connection, limits, listen)
-    with ledger_locks.named(connection), parameters.lasting(session.raw(connection), limits, proven=False):
-        server = session.server_facts(connection)
+    first = parameters.lasting(session.raw(connection), limits, Question("server"), reading.is_possible(), proven=False)
+    with ledger_locks.named(connection), first as [[facts], [tables]]:
+        server = ServerFacts(**facts)
         listen(ServerReady(server, waited))
-        yield Gate(connection, server, limits, listen)
+        yield Gate(connection, server, limits, listen, tables["are_there"])
 
 
 def already_open(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Gate:

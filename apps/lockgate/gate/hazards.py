@@ -63,7 +63,7 @@ def _hazards(
     planned = _planned(found.pending, found.loader, there, lazy=limits.lazy_rendering)
     if planned is None:
         return []
-    left = leftovers.left(connection, found.disk)
+    left = leftovers.left(connection, found.disk, found.reading)
     facts = left.cleared(catalog.facts(connection, planned.tables, limits.large_table_bytes), connection)
     plans = pending_plan.steps(planned, facts, connection.alias, history.settings_of(limits))
     facts = catalog.measured(connection, facts, limits.large_table_bytes, blind=hazards.blind(plans))

@@ -7,19 +7,25 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from lockgate.database import rights
 from lockgate.errors import JournalUntrusted
 from lockgate.ledger import journal
+from lockgate.ledger.reading import Reading
 
 _LOOK = (
     "SELECT id, app, name, phase, state, sql, undo, expected FROM lockgate_step WHERE NOT committed OR phase = 'finish'"
 )
 
 
-def refuse_written_by_others(connection: BaseDatabaseWrapper) -> None:
+def refuse_written_by_others(connection: BaseDatabaseWrapper, known: Reading | None = None) -> None:
     """Raise JournalUntrusted where it has open steps, and others than its owner could have written them.
 
     To be asked before anything of a step is sent. Nothing is taken from anybody here: the next start would take what
-    they have written for ours. One query, where nobody has such a right.
+    they have written for ours. known: what was read under the lock; else one query, where nobody has such a right.
     """
-    found = rights.of_others(connection)
+    if known is not None and known.under_lock is not None:
+        if not known.open:
+            return
+        found = list(known.under_lock.rights)
+    else:
+        found = rights.of_others(connection)
     if not found or not journal.exists(connection) or not journal.open_steps(connection.alias):
         return
     roles = ", ".join(dict.fromkeys(f'"{each.role}"' for each in found))

@@ -19,6 +19,7 @@ from lockgate.execution import journaled_step
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.ledger import journal
+from lockgate.ledger.reading import Reading
 from lockgate.models import Step
 from lockgate.planning import selection
 from lockgate.planning.operations import count
@@ -61,14 +62,17 @@ class Ruins(NamedTuple):
         return found
 
 
-def left(connection: BaseDatabaseWrapper, disk: Mapping[Key, Migration]) -> Ruins:
-    """What the journal has open of the migrations of a release; nothing where there is no journal."""
-    if not journal.exists(connection):
+def left(connection: BaseDatabaseWrapper, disk: Mapping[Key, Migration], known: Reading | None = None) -> Ruins:
+    """What the journal has open of the migrations of a release; nothing where there is no journal.
+
+    known: what was read under the lock.
+    """
+    if not known.open if known else not journal.exists(connection):
         return Ruins({}, {})
-    known = selection.known(disk.values())
+    ours = selection.known(disk.values())
     return Ruins(
         {key: rows for key, rows in journal.prepared(connection.alias).items() if key in disk},
-        {key: rows for key, rows in journal.to_finish(connection.alias).items() if key in known},
+        {key: rows for key, rows in journal.to_finish(connection.alias).items() if key in ours},
     )
 
 

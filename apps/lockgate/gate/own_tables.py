@@ -8,7 +8,7 @@ named.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.core.management.color import no_style
@@ -48,9 +48,12 @@ def applies(loader: MigrationLoader, applied: Collection[tuple[str, str]]) -> bo
     return {key for key in loader.disk_migrations if key[0] == _OWN_APP} == _ours(applied)
 
 
-def damages(connection: BaseDatabaseWrapper, models: Collection[Any] = OWN) -> list[Damage]:
-    """What is wrong with the tables of these models. One query, where nothing is."""
-    there = own_tables.shape(connection, [model._meta.db_table for model in models])
+def damages(
+    connection: BaseDatabaseWrapper, models: Collection[Any] = OWN, there: Mapping[str, Table] | None = None
+) -> list[Damage]:
+    """What is wrong with the tables of these models. there: those that are; else they are asked for, in one query."""
+    if there is None:
+        there = own_tables.shape(connection, [model._meta.db_table for model in models])
     return [each for model in models for each in _of_table(connection, model, there.get(model._meta.db_table))]
 
 
@@ -59,15 +62,15 @@ def damages_as_recorded(connection: BaseDatabaseWrapper) -> list[Damage]:
     return damages(connection, _as_applied(connection, MigrationLoader(connection)))
 
 
-def mend(gate: Gate, loader: MigrationLoader) -> bool:
+def mend(gate: Gate, loader: MigrationLoader, there: Mapping[str, Table] | None = None) -> bool:
     """Make again what is missing, in one transaction; returns whether anything was. Only for the lock's holder.
 
-    loader: of this release's files; what is applied is asked for.
+    loader: of this release's files; what is applied is asked for. there: as in ``damages``, of all of them.
 
     Raises LedgerDamaged where a person must decide, or the server's error; then nothing is changed.
     """
     connection = gate.connection
-    if not damages(connection):
+    if not damages(connection, there=there):
         return False
     models = _as_applied(connection, loader)
     found = damages(connection, models)
@@ -91,9 +94,9 @@ def mend(gate: Gate, loader: MigrationLoader) -> bool:
     return True
 
 
-def refuse_without_rights(connection: BaseDatabaseWrapper) -> None:
-    """Raise LedgerRefused where a table is to be made and this role may not. One query, where all are there."""
-    missing = any(each.field is None and not each.remedy for each in damages(connection))
+def refuse_without_rights(connection: BaseDatabaseWrapper, there: Mapping[str, Table] | None = None) -> None:
+    """Raise LedgerRefused where a table is to be made and this role may not. there: as in ``damages``."""
+    missing = any(each.field is None and not each.remedy for each in damages(connection, there=there))
     if missing and (lack := rights.to_create(connection)):
         raise LedgerRefused(
             why="a killed run is carried on, and what would block is built online, by what is written there",

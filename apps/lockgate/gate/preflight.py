@@ -24,7 +24,8 @@ from lockgate.events import ExtensionOutcome, Held
 from lockgate.facts import Fingerprints, Key
 from lockgate.gate import own_tables
 from lockgate.gate.context import Gate, Request
-from lockgate.ledger import fingerprints, journal, records, release
+from lockgate.ledger import fingerprints, journal, reading, records, release
+from lockgate.ledger.reading import Reading, Runs
 from lockgate.planning import selection
 from lockgate.planning.selection import Plan
 
@@ -38,7 +39,7 @@ class Survey(NamedTuple):
     what is held.
     without_history: whether no migration is recorded, of this code or any other.
     known: what the ledger has of the files of applied migrations. loader, plan: Django's own. fake_initial: as
-    asked for.
+    asked for. reading: what all of it was read from, where that was one message. runs: of this digest.
     """
 
     pending: tuple[Key, ...]
@@ -58,6 +59,8 @@ class Survey(NamedTuple):
     loader: MigrationLoader
     plan: Plan
     fake_initial: bool = False
+    reading: Reading | None = None
+    runs: Runs | None = None
 
     @property
     def current(self) -> bool:
@@ -73,13 +76,17 @@ class Survey(NamedTuple):
         return limits.release or self.build[:DIGEST_SHOWN]
 
 
-def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
+def read(gate: Gate, request: Request, before: Survey | None = None, known: Reading | None = None) -> Survey:
     """Survey code and database. before: an earlier survey for the same request, of which still holds what files say.
 
-    Raises what Django raises for conflicts, unknown targets and bad histories.
+    known: what is written down, where that was read already. Raises what Django raises for conflicts, unknown targets
+    and bad histories.
     """
     connection, limits = gate.connection, gate.limits
-    loader, pairs = _planned(connection, request, before)
+    if known is None and before is None and gate.begun:
+        known = reading.read(connection)
+    with django_seams.history_known(connection, known.applied if known else None):
+        loader, pairs = _planned(connection, request, before)
     if not loader.applied_migrations:
         records.refuse_hidden(connection)
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
@@ -91,10 +98,14 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
     contents = before.contents if before else release.contents(disk, apps)
     build = release.digest(limits.release, contents)
     digest = release.less_held(build, held)
-    damaged = own_tables.applies(loader, loader.applied_migrations) and bool(own_tables.damages(connection))
-    recorded = not damaged and records.exists(connection)
-    unfinished = _unfinished(connection) if recorded else set()
-    known = _applied_fingerprints(connection, loader) if recorded else {}
+    shape = known.shape if known else None
+    damaged = own_tables.applies(loader, loader.applied_migrations) and bool(
+        own_tables.damages(connection, there=shape)
+    )
+    recorded = not damaged and (known is not None or records.exists(connection))
+    written = (known or _read_apart(connection)) if recorded else None
+    files = {} if written is None else {k: v for k, v in written.known.items() if k in loader.applied_migrations}
+    runs = _runs(connection, written, digest) if written else None
     return Survey(
         pending=tuple(key for key in map(selection.key_of, (each for each, _ in pairs)) if key not in held),
         held=held,
@@ -102,30 +113,38 @@ def read(gate: Gate, request: Request, before: Survey | None = None) -> Survey:
             loader.applied_migrations,
             disk.values(),
             loader.migrated_apps,
-            records.applied_after(connection.alias, digest) if recorded else (),
+            runs.applied_after if runs else (),
         ),
-        edited=before.edited if before and before.known == known else fingerprints.edited(known, disk),
+        edited=before.edited if before and before.known == files else fingerprints.edited(files, disk),
         disk=disk,
         ledger_pending=tuple(key for key in disk if key.app == "lockgate" and key not in loader.applied_migrations),
         contents=contents,
         build=build,
         digest=digest,
-        finished=recorded
-        and records.finished(connection.alias, digest)
-        and not unfinished & selection.known(disk.values()),
+        finished=bool(runs and written and runs.finished and not written.unfinished & selection.known(disk.values())),
         creatable_extensions=any(each.creatable for each in found.values()),
         without_history=not loader.applied_migrations,
         outcomes=outcomes,
-        known=known,
+        known=files,
         loader=loader,
         plan=pairs,
         fake_initial=request.fake_initial,
+        reading=None if damaged else known,
+        runs=runs,
     )
 
 
-def _unfinished(connection: BaseDatabaseWrapper) -> set[Key]:
-    """The migrations of which a run has left steps to be finished or undone."""
-    return journal.unfinished(connection.alias) if journal.exists(connection) else set()
+def _read_apart(connection: BaseDatabaseWrapper) -> Reading:
+    """What is written down where not all of its tables are there: an older release's ledger has no journal."""
+    alias = connection.alias
+    unfinished = journal.unfinished(alias) if journal.exists(connection) else set()
+    return Reading({}, {}, records.fingerprints(alias), frozenset(), frozenset(unfinished))
+
+
+def _runs(connection: BaseDatabaseWrapper, written: Reading, digest: str) -> Runs:
+    """What is known of the runs of this release; read already, where its digest is what it was then."""
+    under_lock = written.under_lock
+    return under_lock.runs if under_lock and under_lock.runs.digest == digest else reading.runs(connection, digest)
 
 
 def _planned(connection: BaseDatabaseWrapper, request: Request, before: Survey | None) -> tuple[MigrationLoader, Plan]:
@@ -152,8 +171,3 @@ def planned(connection: BaseDatabaseWrapper, request: Request) -> tuple[Migratio
     with django_seams.executor_in_place(Catching), django_seams.unprepared(connection):
         request.dry_run()
     return caught[-1]
-
-
-def _applied_fingerprints(connection: BaseDatabaseWrapper, loader: Any) -> dict[Key, Any]:
-    applied = {Key(*key) for key in loader.applied_migrations}
-    return {key: found for key, found in records.fingerprints(connection.alias).items() if key in applied}

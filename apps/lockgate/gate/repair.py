@@ -100,7 +100,7 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
     backend = pooler.kept_backend(gate.connection, gate.limits)
     session.refuse_read_only(gate.server)
     release, host = gate.limits.release or "repair", socket.gethostname()
-    announced = session.announced(gate.connection, gate.server, Runner(release, host, datetime.now(UTC)))
+    announced = session.announced(gate.connection, Runner(release, host, datetime.now(UTC)))
     settled = ledger_locks.named(gate.connection, "the steps that were reported as settled before it are")
     lasting = parameters.lasting(session.raw(gate.connection), gate.limits, proven=True)
     with settled, lasting, announced, contextlib.ExitStack() as until_the_end:

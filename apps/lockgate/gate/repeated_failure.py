@@ -29,6 +29,7 @@ from lockgate.facts import Key
 from lockgate.gate.context import Gate, Request
 from lockgate.gate.preflight import Survey
 from lockgate.ledger import fingerprints, journal, records
+from lockgate.ledger.reading import Reading
 from lockgate.models import Failure, Run
 
 # Classes of SQLSTATE that say something about data or statements: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -36,19 +37,22 @@ _BY_NATURE = ("22", "23", "42")
 _BY_CHANCE = (OSError, MemoryError, EOFError, TimeoutError)
 
 
-def refuse(gate: Gate, request: Request, found: Survey) -> None:
+def refuse(gate: Gate, request: Request, found: Survey, known: Reading | None = None) -> None:
     """Raise FailedBefore where the newest run of this release failed at this very work, by nature, and lately.
 
-    Only an ordinary run is refused, that nobody asked to try again. Sends three SELECTs; a ledger that cannot be read
-    refuses nothing.
+    Only an ordinary run is refused, that nobody asked to try again. known: what was read under the lock. Sends three
+    SELECTs where a run of this release may have failed; a ledger that cannot be read refuses nothing.
     """
     bound = gate.limits.failure_stands
     if not request.ordinary or request.retry or not bound or found.ledger_pending:
         return
+    runs = known.under_lock.runs if known and known.under_lock else found.runs
+    if runs is not None and runs.digest == found.digest and runs.newest != Run.Outcome.FAILED:
+        return  # what a run failed at is written down once it is closed as failed
     with contextlib.suppress(DatabaseError):
-        known = records.standing_failure(gate.connection.alias, found.digest)
-        if known and known.age < bound and _same_files(known.failure) and known.failure.work == work(gate, found):
-            raise _refused(request, known, bound.total_seconds() - known.age.total_seconds())
+        met = records.standing_failure(gate.connection.alias, found.digest)
+        if met and met.age < bound and _same_files(met.failure) and met.failure.work == work(gate, found):
+            raise _refused(request, met, bound.total_seconds() - met.age.total_seconds())
 
 
 def retrying(request: Request) -> str:

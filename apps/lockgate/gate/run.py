@@ -27,7 +27,8 @@ from lockgate.facts import Runner
 from lockgate.gate import admission, journal_trust, own_tables, preflight, repeated_failure
 from lockgate.gate.context import Gate, Request
 from lockgate.gate.preflight import Survey
-from lockgate.ledger import records
+from lockgate.ledger import reading, records
+from lockgate.ledger.reading import Reading
 
 
 def migrate(gate: Gate, request: Request) -> None:
@@ -44,13 +45,21 @@ def migrate(gate: Gate, request: Request) -> None:
         return
     repeated_failure.refuse(gate, request, before)
     backend = pooler.kept_backend(gate.connection, gate.limits)
-    with parameters.lasting(session.raw(gate.connection), gate.limits, proven=True):
+    with _lasting(gate, backend):
         request.check()  # a project's own take as long as they take
-        _refuse_unwritable(gate)
+        _refuse_unwritable(gate, before.reading)
         progress = Progress(gate.listen)
         aftermath = Aftermath(gate.connection, backend, progress)
         with _explained(gate, request, progress, aftermath), ledger_locks.named(gate.connection):
             _locked(gate, request, before, progress)
+
+
+def _lasting(gate: Gate, backend: session.Backend) -> contextlib.AbstractContextManager[object]:
+    """Let the session outlast every limit where it was not told so as it was opened: that is behind a pooler alone."""
+    opened = session.raw(gate.connection)
+    if backend.pid == opened.info.backend_pid:
+        return contextlib.nullcontext()
+    return parameters.lasting(opened, gate.limits, proven=True)
 
 
 def obstacle(gate: Gate) -> LockgateError | None:
@@ -62,9 +71,9 @@ def obstacle(gate: Gate) -> LockgateError | None:
     return None
 
 
-def _refuse_unwritable(gate: Gate) -> None:
+def _refuse_unwritable(gate: Gate, known: Reading | None = None) -> None:
     session.refuse_read_only(gate.server)
-    own_tables.refuse_without_rights(gate.connection)
+    own_tables.refuse_without_rights(gate.connection, known.shape if known else None)
 
 
 def migrate_ungated(gate: Gate, request: Request) -> None:
@@ -92,15 +101,15 @@ def _refuse_transaction(gate: Gate) -> None:
 def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) -> None:
     runner = Runner(before.release(gate.limits), socket.gethostname())
     needless = functools.partial(_done_by_another, gate, request, before.digest)
-    with session.announced(gate.connection, gate.server, runner):
-        waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen, needless)
+    with session.announced(gate.connection, runner, advisory_lock.trying()) as [tried]:
+        waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen, needless, tried)
         if waited is None:
             _nothing_pending(before, gate, behind=True)
             return
         with advisory_lock.releasing(gate.connection):
-            session.name(gate.connection, dataclasses.replace(runner, since=datetime.now(UTC)))
+            known = _read_again(gate, before, dataclasses.replace(runner, since=datetime.now(UTC)))
             gate.listen(LockAcquired(waited))
-            _under_lock(gate, request, before, waited, progress)
+            _under_lock(gate, request, before._replace(reading=known), waited, progress)
 
 
 def _done_by_another(gate: Gate, request: Request, digest: str) -> bool:
@@ -118,12 +127,26 @@ def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
     gate.listen(NothingPending(behind, len(found.held)))
 
 
+def _read_again(gate: Gate, before: Survey, runner: Runner) -> Reading | None:
+    """What is written down, by now; None where it is to be read bit by bit. Other sessions see that the lock is ours.
+
+    What was read before the lock was taken may have been another runner's half-done work.
+    """
+    name = runner.application_name()
+    known = reading.read_under_lock(gate.connection, before.digest, name) if before.reading else None
+    if known is None:
+        session.name(gate.connection, runner)
+    return known
+
+
 def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> None:
-    journal_trust.refuse_written_by_others(gate.connection)
-    mended = own_tables.mend(gate, before.loader)
-    repeated_failure.refuse(gate, request, before)  # the run that was waited for may have failed just there
-    refused = _create_extensions(gate, before)
-    found = preflight.read(gate, request, before)
+    known = before.reading  # again, and under the lock
+    journal_trust.refuse_written_by_others(gate.connection, known)
+    mended = own_tables.mend(gate, before.loader, known.shape if known else None)
+    repeated_failure.refuse(gate, request, before, known)  # the run that was waited for may have failed just there
+    created, refused = _create_extensions(gate, before)
+    # What was made just now, an extension's tables too, was not there when it was read.
+    found = preflight.read(gate, request, before, None if mended or created else known)
     found.outcomes.update(refused)
     if (found.ahead, found.edited, found.pending) != (before.ahead, before.edited, before.pending):
         admission.judge(found, gate, request)  # another runner was here in between
@@ -136,7 +159,7 @@ def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, pro
     from lockgate.gate import work  # noqa: PLC0415
 
     started = time.monotonic()
-    work.do(gate, request, found, waited, progress)
+    ended = work.do(gate, request, found, waited, progress)
     if found.held and request.app_label and request.signals:
         first = next(iter(found.held.values()))
         raise HeldTarget(
@@ -145,7 +168,7 @@ def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, pro
             state=failures.state_of(progress),
             next_step="make the extension available as said above, and run again",
         )
-    if progress.done:
+    if progress.done and (ended is None or ended.invalid):
         _report_invalid_indexes(gate)
     gate.listen(Ended(len(progress.done), len(found.held), time.monotonic() - started))
 
@@ -158,16 +181,17 @@ def _report_invalid_indexes(gate: Gate) -> None:
         gate.listen(IndexInvalid(each.qualified, each.table, each.drop))
 
 
-def _create_extensions(gate: Gate, found: Survey) -> dict[str, ExtensionOutcome]:
-    """Create what is wanted and missing; returns those that the server refused, with its words."""
+def _create_extensions(gate: Gate, found: Survey) -> tuple[bool, dict[str, ExtensionOutcome]]:
+    """Create what is wanted and missing; returns whether any was, and those that the server refused, with its words."""
     wanted = extensions.survey(gate.connection, found.outcomes.keys()).values()
-    refused = {}
+    created, refused = False, {}
     for outcome in extensions.create(gate.connection, wanted, gate.server):
         if outcome.state == "created":
+            created = True
             gate.listen(outcome)
         elif outcome.state == "failed":
             refused[outcome.name] = outcome
-    return refused
+    return created, refused
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Protocol
 
 import psycopg
 from django.db.migrations.recorder import MigrationRecorder
@@ -21,10 +22,22 @@ from lockgate.execution.progress import Progress
 from lockgate.facts import Key
 from lockgate.gate import checkpoint, repeated_failure
 from lockgate.gate.context import Gate, Request
+from lockgate.gate.ending import Ending
 from lockgate.gate.preflight import Survey
 from lockgate.ledger import fingerprints, records
+from lockgate.ledger.reading import UnderLock
 from lockgate.ledger.records import Entry
 from lockgate.models import MigrationRecord, Run
+
+
+class Begun(Protocol):
+    """A run that has its row. ending: what was found when all was done, where that was one look."""
+
+    gate: Gate
+    request: Request
+    found: Survey
+    progress: Progress
+    ending: Ending | None
 
 
 def bring_up_ledger(gate: Gate, request: Request, found: Survey, progress: Progress, confirm: Confirm) -> list[Entry]:
@@ -52,28 +65,29 @@ def close_to_others(gate: Gate) -> None:
             gate.listen(RightsFound(tuple(roles), tuple(tables), remedy))
 
 
-def open_run(gate: Gate, request: Request, found: Survey, waited: float) -> Run:
-    """A row that says a run is under way; the rows of runs that died are closed first.
+def open_run(gate: Gate, request: Request, found: Survey, waited: float, known: UnderLock | None = None) -> Run:
+    """A row that says a run is under way; the rows of runs that died are closed first, if there are any.
 
     Only an ordinary run that ends well finishes its release: others leave something undone, or nobody knows.
     """
     alias = gate.connection.alias
-    for dead in records.close_interrupted(alias):
+    for dead in records.close_interrupted(alias) if known is None or known.unclosed else ():
         gate.listen(dead)
     return records.open_run(
         alias,
         release=found.release(gate.limits),
         digest=found.digest if request.ordinary else "",
         host=socket.gethostname(),
-        backend_pid=session.backend_pid(session.raw(gate.connection)),
+        backend_pid=known.backend_pid if known else session.backend_pid(session.raw(gate.connection)),
         command=redaction.sifted(request.command),
         lock_wait_seconds=waited,
     )
 
 
 @contextlib.contextmanager
-def closing(gate: Gate, request: Request, found: Survey, run: Run, progress: Progress) -> Iterator[None]:
+def closing(begun: Begun, run: Run) -> Iterator[None]:
     """Close a run's row with how the block ended; the next run closes it where this one dies."""
+    gate, request, found, progress = begun.gate, begun.request, begun.found, begun.progress
     opened = session.raw(gate.connection)
     try:
         yield
@@ -88,6 +102,10 @@ def closing(gate: Gate, request: Request, found: Survey, run: Run, progress: Pro
                 repeated_failure.record(gate, found, run, error, progress)
         raise
     else:
+        if begun.ending is not None:
+            level = checkpoint.reached(found, begun.ending) if request.ordinary else None
+            records.close_succeeded(gate.connection, run, level)
+            return
         if request.ordinary:
             checkpoint.record(gate, found, run)
         _close(gate, opened, run, Run.Outcome.SUCCEEDED)
@@ -106,8 +124,12 @@ def _close(gate: Gate, opened: psycopg.Connection[object], run: Run, outcome: Ru
         records.close_run(gate.connection.alias, run, outcome)
 
 
-def record_baseline(gate: Gate, found: Survey, run: Run) -> None:
+def record_baseline(gate: Gate, found: Survey, run: Run, ending: Ending | None) -> None:
     """Write down migrations that were applied without Lockgate, so that a later edit of theirs is seen."""
+    if ending is not None and ending.known.keys() >= ending.applied & found.disk.keys():
+        if ending.unrecorded:
+            records.record_found(gate.connection.alias, run, ending.unrecorded, MigrationRecord.Action.BASELINE)
+        return
     if not records.exists(gate.connection):
         return
     applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}

@@ -16,7 +16,7 @@ from django.db.migrations.state import ProjectState
 from django.db.utils import Error as DatabaseError
 
 from lockgate import django_seams
-from lockgate.database import advisory_lock, lookups, session
+from lockgate.database import advisory_lock, session
 from lockgate.database.advisory_lock import Ask
 from lockgate.execution import contract, non_atomic, recovery, shutdown
 from lockgate.execution.context import Duties
@@ -24,24 +24,29 @@ from lockgate.execution.executor import Executor
 from lockgate.execution.next_migration import OWN
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
-from lockgate.gate import run_record
+from lockgate.gate import admission, run_record
 from lockgate.gate.bootstrap import Beginning, nowhere
 from lockgate.gate.context import Gate, Request
+from lockgate.gate.ending import Ending
 from lockgate.gate.preflight import Survey
 from lockgate.planning import selection
 
 
-def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> None:
-    """Do what the request asks. waited: for the lock, in seconds. Raises whatever goes wrong, as it is."""
+def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> Ending | None:
+    """Do what the request asks; returns what was found at the end, where that was one look.
+
+    waited: for the lock, in seconds. Raises whatever goes wrong, as it is.
+    """
     confirm = functools.partial(advisory_lock.confirm, gate.connection, session.raw(gate.connection))
     progress.total = len({*found.pending, *found.ledger_pending})
     snapshot = request.snapshot(gate, found, request) if request.snapshot else None
     with contextlib.ExitStack() as until_the_end:
         beginning = Beginning(gate, request, found, waited, progress, confirm, until_the_end)
-        empty = not lookups.tables(gate.connection) - OWN
-        with _repeatable(gate.connection) if empty else contextlib.nullcontext():
+        empty = not admission.tables(found, gate) - OWN
+        with _repeatable(gate.connection) if empty else contextlib.nullcontext(), beginning.history_known():
             duties = beginning.later(snapshot) if snapshot else beginning.ordinary()
             _recorded(beginning, duties)
+    return beginning.ending
 
 
 def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
@@ -54,7 +59,7 @@ def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
 
 def _recorded(beginning: Beginning, duties: Duties) -> None:
     gate, request, found = beginning.gate, beginning.request, beginning.found
-    if duties.journaled is not None:
+    if duties.journaled is not None and not duties.journaled.is_settled:
         applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
         unapplying = applied & set(found.pending)
         recovery.recover(duties, found.disk, applied, unapplying)
@@ -63,20 +68,20 @@ def _recorded(beginning: Beginning, duties: Duties) -> None:
             non_atomic.restore(
                 duties, halfway, lambda key: found.loader.project_state((key.app, key.name), at_end=False)
             )
-    _apply(request, found, duties)
+    _apply(request, found, duties, beginning.last_look)
     if beginning.run is None or beginning.duties is None:
         return
     if request.contract and beginning.duties.journaled is not None:
         contract.carry_out_due(beginning.duties, beginning.run, selection.known(found.disk.values()))
-    run_record.record_baseline(gate, found, beginning.run)
+    run_record.record_baseline(gate, found, beginning.run, beginning.ending)
 
 
-def _apply(request: Request, found: Survey, duties: Duties) -> None:
+def _apply(request: Request, found: Survey, duties: Duties, ask: Ask | None = None) -> None:
     """Have Django do it with our executor; and be sure, at the end, that all of it was done under the lock."""
     with django_seams.executor_in_place(functools.partial(Executor, duties=duties, loader=found.loader)):
         request.work()
     shutdown.raise_if_requested()
-    duties.confirm(inside=False)
+    duties.confirm(inside=False, ask=ask)
 
 
 @contextlib.contextmanager

@@ -34,7 +34,11 @@ def read(connection: BaseDatabaseWrapper, wanted: Wanted) -> Level:
     """One query, on Django's open connection. Raises psycopg.Error, where the ledger has no levels for example."""
     cursor = psycopg.RawCursor(session.raw(connection))
     with cursor:
-        values = [wanted.release, wanted.contents, wanted.meanings, list(wanted.extensions)]
-        row = cursor.execute(statement("current"), values).fetchone()
+        row = cursor.execute(statement("current"), values(wanted)).fetchone()
     assert row is not None  # noqa: S101  the statement has one row
     return Level(*row)
+
+
+def values(wanted: Wanted) -> list[str | list[str]]:
+    """The parameters of ``current.sql``, in their order."""
+    return [wanted.release, wanted.contents, wanted.meanings, list(wanted.extensions)]

@@ -44,10 +44,15 @@ class Line:
 
 
 class Journal:
-    """The journal of one database, as one run writes it."""
+    """The journal of one database, as one run writes it.
 
-    def __init__(self, connection: BaseDatabaseWrapper, run: Run) -> None:
+    concerned: migrations that have rows still to be changed, where that was read under the lock already.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper, run: Run, concerned: Iterable[Key] | None = None) -> None:
         self.alias, self.run = connection.alias, run
+        if concerned is not None:
+            self._concerned = set(concerned)
 
     def write(self, migration: Key, meaning: str, lines: Sequence[Line], *, committed: bool = False) -> list[Step]:
         """Rows of steps that will run, in the transaction that is open, if any."""
@@ -80,6 +85,11 @@ class Journal:
         """Migrations that have rows still to be changed: found out once, since nobody else writes while a run does."""
         rows = Step.objects.using(self.alias).filter(Q(committed=False) | Q(state__in=UNFINISHED))
         return {Key(app, name) for app, name in rows.values_list("app", "name").distinct()}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has no row that is still to be changed, of any migration: then there is nothing to ask it."""
+        return not self._concerned
 
     def concerns(self, migration: Key) -> bool:
         """Whether it has rows of a migration that are still to be changed."""

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import django
 import psycopg
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import DurationField, ExpressionWrapper, F, Max, Prefetch
+from django.db.models import DurationField, ExpressionWrapper, F, Prefetch
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -105,15 +106,6 @@ def fingerprints(alias: str) -> dict[Key, Fingerprint]:
     return {Key(app, name): Fingerprint(source, meaning) for app, name, source, meaning in newest}
 
 
-def applied_after(alias: str, digest: str) -> set[Key]:
-    """Migrations applied after the last successful run of this digest; none where it never had one."""
-    last = Run.objects.using(alias).filter(digest=digest, outcome=Run.Outcome.SUCCEEDED).aggregate(last=Max("id"))
-    if last["last"] is None:
-        return set()
-    rows = MigrationRecord.objects.using(alias).filter(run_id__gt=last["last"], action=MigrationRecord.Action.APPLY)
-    return {Key(app, name) for app, name in rows.values_list("app", "name")}
-
-
 def close_interrupted(alias: str) -> list[RunInterrupted]:
     """Close the runs that died without doing so. Only for the holder of the lock: nobody else can be running."""
     dead = list(Run.objects.using(alias).filter(outcome=Run.Outcome.RUNNING).order_by("id"))
@@ -188,11 +180,21 @@ def close_run(alias: str, run: Run, outcome: Run.Outcome, error: str = "") -> No
     run.save(using=alias, update_fields=("outcome", "ended_at", "error"))
 
 
+def close_succeeded(connection: BaseDatabaseWrapper, run: Run, level: str | None) -> None:
+    """Close the row of a run that has succeeded; with the level that it has reached, if any, in one statement.
+
+    Raises DatabaseError where the row is not there any more.
+    """
+    run.outcome, run.ended_at = Run.Outcome.SUCCEEDED, timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(read("close_run"), {"run": run.pk, "ended_at": run.ended_at, "level": level})
+        if cursor.fetchone() is None:
+            raise DatabaseError(f"{run._meta.label} {run.pk} is not there any more")
+
+
 def record_failure(alias: str, run: Run, work: str, operation: str, files: Mapping[str, str]) -> None:
     """What a run that is about to be closed as failed would fail at again."""
-    Failure.objects.using(alias).bulk_create(
-        [Failure(run_id=run.pk, work=work, operation=operation[:ERROR_LIMIT], files=dict(files))]
-    )
+    Failure(run_id=run.pk, work=work, operation=operation[:ERROR_LIMIT], files=dict(files)).save(using=alias)
 
 
 def has_levels(connection: BaseDatabaseWrapper) -> bool:
@@ -204,7 +206,7 @@ def has_levels(connection: BaseDatabaseWrapper) -> bool:
 
 def record_level(alias: str, run: Run, checksum: str) -> None:
     """What the database is at now that the run is about to be closed as succeeded."""
-    Level.objects.using(alias).bulk_create([Level(run_id=run.pk, checksum=checksum)])
+    Level(run_id=run.pk, checksum=checksum).save(using=alias)
 
 
 def history(alias: str, limit: int) -> Sequence[Run]:
