@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from lockgate.database import advisory_lock
+from tests.support.processes import says
 from tests.support.round_trips import Counter, counting, told
-from tests.support.sites import Site
+from tests.support.sites import Site, finish
 
 TABLE = """
 migrations.CreateModel("Counter", [("id", models.BigAutoField(primary_key=True)), ("n", models.IntegerField())])
@@ -13,7 +15,7 @@ migrations.CreateModel("Counter", [("id", models.BigAutoField(primary_key=True))
 COLUMN = """
 migrations.AddField("counter", "note", models.IntegerField(null=True))
 """
-IN_ALL, UNDER_A_STRONG_LOCK, WITHOUT_WORK = 25, 6, 6
+IN_ALL, UNDER_A_STRONG_LOCK, WITHOUT_WORK = 25, 6, 6  # round trips
 
 
 @pytest.fixture
@@ -53,3 +55,38 @@ def test_a_start_without_work_is_a_matter_of_fewer(begun: Site) -> None:
     with counting() as counter:
         trips = migrated(begun, counter)
     assert len(trips) <= WITHOUT_WORK, told(trips)
+
+
+def test_a_table_that_goes_while_the_lock_is_waited_for_is_missed_and_made_again(begun: Site) -> None:
+    with begun.database.connect() as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", [advisory_lock.KEY])
+        process = begun.start("migrate", "--noinput", "--log-format", "json")
+        says(process, '"waiting_for_lock"')
+        begun.database.execute("DROP TABLE lockgate_effect")
+    result = finish(process)
+    assert result.code == 0, result.text
+    assert '"ledger_mended"' in result.text
+    assert begun.database.value("SELECT count(*) FROM lockgate_effect") == 0
+    assert ("shop", "0002_note") in begun.database.applied()
+
+
+def test_what_others_record_while_a_run_works_is_seen_at_its_end(begun: Site) -> None:
+    begun.migration(
+        "0003_theirs",
+        """
+        migrations.RunSQL("INSERT INTO django_migrations (app, name, applied) VALUES ('shop', '0009_theirs', now())")
+    """,
+    )
+    result = begun.migrate()
+    assert result.code == 0, result.text
+    levels = "SELECT count(*) FROM lockgate_level JOIN lockgate_run AS run ON run.id = run_id"
+    assert begun.database.value(levels) == 1  # the first run's: this one has not left what its release brings
+    assert begun.database.value("SELECT outcome FROM lockgate_run ORDER BY id DESC LIMIT 1") == "succeeded"
+
+
+def test_what_was_applied_without_lockgate_is_noted_with_its_files(begun: Site) -> None:
+    begun.database.execute("DELETE FROM lockgate_migrationrecord WHERE app = 'shop'")
+    assert begun.migrate().code == 0
+    found = begun.database.rows("SELECT name, action, source <> '' FROM lockgate_migrationrecord WHERE app = 'shop'")
+    assert sorted(found) == [("0001_initial", "baseline", True), ("0002_note", "apply", True)]
+    assert begun.database.value("SELECT count(*) FROM lockgate_level") == 2

@@ -67,8 +67,9 @@ def server_facts(connection: BaseDatabaseWrapper) -> ServerFacts:
 @contextlib.contextmanager
 def announced(connection: BaseDatabaseWrapper, runner: Runner, *along: Question) -> Iterator[list[Rows]]:
     """Tell other sessions who this is, and have the server end our statements with us, for the length of the block.
-    Behind a pooler, only where the backend is kept for us. along: asked in the same message, after it; the block has the
-    answers.
+    Behind a pooler, only where the backend is kept for us.
+
+    along: asked in the same message, after it; the block has the answers.
 
     The server ends a statement soon after this process dies where it knows how (PostgreSQL 14+, Linux).
 
