@@ -17,7 +17,7 @@ from lockgate.linting.rules.fields import PORTION
 from lockgate.linting.rules.offer import Function, Offer, Situation, Written
 from lockgate.planning import sql_parser
 from lockgate.planning.sql_changes import functions
-from lockgate.planning.sql_changes.tree import literal, walk, words
+from lockgate.planning.sql_changes.tree import columns_in, literal, walk
 from lockgate.planning.sql_parser import Tree
 
 NOTE = "the same rows, a portion at a time, so that each lock is held for a moment; what was done before it stays done"
@@ -118,7 +118,7 @@ def _comes_to_the_same(body: Tree, model: Any) -> bool:
     if functions.is_volatile(body.get("whereClause")):
         return False
     values = [each["val"] for each in targets]
-    own = any(functions.is_volatile(each) or columns(each) & assigned for each in values)
+    own = any(functions.is_volatile(each) or {*columns_in(each)} & assigned for each in values)
     return not own or _is_done_once(body, targets)
 
 
@@ -145,7 +145,7 @@ def _is_done_once(body: Tree, targets: list[Tree]) -> bool:
     whole = body.get("whereClause", {})
     parts = whole["BoolExpr"]["args"] if whole.get("BoolExpr", {}).get("boolop") == "AND_EXPR" else [whole]
     tests = (each["NullTest"] for each in parts if "NullTest" in each)
-    empty = {name for each in tests if each["nulltesttype"] == "IS_NULL" for name in columns(each["arg"])}
+    empty = {name for each in tests if each["nulltesttype"] == "IS_NULL" for name in columns_in(each["arg"])}
     return any(each["name"] in empty and _is_never_null(each["val"]) for each in targets)
 
 
@@ -156,8 +156,3 @@ def _is_never_null(value: Tree) -> bool:
     if kind == "A_Const":
         return not body.get("isnull")
     return kind == "FuncCall" and functions.name_of(body) in functions.OF_EACH_ROW
-
-
-def columns(node: Any) -> set[str]:
-    """The columns that are named anywhere in an expression."""
-    return {name for kind, each in walk(node) if kind == "ColumnRef" for name in words(each.get("fields"))[-1:]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from lockgate.planning import sql_parser
-from lockgate.planning.sql_changes import alter_table, bodies, objects, rows
+from lockgate.planning.sql_changes import alter_table, bodies, objects, rows, tables, types
 from lockgate.planning.sql_changes.reading import Reader, unknown
 from lockgate.planning.sql_parser import Parsed
 from lockgate.planning.steps import Change, Kind
@@ -31,7 +31,8 @@ _OF_TABLES = frozenset({
     Kind.DETACHED, Kind.CREATE_TRIGGER, Kind.SWITCH_TRIGGER, Kind.DROP_TRIGGER, Kind.RULE, Kind.ROW_SECURITY,
     Kind.STATISTICS, Kind.VIEW, Kind.SEQUENCE, Kind.DROP_SEQUENCE, Kind.TRUNCATE, Kind.ANALYZE, Kind.READ,
 })  # fmt: skip
-_READERS: dict[str, Reader] = {**alter_table.READERS, **objects.READERS, **rows.READERS, **bodies.READERS}
+_MODULES = (alter_table, tables, objects, types, rows, bodies)
+_READERS: dict[str, Reader] = {kind: reader for module in _MODULES for kind, reader in module.READERS.items()}
 
 
 @lru_cache(_KEPT)

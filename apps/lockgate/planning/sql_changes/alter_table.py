@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lockgate.planning import new_types
-from lockgate.planning.sql_changes import functions
+from lockgate.planning.sql_changes import definitions
 from lockgate.planning.sql_changes.reading import Reader, locks_nothing, unknown
-from lockgate.planning.sql_changes.tree import listed, name_of, type_text, walk, words
+from lockgate.planning.sql_changes.tree import listed, name_of, type_text, words
 from lockgate.planning.sql_parser import Tree
 from lockgate.planning.steps import Change, Kind, Work
 
@@ -21,16 +20,6 @@ _LIGHT_OPTIONS = listed("""
     fillfactor toast_tuple_target parallel_workers vacuum_index_cleanup vacuum_truncate log_autovacuum_min_duration
     log_autoanalyze_min_duration deduplicate_items vacuum_max_eager_freeze_failure_rate
 """)
-# ON DELETE CASCADE, SET NULL, SET DEFAULT: the database itself sees to the rows that refer.
-_CASCADING = ("c", "n", "d")
-_CONSTRAINTS = {
-    "CONSTR_CHECK": Kind.ADD_CHECK,
-    "CONSTR_UNIQUE": Kind.ADD_UNIQUE,
-    "CONSTR_PRIMARY": Kind.ADD_PRIMARY_KEY,
-    "CONSTR_FOREIGN": Kind.ADD_FOREIGN_KEY,
-    "CONSTR_EXCLUSION": Kind.ADD_EXCLUSION,
-    "CONSTR_NOTNULL": Kind.SET_NOT_NULL,
-}
 
 
 def _alter(body: Tree) -> Iterable[Change]:
@@ -76,109 +65,11 @@ def _command(table: str, command: Tree) -> Iterable[Change]:
 
 
 def _add_column(table: str, command: Tree) -> Iterator[Change]:
-    yield from column(table, command["def"]["ColumnDef"])
-
-
-def column(table: str, definition: Tree) -> Iterator[Change]:
-    """A new column of a table that is there, with what its own constraints ask for."""
-    columns, wanted = (definition["colname"],), type_text(definition["typeName"])
-    given = [each["Constraint"] for each in definition.get("constraints", ())]
-    kinds = {each["contype"] for each in given}
-    default = next((each.get("raw_expr") for each in given if each["contype"] == "CONSTR_DEFAULT"), None)
-    default = None if _is_null(default) else default
-    targets = [name_of(each["pktable"]) for each in given if each["contype"] == "CONSTR_FOREIGN"]
-    computed = default is not None and functions.is_volatile(default)
-    yield Change(
-        Kind.ADD_COLUMN,
-        table,
-        columns,
-        references=targets[0] if targets else "",
-        type=wanted,
-        default="" if default is None else ("volatile" if computed else "constant"),
-        database_default=default is not None,
-        not_null="CONSTR_NOTNULL" in kinds or "CONSTR_PRIMARY" in kinds,
-        stored=any(each["contype"] == "CONSTR_GENERATED" and not _is_virtual(each) for each in given),
-        identity="CONSTR_IDENTITY" in kinds or wanted in new_types.SERIALS,
-        work=new_types.work(wanted),
-    )
-    empty = default is None and not kinds & {"CONSTR_GENERATED", "CONSTR_IDENTITY"} and wanted not in new_types.SERIALS
-    for each in given:
-        if each["contype"] in ("CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"):
-            kind = _CONSTRAINTS[each["contype"]]
-            yield Change(kind, table, columns, each.get("conname", ""), unique=kind is Kind.ADD_UNIQUE)
-        elif each["contype"] == "CONSTR_FOREIGN":  # NULLs refer to nothing, so PostgreSQL does not look
-            target, name = name_of(each["pktable"]), each.get("conname", "")
-            special = each.get("fk_del_action") in _CASCADING
-            yield Change(
-                Kind.ADD_FOREIGN_KEY,
-                table,
-                columns,
-                name,
-                old_name=referred(each),
-                references=target,
-                type=wanted,
-                proven=empty,
-                special=special,
-            )
-
-
-def referred(given: Tree) -> str:
-    """The column that a foreign key refers to, where it names one; else it is the primary key."""
-    return ", ".join(words(given.get("pk_attrs")))
-
-
-def _is_null(expression: Tree | None) -> bool:
-    """Whether a default is NULL, of whatever type: as good as none."""
-    while expression and "TypeCast" in expression:
-        expression = expression["TypeCast"]["arg"]
-    return bool(expression) and bool((expression or {}).get("A_Const", {}).get("isnull"))
-
-
-def _is_virtual(constraint: Tree) -> bool:
-    return constraint.get("generated_kind") == "v"
+    yield from definitions.column(table, command["def"]["ColumnDef"])
 
 
 def _add_constraint(table: str, command: Tree) -> Iterator[Change]:
-    yield from constraint(table, command["def"]["Constraint"])
-
-
-def constraint(table: str, given: Tree) -> Iterator[Change]:
-    kind = _CONSTRAINTS.get(given["contype"])
-    if kind is None:
-        yield from unknown(f"ALTER TABLE {table} ADD ({given['contype']})", table)
-        return
-    columns = words(given.get("fk_attrs") if kind is Kind.ADD_FOREIGN_KEY else given.get("keys"))
-    yield Change(
-        kind,
-        table,
-        _used(given.get("raw_expr")) if kind is Kind.ADD_CHECK else tuple(columns),
-        given.get("conname", ""),
-        old_name=referred(given),
-        references=name_of(given["pktable"]) if "pktable" in given else "",
-        unique=kind is Kind.ADD_UNIQUE,
-        special=given.get("fk_del_action") in _CASCADING,
-        not_valid=bool(given.get("skip_validation")),
-        using_index="indexname" in given,
-        nulls_equal=bool(given.get("nulls_not_distinct")),
-        included=tuple(words(given.get("including"))),
-        requires=tuple(_required(given.get("raw_expr"))) if kind is Kind.ADD_CHECK else (),
-    )
-
-
-def _used(expression: Any) -> tuple[str, ...]:
-    """The columns that a check is about."""
-    named = (words(body.get("fields")) for kind, body in walk(expression or {}) if kind == "ColumnRef")
-    return tuple(dict.fromkeys(names[-1] for names in named if names))
-
-
-def _required(expression: Any) -> Iterator[str]:
-    """The columns of which a check says, whatever else, that they are not NULL."""
-    test, both = (expression or {}).get("NullTest"), (expression or {}).get("BoolExpr")
-    if test and test["nulltesttype"] == "IS_NOT_NULL":
-        yield from words(test["arg"].get("ColumnRef", {}).get("fields"))[-1:]
-    elif both and both["boolop"] == "AND_EXPR":
-        for each in both["args"]:
-            yield from _required(each)
+    yield from definitions.constraint(table, command["def"]["Constraint"])
 
 
 def _drop_column(table: str, command: Tree) -> Iterator[Change]:
@@ -203,7 +94,7 @@ def _is_same(using: Tree, column: str, wanted: str) -> bool:
 
 
 def _default(table: str, command: Tree) -> Iterator[Change]:
-    kind = Kind.DROP_DEFAULT if _is_null(command.get("def")) or "def" not in command else Kind.SET_DEFAULT
+    kind = Kind.DROP_DEFAULT if definitions.is_null(command.get("def")) or "def" not in command else Kind.SET_DEFAULT
     yield Change(kind, table, (command["name"],), database_default=True)
 
 
@@ -301,10 +192,3 @@ _COMMANDS: dict[str, _Command] = {
     "AT_DetachPartitionFinalize": _finalize,
 }
 READERS: dict[str, Reader] = {"AlterTableStmt": _alter}
-
-
-def references(definition: Tree) -> Iterator[str]:
-    """The tables that the foreign keys of a new table point to."""
-    for kind, body in walk(definition.get("tableElts", ())):
-        if kind == "Constraint" and "pktable" in body:
-            yield name_of(body["pktable"])

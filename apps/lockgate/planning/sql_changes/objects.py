@@ -1,4 +1,4 @@
-"""Statements that make, change and drop tables, indexes and what hangs on them.
+"""Statements on objects of any kind by their names (DROP, RENAME, COMMENT …), and on what hangs on tables.
 
 Sources: the pages of https://www.postgresql.org/docs/current/sql-commands.html, and src/backend/commands.
 """
@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lockgate.planning.new_types import SERIALS
-from lockgate.planning.sql_changes import alter_table
 from lockgate.planning.sql_changes.reading import Reader, locks_nothing, unknown
-from lockgate.planning.sql_changes.tree import listed, name_in, name_of, option, qualified, type_text, walk, words
+from lockgate.planning.sql_changes.tree import listed, name_in, name_of, qualified, walk, words
 from lockgate.planning.sql_parser import Tree
-from lockgate.planning.steps import Change, Kind, LockMode
+from lockgate.planning.steps import Change, Kind
 
 # What is made, changed or dropped by these is no table, and no table is locked for it.
 _LOCKS_NOTHING = listed("""
@@ -45,84 +43,6 @@ _OF_A_TABLE = {
     "OBJECT_TABCONSTRAINT": Kind.RENAME_CONSTRAINT,
 }
 _RELATIONS = {"OBJECT_VIEW": Kind.VIEW, "OBJECT_MATVIEW": Kind.VIEW, "OBJECT_SEQUENCE": Kind.DROP_SEQUENCE}
-
-
-def _create_index(body: Tree) -> Iterator[Change]:
-    elements = [each["IndexElem"] for each in body.get("indexParams", ())]
-    used = [fields for each in elements for fields in _columns(each)]
-    yield Change(
-        Kind.ADD_INDEX,
-        name_of(body["relation"]),
-        tuple(dict.fromkeys(used)),
-        body.get("idxname", ""),
-        unique=bool(body.get("unique")),
-        partial="whereClause" in body,
-        conditioned=tuple(dict.fromkeys(_used(body.get("whereClause")))),
-        concurrently=bool(body.get("concurrent")),
-        expression=any("expr" in each for each in elements),
-        included=tuple(each["IndexElem"]["name"] for each in body.get("indexIncludingParams", ())),
-        nulls_equal=bool(body.get("nulls_not_distinct")),
-        special=body.get("accessMethod", "btree") != "btree" or "options" in body,
-    )
-
-
-def _columns(element: Tree) -> list[str]:
-    return [str(element["name"])] if "name" in element else _used(element)
-
-
-def _used(node: Any) -> list[str]:
-    used = (words(body.get("fields")) for kind, body in walk(node) if kind == "ColumnRef")
-    return [names[-1] for names in used if names]
-
-
-def _create_table(body: Tree) -> Iterator[Change]:
-    table = name_of(body["relation"])
-    maybe = bool(body.get("if_not_exists"))
-    targets = list(dict.fromkeys(alter_table.references(body))) or [""]
-    made = [Change(Kind.CREATE_TABLE, table, references=target, special=maybe) for target in targets]
-    yield from (made[0]._replace(columns=(key,), type=type_) for key, type_ in _numbered_key(body))
-    yield from made
-    yield from _columns_of_new(table, body)
-    for element in body.get("tableElts", ()):
-        if "TableLikeClause" in element:
-            yield Change(Kind.READ, name_of(element["TableLikeClause"]["relation"]))
-    for each in body.get("inhRelations", ()):
-        kind = Kind.ADD_PARTITION if "partbound" in body else Kind.GIVE_PARENT
-        yield Change(kind, name_of(each["RangeVar"]))
-
-
-def _columns_of_new(table: str, body: Tree) -> Iterator[Change]:
-    """The columns that are the key or refer to one of another table, the key first."""
-    elements = body.get("tableElts", ())
-    types = {column["colname"]: type_text(column["typeName"]) for each in elements if (column := each.get("ColumnDef"))}
-    given = [(given, words(given.get("fk_attrs") or given.get("keys"))) for each in elements
-             if (given := each.get("Constraint"))]  # fmt: skip
-    given += [(each["Constraint"], [column["colname"]]) for element in elements
-              if (column := element.get("ColumnDef")) for each in column.get("constraints", ())]  # fmt: skip
-    alone = [(constraint, columns[0]) for constraint, columns in given if len(columns) == 1 and columns[0] in types]
-    for constraint, name in alone:
-        if constraint["contype"] == "CONSTR_PRIMARY":
-            yield Change(Kind.COLUMN_OF_NEW, table, (name,), type=types[name], unique=True)
-    for constraint, name in alone:
-        if constraint["contype"] == "CONSTR_FOREIGN":
-            target, referred = name_of(constraint["pktable"]), alter_table.referred(constraint)
-            yield Change(Kind.COLUMN_OF_NEW, table, (name,), old_name=referred, references=target, type=types[name])
-
-
-def _numbered_key(body: Tree) -> Iterator[tuple[str, str]]:
-    """The column of a new table's key that PostgreSQL numbers itself, and its type."""
-    elements = body.get("tableElts", ())
-    keys = [words(given["keys"]) for each in elements if (given := each.get("Constraint", {})).get("keys")
-            and given["contype"] == "CONSTR_PRIMARY"]  # fmt: skip
-    for column in (each["ColumnDef"] for each in elements if "ColumnDef" in each):
-        name, type_ = column["colname"], type_text(column["typeName"])
-        kinds = {each["Constraint"]["contype"] for each in column.get("constraints", ())}
-        if ("CONSTR_PRIMARY" in kinds or [name] in keys) and ("CONSTR_IDENTITY" in kinds or type_ in SERIALS):
-            yield name, type_
-
-
-def _create_foreign_table(body: Tree) -> Iterator[Change]:
-    yield from _create_table(body["base"] if "base" in body else body["baseStmt"])
 
 
 def _drop(body: Tree) -> Iterator[Change]:
@@ -204,50 +124,6 @@ def _of_parts(parts: list[str]) -> str:
     return qualified(parts[-2] if len(parts) > 1 else "", parts[-1]) if parts else ""
 
 
-def _truncate(body: Tree) -> Iterator[Change]:
-    cascade = body.get("behavior") == "DROP_CASCADE"
-    for each in body["relations"]:
-        yield Change(Kind.TRUNCATE, name_of(each["RangeVar"]), special=cascade)
-
-
-def _lock(body: Tree) -> Iterator[Change]:
-    mode = list(LockMode)[body["mode"] - 1]
-    for each in body["relations"]:
-        yield Change(Kind.LOCK_TABLE, name_of(each["RangeVar"]), mode=mode)
-
-
-def _vacuum(body: Tree) -> Iterator[Change]:
-    options = body.get("options")
-    kind = Kind.ANALYZE
-    if body.get("is_vacuumcmd"):
-        kind = Kind.VACUUM_FULL if option(options, "full") else Kind.VACUUM
-    if "rels" not in body:
-        yield from unknown(f"{kind.value} of every table")
-    for each in body.get("rels", ()):
-        yield Change(kind, name_of(each["VacuumRelation"]["relation"]))
-
-
-def _cluster(body: Tree) -> Iterable[Change]:
-    if "relation" not in body:
-        return unknown("CLUSTER of every table")
-    return (Change(Kind.CLUSTER, name_of(body["relation"])),)
-
-
-def _reindex(body: Tree) -> Iterable[Change]:
-    concurrently = option(body.get("params"), "concurrently")
-    match body["kind"]:
-        case "REINDEX_OBJECT_TABLE":
-            return (Change(Kind.REINDEX, name_of(body["relation"]), concurrently=concurrently),)
-        case "REINDEX_OBJECT_INDEX":
-            return (Change(Kind.REINDEX, "", name=body["relation"]["relname"], concurrently=concurrently),)
-    return unknown("REINDEX of many tables")
-
-
-def _refresh(body: Tree) -> Iterator[Change]:
-    table, concurrently = name_of(body["relation"]), bool(body.get("concurrent"))
-    yield Change(Kind.REFRESH, table, concurrently=concurrently, special=bool(body.get("skipData")))
-
-
 def _trigger(body: Tree) -> Iterator[Change]:
     yield Change(Kind.CREATE_TRIGGER, name_of(body["relation"]), name=body.get("trigname", ""))
     if "constrrel" in body:
@@ -315,38 +191,6 @@ def _alter_extension(body: Tree) -> tuple[Change, ...]:
     return unknown(f"ALTER EXTENSION {body.get('extname', '')}, which runs a script of the extension's")
 
 
-def _domain(body: Tree) -> Iterator[Change]:
-    """T: default, N: drop not null, O: set not null, C: add constraint, X: drop, V: validate."""
-    checks = body["subtype"] in ("O", "V") or (
-        body["subtype"] == "C" and not body["def"].get("Constraint", {}).get("skip_validation")
-    )
-    if body["subtype"] in ("O", "C"):
-        yield Change(Kind.OTHER, "", type=type_text({"names": body["typeName"]}), not_null=True)
-    if not checks:
-        yield Change(Kind.OTHER, "")
-        return
-    yield from unknown(
-        f"ALTER DOMAIN {name_in(body['typeName'])}, which reads every table with a column of it", told=True
-    )
-
-
-def _enumeration(body: Tree) -> Iterator[Change]:
-    yield Change(Kind.OTHER, "", type=type_text({"names": body["typeName"]}))
-
-
-def _new_domain(body: Tree) -> Iterator[Change]:
-    """What it stands on, whether each value is proven for it, and whether it brings a default."""
-    kinds = {each["Constraint"]["contype"] for each in body.get("constraints", ())}
-    yield Change(
-        Kind.OTHER,
-        "",
-        type=type_text({"names": body["domainname"]}),
-        old_type=type_text(body["typeName"]),
-        not_null=bool(kinds & {"CONSTR_CHECK", "CONSTR_NOTNULL"}),
-        database_default="CONSTR_DEFAULT" in kinds,
-    )
-
-
 def _schema(body: Tree) -> Iterable[Change]:
     if "schemaElts" in body:
         return unknown("CREATE SCHEMA with statements in it")
@@ -363,20 +207,11 @@ def _move_all(_: Tree) -> tuple[Change, ...]:
 
 READERS: dict[str, Reader] = {
     **dict.fromkeys(_LOCKS_NOTHING, locks_nothing),
-    "IndexStmt": _create_index,
-    "CreateStmt": _create_table,
-    "CreateForeignTableStmt": _create_foreign_table,
     "DropStmt": _drop,
     "RenameStmt": _rename,
     "AlterObjectSchemaStmt": _set_schema,
     "AlterOwnerStmt": _owner,
     "CommentStmt": _comment,
-    "TruncateStmt": _truncate,
-    "LockStmt": _lock,
-    "VacuumStmt": _vacuum,
-    "ClusterStmt": _cluster,
-    "ReindexStmt": _reindex,
-    "RefreshMatViewStmt": _refresh,
     "CreateTrigStmt": _trigger,
     "RuleStmt": _rule,
     "CreatePolicyStmt": _policy,
@@ -390,9 +225,6 @@ READERS: dict[str, Reader] = {
     "CreateExtensionStmt": _extension,
     "AlterExtensionStmt": _alter_extension,
     "AlterExtensionContentsStmt": locks_nothing,
-    "AlterDomainStmt": _domain,
-    "CreateDomainStmt": _new_domain,
-    "CreateEnumStmt": _enumeration,
     "CreateSchemaStmt": _schema,
     "DropOwnedStmt": _owned,
     "ReassignOwnedStmt": _owned,

@@ -52,6 +52,12 @@ def walk(node: Any) -> Iterator[tuple[str, Tree]]:
                 yield from walk(value)
 
 
+def columns_in(node: Any) -> list[str]:
+    """The columns that are named anywhere in an expression, in their order, each as often as it is."""
+    named = (words(body.get("fields")) for kind, body in walk(node) if kind == "ColumnRef")
+    return [parts[-1] for parts in named if parts]
+
+
 def option(listed: Any, name: str) -> bool:
     """Whether a list of DefElem has this one, and does not say no to it."""
     for each in listed or ():
