@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import copy
 import dis
+import functools
+from types import CodeType
 
 from django.db.migrations import Migration
 from django.db.migrations.operations.base import Operation
 
 # What a function of ``pass`` alone is made of.
 _CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
-
-
 _EMPTY = _CONSTANTS | {"RESUME", "RETURN_VALUE", "NOP"}
-
-
 _OF_SCHEMA = ("django.db.migrations.operations.fields", "django.db.migrations.operations.models")
 
 
@@ -43,6 +41,12 @@ def is_djangos_schema(operation: Operation) -> bool:
 def does_nothing(operation: Operation) -> bool:
     """Whether its code is empty, as that of a marker for some tool is; such code need not be run to be known."""
     code = getattr(type(operation).database_forwards, "__code__", None)
-    found = list(dis.get_instructions(code)) if code else []
-    empty = all(each.opname in _EMPTY for each in found)
-    return bool(found) and empty and all(each.argval is None for each in found if each.opname in _CONSTANTS)
+    return isinstance(code, CodeType) and _is_empty(code)
+
+
+@functools.cache
+def _is_empty(code: CodeType) -> bool:
+    """Kept for each function: a history has thousands of operations of a dozen classes, and this takes them apart."""
+    instructions = list(dis.get_instructions(code))
+    empty = all(each.opname in _EMPTY for each in instructions)
+    return empty and all(each.argval is None for each in instructions if each.opname in _CONSTANTS)
