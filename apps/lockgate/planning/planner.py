@@ -7,44 +7,28 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from django.contrib.postgres import operations as postgres_operations
 from django.db.migrations import Migration
-from django.db.migrations.operations import RunPython, RunSQL
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.planning import (
-    deferral,
-    lock_levels,
-    python_calls,
-    python_reading,
-    python_schema,
-    rewrites,
-    routing,
-    sql_steps,
-    sql_waiting,
-)
+from lockgate.planning import deferral, rewrites, sql_steps
 from lockgate.planning.deferral import Choice
 from lockgate.planning.known_rows import KnownRows
-from lockgate.planning.model_columns import ModelColumns
-from lockgate.planning.operations import Unplanned, adjusted, parts
-from lockgate.planning.rewrites import Context, Kept, Online, Rewritten
+from lockgate.planning.operation_statements import OperationStatements
+from lockgate.planning.operations import Unplanned, parts
+from lockgate.planning.rewrites import Context, Kept, Rewritten
 from lockgate.planning.rewrites.context import EVERYTHING
 from lockgate.planning.selection import key_of
-from lockgate.planning.sql_waiting import Waiting
-from lockgate.planning.steps import Change, Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
+from lockgate.planning.step_builder import RecordedOperation, StepBuilder
+from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase, Statement
 from lockgate.planning.virtual_catalog import Prospect
-from lockgate.project_state.operations import does_nothing, overridden
+from lockgate.project_state.operations import overridden
 
-IN_PLACE = "in the migration's own transaction"
-ON_ITS_OWN = "on its own: the migration is not atomic"
 # Code and SQL of which a plan cannot tell what later statements find because of it.
 _FREE = frozenset({Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN})
-_REASONS = 3  # of why code is not known that are shown
 _CONSTRAINTS = frozenset({Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY})
 _ALTERS = frozenset({Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.UPDATE_ROWS, Kind.SET_DEFAULT})
 
@@ -105,23 +89,6 @@ class Planner:
         return made
 
 
-class _Recorded(NamedTuple):
-    """One operation's statements, each with what becomes of it.
-
-    new: tables that this plan has made by then. filled: they may have rows already.
-    """
-
-    number: int
-    title: str
-    choices: list[Choice]
-    new: frozenset[str]
-    filled: bool = False
-
-    @property
-    def changes(self) -> Iterator[Change]:
-        return (change for choice in self.choices for change in choice.statement.changes)
-
-
 class _Deferred(NamedTuple):
     """What Django puts off to the end of the migration for an operation, unless a later one drops what it is about.
 
@@ -140,7 +107,7 @@ class _Builder:
         self.migration, self.editor, self.settings = migration, editor, settings
         self.prospect: Prospect = editor.prospect
         self.key = key_of(migration)
-        self.operations: list[_Recorded] = []
+        self.operations: list[RecordedOperation] = []
         self.made: set[tuple[str, str]] = set()
         self.dropped: set[str] = set()
         self.put_off: set[str] = set()  # constraints that are complete only after the switch
@@ -148,7 +115,7 @@ class _Builder:
         self.data = ""
         self.rows = KnownRows()
         self.deferred: list[_Deferred] = []
-        self.elsewhere: list[Operation] = []  # what a router keeps away from this database
+        self.statements, self.step_builder = OperationStatements(migration, editor), StepBuilder(migration)
 
     def build(self, state: ProjectState) -> MigrationPlan:
         if method := overridden(self.migration):
@@ -167,7 +134,7 @@ class _Builder:
         choices = [each for recorded in self.operations for each in recorded.choices]
         deferral.keep_what_comes_again(choices)
         deferral.keep_what_is_touched_later(choices)
-        steps = [step for recorded in self.operations for step in self._steps(recorded)]
+        steps = [step for recorded in self.operations for step in self.step_builder.steps(recorded)]
         phases = list(Phase)
         steps.sort(key=lambda step: phases.index(step.phase))
         return MigrationPlan(
@@ -176,7 +143,7 @@ class _Builder:
             tuple(steps),
             self._new,
             tuple(self._replaced()),
-            tuple(self.elsewhere),
+            tuple(self.statements.elsewhere),
         )
 
     @property
@@ -190,8 +157,8 @@ class _Builder:
             with contextlib.suppress(Exception):  # they need not fit the history, as nobody runs them
                 operation.state_forwards(self.migration.app_label, state)
         change = Change(Kind.UNKNOWN, "", name=f"it overrides Migration.{method}, so its operations are not what runs")
-        recorded = _Recorded(0, f"migration {self.key}", [], self._new)
-        step = self._switch_step(recorded, (Statement("", (change,)),), "", "")
+        recorded = RecordedOperation(0, f"migration {self.key}", [], self._new)
+        step = self.step_builder.switch_step(recorded, (Statement("", (change,)),), "", "")
         return MigrationPlan(self.key, self.migration.atomic, (step,), self._new)
 
     def _replaced(self) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -203,11 +170,11 @@ class _Builder:
 
     def _operation(self, number: int, operation: Operation, before: ProjectState, after: ProjectState) -> None:
         earlier, new = list(self.editor.deferred_sql), self._new
-        statements = self._allowed(operation, before, after)
+        statements = self.statements.of(operation, before, after)
         deferred = _without(self.editor.deferred_sql, earlier)
         self.deferred.append(_Deferred(len(self.operations), self.data, deferred))
         choices = self._choices(statements)
-        self.operations.append(_Recorded(number, str(operation.describe()), choices, new | self._new))
+        self.operations.append(RecordedOperation(number, str(operation.describe()), choices, new | self._new))
         if any(change.kind in _FREE for statement in statements for change in statement.changes):
             self.data = self.data or _named(operation)
 
@@ -224,7 +191,7 @@ class _Builder:
             of.choices.extend(choices)
             return
         filled = any(change.kind in _FREE for change in between)
-        self.operations.append(_Recorded(of.number, of.title, choices, self._new, filled=filled))
+        self.operations.append(RecordedOperation(of.number, of.title, choices, self._new, filled=filled))
 
     def _choices(self, statements: Iterable[Statement]) -> list[Choice]:
         choices = []
@@ -246,78 +213,6 @@ class _Builder:
             return change
         proofs = self.prospect.proofs(change.table, change.columns[0]) - self.put_off
         return change._replace(proven=change.proven or bool(proofs))
-
-    def _steps(self, recorded: _Recorded) -> list[Step]:
-        steps: list[Step] = []
-        switch: list[Statement] = []
-        kept, name = "", ""
-        for choice in recorded.choices:
-            found = choice.found
-            if isinstance(found, Rewritten):
-                steps += [self._online_step(recorded, each, found.name) for each in found.online]
-                switch += [each._replace(deferred=choice.statement.deferred) for each in found.switch]
-                name = found.name
-            else:
-                kept = found.reason if isinstance(found, Kept) else kept
-                switch.append(choice.statement)
-        if switch or not steps:
-            steps.append(self._switch_step(recorded, tuple(switch), kept, name))
-        return steps
-
-    def _allowed(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
-        """What an operation sends to this database, if the project's routers let it."""
-        with routing.answers() as heard:
-            try:
-                runs = routing.allowed(self.editor.connection.alias, self.migration.app_label, operation)
-            except Exception as error:  # a router is code of the project
-                return (Unplanned(operation, error).statement,)
-            statements = self._record(operation, before, after) if runs else ()
-        if heard and not any(heard) and not statements:
-            self.elsewhere.append(operation)
-        return statements
-
-    def _record(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
-        if isinstance(operation, RunPython):
-            return self._of_code(operation, before)
-        if isinstance(operation, RunSQL):
-            return sql_steps.statements(operation.sql, self.prospect, ModelColumns(before, self.editor.connection))
-        if isinstance(operation, postgres_operations.CreateExtension):
-            sql = f"CREATE EXTENSION IF NOT EXISTS {self.editor.quote_name(operation.name)}"
-            return (Statement(sql, (Change(Kind.EXTENSION, "", name=operation.name),)),)
-        if isinstance(operation, Unplanned):
-            return (operation.statement,)
-        return self._recorded(operation, before, after)
-
-    def _of_code(self, operation: RunPython, before: ProjectState) -> tuple[Statement, ...]:
-        """The code itself, and the SQL that is written out in it."""
-        code = python_reading.read(operation.code)
-        beyond = python_schema.of(code)
-        named = tuple(python_calls.db_tables(code, before)) if code else ()
-        code = replace(code, db_tables=dict(named)) if code else None
-        unchecked = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
-        why = "; ".join(beyond.unknown[:_REASONS])
-        collected = tuple(python_calls.collected(code, before)) if code else ()
-        read = not beyond.unknown
-        change = Change(Kind.RUN_PYTHON, "", name=why, read=read, unchecked=unchecked, collected=collected, named=named)
-        return (Statement("", (change,)), *sql_steps.statements(beyond.sql, self.prospect))
-
-    def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
-        if does_nothing(operation):
-            return ()
-        if not operation.reduces_to_sql:
-            return (Unplanned(operation, "it brings its own code").statement,)
-        deferred = list(self.editor.deferred_sql)
-        try:
-            operation.database_forwards(self.migration.app_label, self.editor, before, after)
-        except Exception as error:  # it may ask the server, or need what the history does not have
-            self.editor.discard(deferred)
-            return (Unplanned(operation, error).statement,)
-        recorded = self.editor.take()
-        made = tuple(adjusted(each, operation, before, self.migration, self.prospect) for each in recorded)
-        for was, statement in zip(recorded, made, strict=True):
-            for change in statement.changes if statement is not was else ():
-                self.prospect.apply(change)
-        return made
 
     def _rewrite(self, statement: Statement, previous: tuple[Change, ...]) -> Rewritten | Kept | None:
         if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):
@@ -359,58 +254,6 @@ class _Builder:
                 self.dropped.add(change.old_name or change.name)
             elif change.kind in _ALTERS and not (change.type and change.type == change.old_type):
                 self.made.update((change.table, column) for column in change.columns)
-
-    def _locks(self, changes: tuple[Change, ...], recorded: _Recorded) -> tuple[Lock, ...]:
-        """Locks on tables that are there already: what this plan makes nobody else knows of."""
-        mine = recorded.new
-        found = []
-        for lock in lock_levels.of_changes(changes):
-            if lock.table in mine:
-                continue
-            from_new = all(change.table in mine for change in changes if change.references == lock.table)
-            only_referenced = not any(change.table == lock.table for change in changes)
-            found.append(
-                lock._replace(work=Work.MOMENT) if only_referenced and from_new and not recorded.filled else lock
-            )
-        return tuple(found)
-
-    def _online_step(self, recorded: _Recorded, each: Online, name: str) -> Step:
-        return Step(
-            self.key,
-            recorded.number,
-            each.title,
-            each.phase,
-            (each.statement,),
-            self._locks(each.statement.changes, recorded),
-            each.reason,
-            transactional=each.transactional,
-            undo=each.undo,
-            rewrite=name,
-        )
-
-    def _switch_step(self, recorded: _Recorded, statements: tuple[Statement, ...], kept: str, name: str) -> Step:
-        changes = tuple(change for statement in statements for change in statement.changes)
-        concurrent = any(change.concurrently for change in changes)
-        reason = IN_PLACE if self.migration.atomic else f"{ON_ITS_OWN}{_in_front(statements)}"
-        return Step(
-            self.key,
-            recorded.number,
-            recorded.title,
-            Phase.SWITCH,
-            statements,
-            self._locks(changes, recorded),
-            reason,
-            transactional=not concurrent,
-            kept_in_place=kept,
-            rewrite=name,
-        )
-
-
-def _in_front(statements: Iterable[Statement]) -> str:
-    """What is said of SQL that others may have to wait behind."""
-    sql = (each for each in statements if sql_steps.is_sql(each.changes))
-    in_front = any(sql_waiting.of(each.sql, each.changes) is Waiting.IN_FRONT for each in sql)
-    return f"; {sql_waiting.COMMITS}, and may wait in front of others" if in_front else ""
 
 
 def _named(operation: Operation) -> str:
