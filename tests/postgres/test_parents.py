@@ -10,7 +10,7 @@ from psycopg import sql
 from lockgate.database import catalog
 from lockgate.planning import planner
 from lockgate.planning.recorder.schema_editor import recording
-from lockgate.reporting import plan_report
+from lockgate.reporting import plan_document, plan_report
 from tests.support import plans
 from tests.support.plans import Scratch
 
@@ -58,7 +58,7 @@ def test_who_waits_through_a_parent_is_what_the_plan_says(logs: Scratch, stateme
     planned = planner.plan(
         [migration], ProjectState(), facts, lambda prospect: recording(logs.connection, prospect), planner.Settings(0)
     )
-    document = plan_report.document(planned, facts)
+    document = plan_document.document(planned, facts)
     said = document["migrations"][0]["steps"][0]["locks"]
     claimed = {
         name: (each["blocks_reads"], each["blocks_writes"])
@@ -86,7 +86,7 @@ def test_the_plan_names_the_parents_for_people(logs: Scratch) -> None:
         "log_a" in each and "blocks reads and writes, of its parents all_logs and log too" in each for each in lines
     )
     assert any("older_log" in each and "blocks writes, of its parent old_log too" in each for each in lines)
-    [total] = plan_report.document(planned, facts)["migrations"][0]["transactions"]
+    [total] = plan_document.document(planned, facts)["migrations"][0]["transactions"]
     assert {each["table"]: each["parents"] for each in total} == {
         "log_a": ["all_logs", "log"],
         "older_log": ["old_log"],

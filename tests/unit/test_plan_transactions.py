@@ -10,7 +10,7 @@ from django.db.migrations.operations.base import Operation
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import transaction_locks
 from lockgate.planning.steps import MigrationPlan
-from lockgate.reporting import plan_report
+from lockgate.reporting import plan_document, plan_report
 from tests.support.plan_cases import add, alter
 from tests.unit.test_plan_rewrites import NOTHING, plan
 
@@ -88,7 +88,7 @@ def test_a_step_alone_says_all_there_is_to_say() -> None:
 
 
 def test_the_document_has_it_too() -> None:
-    (found,) = plan_report.document([plan(EXTRA, VALIDATE, online=False)], FACTS)["migrations"]
+    (found,) = plan_document.document([plan(EXTRA, VALIDATE, online=False)], FACTS)["migrations"]
     assert [step["locks"][0]["blocks_reads"] for step in found["steps"]] == [True, True]
     assert [step["locks"][0]["mode"] for step in found["steps"]] == ["AccessExclusiveLock", "ShareUpdateExclusiveLock"]
     blocks = {"blocks_reads": True, "blocks_writes": True}

@@ -1,9 +1,8 @@
-"""A plan for people and for machines: each step with its phase, its SQL, its locks and its reason."""
+"""A plan for people: each step with its phase, its SQL, its locks and its reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from lockgate.facts.tables import DatabaseFacts, SessionFacts, TableFacts
 from lockgate.linting.rules.rule import OFFLINE
@@ -12,8 +11,8 @@ from lockgate.planning.consequences import Consequence, Watch
 from lockgate.planning.dependents import Outcome
 from lockgate.planning.steps import Kind, Lock, LockMode, MigrationPlan, Phase, Statement, Step, Work
 from lockgate.planning.transaction_locks import Held, Transaction
+from lockgate.reporting.plan_document import Entry, parents_of, taken_along, unknown
 
-VERSION = 1
 _WORDS = {
     Work.MOMENT: "for a moment",
     Work.SCAN: "while every row is read",
@@ -29,7 +28,6 @@ _DURING = {
     Work.ROWS: "rows of {} are changed",
     Work.UNKNOWN: "{} takes an unknown time",
 }
-Entry = Mapping[str, Held]
 
 
 def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
@@ -70,7 +68,7 @@ def _step(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
         yield f"              {line}"
     for line in _locks(step, facts, entry):
         yield f"            {line}"
-    yield from (f"            drops   {each}" for each in _taken(step))
+    yield from (f"            drops   {each}" for each in taken_along(step))
     yield f"            why     {step.reason}"
     if step.kept_in_place:
         yield f"            in place, though there is an online way: {step.kept_in_place}"
@@ -82,7 +80,7 @@ def is_harmless(plan: MigrationPlan) -> bool:
     """Whether it does nothing online, keeps nothing from it, and is known to lock what is there for moments at most."""
     alone = all(
         step.phase is Phase.SWITCH
-        and not (step.kept_in_place or any(_unknown(step)))
+        and not (step.kept_in_place or any(unknown(step)))
         and not any(lock.work.grows for lock in step.locks)
         for step in plan.steps
     )
@@ -130,7 +128,7 @@ def _locks(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
     """What a step locks; and where it takes longer than a moment, what its transaction has locked before."""
     for lock in step.locks:
         yield f"locks   {_lock(lock, facts, entry.get(lock.table))}"
-    yield from (f"locks   unknown: {why}" for why in _unknown(step))
+    yield from (f"locks   unknown: {why}" for why in unknown(step))
     if any(change.kind is Kind.RUN_PYTHON and change.read for change in step.changes):
         yield "locks   the rows that it changes, until its transaction ends"
     mine = {lock.table for lock in step.locks}
@@ -138,13 +136,6 @@ def _locks(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
         for table, held in entry.items():
             if table not in mine and held.mode.blocks_writes:
                 yield f"holds   {_named(table, facts)}: {_mode(held.mode)} {_since(held)}; blocks {_blocks(held.mode)}"
-
-
-def _unknown(step: Step) -> Iterator[str]:
-    """Why nobody can say all that a step locks."""
-    for change in step.changes:
-        if change.kind is Kind.UNKNOWN or change.unread:
-            yield change.name or "code that may do more than change rows"
 
 
 def _lock(lock: Lock, facts: DatabaseFacts, held: Held | None = None) -> str:
@@ -157,14 +148,8 @@ def _lock(lock: Lock, facts: DatabaseFacts, held: Held | None = None) -> str:
     return f"{_named(lock.table, facts)}: {_mode(lock.mode)} {_WORDS[lock.work]}; blocks {blocks}{too}"
 
 
-def _parents(table: str, facts: DatabaseFacts) -> tuple[str, ...]:
-    """The tables whose queries wait as well, since they lock this one as a child."""
-    found = facts.table(table)
-    return found.parents if found else ()
-
-
 def _of_parents(table: str, mode: LockMode, facts: DatabaseFacts) -> str:
-    found = _parents(table, facts) if mode.blocks_writes else ()
+    found = parents_of(table, facts) if mode.blocks_writes else ()
     return f", of its parent{'s' if len(found) > 1 else ''} {' and '.join(found)} too" if found else ""
 
 
@@ -195,11 +180,6 @@ def _blocks(mode: LockMode) -> str:
 
 def _mode(mode: LockMode) -> str:
     return mode.name.replace("_", " ")
-
-
-def _taken(step: Step) -> tuple[str, ...]:
-    """What goes with a column although it is of others too."""
-    return tuple(dict.fromkeys(each for change in step.changes for each in change.takes))
 
 
 def _named(name: str, facts: DatabaseFacts) -> str:
@@ -252,104 +232,3 @@ def size_of(size: int) -> str:
             return f"{value:.0f} {unit}"
         value /= 1024
     return f"{value:.1f} TB"
-
-
-def document(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> dict[str, Any]:
-    """``migrate --plan --format json``. Fields are added, never renamed or removed, without a new ``version``."""
-    return {
-        "version": VERSION,
-        "server_version": facts.version,
-        "migrations": [_migration_document(plan, facts) for plan in plans],
-        "tables": [_table_document(table) for table in facts.tables.values()],
-        "dependents": [
-            {
-                "app": each.step.migration.app,
-                "name": each.step.migration.name,
-                "operation": each.step.operation,
-                "table": each.change.table,
-                "change": each.change.kind.value,
-                "kind": each.dependent.kind.value,
-                "dependent": each.dependent.name,
-                "outcome": each.fate.outcome.value,
-                "sqlstate": each.fate.sqlstate or None,
-                "certain": each.certain,
-            }
-            for each in Watch(facts).through(step for plan in plans for step in plan.steps)
-        ],
-    }
-
-
-def _migration_document(plan: MigrationPlan, facts: DatabaseFacts) -> dict[str, Any]:
-    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
-    return {
-        "app": plan.migration.app,
-        "name": plan.migration.name,
-        "atomic": plan.atomic,
-        "steps": [_step_document(step, transaction_locks.on_entry(found, step), facts) for step in plan.steps],
-        "transactions": [[_held_document(held, facts, over=True) for held in each.total] for each in found],
-    }
-
-
-def _held_document(held: Held, facts: DatabaseFacts, *, over: bool = False) -> dict[str, Any]:
-    parents = list(_parents(held.table, facts))
-    found: dict[str, Any] = {"table": held.table, "mode": held.mode.value, "since": held.since.operation}
-    found |= {"parents": parents, **_blocked(held.mode)}
-    works = [{"work": each.work.value, "table": each.table or None} for each in held.over]
-    return {**found, "over": works} if over else found
-
-
-def _blocked(*modes: LockMode) -> dict[str, bool]:
-    return {
-        "blocks_reads": any(mode.blocks_reads for mode in modes),
-        "blocks_writes": any(mode.blocks_writes for mode in modes),
-    }
-
-
-def _step_document(step: Step, entry: Entry, facts: DatabaseFacts) -> dict[str, Any]:
-    """Whom a step's locks block is said with what its transaction has on the same table already."""
-    return {
-        "operation": step.operation,
-        "title": step.title,
-        "phase": step.phase.value,
-        "sql": list(step.sql),
-        "transactional": step.transactional,
-        "locks": [
-            {
-                "table": lock.table,
-                "mode": lock.mode.value,
-                "work": lock.work.value,
-                "parents": list(_parents(lock.table, facts)),
-                **_blocked(lock.mode, *(held.mode for table, held in entry.items() if table == lock.table)),
-            }
-            for lock in step.locks
-        ],
-        "unknown": list(_unknown(step)),
-        "holds": [_held_document(held._replace(table=table), facts) for table, held in entry.items()],
-        "takes": list(_taken(step)),
-        "changes": sorted({change.kind.value for change in step.changes}),
-        "undo": list(step.undo),
-        "reason": step.reason,
-        "rewrite": step.rewrite or None,
-        "kept_in_place": step.kept_in_place or None,
-    }
-
-
-def _table_document(table: TableFacts) -> dict[str, Any]:
-    return {
-        "name": table.name,
-        "size": table.size if table.size_known else None,
-        "rows": table.rows,
-        "partitioned": table.partitioned,
-        "invalid_indexes": [index.name for index in table.indexes.values() if not index.valid],
-        "unvalidated_constraints": [each.name for each in table.constraints.values() if not each.validated],
-        "sessions": [
-            {
-                "pid": session.pid,
-                "application": session.application,
-                "state": session.state,
-                "transaction_seconds": session.transaction_seconds,
-                "modes": list(session.modes),
-            }
-            for session in table.sessions
-        ],
-    }

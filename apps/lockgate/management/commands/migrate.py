@@ -87,7 +87,7 @@ class Command(base.Boundary, DjangoMigrate):
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
         # Imported here: planning is a third of our code, and most runs have nothing to plan.
         from lockgate.gate import pending_plan, repair  # noqa: PLC0415
-        from lockgate.reporting import event_lines, plan_report  # noqa: PLC0415
+        from lockgate.reporting import event_lines, plan_document, plan_report  # noqa: PLC0415
 
         as_json = options.get("format") == "json"
         if options["plan"]:
@@ -99,7 +99,7 @@ class Command(base.Boundary, DjangoMigrate):
             self._django(options, silent=as_json)  # ends the process where --check finds something
         finally:
             if options["plan"] and as_json:
-                self.stdout.write(json.dumps(plan_report.document(plans, facts), indent=2))
+                self.stdout.write(json.dumps(plan_document.document(plans, facts), indent=2))
             elif options["plan"] and forwards:
                 for line in plan_report.text(plans, facts):
                     self.stdout.write(line)
