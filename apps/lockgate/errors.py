@@ -33,15 +33,17 @@ class LockgateError(Exception):
         super().__init__(self.what)
 
     def __str__(self) -> str:
-        parts = (
-            ("in", self.operation),
-            ("sql", self.statement),
-            ("why", self.why),
-            ("state", self.state),
-            ("next", self.next_step),
-        )
-        lines = (f"  {label:<6} {indented(text)}" for label, text in parts if text)
-        return "\n".join([indented(self.what), *lines])
+        parts = (self.what, self.why, self.state, self.next_step)
+        return told(*parts, operation=self.operation, statement=self.statement)
+
+
+def told(  # noqa: PLR0913  what there is to say
+    what: str, why: str, state: str, next_step: str, *, operation: str = "", statement: str = ""
+) -> str:
+    """The parts that there are, one under the other."""
+    parts = (("in", operation), ("sql", statement), ("why", why), ("state", state), ("next", next_step))
+    lines = (f"  {label:<6} {indented(text)}" for label, text in parts if text)
+    return "\n".join([indented(what), *lines])
 
 
 def indented(text: str) -> str:

@@ -30,7 +30,7 @@ print(*sorted(set(sys.modules) - before))
 # Ours, ctypes with what it stands on, select for the wait, and zlib for the manifest's sum. Each costs every start.
 IMPORTED = {
     *("lockgate", "lockgate.boot", "lockgate.boot.fast_path", "lockgate.boot.libpq", "lockgate.manifest.manifest_file"),
-    *("lockgate.manifest", "lockgate.reporting", "lockgate.reporting.sentences"),
+    *("lockgate.manifest", "lockgate.sentences"),
     *("ctypes", "ctypes._endian", "_ctypes", "struct", "_struct", "select", "zlib"),
 }
 TYPES = {"types"}  # ctypes asks for it from Python 3.14 on

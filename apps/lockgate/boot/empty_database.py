@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
+    from lockgate.boot.fast_path import Fields
+
 # As in database/advisory_lock.py, policy.py and facts/server.py, whose import would cost more than a load.
 LOCK = int.from_bytes(b"lockgate", "big")
 SCHEMA, ENCODING = "public", "UTF8"
@@ -45,15 +47,12 @@ class Loaded:
     def __init__(self, file: str, migrations: int, seconds: float) -> None:
         self.file, self.migrations, self.seconds = file, migrations, seconds
 
-    def events(self) -> list[tuple[str, str, str]]:
-        """What there is to say: each event, its line, and the fields of its object, as the console has them."""
-        count = f"{self.migrations} migration{'' if self.migrations == 1 else 's'}"
-        numbers = f'"migrations": {self.migrations}, "seconds": {self.seconds}'
-        loaded = f"loaded {count} from {self.file} in {self.seconds:.2f} s"
+    def events(self) -> "list[tuple[str, Fields]]":
+        """What there is to say: each event, and its fields."""
         return [
-            ("lock_acquired", "migration lock acquired after 0.0 s", '"waited_seconds": 0.0'),
-            ("snapshot_loaded", loaded, f'"file": "{self.file}", {numbers}'),
-            ("ended", f"done: {count}, in {self.seconds:.2f} s", f'"held": 0, {numbers}'),
+            ("lock_acquired", {"waited_seconds": 0.0}),
+            ("snapshot_loaded", {"file": self.file, "migrations": self.migrations, "seconds": self.seconds}),
+            ("ended", {"migrations": self.migrations, "held": 0, "seconds": self.seconds}),
         ]
 
 

@@ -8,9 +8,9 @@ where the manifest names a snapshot of all there is (``snapshot.at_start``).
 import os
 import sys
 
+from lockgate import sentences
 from lockgate.manifest import manifest_file
 from lockgate.manifest.manifest_file import Manifest, Unusable
-from lockgate.reporting import sentences
 
 TYPE_CHECKING = False  # as in manifest.py
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from lockgate.boot.empty_database import Loaded
     from lockgate.boot.libpq import Session
+
+    Fields = Mapping[str, str | float]
 
 # Seconds for connecting and the answer: as long as an ordinary start gives one attempt to connect. Here and not in
 # policy.py, because importing that costs half as much as all of this.
@@ -27,6 +29,11 @@ RELEASE_LENGTH = 100  # policy.RELEASE_LENGTH
 EXPLAIN = "LOCKGATE_EXPLAIN_START"
 _FLAGS = {"migrate": ("--noinput", "--no-input", "--check"), "lockgate wait": ()}
 _FORMATS = ("text", "json")
+# The event that says of a command that there is nothing to do, and its fields.
+_OF_NOTHING: "dict[str, tuple[str, Fields]]" = {
+    "migrate": ("nothing_pending", {"behind": False, "held": 0}),
+    "lockgate wait": ("current", {"waited_seconds": 0.0, "held": 0}),
+}
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNDEFINED_TABLE = "42P01"
 
@@ -58,12 +65,12 @@ def answers(argv: list[str]) -> bool:
         return False
     if loaded:
         _explain("the database was empty, and is as the manifest's snapshot")
-        for event, text, fields in loaded.events():
-            _say(event, text, fields, log_format)
+        for event, fields in loaded.events():
+            _say(event, fields, log_format)
         return True
     _explain("manifest and database agree: nothing else was looked at")
     if "--check" not in arguments:  # Django's has no words for this
-        _say(*_of_nothing(command), log_format)
+        _say(*_OF_NOTHING[command], log_format)
     return True
 
 
@@ -179,18 +186,12 @@ def statement(name: str) -> str:
         return file.read()
 
 
-def _of_nothing(command: str) -> tuple[str, str, str]:
-    """The event, its line, and the fields of its object, as the console has them."""
-    if command == "migrate":
-        return "nothing_pending", sentences.NOTHING_PENDING, '"behind": false, "held": 0'
-    return "current", f"{sentences.ALL_APPLIED} (waited 0.0 s)", '"waited_seconds": 0.0, "held": 0'
-
-
-def _say(event: str, text: str, fields: str, log_format: str) -> None:
+def _say(event: str, fields: "Fields", log_format: str) -> None:
     """The line that the console would print, or the object that it would."""
+    text = getattr(sentences, event)(**fields)
     if log_format == "json":
-        head = f'"time": "{_now()}", "level": "info", "event": "{event}"'
-        text = f'{{{head}, "message": "{text}", {fields}}}'
+        values = {"time": _now(), "level": "info", "event": event, "message": text, **fields}
+        text = "{" + ", ".join(f'"{name}": {_json(value)}' for name, value in values.items()) + "}"
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
@@ -198,6 +199,13 @@ def _say(event: str, text: str, fields: str, log_format: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.stderr.write(f"error: {sentences.OUTPUT_CLOSED}\n")
         sys.exit(1)
+
+
+def _json(value: "str | float") -> str:
+    """A value as JSON has it; text has nothing in it that would be escaped (``manifest.snapshot_lines``)."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""The one place that speaks to people: events (``lines``) and errors, as text or as JSON.
+"""The one place that speaks to people: events, which bring their own sentences, and errors, as text or as JSON.
 
 Text lines carry no colour and no cursor movement, because they end in container logs; a terminal gets a live line on
 top (``reporting.terminal``). What others wrote is masked where it became a part of an event or error, and the streams
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from lockgate import events, facts, foreign
-from lockgate.errors import Interrupted, LockgateError
+from lockgate import facts, foreign
+from lockgate.errors import Interrupted, LockgateError, told
+from lockgate.events import Event, Failed
 from lockgate.redaction import sifted
-from lockgate.reporting.event_lines import is_warning, text
 
 
 class Stream(Protocol):
@@ -34,10 +34,10 @@ class TextConsole:
     def __init__(self, out: Stream, err: Stream, *, quiet: bool = False) -> None:
         self._out, self._err, self._quiet = out, err, quiet
 
-    def __call__(self, event: events.Event) -> None:
-        if not self._quiet and (line := text(event)):
-            warning = is_warning(event)
-            line = foreign.line(line)
+    def __call__(self, event: Event) -> None:
+        if not self._quiet and event.message:
+            line = foreign.line(event.message)
+            warning = event.level == "warning"
             _write(self._err if warning else self._out, f"warning: {line}" if warning else line)
 
     def failure(self, error: LockgateError | Interrupted) -> None:
@@ -60,19 +60,18 @@ class JsonConsole:
     def __init__(self, out: Stream, err: Stream, *, quiet: bool = False) -> None:
         self._out, self._err, self._quiet = out, err, quiet
 
-    def __call__(self, event: events.Event) -> None:
+    def __call__(self, event: Event) -> None:
         if not self._quiet:
-            warning = is_warning(event)
-            fields = {"message": text(event), **{name: _plain(value) for name, value in event._asdict().items()}}
-            stream, level = (self._err, "warning") if warning else (self._out, "info")
-            self._line(stream, level, events.NAMES[type(event)], fields)
+            stream = self._err if event.level == "warning" else self._out
+            self._line(stream, event, {"message": event.message, **_fields(event)})
 
     def failure(self, error: LockgateError | Interrupted) -> None:
-        parts = _parts(error)
-        self._line(self._err, "error", "failed", {**parts, "error": type(error).__name__})
+        failed = Failed.of(error)
+        self._line(self._err, failed, _fields(failed))
 
-    def _line(self, stream: Stream, level: str, event: str, fields: dict[str, Any]) -> None:
-        head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event}
+    def _line(self, stream: Stream, event: Event, fields: dict[str, Any]) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        head = {"time": now, "level": event.level, "event": event.kind}
         plain = json.loads(json.dumps(fields, default=str))
         # Value by value: in a line that is written already, a secret's end may look like a part of its quotes.
         told = foreign.within(foreign.within(plain, sifted))
@@ -80,6 +79,11 @@ class JsonConsole:
 
 
 Console = TextConsole | JsonConsole
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    """What an event is about: its fields, less its name and its level."""
+    return {name: _plain(value) for name, value in event._asdict().items() if name not in ("kind", "level")}
 
 
 def _plain(value: object) -> object:
@@ -96,30 +100,5 @@ def _write(stream: Stream, line: str) -> None:
 
 def describe(error: LockgateError | Interrupted) -> str:
     """An error as WHAT, WHY, STATE and NEXT, one under the other, each as it may be shown."""
-    parts = {name: foreign.part(each) for name, each in _parts(error).items()}
-    shown = LockgateError(parts["what"], why=parts["why"], state=parts["state"], next_step=parts["next"])
-    shown.operation, shown.statement = parts["operation"], parts["statement"]
-    return str(shown)
-
-
-def _parts(error: LockgateError | Interrupted) -> dict[str, str]:
-    where = {"operation": error.operation, "statement": error.statement}
-    if isinstance(error, Interrupted):
-        parts = _parts_of_interruption(error)
-        return {
-            "what": parts["what"],
-            "why": parts["why"],
-            "state": parts["state"],
-            "next": parts["next_step"],
-            **where,
-        }
-    return {"what": error.what, "why": error.why, "state": error.state, "next": error.next_step, **where}
-
-
-def _parts_of_interruption(error: Interrupted) -> dict[str, str]:
-    return {
-        "what": f"interrupted by {error.signal_name}",
-        "why": "the process was asked to stop",
-        "state": error.state,
-        "next_step": "run again; it continues from there",
-    }
+    *parts, operation, statement = map(foreign.part, Failed.of(error)[:6])
+    return told(*parts, operation=operation, statement=statement)

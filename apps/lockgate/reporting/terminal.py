@@ -13,7 +13,6 @@ from typing import Any
 from lockgate import events, foreign
 from lockgate.events import Event, Listener
 from lockgate.reporting.console import Console, TextConsole
-from lockgate.reporting.event_lines import text
 
 LONGEST = 100  # characters of the live line: wrapped, it could not be redrawn in place
 _TAKES_TIME = events.WaitingForServer | events.WaitingForLock | events.LockAcquired | events.MigrationStarted
@@ -61,4 +60,4 @@ class _Live:
     def __call__(self, event: Event) -> None:
         self._listen(event)
         if isinstance(event, _TAKES_TIME):
-            self._progress.reset(self._task, description=foreign.line(text(event))[:LONGEST])
+            self._progress.reset(self._task, description=foreign.line(event.message)[:LONGEST])

@@ -87,7 +87,7 @@ class Command(base.Boundary, DjangoMigrate):
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
         # Imported here: planning is a third of our code, and most runs have nothing to plan.
         from lockgate.gate import pending_plan, repair  # noqa: PLC0415
-        from lockgate.reporting import event_lines, plan_document, plan_report  # noqa: PLC0415
+        from lockgate.reporting import open_steps, plan_document, plan_report  # noqa: PLC0415
 
         as_json = options.get("format") == "json"
         if options["plan"]:
@@ -104,7 +104,7 @@ class Command(base.Boundary, DjangoMigrate):
                 for line in plan_report.text(plans, facts):
                     self.stdout.write(line)
             if options["plan"]:
-                for line in event_lines.left_open(repair.left_open(gated)):
+                for line in open_steps.left_open(repair.left_open(gated)):
                     self.stderr.write(f"warning: {line}")
             if options["plan"] and planned and (refused := run.obstacle(gated)):
                 self.stderr.write(f"warning: no run by this role would carry this out: {refused.what}")

@@ -24,7 +24,7 @@ from lockgate.linting.rules import BY_ID
 from lockgate.linting.selection import Asked
 from lockgate.management import base, lint_report
 from lockgate.management.lint_cache import Kept
-from lockgate.reporting import baseline, event_lines, hazard_report, rule_pages, saved_report
+from lockgate.reporting import baseline, hazard_report, open_steps, rule_pages, saved_report
 from lockgate.reporting.baseline import Known
 from lockgate.reporting.hazard_report import Report
 
@@ -113,7 +113,7 @@ def _left_open(aliases: Iterable[str], limits: policy.Policy) -> list[str]:
     found = []
     for alias in aliases:
         gated = context.already_open(connections[alias], limits, lambda event: None)
-        found += event_lines.left_open(repair.left_open(gated))
+        found += open_steps.left_open(repair.left_open(gated))
     return found
 
 

@@ -11,7 +11,7 @@ from lockgate.execution import shutdown
 from lockgate.gate import repair
 from lockgate.gate.context import reached
 from lockgate.management import base
-from lockgate.reporting.event_lines import open_step
+from lockgate.reporting.open_steps import open_step
 
 
 class Command(base.Boundary, BaseCommand):
