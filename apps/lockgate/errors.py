@@ -2,19 +2,24 @@
 
 The message is the product: an exception's docstring is its default WHAT, and whoever raises it adds why it
 happened, the state the database is in now, and the next thing to do. Only ``reporting.console`` prints one.
+
+They are Django's ``CommandError``, which whoever calls a command from Python expects of one that failed. What runs
+before Django (``boot``) raises none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.core.management.base import CommandError
+
 NOTHING_CHANGED = "nothing was changed"
 
 
-class LockgateError(Exception):
+class LockgateError(CommandError):
     """the run failed"""
 
-    exit_code = 1
+    returncode = 1  # of the process that it ends
 
     def __init__(
         self,
@@ -30,7 +35,7 @@ class LockgateError(Exception):
         self.next_step = next_step
         self.operation = ""  # of a migration, and its statement, that failed: set where that is known
         self.statement = ""
-        super().__init__(self.what)
+        super().__init__(self.what, returncode=self.returncode)
 
     def __str__(self) -> str:
         parts = (self.what, self.why, self.state, self.next_step)
@@ -58,7 +63,7 @@ class ConfigurationError(LockgateError):
 class WrongArgument(ConfigurationError):
     """an argument names what does not exist, or leaves nothing to do"""
 
-    exit_code = 2
+    returncode = 2
 
 
 class OutputClosed(LockgateError):

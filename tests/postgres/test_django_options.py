@@ -237,6 +237,24 @@ def test_what_django_refuses_is_a_command_error_for_code_that_calls_it(counter: 
     assert call(counter, *lines).startswith("CommandError('Migrations can be pruned only when an app is specified")
 
 
+def test_a_failed_run_is_a_command_error_for_code_that_calls_it(counter: Site) -> None:
+    counter.migration("0004_fails", "migrations.RunSQL('SELECT 1 / 0', migrations.RunSQL.noop)")
+    lines = (
+        "from django.core.management import CommandError",
+        "try: call_command('migrate', verbosity=0)",
+        "except CommandError as error: print(type(error).__name__, error.returncode, error.why)",
+    )
+    assert call(counter, *lines).startswith("MigrationFailed 1 division by zero")
+
+
+def test_on_the_command_line_its_parts_are_shown_and_not_djangos_line(counter: Site) -> None:
+    counter.migration("0004_fails", "migrations.RunSQL('SELECT 1 / 0', migrations.RunSQL.noop)")
+    failed = counter.migrate()
+    assert (failed.code, failed.out.count("MigrationFailed"), failed.err.count("MigrationFailed")) == (1, 0, 0)
+    assert failed.err.startswith("error: shop.0004_fails failed")
+    assert "DivisionByZero" in counter.migrate("--retry", "--traceback").err
+
+
 def test_receivers_write_to_the_commands_stdout_although_djangos_lines_are_left_out(counter: Site) -> None:
     said = call(
         counter,

@@ -209,7 +209,8 @@ def test_every_error_has_a_message_of_its_own_and_an_exit_code(error: type[Lockg
     assert "\n" not in message
     assert message[0].islower()
     assert not message.endswith((".", "!"))
-    assert error.exit_code == (2 if error is errors.WrongArgument else 1)
+    assert error.returncode == (2 if error is errors.WrongArgument else 1)
+    assert error().returncode == error.returncode
     assert str(error()).splitlines() == [message, "  state  nothing was changed"]
     assert sum(each.__doc__ == error.__doc__ for each in all_errors()) == 1
 

@@ -205,7 +205,7 @@ def _explained(gate: Gate, request: Request, progress: Progress, aftermath: Afte
         signal.operation, signal.statement = progress.operation, progress.statement
         raise
     except (Exception, SystemExit) as error:  # code that ends the process must not end it as a success
-        if isinstance(error, CommandError) and not progress.touched:
+        if isinstance(error, CommandError) and not isinstance(error, LockgateError) and not progress.touched:
             raise  # Django's refusal of what was asked for: it says all there is to say
         aftermath.settle()
         explained = failures.explain(error, progress)

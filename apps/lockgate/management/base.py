@@ -1,6 +1,6 @@
 """What all our commands share at the edge: one clear message on stderr for whatever goes wrong, and its exit code.
 
-A command called from Python (``call_command``) raises instead, as Django's do.
+A command called from Python (``call_command``) raises instead, as Django's do: a ``CommandError``.
 """
 
 from __future__ import annotations
@@ -70,6 +70,14 @@ def _heard() -> Iterator[None]:
         raise OutputClosed(state="") from None
 
 
+class _Ended(Exception):
+    """Takes an error past Django, which would print a CommandError as one line."""
+
+    def __init__(self, error: LockgateError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Boundary(BaseCommand):
     """Mixed in before Django's command class."""
 
@@ -90,6 +98,8 @@ class Boundary(BaseCommand):
         try:
             super().run_from_argv(argv)
             self.stdout.flush()
+        except _Ended as ended:
+            self._fail(ended.error, argv)
         except (LockgateError, Interrupted) as error:
             self._fail(error, argv)
         except Exception as error:
@@ -97,18 +107,22 @@ class Boundary(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """As Django does; but where lines are JSON, Django's own errors leave as ours do."""
-        refuse_neighbour(self)
         styled = bool(options.get("force_color"))
         given = {name: options.get(name) or (getattr(sys, name) if styled else None) for name in ("stdout", "stderr")}
         streams = {name: Output(stream, styled=styled) for name, stream in given.items() if stream}
         try:
+            refuse_neighbour(self)
             return super().execute(*args, **{**options, **streams})
         except CommandError as error:
             if not django_seams.called_from_command_line(self):
                 raise
+            if isinstance(error, LockgateError):
+                raise _Ended(error) from None
             error.args = tuple(foreign.part(masked(server_messages.retold(str(each), error))) for each in error.args)
             if options.get("log_format") == "json":
-                raise LockgateError(str(error)) from error
+                told = LockgateError(str(error))
+                told.__cause__ = error
+                raise _Ended(told) from None
             raise
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
@@ -127,7 +141,7 @@ class Boundary(BaseCommand):
                 console(self, _log_format(argv)).failure(error)
         except OutputClosed:  # nobody reads errors either
             _drop(sys.stderr)
-        sys.exit(getattr(error, "exit_code", 1))
+        sys.exit(error.returncode if isinstance(error, LockgateError) else 1)
 
 
 def _drop(stream: Any) -> None:
