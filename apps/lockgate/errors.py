@@ -66,6 +66,10 @@ class WrongArgument(ConfigurationError):
     returncode = 2
 
 
+class RequestRefused(LockgateError):
+    """Django refuses what was asked for"""
+
+
 class OutputClosed(LockgateError):
     """nobody reads the output any more, so the command ended"""
 

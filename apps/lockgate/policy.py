@@ -7,6 +7,7 @@ a new image. Inside the code durations are ``timedelta``; ``_SECONDS`` and ``--â
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
@@ -261,6 +262,16 @@ def resolve(settings: Mapping[str, Any], environ: Mapping[str, str], **flags: An
         for source, value in _given(option, settings, environ, flags):
             values[option.attribute] = _read(option, source, value)
     return Policy(**values)
+
+
+def in_force(**flags: Any) -> Policy:
+    """LOCKGATE, the environment and the flags, in that order of strength. Raises ConfigurationError.
+
+    The environment is read here directly, because the migrating settings are free of any configuration layer.
+    """
+    from django.conf import settings  # noqa: PLC0415  they need not be loaded yet when this module is
+
+    return resolve(getattr(settings, "LOCKGATE", {}), os.environ, **flags)
 
 
 def within(limits: Policy, seconds: float) -> Policy:

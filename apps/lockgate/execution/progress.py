@@ -28,6 +28,7 @@ class Progress:
 
     listen: Listener
     total: int = 0
+    run: int | None = None  # its row in the ledger
     done: list[tuple[Key, Action]] = field(default_factory=list)
     current: Key | None = None
     current_action: Action = "apply"

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from django.db import transaction
@@ -26,7 +26,7 @@ from lockgate.execution.context import Confirm, Duties
 from lockgate.execution.progress import Progress
 from lockgate.facts import Fingerprint, Key
 from lockgate.gate import ending, run_record
-from lockgate.gate.context import Gate, Request, Snapshot
+from lockgate.gate.context import Gate, Request
 from lockgate.gate.ending import Ending
 from lockgate.gate.preflight import Survey
 from lockgate.ledger import journal, reading, records
@@ -34,6 +34,9 @@ from lockgate.ledger.journal import Journal
 from lockgate.ledger.reading import Reading, UnderLock
 from lockgate.ledger.records import Entry
 from lockgate.models import MigrationRecord, Run
+
+if TYPE_CHECKING:
+    from lockgate.snapshot.load import Snapshot
 
 
 @dataclasses.dataclass
@@ -120,7 +123,7 @@ class Beginning:
 
     def _keep(self, run: Run, read: Reading | None = None) -> Duties:
         """The duties of a run that has its row. read: what was read under the lock, where that holds still."""
-        self.run = run
+        self.run, self.progress.run = run, run.pk
         self.open.enter_context(run_record.closing(self, run))
         lasting = self.request.app_label != "lockgate"
         kept = lasting and (read is not None or journal.exists(self.gate.connection))

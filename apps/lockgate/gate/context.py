@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -15,15 +15,13 @@ from lockgate.database import driver, parameters, session, wait
 from lockgate.database.one_message import Question
 from lockgate.events import Listener, ServerReady, Started
 from lockgate.execution import ledger_locks
-from lockgate.facts import Fingerprint, Key, ServerFacts
+from lockgate.facts import ServerFacts
+from lockgate.gate.django_command import DjangoCommand
 from lockgate.ledger import reading
-
-if TYPE_CHECKING:
-    from lockgate.gate.preflight import Survey
 
 
 class Gate(NamedTuple):
-    """An open session, the policy in force, and whoever listens.
+    """An open session, the policy in force, whoever listens, and Django's command.
 
     begun: whether the tables of a ledger were there when it was opened, so that they can be read at once.
     """
@@ -32,6 +30,7 @@ class Gate(NamedTuple):
     server: ServerFacts
     limits: policy.Policy
     listen: Listener
+    django: DjangoCommand
     begun: bool = False
 
 
@@ -40,42 +39,44 @@ class Request(NamedTuple):
 
     ordinary: everything forward, nothing else: what an entrypoint asks. Only then can there be nothing to do.
     signals: whether Django ends it with post_migrate. fake: whether it only records. app_label: the app it names.
-    dry_run: has Django validate and plan, without output. check: runs the system checks that matter to a run.
-    work: has Django do it. command: its arguments, for the ledger. contract: also does what earlier releases left.
-    snapshot: finds what an empty database may be filled from. portable: leaves out what depends on its environment.
-    retry: whether what failed before is to be tried again in any case. fake_initial: whether Django records an initial
-    migration whose tables are there.
+    command: its arguments, for the ledger. contract: also does what earlier releases left. portable: leaves out what
+    depends on its environment. retry: whether what failed before is to be tried again in any case. fake_initial:
+    whether Django records an initial migration whose tables are there.
     """
 
     ordinary: bool
     signals: bool
     fake: bool
     app_label: str | None
-    dry_run: Callable[[], None]
-    check: Callable[[], None]
-    work: Callable[[], None]
     command: str
     contract: bool = False
-    snapshot: Callable[[Gate, Survey, Request], Snapshot | None] | None = None
     portable: bool = False
     retry: bool = False
     fake_initial: bool = False
 
-
-class Snapshot(Protocol):
-    """What stands for a replay of migrations into an empty database. name: for messages."""
-
-    @property
-    def name(self) -> str: ...
-
-    def load(self, connection: BaseDatabaseWrapper) -> Mapping[Key, Fingerprint]:
-        """Make in the open transaction what they make, and record them; returns those that count as applied."""
+    @classmethod
+    def of(cls, options: Mapping[str, Any], command: str, *, portable: bool = False) -> Request:
+        """options: Django's, and ours."""
+        return cls(
+            ordinary=not any(options[name] for name in ("app_label", "fake", "run_syncdb", "prune")),
+            signals=not options["prune"],
+            fake=options["fake"],
+            app_label=options["app_label"],
+            command=command,
+            contract=bool(options.get("contract")),
+            portable=portable,
+            retry=bool(options.get("retry")),
+            fake_initial=bool(options.get("fake_initial")),
+        )
 
 
 @contextlib.contextmanager
-def reached(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Iterator[Gate]:
+def reached(
+    connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, django: DjangoCommand | None = None
+) -> Iterator[Gate]:
     """Wait for the server, and open the one session of the run; no timeout ends it in the block.
 
+    django: asked for everything forward, unless it is given.
     Raises ServerRefused or ServerUnreachable; or ConfigurationError where the driver is too old.
     """
     driver.require()
@@ -87,10 +88,14 @@ def reached(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: List
     with ledger_locks.named(connection), first as [[facts], [tables]]:
         server = ServerFacts(**facts)
         listen(ServerReady(server, waited))
-        yield Gate(connection, server, limits, listen, tables["are_there"])
+        command = django or DjangoCommand.silent(connection.alias)
+        yield Gate(connection, server, limits, listen, command, tables["are_there"])
 
 
-def already_open(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> Gate:
+def already_open(
+    connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, django: DjangoCommand | None = None
+) -> Gate:
     """The gate of a database that is known to be there: nothing is waited for."""
     connection.ensure_connection()
-    return Gate(connection, session.server_facts(connection), limits, listen)
+    server = session.server_facts(connection)
+    return Gate(connection, server, limits, listen, django or DjangoCommand.silent(connection.alias))

@@ -86,7 +86,7 @@ def read(gate: Gate, request: Request, before: Survey | None = None, known: Read
     if known is None and before is None and gate.begun:
         known = reading.read(connection)
     with django_seams.history_known(connection, known.applied if known else None):
-        loader, pairs = _planned(connection, request, before)
+        loader, pairs = _planned(gate, before)
     if not loader.applied_migrations:
         records.refuse_hidden(connection)
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
@@ -147,16 +147,17 @@ def _runs(connection: BaseDatabaseWrapper, written: Reading, digest: str) -> Run
     return under_lock.runs if under_lock and under_lock.runs.digest == digest else reading.runs(connection, digest)
 
 
-def _planned(connection: BaseDatabaseWrapper, request: Request, before: Survey | None) -> tuple[MigrationLoader, Plan]:
+def _planned(gate: Gate, before: Survey | None) -> tuple[MigrationLoader, Plan]:
     """Django's loader and plan; those of before where the migrations that are recorded are still the same."""
-    if before and MigrationRecorder(connection).applied_migrations().keys() == before.loader.applied_migrations.keys():
+    recorder = MigrationRecorder(gate.connection)
+    if before and recorder.applied_migrations().keys() == before.loader.applied_migrations.keys():
         return before.loader, before.plan
-    executor, pairs = planned(connection, request)
+    executor, pairs = planned(gate)
     return executor.loader, pairs
 
 
-def planned(connection: BaseDatabaseWrapper, request: Request) -> tuple[MigrationExecutor, Plan]:
-    """Django's executor and plan for a request, caught on their way; nothing is changed."""
+def planned(gate: Gate) -> tuple[MigrationExecutor, Plan]:
+    """Django's executor and plan for what it is asked, caught on their way; nothing is changed."""
     caught: list[tuple[MigrationExecutor, Plan]] = []
 
     class Catching(MigrationExecutor):
@@ -168,6 +169,6 @@ def planned(connection: BaseDatabaseWrapper, request: Request) -> tuple[Migratio
             caught.append((self, found))
             return found
 
-    with django_seams.executor_in_place(Catching), django_seams.unprepared(connection):
-        request.dry_run()
+    with django_seams.executor_in_place(Catching), django_seams.unprepared(gate.connection):
+        gate.django.plan()
     return caught[-1]

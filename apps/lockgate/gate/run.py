@@ -13,17 +13,18 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.core.management.base import CommandError
 from django.db.utils import Error as DatabaseError
 
 from lockgate.database import advisory_lock, extensions, parameters, pooler, session
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted, LockgateError
-from lockgate.events import Ended, ExtensionOutcome, IndexInvalid, LockAcquired, NothingPending
+from lockgate.events import Action, Ended, ExtensionOutcome, IndexInvalid, LockAcquired, NothingPending
 from lockgate.execution import failures, ledger_locks, shutdown
 from lockgate.execution.aftermath import Aftermath
 from lockgate.execution.progress import Progress
-from lockgate.facts import Runner
+from lockgate.facts import Key, Runner
 from lockgate.gate import admission, journal_trust, own_tables, preflight, repeated_failure
 from lockgate.gate.context import Gate, Request
 from lockgate.gate.preflight import Survey
@@ -31,8 +32,15 @@ from lockgate.ledger import reading, records
 from lockgate.ledger.reading import Reading
 
 
-def migrate(gate: Gate, request: Request) -> None:
-    """Do what the request asks, under the lock; or find, without it, that there is nothing to do.
+class Outcome(NamedTuple):
+    """What a run has done. run: its row in the ledger; None where it has none."""
+
+    run: int | None
+    done: tuple[tuple[Key, Action], ...]
+
+
+def migrate(gate: Gate, request: Request) -> Outcome | None:
+    """Do what the request asks, under the lock; or find that there is nothing to do: then there is no outcome.
 
     Raises LockgateError (explained, with the state of the database), Interrupted, or Django's CommandError where
     the request itself is wrong.
@@ -42,16 +50,17 @@ def migrate(gate: Gate, request: Request) -> None:
     admission.judge(before, gate, request)
     if request.ordinary and before.current and not request.contract:
         _nothing_pending(before, gate, behind=False)
-        return
+        return None
     repeated_failure.refuse(gate, request, before)
     backend = pooler.kept_backend(gate.connection, gate.limits)
     with _lasting(gate, backend):
-        request.check()  # a project's own take as long as they take
+        gate.django.check()  # a project's own take as long as they take
         _refuse_unwritable(gate, before.reading)
         progress = Progress(gate.listen)
         aftermath = Aftermath(gate.connection, backend, progress)
         with _explained(gate, request, progress, aftermath), ledger_locks.named(gate.connection):
-            _locked(gate, request, before, progress)
+            worked = _locked(gate, request, before, progress)
+    return Outcome(progress.run, tuple(progress.done)) if worked else None
 
 
 def _lasting(gate: Gate, backend: session.Backend) -> contextlib.AbstractContextManager[object]:
@@ -98,18 +107,19 @@ def _refuse_transaction(gate: Gate) -> None:
     )
 
 
-def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) -> None:
+def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) -> bool:
+    """Returns whether there was something to do."""
     runner = Runner(before.release(gate.limits), socket.gethostname())
     needless = functools.partial(_done_by_another, gate, request, before.digest)
     with session.announced(gate.connection, runner, advisory_lock.trying()) as [tried]:
         waited = advisory_lock.acquire(gate.connection, gate.limits, gate.listen, needless, tried)
         if waited is None:
             _nothing_pending(before, gate, behind=True)
-            return
+            return False
         with advisory_lock.releasing(gate.connection):
             known = _read_again(gate, before, dataclasses.replace(runner, since=datetime.now(UTC)))
             gate.listen(LockAcquired(waited))
-            _under_lock(gate, request, before._replace(reading=known), waited, progress)
+            return _under_lock(gate, request, before._replace(reading=known), waited, progress)
 
 
 def _done_by_another(gate: Gate, request: Request, digest: str) -> bool:
@@ -139,7 +149,7 @@ def _read_again(gate: Gate, before: Survey, runner: Runner) -> Reading | None:
     return known
 
 
-def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> None:
+def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> bool:
     known = before.reading  # again, and under the lock
     journal_trust.refuse_written_by_others(gate.connection, known)
     mended = own_tables.mend(gate, before.loader, known.shape if known else None)
@@ -152,7 +162,7 @@ def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, pro
         admission.judge(found, gate, request)  # another runner was here in between
     if request.ordinary and found.current and not request.contract and not mended:
         _nothing_pending(found, gate, behind=True)
-        return
+        return False
     admission.report_held(found, gate)
     admission.judge_hazards(found, gate, request)
     # Imported here: what plans and changes a schema is most of our code, and most runs have nothing to change.
@@ -171,6 +181,7 @@ def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, pro
     if progress.done and (ended is None or ended.invalid):
         _report_invalid_indexes(gate)
     gate.listen(Ended(len(progress.done), len(found.held), time.monotonic() - started))
+    return True
 
 
 def _report_invalid_indexes(gate: Gate) -> None:

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -29,7 +33,12 @@ from lockgate.gate.bootstrap import Beginning, nowhere
 from lockgate.gate.context import Gate, Request
 from lockgate.gate.ending import Ending
 from lockgate.gate.preflight import Survey
+from lockgate.ledger import fingerprints
+from lockgate.manifest import manifest_file, migration_digests
 from lockgate.planning import selection
+
+if TYPE_CHECKING:
+    from lockgate.snapshot.load import Snapshot
 
 
 def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Progress) -> Ending | None:
@@ -39,7 +48,7 @@ def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Pro
     """
     confirm = functools.partial(advisory_lock.confirm, gate.connection, session.raw(gate.connection))
     progress.total = len({*found.pending, *found.ledger_pending})
-    snapshot = request.snapshot(gate, found, request) if request.snapshot else None
+    snapshot = _snapshot(gate, request, found)
     with contextlib.ExitStack() as until_the_end:
         beginning = Beginning(gate, request, found, waited, progress, confirm, until_the_end)
         empty = not admission.tables(found, gate) - OWN
@@ -49,12 +58,21 @@ def do(gate: Gate, request: Request, found: Survey, waited: float, progress: Pro
     return beginning.ending
 
 
+def _snapshot(gate: Gate, request: Request, found: Survey) -> Snapshot | None:
+    if request.portable or not found.without_history:
+        return None
+    # Imported here: few runs find an empty database.
+    from lockgate.gate import snapshot_choice  # noqa: PLC0415
+
+    return snapshot_choice.find(gate, found, plain=request.ordinary)
+
+
 def do_ungated(gate: Gate, request: Request, found: Survey) -> None:
     """The migrations of a test runner's database: nobody else uses it, and no ledger is kept of it."""
     held, progress = found.held.keys(), Progress(gate.listen, total=len(found.pending))
     duties = Duties(gate.connection, progress, held, _unlocked, nowhere, gate.limits, gated=False)
     with _repeatable(gate.connection):
-        _apply(request, found, duties)
+        _apply(gate, found, duties)
 
 
 def _recorded(beginning: Beginning, duties: Duties) -> None:
@@ -68,7 +86,7 @@ def _recorded(beginning: Beginning, duties: Duties) -> None:
             non_atomic.restore(
                 duties, halfway, lambda key: found.loader.project_state((key.app, key.name), at_end=False)
             )
-    _apply(request, found, duties, beginning.last_look)
+    _apply(gate, found, duties, beginning.last_look)
     if beginning.run is None or beginning.duties is None:
         return
     if request.contract and beginning.duties.journaled is not None:
@@ -76,10 +94,11 @@ def _recorded(beginning: Beginning, duties: Duties) -> None:
     run_record.record_baseline(gate, found, beginning.run, beginning.ending)
 
 
-def _apply(request: Request, found: Survey, duties: Duties, ask: Ask | None = None) -> None:
+def _apply(gate: Gate, found: Survey, duties: Duties, ask: Ask | None = None) -> None:
     """Have Django do it with our executor; and be sure, at the end, that all of it was done under the lock."""
+    fingerprints.take_over(migration_digests.known(Path(manifest_file.place(sys.argv[0], os.environ))))
     with django_seams.executor_in_place(functools.partial(Executor, duties=duties, loader=found.loader)):
-        request.work()
+        gate.django.apply()
     shutdown.raise_if_requested()
     duties.confirm(inside=False, ask=ask)
 

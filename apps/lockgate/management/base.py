@@ -11,21 +11,16 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import django
-from django.conf import settings
 from django.core.management.base import ALL_CHECKS, BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
-from django.db.utils import Error as DatabaseError
 
 from lockgate import command_conflicts, django_seams, foreign, policy
 from lockgate.database import server_messages
-from lockgate.errors import ConfigurationError, Interrupted, LockgateError, NobodyToAsk, OutputClosed
-from lockgate.execution import failures
+from lockgate.errors import ConfigurationError, Interrupted, LockgateError, OutputClosed
+from lockgate.execution import unexpected
 from lockgate.redaction import Sifting, masked, masked_in_argument
 from lockgate.reporting.console import Console, JsonConsole, TextConsole
 
@@ -103,7 +98,7 @@ class Boundary(BaseCommand):
         except (LockgateError, Interrupted) as error:
             self._fail(error, argv)
         except Exception as error:
-            self._fail(_unexpected(error), argv)
+            self._fail(unexpected.explain(error), argv)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """As Django does; but where lines are JSON, Django's own errors leave as ours do."""
@@ -164,28 +159,6 @@ def _log_format(argv: Sequence[str]) -> str:
     return str(parser.parse_known_args(list(argv))[0].log_format)
 
 
-# What the loading of migrations ends in, where their files or the graph they make are wrong.
-_UNREADABLE = (SyntaxError, ImportError, BadMigrationError, CircularDependencyError, NodeNotFoundError)
-
-
-def _unexpected(error: Exception) -> LockgateError:
-    if isinstance(error, EOFError) and _was_asked(error):
-        return NobodyToAsk(state="")
-    sqlstate = failures.sqlstate_of(error)
-    return LockgateError(
-        "cannot read the migrations" if isinstance(error, _UNREADABLE) else "the command failed",
-        why=failures.why(error, sqlstate),
-        state="nothing was changed by this command, or it was rolled back",
-        next_step=failures.next_step(sqlstate, lost=isinstance(error, DatabaseError) and sqlstate is None),
-    )
-
-
-def _was_asked(error: EOFError) -> bool:
-    """Whether it was Django that read an answer: the innermost frame is its, for ``input`` itself has none."""
-    place = traceback.extract_tb(error.__traceback__)[-1].filename
-    return place.startswith(str(Path(django.__file__).parent)) and not sys.stdin.isatty()
-
-
 def add_database(parser: CommandParser) -> None:
     parser.add_argument(
         "--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections), help="Alias of the database."
@@ -213,11 +186,3 @@ def console(command: BaseCommand, log_format: str, *, quiet: bool = False) -> Co
     """The console of a command, on its streams."""
     kind = JsonConsole if log_format == "json" else TextConsole
     return kind(command.stdout, command.stderr, quiet=quiet)
-
-
-def policy_in_force(**flags: Any) -> policy.Policy:
-    """LOCKGATE, the environment and the flags, in that order of strength.
-
-    The environment is read here directly, because the migrating settings are free of any configuration layer.
-    """
-    return policy.resolve(getattr(settings, "LOCKGATE", {}), os.environ, **flags)

@@ -25,8 +25,7 @@ from psycopg import sql
 from lockgate import django_seams, policy
 from lockgate.database import polling, scratch, server_messages, session
 from lockgate.facts import Key
-from lockgate.management import base
-from lockgate.manifest import snapshot_choice
+from lockgate.gate import snapshot_choice
 from lockgate.snapshot import load
 from lockgate.snapshot.compatibility import Release
 from lockgate.testing import contents
@@ -125,7 +124,7 @@ def _make(connection: BaseDatabaseWrapper, admin: psycopg.Connection[Any], name:
 def _fill(connection: BaseDatabaseWrapper) -> None:
     """What Django's test runner would have ``migrate`` make, from the snapshot as far as that goes."""
     connection.ensure_connection()
-    path = load.place(base.policy_in_force())
+    path = load.place(policy.in_force())
     if path is not None and path.exists():
         loader = MigrationLoader(connection)
         release = Release({Key(*key): each for key, each in loader.disk_migrations.items()}, loader.graph)

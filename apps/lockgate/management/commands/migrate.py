@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandParser, OutputWrapper, no_translations
+from django.core.management.base import CommandParser, no_translations
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate import django_seams
+from lockgate import django_seams, policy
 from lockgate.execution import shutdown
-from lockgate.gate import context, preflight, run
-from lockgate.gate.context import Request, Snapshot
-from lockgate.gate.preflight import Survey
+from lockgate.gate import call, context, preflight, run
+from lockgate.gate.context import Request
+from lockgate.gate.django_command import DjangoCommand
 from lockgate.management import base
 from lockgate.reporting.terminal import live
 
@@ -71,17 +68,23 @@ class Command(base.Boundary, DjangoMigrate):
 
     def _through_the_gate(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         reads_only = options["plan"] or options["check_unapplied"]
-        limits = base.policy_in_force(
-            wait_for_server=options.get("wait_seconds"), wait_for_lock=options.get("lock_wait_seconds")
-        )
         quiet = options["verbosity"] == 0 or bool(reads_only)
         console = base.console(self, options.get("log_format", "text"), quiet=quiet)
-        with live(console, self.stdout) as listen, context.reached(connection, limits, listen) as gated:
+        django = self._django(options)
+        with live(console, self.stdout) as listen:
             if reads_only and not options["prune"]:
-                self._check(options)
-                self._read_only(gated, options)
+                with context.reached(connection, call.limits_of(django), listen, django) as gated:
+                    django.check()
+                    self._read_only(gated, options)
             else:
-                run.migrate(gated, self.request(options))
+                call.carry_out(django, listen, command=self._typed())
+
+    def _django(self, options: dict[str, Any]) -> DjangoCommand:
+        return DjangoCommand(self, super().handle, {**options, "skip_checks": not self.checks_wanted})
+
+    def _typed(self) -> str:
+        """For the ledger."""
+        return " ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate"
 
     def _read_only(self, gated: context.Gate, options: dict[str, Any]) -> None:
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
@@ -91,12 +94,12 @@ class Command(base.Boundary, DjangoMigrate):
 
         as_json = options.get("format") == "json"
         if options["plan"]:
-            executor, planned = preflight.planned(gated.connection, self.request(options))
+            executor, planned = preflight.planned(gated)
             forwards = [migration for migration, backwards in planned if not backwards]
             with django_seams.routers_unasked_of("lockgate"):  # as the run will not ask them
                 plans, facts = pending_plan.plan(gated.connection, executor.loader, forwards, gated.limits)
         try:
-            self._django(options, silent=as_json)  # ends the process where --check finds something
+            gated.django.run(options, silent=as_json)  # ends the process where --check finds something
         finally:
             if options["plan"] and as_json:
                 self.stdout.write(json.dumps(plan_document.document(plans, facts), indent=2))
@@ -109,62 +112,14 @@ class Command(base.Boundary, DjangoMigrate):
             if options["plan"] and planned and (refused := run.obstacle(gated)):
                 self.stderr.write(f"warning: no run by this role would carry this out: {refused.what}")
 
-    def request(self, options: dict[str, Any]) -> Request:
-        special = ("app_label", "fake", "run_syncdb", "prune")
-        planning = {**options, "plan": True, "check_unapplied": False, "prune": False}
-        silent = options["verbosity"] <= 1 and not options["prune"]
-        return Request(
-            ordinary=not any(options[name] for name in special),
-            signals=not options["prune"],
-            fake=options["fake"],
-            app_label=options["app_label"],
-            dry_run=lambda: self._django(planning, silent=True),
-            check=lambda: self._check(options),
-            work=lambda: self._work(options, silent=silent),
-            contract=bool(options.get("contract")),
-            retry=bool(options.get("retry")),
-            fake_initial=bool(options.get("fake_initial")),
-            snapshot=self._snapshot,
-            command=" ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate",
-        )
-
-    def _snapshot(self, gated: context.Gate, found: Survey, request: Request) -> Snapshot | None:
-        # Imported here: few runs find an empty database.
-        from lockgate.manifest import snapshot_choice  # noqa: PLC0415
-
-        return snapshot_choice.find(gated, found, plain=request.ordinary) if found.without_history else None
-
-    def _check(self, options: dict[str, Any]) -> None:
-        if self.checks_wanted:
-            self.check(**self.get_check_kwargs(options))
-
-    def _work(self, options: dict[str, Any], *, silent: bool) -> None:
-        # Imported here: most runs have nothing to do.
-        from lockgate.ledger import fingerprints  # noqa: PLC0415
-        from lockgate.manifest import manifest_file, migration_digests  # noqa: PLC0415
-
-        fingerprints.take_over(migration_digests.known(Path(manifest_file.place(sys.argv[0], os.environ))))
-        self._django(options, silent=silent)
-
-    def _django(self, options: dict[str, Any], *, silent: bool = False) -> None:
-        """Django's own ``migrate``. silent: ours reports what it would, so its lines go nowhere."""
-        if not silent:
-            super().handle(**options)
-            return
-        kept, self.stdout = self.stdout, OutputWrapper(io.StringIO())
-        try:
-            with django_seams.signals_sent_with(kept):
-                super().handle(**options)
-        finally:
-            self.stdout = kept
-
     def _step_aside(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         if options["verbosity"] > 0:
             self.stderr.write(
                 f'lockgate steps aside: database "{connection.alias}" is {connection.vendor}, not PostgreSQL'
             )
-        self._check(options)
-        self._django(options)
+        django = self._django(options)
+        django.check()
+        django.run(options)
 
     def _in_test_database(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> bool:
         """A test runner's call: it waits for nothing, locks nothing and leaves no row in the ledger."""
@@ -173,14 +128,15 @@ class Command(base.Boundary, DjangoMigrate):
         return bool(options["run_syncdb"] or connection.in_atomic_block)
 
     def _migrate_test_database(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
-        limits = base.policy_in_force()
+        limits, django = policy.in_force(), self._django(options)
         if limits.extensions and not connection.in_atomic_block:
             console = base.console(self, "text", quiet=options["verbosity"] == 0)
-            run.migrate_ungated(context.already_open(connection, limits, console), self.request(options))
+            gated = context.already_open(connection, limits, console, django)
+            run.migrate_ungated(gated, Request.of(options, self._typed()))
         elif limits.lazy_rendering:
             from lockgate.project_state.lazy_executor import LazyExecutor  # noqa: PLC0415  as above
 
             with django_seams.executor_in_place(LazyExecutor):
-                self._django(options)
+                django.run(options)
         else:
-            self._django(options)
+            django.run(options)

@@ -48,7 +48,7 @@ class Command(base.Boundary, DjangoShowMigrations):
         connection = connections[options["database"]]
         with contextlib.ExitStack() as bounded:
             if connection.vendor == "postgresql":  # hardly waiting: whoever looks wants to know now
-                limits = base.policy_in_force()
+                limits = policy.in_force()
                 briefly = policy.within(limits, limits.connect_timeout.total_seconds())
                 wait.until_ready(connection, briefly, lambda event: None)
                 bounded.enter_context(ledger_locks.named(connection))

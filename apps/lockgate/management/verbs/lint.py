@@ -70,7 +70,7 @@ class Command(base.Boundary, BaseCommand):
             self.stdout.write(self._explained(options["explain"]))
             return
         _refuse_combinations(options)
-        limits = base.policy_in_force()
+        limits = policy.in_force()
         changed = frozenset(migration_files.changed_since(options["since"])) if options["since"] else None
         asked = Asked(
             options["app_label"], options["migration_name"], changed, options["unapplied"], limits.lint_start_after

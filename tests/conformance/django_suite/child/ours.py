@@ -36,12 +36,13 @@ def put_in_place(*, in_djangos_words: bool) -> None:
 def _speak_as_django() -> None:
     """Nothing of what ours says, and all that Django's would: what still differs is more than words."""
     from lockgate.errors import MigrationFailed
+    from lockgate.gate.django_command import DjangoCommand
     from lockgate.management import base
     from lockgate.management.commands.migrate import Command
     from lockgate.reporting import plan_report
 
     command: Any = importlib.import_module("django.core.management.commands.migrate")
-    console, handle = base.console, Command._django
+    console, handle = base.console, DjangoCommand.run
 
     def aloud(self: Any, options: Any, *, silent: bool = False) -> None:
         kept = command.MigrationExecutor
@@ -62,7 +63,7 @@ def _speak_as_django() -> None:
 
     Command.execute = unexplained  # type: ignore[method-assign]
     base.console = lambda *args, **options: console(*args, **{**options, "quiet": True})
-    Command._django = aloud  # type: ignore[method-assign]
+    DjangoCommand.run = aloud  # type: ignore[method-assign]
     plan_report.text = lambda *args: ()  # type: ignore[assignment]
 
 
