@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from lockgate import policy
@@ -18,9 +16,36 @@ from lockgate.errors import ConfigurationError
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """lockgate.E001: LOCKGATE, or a variable that overrides it, cannot be read."""
     try:
-        policy.resolve(getattr(settings, "LOCKGATE", {}), os.environ)
+        policy.in_force()
     except ConfigurationError as error:
         return [Error(error.what, hint=error.next_step or None, id="lockgate.E001")]
+    return []
+
+
+@register("lockgate")
+def check_listeners(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """lockgate.E004: LOCKGATE["LISTENERS"] names what cannot be imported or called."""
+    return _told("lockgate.E004", _listeners)
+
+
+def _listeners(limits: policy.Policy) -> None:
+    if limits.listeners:
+        from lockgate.gate import listeners  # noqa: PLC0415  most projects have none
+
+        for path in limits.listeners:
+            listeners.load(path)
+
+
+def _told(identity: str, load: Callable[[policy.Policy], object]) -> list[CheckMessage]:
+    """What is wrong with what settings name; nothing where the settings are (lockgate.E001)."""
+    try:
+        limits = policy.in_force()
+    except ConfigurationError:
+        return []
+    try:
+        load(limits)
+    except ConfigurationError as error:
+        return [Error(error.what, hint=". NEXT: ".join(filter(None, (error.why, error.next_step))), id=identity)]
     return []
 
 

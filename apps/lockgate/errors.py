@@ -67,7 +67,7 @@ class WrongArgument(ConfigurationError):
 
 
 class RequestRefused(LockgateError):
-    """Django refuses what was asked for"""
+    """what was asked for is refused by Django"""
 
 
 class OutputClosed(LockgateError):

@@ -80,6 +80,8 @@ class Policy:
     show_values: bool = False
     # Up to which migration of an app nothing is linted that was not asked for by name: what a project began with.
     lint_start_after: tuple[str, ...] = ()
+    # Functions that are told of every event of a run, by their paths.
+    listeners: tuple[str, ...] = ()
     # The release's name, where the build gives one.
     release: str = ""
     # The snapshot that an empty database is filled from: a path; none is the usual place, "none" is no snapshot at all.
@@ -120,6 +122,7 @@ OPTIONS = (
     Option("SNAPSHOT_SETTINGS", "snapshot_settings"),
     Option("SHOW_VALUES", "show_values", "LOCKGATE_SHOW_VALUES"),
     Option("LINT_START_AFTER", "lint_start_after"),
+    Option("LISTENERS", "listeners"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
     Option("SNAPSHOT", "snapshot", "LOCKGATE_SNAPSHOT"),
 )
@@ -227,6 +230,9 @@ STOP_DEADLINE = timedelta(seconds=1.7)
 # After a lost session another one is asked what became of the work, and waited for so long: a server that ended one
 # backend, or has crashed with little to recover, answers within it; a dead network is not worth a late message.
 AFTERMATH = timedelta(seconds=5)
+# How long a run that is over waits for listeners that have not heard all of it: a request over a network takes less,
+# and one that gets no answer must not hold up a start.
+LISTENERS_FINISH = timedelta(seconds=5)
 # Migrations that are ready before their turn: so many that the server need not wait for one that is long to render.
 MIGRATIONS_WAITING = 16
 # For the server to take in that a statement is to be cancelled; the process may end without.

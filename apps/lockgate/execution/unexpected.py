@@ -7,14 +7,22 @@ import traceback
 from pathlib import Path
 
 import django
+from django.core.management.base import CommandError
 from django.db.migrations.exceptions import BadMigrationError, CircularDependencyError, NodeNotFoundError
 from django.db.utils import Error as DatabaseError
 
-from lockgate.errors import LockgateError, NobodyToAsk
+from lockgate.errors import LockgateError, NobodyToAsk, RequestRefused
 from lockgate.execution import failures
 
 # What the loading of migrations ends in, where their files or the graph they make are wrong.
 _UNREADABLE = (SyntaxError, ImportError, BadMigrationError, CircularDependencyError, NodeNotFoundError)
+
+
+def as_ours(error: BaseException) -> LockgateError:
+    """The error, or one of ours that says the same."""
+    if isinstance(error, LockgateError):
+        return error
+    return RequestRefused(str(error)) if isinstance(error, CommandError) else explain(error)
 
 
 def explain(error: BaseException) -> LockgateError:

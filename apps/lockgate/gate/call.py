@@ -6,16 +6,15 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import translation
 from django.utils.connection import ConnectionDoesNotExist
 
 from lockgate import policy
-from lockgate.errors import ConfigurationError, LockgateError, RequestRefused
+from lockgate.errors import ConfigurationError, LockgateError
 from lockgate.events import Event, Listener
 from lockgate.execution import shutdown, unexpected
-from lockgate.gate import context, run
+from lockgate.gate import context, listeners, run
 from lockgate.gate.context import Request
 from lockgate.gate.django_command import DjangoCommand
 from lockgate.gate.report import Kept, Report
@@ -67,10 +66,11 @@ def carry_out(django: DjangoCommand, listen: Listener, *, command: str) -> Repor
     """
     started = time.monotonic()
     options = django.options
-    kept = Kept(listen)
-    connection = connections[options["database"]]
-    with context.reached(connection, limits_of(django), kept, django) as gate:
-        outcome = run.migrate(gate, Request.of(options, command))
+    connection, limits = connections[options["database"]], limits_of(django)
+    with listeners.told(limits, listen) as everybody:
+        kept = Kept(everybody)
+        with context.reached(connection, limits, kept, django) as gate:
+            outcome = run.migrate(gate, Request.of(options, command))
     done = None if outcome is None else outcome.done
     return kept.report(connection.alias, outcome and outcome.run, done, time.monotonic() - started)
 
@@ -96,10 +96,8 @@ def _nothing_but_our_errors() -> Iterator[None]:
         yield
     except LockgateError:
         raise
-    except CommandError as error:
-        raise RequestRefused(str(error)) from error
     except (Exception, SystemExit) as error:  # a migration's file may end the process, which is the caller's
-        raise unexpected.explain(error) from error
+        raise unexpected.as_ours(error) from error
 
 
 def _nobody(event: Event) -> None:

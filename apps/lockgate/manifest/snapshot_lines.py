@@ -54,6 +54,8 @@ def _why_not(path: Path, header: Header, loader: MigrationLoader, limits: policy
         return "its name has odd characters"
     if limits.on_hazard == "refuse":
         return "hazards are to be judged"
+    if limits.listeners:
+        return "listeners are to be told"
     return (
         compatibility.why_not_for_code(header, Release(disk, loader.graph), DEFAULT_DB_ALIAS)
         or post_migrate_rows.why_not(header, disk.keys())
