@@ -36,6 +36,19 @@ def _listeners(limits: policy.Policy) -> None:
             listeners.load(path)
 
 
+@register("lockgate")
+def check_rules(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """lockgate.E005: LOCKGATE["RULES"] names what cannot be imported, or has no rule that can be one."""
+    return _told("lockgate.E005", _rules)
+
+
+def _rules(limits: policy.Policy) -> None:
+    if limits.rules:
+        from lockgate.linting import own_rules  # noqa: PLC0415  likewise
+
+        own_rules.of(limits.rules)
+
+
 def _told(identity: str, load: Callable[[policy.Policy], object]) -> list[CheckMessage]:
     """What is wrong with what settings name; nothing where the settings are (lockgate.E001)."""
     try:

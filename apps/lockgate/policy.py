@@ -82,6 +82,8 @@ class Policy:
     lint_start_after: tuple[str, ...] = ()
     # Functions that are told of every event of a run, by their paths.
     listeners: tuple[str, ...] = ()
+    # Modules with rules of the project's own, which migrations are judged by as well.
+    rules: tuple[str, ...] = ()
     # The release's name, where the build gives one.
     release: str = ""
     # The snapshot that an empty database is filled from: a path; none is the usual place, "none" is no snapshot at all.
@@ -123,6 +125,7 @@ OPTIONS = (
     Option("SHOW_VALUES", "show_values", "LOCKGATE_SHOW_VALUES"),
     Option("LINT_START_AFTER", "lint_start_after"),
     Option("LISTENERS", "listeners"),
+    Option("RULES", "rules"),
     Option("RELEASE", "release", "LOCKGATE_RELEASE"),
     Option("SNAPSHOT", "snapshot", "LOCKGATE_SNAPSHOT"),
 )

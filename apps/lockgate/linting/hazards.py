@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from django.db.migrations import Migration
 
+from lockgate.errors import LockgateError
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.linting.rules import ALL, BY_ID, Finding, Rule, Severity, acceptance
@@ -16,6 +17,7 @@ from lockgate.planning import sql_changes, sql_statements, sql_steps
 from lockgate.planning.consequences import Watch
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import Change, Kind, MigrationPlan
+from lockgate.redaction import masked
 
 
 class Hazard(NamedTuple):
@@ -114,10 +116,12 @@ def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
 def _judged(case: Case, sql: Iterable[SqlFinding]) -> list[Hazard]:
     """The hazards of one migration, by their place in it, and what is wrong with what it accepts."""
     key = case.plan.migration
+    own = case.settings.own
     found = {(rule.id, each): rule for rule in ALL for each in rule.find(case)}
+    found |= {(rule.id, each): rule for rule in own for each in _by_project(rule, case)}
     seen = {(identity, each.operation) for identity, each in found}
     for each in sql:
-        for rule in _rules_of(each.rule):
+        for rule in (rule for rule in (*ALL, *own) if each.rule in rule.squawk):
             if (rule.id, each.operation) not in seen:
                 found[rule.id, Finding(each.message, each.operation)] = rule
     reasons: Mapping[object, object] = acceptance.accepted(case.migration)
@@ -133,16 +137,22 @@ def _judged(case: Case, sql: Iterable[SqlFinding]) -> list[Hazard]:
         )
         for (identity, each), rule in found.items()
     ]
-    found_ids = {each.rule.id for each in hazards}
+    found_ids, known = {each.rule.id for each in hazards}, {*BY_ID, *(each.id for each in own)}
     hazards += [
         Hazard(rule, key, each.what)
-        for rule, each in acceptance.problems(reasons, found_ids, BY_ID, idle=case.facts.offline)
+        for rule, each in acceptance.problems(reasons, found_ids, known, idle=case.facts.offline)
     ]
     return sorted(hazards, key=lambda each: (-1 if each.operation is None else each.operation, each.rule.id))
 
 
-def _rules_of(name: str) -> list[Rule]:
-    return [rule for rule in ALL if name in rule.squawk]
+def _by_project(rule: Rule, case: Case) -> list[Finding]:
+    """What a rule of the project's own finds. Raises LockgateError where it fails, since that is unknown then."""
+    try:
+        return list(rule.find(case))
+    except Exception as error:
+        why = f"in {case.plan.migration}: {type(error).__name__}: {error}"
+        next_step = f"correct the rule, which is {rule.find.__module__}.{rule.find.__name__}"
+        raise LockgateError(f"the rule {rule.id} failed", why=masked(why), next_step=next_step) from error
 
 
 def touched(plans: Sequence[MigrationPlan]) -> frozenset[str]:

@@ -17,7 +17,7 @@ from lockgate import policy
 from lockgate.database import catalog
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
-from lockgate.linting import hazards, squawk
+from lockgate.linting import hazards, own_rules, squawk
 from lockgate.linting.hazards import Hazard
 from lockgate.linting.rules.case import HazardSettings
 from lockgate.linting.rules.rule import OFFLINE
@@ -110,7 +110,8 @@ def _built_upon(loader: MigrationLoader) -> frozenset[tuple[str, str]]:
 
 
 def settings_of(limits: policy.Policy) -> HazardSettings:
-    return HazardSettings(limits.large_table_bytes, limits.size_budget_bytes)
+    """Raises ConfigurationError where the project's own rules cannot be had."""
+    return HazardSettings(limits.large_table_bytes, limits.size_budget_bytes, own_rules.of(limits.rules))
 
 
 def _sizes_alone(facts: DatabaseFacts) -> DatabaseFacts:

@@ -11,7 +11,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from lockgate import policy
 from lockgate.facts import Key
-from lockgate.linting import databases, lint, migration_files, offering, operation_digest, selection
+from lockgate.linting import databases, lint, migration_files, offering, operation_digest, own_rules, selection
 from lockgate.linting.databases import Databases
 from lockgate.linting.lint import Linted
 from lockgate.linting.rules.offer import Offer
@@ -48,6 +48,7 @@ def judge(asked: Asked, where: Databases, limits: policy.Policy, ordered: list[M
         tuple(_notes(linted, where, selected[0], asks=asks)),
         keys,
         sum(linted.unread.values()),
+        tuple(own_rules.in_force(limits).values()),
     )
 
 

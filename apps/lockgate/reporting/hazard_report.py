@@ -49,6 +49,7 @@ class Report:
     """All that was found. judged: how many migrations. notes: what was assumed or left out, in sentences.
 
     keys: of the judged migrations. unread: how many statements and functions were not read to their end.
+    rules: those that it was judged by.
     """
 
     placed: tuple[Placed, ...]
@@ -56,6 +57,7 @@ class Report:
     notes: tuple[str, ...] = ()
     keys: frozenset[Key] = frozenset()
     unread: int = 0
+    rules: tuple[Rule, ...] = ALL
 
     @property
     def errors(self) -> int:
@@ -189,14 +191,14 @@ def _property(value: str) -> str:
 
 def sarif(report: Report) -> str:
     """SARIF 2.1.0. Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html"""
-    numbers = {rule.id: number for number, rule in enumerate(ALL)}
+    numbers = {rule.id: number for number, rule in enumerate(report.rules)}
     run = {
         "tool": {
             "driver": {
                 "name": "lockgate",
                 "version": __version__,
                 "informationUri": INFORMATION,
-                "rules": [_sarif_rule(rule) for rule in ALL],
+                "rules": [_sarif_rule(rule) for rule in report.rules],
             }
         },
         "columnKind": "utf16CodeUnits",
@@ -212,13 +214,14 @@ def sarif(report: Report) -> str:
 
 
 def _sarif_rule(rule: Rule) -> dict[str, Any]:
+    source = {"helpUri": rule.rests_on} if rule.rests_on else {}
     return {
         "id": rule.id,
         "name": "".join(word.capitalize() for word in rule.name.split("-")),
         "shortDescription": {"text": rule.condition},
         "fullDescription": {"text": rule.effect},
         "help": {"text": rule.remedy, "markdown": rule_pages.page(rule)},
-        "helpUri": rule.rests_on,
+        **source,
         "defaultConfiguration": {"level": str(rule.severity)},
     }
 

@@ -25,13 +25,10 @@ def explain(rule: Rule) -> str:
             *_part("why", rule.effect),
             *_part("next", rule.remedy),
             *_part("code", _code(rule)),
-            f"from  {rule.rests_on}",
+            *_part("from", rule.rests_on),
             "",
-            f"unsafe{_given(rule.unsafe)}",
-            textwrap.indent(rule.unsafe.source.rstrip(), "    "),
-            "",
-            f"safe{_given(rule.safe)}",
-            *_several(rule.safe),
+            *_example("unsafe", rule.unsafe),
+            *_example("safe", rule.safe),
             "to accept it, in the migration",
             f'    lockgate_accept = {{"{rule.id}": "the reason why it is safe here"}}',
         ]
@@ -46,9 +43,10 @@ def _part(label: str, content: str) -> list[str]:
 def page(rule: Rule) -> str:
     """A rule as a page of the docs."""
     squawk = f"\nIn SQL, squawk's {_codes(rule.squawk)} is reported as this rule.\n" if rule.squawk else ""
+    whose = "All rules: [index](index.md)." if rule in ALL else "A rule of this project's own."
     return f"""# {rule.id}: {rule.name}
 
-Severity: {rule.severity}. All rules: [index](index.md).
+Severity: {rule.severity}. {whose}
 
 **When.** {rule.condition}
 
@@ -57,19 +55,7 @@ Severity: {rule.severity}. All rules: [index](index.md).
 **Remedy.** {rule.remedy}
 
 **Code.** {_code(rule)}
-
-**Source.** <{rule.rests_on}>
-{squawk}
-## Unsafe{_given(rule.unsafe)}
-
-```python
-{rule.unsafe.source.rstrip()}
-```
-
-## Safe{_given(rule.safe)}
-
-{_blocks(rule.safe)}
-{_end(rule)}
+{_source(rule)}{squawk}{_section("Unsafe", rule.unsafe)}{_section("Safe", rule.safe)}{_end(rule)}
 ## Accepting it
 
 ```python
@@ -83,19 +69,34 @@ def _code(rule: Rule) -> str:
     """Whether there is something to paste."""
     if rule.instead:
         return "Where it can be made of the operation, what to write instead is printed with the finding."
-    return "None is made of the operation; the safe example shows the way."
+    shown = "; the safe example shows the way" if rule.safe.source else ""
+    return f"None is made of the operation{shown}."
+
+
+def _source(rule: Rule) -> str:
+    return f"\n**Source.** <{rule.rests_on}>\n" if rule.rests_on else ""
 
 
 _THEN = "then, when that is deployed"
 
 
+def _example(title: str, example: Example) -> list[str]:
+    """The migrations of an example for the terminal; a project's own rule may have none."""
+    if not example.source:
+        return []
+    return [f"{title}{_given(example)}", *_several(example)]
+
+
 def _several(example: Example) -> list[str]:
-    """The migrations of an example for the terminal."""
     lines: list[str] = []
     for each in example.sources:
         lines += [_THEN] if lines else []
         lines += [textwrap.indent(each.rstrip(), "    "), ""]
     return lines
+
+
+def _section(title: str, example: Example) -> str:
+    return f"\n## {title}{_given(example)}\n\n{_blocks(example)}\n" if example.source else ""
 
 
 def _blocks(example: Example) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lockgate.facts import Key
 from lockgate.linting.hazards import Hazard
-from lockgate.linting.rules import BY_ID
+from lockgate.linting.rules import Rule
 from lockgate.reporting.hazard_report import Placed, Report
 from lockgate.reporting.migration_code import Code
 
@@ -26,12 +27,12 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def report(found: dict[str, Any]) -> Report:
-    """The same report. Raises KeyError for one of a rule that is no more."""
+def report(found: dict[str, Any], rules: Mapping[str, Rule]) -> Report:
+    """The same report. rules: those in force, by their ids. Raises KeyError for one of a rule that is no more."""
     placed = []
     for (identity, migration, *rest), file, line, digest, code, note in found["placed"]:
         written = tuple(Code(*each) for each in code)
-        hazard = Hazard(BY_ID[identity], Key(*migration), *rest)
+        hazard = Hazard(rules[identity], Key(*migration), *rest)
         hazard = hazard._replace(databases=tuple(hazard.databases))
         placed.append(Placed(hazard, file, line, digest, code=written, note=note))
     return Report(
@@ -40,4 +41,5 @@ def report(found: dict[str, Any]) -> Report:
         tuple(found["notes"]),
         frozenset(Key(*each) for each in found["keys"]),
         found["unread"],
+        tuple(rules.values()),
     )

@@ -10,7 +10,9 @@ from importlib import import_module
 from operator import attrgetter
 from pkgutil import iter_modules
 
-from lockgate.linting.rules.rule import DECORATED, Example, Finding, Rule, Severity
+from lockgate.linting.rules.case import Case
+from lockgate.linting.rules.rule import DECORATED, Example, Finding, Rule, Severity, rule
+from lockgate.planning.steps import Change, Kind, LockMode, Phase, Step
 
 _TITLES = {
     "LG0": "Acceptance",
@@ -33,4 +35,20 @@ GROUPS = {group: (title, tuple(each for each in ALL if each.id.startswith(group)
 if _of_no_group := [each.id for each in ALL if each.id[:3] not in _TITLES]:
     raise ValueError(f"rules of no group: {', '.join(_of_no_group)}")
 
-__all__ = ["ALL", "BY_ID", "GROUPS", "Example", "Finding", "Rule", "Severity"]
+# What a project writes its own rules with (docs/own-rules.md), and what we do.
+__all__ = [
+    "ALL",
+    "BY_ID",
+    "GROUPS",
+    "Case",
+    "Change",
+    "Example",
+    "Finding",
+    "Kind",
+    "LockMode",
+    "Phase",
+    "Rule",
+    "Severity",
+    "Step",
+    "rule",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.migrations import Migration
 from django.db.migrations.operations import RunPython, SeparateDatabaseAndState
@@ -19,14 +19,21 @@ from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Lock, LockMode, MigrationPlan, Phase, Step
 from lockgate.planning.transaction_locks import Transaction
 
+if TYPE_CHECKING:
+    from lockgate.linting.rules.rule import Rule
+
 KILOBYTE = 1024
 
 
 class HazardSettings(NamedTuple):
-    """threshold: bytes from which on a table is large. size_budget: bytes from which on long work needs a decision."""
+    """threshold: bytes from which on a table is large. size_budget: bytes from which on long work needs a decision.
+
+    own: the project's own rules, to be asked beside ours.
+    """
 
     threshold: int
     size_budget: int
+    own: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -89,6 +90,10 @@ class Rule(NamedTuple):
     other_end: str = ""
 
 
+NONE = Example("")
+OURS = "LG"  # what our ids begin with, and no project's may
+_ID = re.compile("[A-Z]+[0-9]+")
+
 DECORATED: list[Rule] = []  # every rule that was made
 
 
@@ -101,13 +106,16 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
     effect: str,
     remedy: str,
     rests_on: str = "",
-    unsafe: str | Example,
-    safe: str | Example | list[str],
+    unsafe: str | Example = NONE,
+    safe: str | Example | list[str] = NONE,
     squawk: tuple[str, ...] = (),
     instead: Instead | None = None,
     other_end: str = "",
 ) -> Callable[[Find], Rule]:
-    """Make a rule of the function below it."""
+    """Make a rule of the function below it.
+
+    Raises ValueError where the id or the name is another's, or a project's rule takes an id that is ours to give.
+    """
 
     def made(find: Find) -> Rule:
         found = Rule(
@@ -125,13 +133,22 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
             rests_on,
             other_end,
         )
-        for each in DECORATED:
-            if each.id == identity or each.name == name:
-                raise ValueError(f"{identity} ({name}): {each.id} ({each.name}) is a rule already")
+        _refuse(found)
         DECORATED.append(found)
         return found
 
     return made
+
+
+def _refuse(made: Rule) -> None:
+    head = f"{made.id} ({made.name})"
+    for each in DECORATED:
+        if each.id == made.id or each.name == made.name:
+            raise ValueError(f"{head}: {each.id} ({each.name}) is a rule already")
+    if not _ID.fullmatch(made.id):
+        raise ValueError(f"{head}: an id is capital letters and then digits, as in ACME001")
+    if made.id.startswith(OURS) and not made.find.__module__.startswith(__package__):
+        raise ValueError(f"{head}: ids that begin with {OURS} are Lockgate's own; take other letters, as in ACME001")
 
 
 def _example(given: str | Example | list[str]) -> Example:

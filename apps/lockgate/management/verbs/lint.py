@@ -18,9 +18,8 @@ from lockgate import policy
 from lockgate.database import parameters, session
 from lockgate.errors import WrongArgument
 from lockgate.gate import context, repair
-from lockgate.linting import databases, migration_files
+from lockgate.linting import databases, migration_files, own_rules
 from lockgate.linting.databases import Databases
-from lockgate.linting.rules import BY_ID
 from lockgate.linting.selection import Asked
 from lockgate.management import base, lint_report
 from lockgate.management.lint_cache import Kept
@@ -93,9 +92,10 @@ class Command(base.Boundary, BaseCommand):
             sys.exit(1)
 
     def _explained(self, identity: str) -> str:
-        if rule := BY_ID.get(identity.upper()):
+        rules = own_rules.in_force(policy.in_force())
+        if rule := rules.get(identity.upper()):
             return rule_pages.explain(rule)
-        raise WrongArgument(f'there is no rule "{identity}"', next_step=f"the rules are {', '.join(BY_ID)}")
+        raise WrongArgument(f'there is no rule "{identity}"', next_step=f"the rules are {', '.join(rules)}")
 
 
 @contextlib.contextmanager
@@ -132,7 +132,7 @@ def _kept(folder: Path, asked: Asked, where: Databases, limits: policy.Policy) -
     changed = sorted(asked.changed or ())
     kept = Kept(folder, {"asked": repr(asked), "changed": changed, "databases": where, "policy": limits})
     if (found := kept.find()) is not None:
-        return saved_report.report(found)
+        return saved_report.report(found, own_rules.in_force(limits))
     kept.begin()
     ordered: list[Migration] = []
     report = lint_report.judge(asked, where, limits, ordered, asks=False)
