@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from lockgate import policy
+from lockgate import configuration, policy
 from lockgate.database import driver
 from lockgate.errors import ConfigurationError
 
@@ -16,7 +16,7 @@ from lockgate.errors import ConfigurationError
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """lockgate.E001: LOCKGATE, or a variable that overrides it, cannot be read."""
     try:
-        policy.in_force()
+        configuration.in_force()
     except ConfigurationError as error:
         return [Error(error.what, hint=error.next_step or None, id="lockgate.E001")]
     return []
@@ -52,7 +52,7 @@ def _rules(limits: policy.Policy) -> None:
 def _told(identity: str, load: Callable[[policy.Policy], object]) -> list[CheckMessage]:
     """What is wrong with what settings name; nothing where the settings are (lockgate.E001)."""
     try:
-        limits = policy.in_force()
+        limits = configuration.in_force()
     except ConfigurationError:
         return []
     try:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers import PEERS, Peer
-from lockgate import policy
+from lockgate import configuration, policy
 
 VERBS = Path(policy.__file__).with_name("management") / "verbs"
 MANIFEST, LAZY, SNAPSHOT, RUNNER = "lockgate manifest", "LAZY_RENDERING", "lockgate snapshot", "lockgate.testing"
 # What may be measured of a Lockgate that does not have all of it.
 PARTS: Mapping[str, Callable[[], bool]] = {
     MANIFEST: lambda: _has_verb(MANIFEST),
-    LAZY: lambda: any(option.key == LAZY for option in policy.OPTIONS),
+    LAZY: lambda: any(option.key == LAZY for option in configuration.OPTIONS),
     SNAPSHOT: lambda: _has_verb(SNAPSHOT),
     RUNNER: lambda: importlib.util.find_spec(RUNNER) is not None,
 }

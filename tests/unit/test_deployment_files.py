@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import policy
+from lockgate import configuration
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = sorted((ROOT / "docs" / "kubernetes").glob("*.yaml"))
@@ -65,7 +65,7 @@ def test_a_manifest_names_the_images_user_and_only_variables_that_exist(manifest
     written = manifest.read_text()
     user = number(r"^USER (\d+):\d+$", "docker/Dockerfile")
     assert {int(uid) for uid in re.findall(r"runAsUser: (\d+)", written)} <= {user}
-    known = {option.variable for option in policy.OPTIONS} | {"LOCKGATE_SKIP_MIGRATE"}
+    known = {option.variable for option in configuration.OPTIONS} | {"LOCKGATE_SKIP_MIGRATE"}
     assert set(re.findall(r"LOCKGATE_\w+", written)) <= known
 
 

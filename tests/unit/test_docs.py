@@ -16,7 +16,7 @@ import pytest
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
-from lockgate import errors, events, policy
+from lockgate import configuration, errors, events
 from lockgate.errors import LockgateError
 from lockgate.management.commands.lockgate import VERBS as VERB_NAMES
 from lockgate.management.commands.lockgate import Command as Lockgate
@@ -103,23 +103,25 @@ def all_errors() -> list[type[LockgateError]]:
     return classes
 
 
-@pytest.mark.parametrize("option", policy.OPTIONS, ids=lambda option: option.key)
-def test_every_setting_has_a_row_with_its_variable_and_default(option: policy.Option) -> None:
+@pytest.mark.parametrize("option", configuration.OPTIONS, ids=lambda option: option.key)
+def test_every_setting_has_a_row_with_its_variable_and_default(option: configuration.Option) -> None:
     rows = [line for line in page("docs/settings.md").splitlines() if line.startswith(f"| `{option.key}` |")]
     assert len(rows) == 1
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     assert cells[1] == (f"`{option.variable}`" if option.variable else "")
-    assert cells[3] == as_documented(policy._DEFAULTS[option.attribute])
+    assert cells[3] == as_documented(configuration._DEFAULTS[option.attribute])
 
 
-@pytest.mark.parametrize("option", [each for each in policy.OPTIONS if each.choices], ids=lambda option: option.key)
-def test_every_choice_of_a_setting_is_documented(option: policy.Option) -> None:
+@pytest.mark.parametrize(
+    "option", [each for each in configuration.OPTIONS if each.choices], ids=lambda option: option.key
+)
+def test_every_choice_of_a_setting_is_documented(option: configuration.Option) -> None:
     text = page("docs/settings.md")
     assert [choice for choice in option.choices if f"`{choice}`" not in text] == []
 
 
 def test_every_setting_belongs_to_a_field_of_the_policy() -> None:
-    assert {option.attribute for option in policy.OPTIONS} == policy._DEFAULTS.keys()
+    assert {option.attribute for option in configuration.OPTIONS} == configuration._DEFAULTS.keys()
 
 
 @pytest.mark.parametrize("source", ["entrypoint.sh", "docker/gunicorn.conf.py"])

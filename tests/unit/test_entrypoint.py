@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from lockgate import policy
+from lockgate.configuration import Option
 from lockgate.errors import ConfigurationError
-from lockgate.policy import Option
 
 ENTRYPOINT = Path(__file__).parents[2] / "entrypoint.sh"
 PATIENCE = 45.0  # seconds for what takes none: less than what is slept where a signal is to end it

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from lockgate import policy
+from lockgate import configuration, policy
 from lockgate.errors import ConfigurationError
 from lockgate.policy import Policy
 
-DURATIONS = [option for option in policy.OPTIONS if isinstance(getattr(Policy(), option.attribute), timedelta)]
+DURATIONS = [option for option in configuration.OPTIONS if isinstance(getattr(Policy(), option.attribute), timedelta)]
 
 
 def test_nothing_given_is_the_defaults() -> None:
-    assert policy.resolve({}, {}) == Policy()
+    assert configuration.resolve({}, {}) == Policy()
 
 
 @pytest.mark.parametrize("option", DURATIONS, ids=lambda option: option.key)
-def test_flags_beat_environment_beats_settings_beats_defaults(option: policy.Option) -> None:
+def test_flags_beat_environment_beats_settings_beats_defaults(option: configuration.Option) -> None:
     def seconds(settings: dict[str, Any], environ: dict[str, str], **flags: Any) -> float:
-        resolved: timedelta = getattr(policy.resolve(settings, environ, **flags), option.attribute)
+        resolved: timedelta = getattr(configuration.resolve(settings, environ, **flags), option.attribute)
         return resolved.total_seconds()
 
     settings, environ, flags = {option.key: 11}, {option.variable: "22.5"}, {option.attribute: 33.0}
@@ -36,19 +36,21 @@ def test_flags_beat_environment_beats_settings_beats_defaults(option: policy.Opt
 
 
 def test_an_empty_variable_is_not_a_value() -> None:
-    assert policy.resolve({"WAIT_SECONDS": 5}, {"LOCKGATE_WAIT_SECONDS": ""}).wait_for_server.total_seconds() == 5
+    assert (
+        configuration.resolve({"WAIT_SECONDS": 5}, {"LOCKGATE_WAIT_SECONDS": ""}).wait_for_server.total_seconds() == 5
+    )
 
 
 def test_choices_and_lists_are_read_too() -> None:
-    resolved = policy.resolve(
+    resolved = configuration.resolve(
         {"EXTENSIONS": ["vector", "hstore"], "ON_AHEAD": "refuse", "RELEASE": "one"},
         {"LOCKGATE_ON_AHEAD": "allow", "LOCKGATE_ON_EDITED": "refuse", "LOCKGATE_RELEASE": "two"},
     )
     assert resolved == Policy(extensions=("vector", "hstore"), on_ahead="allow", on_edited="refuse", release="two")
 
 
-@pytest.mark.parametrize("option", policy.OPTIONS, ids=lambda option: option.key)
-def test_every_option_has_a_key_a_field_and_a_variable_of_its_name(option: policy.Option) -> None:
+@pytest.mark.parametrize("option", configuration.OPTIONS, ids=lambda option: option.key)
+def test_every_option_has_a_key_a_field_and_a_variable_of_its_name(option: configuration.Option) -> None:
     assert hasattr(Policy(), option.attribute)
     assert option.variable in ("", f"LOCKGATE_{option.key}")
 
@@ -75,14 +77,14 @@ def test_a_wrong_value_is_named_with_where_it_stands(
     settings: dict[str, Any], environ: dict[str, str], flags: dict[str, Any], what: str, next_step: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        policy.resolve(settings, environ, **flags)
+        configuration.resolve(settings, environ, **flags)
     assert caught.value.what == what
     assert next_step in caught.value.next_step
 
 
 def test_a_wrong_value_is_refused_even_where_a_stronger_one_is_right() -> None:
     with pytest.raises(ConfigurationError, match="WAIT_SECONDS"):
-        policy.resolve({"WAIT_SECONDS": "soon"}, {"LOCKGATE_WAIT_SECONDS": "5"})
+        configuration.resolve({"WAIT_SECONDS": "soon"}, {"LOCKGATE_WAIT_SECONDS": "5"})
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(2.5, 2.5), (0, 0), (-4, 0)])
@@ -108,4 +110,4 @@ def test_a_policy_within_a_deadline_waits_no_longer(seconds: float, expected: fl
 )
 def test_whatever_is_wrong_with_the_settings_is_a_configuration_error(wrong: typing.Any) -> None:
     with pytest.raises(ConfigurationError):
-        policy.resolve(wrong, {})
+        configuration.resolve(wrong, {})

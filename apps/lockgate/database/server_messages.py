@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from lockgate import foreign, policy
+from lockgate import configuration, foreign
 from lockgate.errors import LockgateError
 from lockgate.redaction import masked
 
@@ -63,7 +63,7 @@ def values_allowed() -> bool:
     from django.conf import settings  # noqa: PLC0415  they may be what failed
 
     try:
-        return policy.resolve(getattr(settings, "LOCKGATE", {}), os.environ).show_values
+        return configuration.resolve(getattr(settings, "LOCKGATE", {}), os.environ).show_values
     except Exception:
         return False
 

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import translation
 from django.utils.connection import ConnectionDoesNotExist
 
-from lockgate import policy
+from lockgate import configuration, policy
 from lockgate.errors import ConfigurationError, LockgateError
 from lockgate.events import Event, Listener
 from lockgate.execution import shutdown, unexpected
@@ -78,7 +78,9 @@ def carry_out(django: DjangoCommand, listen: Listener, *, command: str) -> Repor
 def limits_of(django: DjangoCommand) -> policy.Policy:
     """The policy in force, with what the options say."""
     options = django.options
-    return policy.in_force(wait_for_server=options.get("wait_seconds"), wait_for_lock=options.get("lock_wait_seconds"))
+    return configuration.in_force(
+        wait_for_server=options.get("wait_seconds"), wait_for_lock=options.get("lock_wait_seconds")
+    )
 
 
 def _refuse_alias(using: str) -> None:

@@ -25,7 +25,7 @@ from django.conf import settings
 from django.db.migrations import Migration
 
 import lockgate
-from lockgate import policy
+from lockgate import configuration, policy
 from lockgate.ledger import fingerprints
 from lockgate.linting import migration_files, squawk
 from lockgate.manifest import manifest_file
@@ -95,7 +95,7 @@ class Kept:
     def _obstacles(self, files: Mapping[str, str], names: Iterable[str]) -> Iterator[str]:
         yield from (each for each in self.notes.obstacles if not each.startswith(_OURS))
         yield from (f"the environment variable {name} is read" for name in self._variables() if name in os.environ)
-        listed = policy.resolve(getattr(settings, "LOCKGATE", {}), {}).snapshot_settings
+        listed = configuration.resolve(getattr(settings, "LOCKGATE", {}), {}).snapshot_settings
         for name in settings_used.unlisted(names, _setting, {*SETTINGS, *listed}):
             yield f'migrations read settings.{name}, which may be secret (LOCKGATE["SNAPSHOT_SETTINGS"] says it is not)'
         margin = policy.JUDGED_TOO_SOON.total_seconds()

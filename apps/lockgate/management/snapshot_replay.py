@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate import django_seams, policy
+from lockgate import configuration, django_seams
 from lockgate.events import Event, ExtensionOutcome, Held, WaitingForServer
 from lockgate.gate import context, run
 from lockgate.gate.context import Request
@@ -29,7 +29,7 @@ class Replay:
 
     def run(self, connection: BaseDatabaseWrapper) -> None:
         """Apply every migration that can be. Raises LockgateError."""
-        limits = dataclasses.replace(policy.in_force(), online=False, on_hazard="report")
+        limits = dataclasses.replace(configuration.in_force(), online=False, on_hazard="report")
         django = DjangoCommand.silent(connection.alias, skip_checks=True)
         request = Request.of(django.options, "lockgate snapshot", portable=True)
         reached = context.reached(connection, limits, self._listen, django)

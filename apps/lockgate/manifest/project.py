@@ -21,7 +21,7 @@ from django.db.backends.signals import connection_created
 from django.db.migrations.loader import MigrationLoader
 
 import lockgate
-from lockgate import command_conflicts, django_seams, policy
+from lockgate import command_conflicts, configuration, django_seams, policy
 from lockgate.database import loaded_libpq
 from lockgate.facts import Fingerprint, Key
 from lockgate.ledger import fingerprints, release
@@ -49,7 +49,9 @@ _NO_SECRETS = (
 
 def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], started: int) -> dict[str, Any]:
     """Lines, obstacles and document; ``newest``: time of the last change to a file, in nanoseconds like ``started``."""
-    limits = policy.resolve(getattr(settings, "LOCKGATE", {}), {})  # what the environment adds is each start's matter
+    limits = configuration.resolve(
+        getattr(settings, "LOCKGATE", {}), {}
+    )  # what the environment adds is each start's matter
     said = {Key(*key): fingerprints.of(each) for key, each in loader.disk_migrations.items()}
     watched = Watched.of(notes, loader, given, started - manifest_file.RACY_NANOSECONDS, limits.manifest_ignores)
     variables = list(_variables(notes, limits, watched.salt))
@@ -86,7 +88,7 @@ def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], start
 
 def _options() -> Iterator[str]:
     """How each variable that overrides a setting must be spelt: ``policy`` refuses others, and so must a start."""
-    for option in policy.OPTIONS:
+    for option in configuration.OPTIONS:
         default = getattr(policy.Policy(), option.attribute)
         if not option.variable or option.attribute == "release":
             continue
@@ -108,7 +110,7 @@ def _variables(notes: Notes, limits: policy.Policy, salt: str) -> Iterator[str]:
 
     A name tells nothing of the others: whoever has the manifest has the key, and could try values on the digest.
     """
-    digested = {*_NO_SECRETS, *(each.variable for each in policy.OPTIONS), *limits.manifest_variables}
+    digested = {*_NO_SECRETS, *(each.variable for each in configuration.OPTIONS), *limits.manifest_variables}
     for name in sorted(notes.variables - set(limits.manifest_ignores)):
         value = notes.environment.get(name)
         if value is None:

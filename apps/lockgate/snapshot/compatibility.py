@@ -16,7 +16,7 @@ from django.db.migrations import Migration
 from django.db.migrations.graph import MigrationGraph
 
 import lockgate
-from lockgate import policy
+from lockgate import configuration
 from lockgate.database import extensions
 from lockgate.facts import Key, ServerFacts
 from lockgate.ledger import fingerprints
@@ -143,7 +143,7 @@ def digest_of_settings(names: Collection[str]) -> str:
 
 def unlisted_settings(names: Collection[str]) -> list[str]:
     """Those of which no digest may be kept, because they may be secret."""
-    listed = policy.resolve(getattr(settings, "LOCKGATE", {}), {}).snapshot_settings
+    listed = configuration.resolve(getattr(settings, "LOCKGATE", {}), {}).snapshot_settings
     return settings_used.unlisted(names, _value_of, listed)
 
 

@@ -20,7 +20,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
-from lockgate import policy
+from lockgate import configuration, policy
 from lockgate.errors import ConfigurationError
 from lockgate.ledger import checkpoint, release
 from lockgate.ledger.checkpoint import Wanted
@@ -48,7 +48,7 @@ class Glance:
     @cached_property
     def _wanted(self) -> Wanted | None:
         try:
-            return wanted(policy.resolve(getattr(settings, "LOCKGATE", {}), os.environ))
+            return wanted(configuration.resolve(getattr(settings, "LOCKGATE", {}), os.environ))
         except (Unusable, ConfigurationError):
             return None
 

@@ -21,7 +21,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 
 import lockgate
-from lockgate import policy
+from lockgate import configuration
 from lockgate.ledger import fingerprints, stable_text
 from lockgate.snapshot import compatibility, settings_used
 
@@ -43,7 +43,7 @@ def digest(connection: BaseDatabaseWrapper) -> str:
 def _lines(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> Iterator[str]:
     yield f"lockgate {lockgate.__version__}, Django {django.get_version()}"
     yield f"database {connection.alias} {connection.settings_dict['TEST']['CHARSET']}"
-    yield f"extensions {policy.in_force().extensions}"
+    yield f"extensions {configuration.in_force().extensions}"
     yield f"kept away {compatibility.models_kept_away(connection.alias)}"
     migrations = sorted(loader.disk_migrations.items())
     sources = {key: fingerprints.source(migration) for key, migration in migrations}

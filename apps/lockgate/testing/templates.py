@@ -22,7 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from lockgate import django_seams, policy
+from lockgate import configuration, django_seams, policy
 from lockgate.database import polling, scratch, server_messages, session
 from lockgate.facts import Key
 from lockgate.gate import snapshot_choice
@@ -124,7 +124,7 @@ def _make(connection: BaseDatabaseWrapper, admin: psycopg.Connection[Any], name:
 def _fill(connection: BaseDatabaseWrapper) -> None:
     """What Django's test runner would have ``migrate`` make, from the snapshot as far as that goes."""
     connection.ensure_connection()
-    path = load.place(policy.in_force())
+    path = load.place(configuration.in_force())
     if path is not None and path.exists():
         loader = MigrationLoader(connection)
         release = Release({Key(*key): each for key, each in loader.disk_migrations.items()}, loader.graph)

@@ -8,7 +8,7 @@ from django.core.management.commands.makemigrations import Command as DjangoMake
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
-from lockgate import policy
+from lockgate import configuration
 from lockgate.execution import failures
 from lockgate.facts import Key
 from lockgate.linting import databases, preview
@@ -32,7 +32,7 @@ class Command(base.Boundary, DjangoMakeMigrations):
         super().write_migration_files(changes, update_previous_migration_paths)
         gone = {Key(label, Path(path).stem) for label, path in (update_previous_migration_paths or {}).items()}
         try:
-            found = preview.of_project(loader, changes, gone, where, policy.in_force())
+            found = preview.of_project(loader, changes, gone, where, configuration.in_force())
         except Exception as error:  # the files are written, and exit codes are Django's
             self.log(f"What they will do is not shown, because planning failed: {failures.why(error, None)}")
         else:

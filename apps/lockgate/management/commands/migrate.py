@@ -11,7 +11,7 @@ from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate import django_seams, policy
+from lockgate import configuration, django_seams
 from lockgate.execution import shutdown
 from lockgate.gate import call, context, preflight, run
 from lockgate.gate.context import Request
@@ -128,7 +128,7 @@ class Command(base.Boundary, DjangoMigrate):
         return bool(options["run_syncdb"] or connection.in_atomic_block)
 
     def _migrate_test_database(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
-        limits, django = policy.in_force(), self._django(options)
+        limits, django = configuration.in_force(), self._django(options)
         if limits.extensions and not connection.in_atomic_block:
             console = base.console(self, "text", quiet=options["verbosity"] == 0)
             gated = context.already_open(connection, limits, console, django)

@@ -11,7 +11,7 @@ from django.core.management.commands.showmigrations import Command as DjangoShow
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lockgate import foreign, policy
+from lockgate import configuration, foreign, policy
 from lockgate.database import parameters, session, wait
 from lockgate.execution import ledger_locks
 from lockgate.ledger import records
@@ -48,7 +48,7 @@ class Command(base.Boundary, DjangoShowMigrations):
         connection = connections[options["database"]]
         with contextlib.ExitStack() as bounded:
             if connection.vendor == "postgresql":  # hardly waiting: whoever looks wants to know now
-                limits = policy.in_force()
+                limits = configuration.in_force()
                 briefly = policy.within(limits, limits.connect_timeout.total_seconds())
                 wait.until_ready(connection, briefly, lambda event: None)
                 bounded.enter_context(ledger_locks.named(connection))

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser, no_translati
 from django.db import connections
 from django.db.migrations import Migration
 
-from lockgate import policy
+from lockgate import configuration, policy
 from lockgate.database import parameters, session
 from lockgate.errors import WrongArgument
 from lockgate.gate import context, repair
@@ -69,7 +69,7 @@ class Command(base.Boundary, BaseCommand):
             self.stdout.write(self._explained(options["explain"]))
             return
         _refuse_combinations(options)
-        limits = policy.in_force()
+        limits = configuration.in_force()
         changed = frozenset(migration_files.changed_since(options["since"])) if options["since"] else None
         asked = Asked(
             options["app_label"], options["migration_name"], changed, options["unapplied"], limits.lint_start_after
@@ -92,7 +92,7 @@ class Command(base.Boundary, BaseCommand):
             sys.exit(1)
 
     def _explained(self, identity: str) -> str:
-        rules = own_rules.in_force(policy.in_force())
+        rules = own_rules.in_force(configuration.in_force())
         if rule := rules.get(identity.upper()):
             return rule_pages.explain(rule)
         raise WrongArgument(f'there is no rule "{identity}"', next_step=f"the rules are {', '.join(rules)}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from lockgate import django_seams, foreign, policy
+from lockgate import configuration, django_seams, foreign
 from lockgate.execution import shutdown
 from lockgate.gate import repair
 from lockgate.gate.context import reached
@@ -34,7 +34,7 @@ class Command(base.Boundary, BaseCommand):
         console = base.console(self, options["log_format"])
         with (
             shutdown.guarded(to_the_end=django_seams.called_from_command_line(self)),
-            reached(connection, policy.in_force(), console) as gate,
+            reached(connection, configuration.in_force(), console) as gate,
         ):
             damaged = repair.damaged(gate)
             for line in damaged:

@@ -8,7 +8,7 @@ from django.contrib.postgres.operations import CreateExtension
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
-from lockgate import policy
+from lockgate import configuration
 from lockgate.database import roles
 from lockgate.database.roles import Wanted
 from lockgate.ledger import records
@@ -55,4 +55,4 @@ def _extends() -> bool:
     """Whether settings or migrations say that extensions are to be created, which takes CREATE on the database."""
     migrations = MigrationLoader(None).disk_migrations.values()
     made = any(isinstance(each, CreateExtension) for migration in migrations for each in migration.operations)
-    return made or bool(policy.in_force().extensions or selection.required_extensions(migrations))
+    return made or bool(configuration.in_force().extensions or selection.required_extensions(migrations))

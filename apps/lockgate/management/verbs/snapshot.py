@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from lockgate import policy
+from lockgate import configuration, policy
 from lockgate.database import scratch
 from lockgate.management import base
 from lockgate.management.snapshot_replay import Replay
@@ -68,7 +68,7 @@ class Command(base.Boundary, BaseCommand):
 
 def _target(output: Path | None) -> Path:
     """The file: the flag, the setting, or beside manage.py. Raises CommandError where none of them says."""
-    found = output or load.place(policy.in_force()) or load.beside_manage_py(load.started_with())
+    found = output or load.place(configuration.in_force()) or load.beside_manage_py(load.started_with())
     if found is None:
         raise CommandError("this is not manage.py, beside which it would be written: say where, with --output FILE")
     return found

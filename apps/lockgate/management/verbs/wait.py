@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from lockgate import django_seams, policy
+from lockgate import configuration, django_seams
 from lockgate.execution import shutdown
 from lockgate.management import base
 from lockgate.status import waiting
@@ -27,7 +27,7 @@ class Command(base.Boundary, BaseCommand):
         base.add_log_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        limits = policy.in_force(wait_for_migrations=options["timeout_seconds"])
+        limits = configuration.in_force(wait_for_migrations=options["timeout_seconds"])
         console = base.console(self, options["log_format"], quiet=options["verbosity"] == 0)
         connection = base.postgres(options["database"])
         with shutdown.guarded(to_the_end=django_seams.called_from_command_line(self)):
