@@ -19,7 +19,7 @@ from lockgate import policy
 from lockgate.database import lookups
 from lockgate.errors import LockgateError, LocksNotAcquired, MigrationFailed, SessionLost
 from lockgate.events import AttemptFailed, StepUndone, WaitingForBlockers
-from lockgate.execution import contract, journaled_step
+from lockgate.execution import concurrent_index, contract, journaled_step
 from lockgate.execution.context import Duties
 from lockgate.execution.lock_retry import Ladder
 from lockgate.execution.progress import Progress
@@ -167,7 +167,7 @@ def test_an_index_of_the_name_is_ours_by_number_or_definition(book: Book, databa
         book.do(done)
     assert "of another definition" in str(raised.value.why)
     journaled_step.undo(book.duties, done)
-    journaled_step.drop_invalid(book.duties, done)
+    concurrent_index.drop_invalid(book.duties, done)
     assert lookups.index(book.duties.connection, "t", "t_a") is not None
 
 

@@ -29,7 +29,7 @@ from lockgate.errors import (
     SessionLost,
 )
 from lockgate.events import InPlace
-from lockgate.execution import contract, current_operation, failures, journaled_step
+from lockgate.execution import contract, current_operation, failures, journaled_step, step_conflicts
 from lockgate.execution.context import Duties
 from lockgate.execution.lock_retry import Wanted
 from lockgate.execution.next_migration import Planner
@@ -353,5 +353,5 @@ def _not_finished(duties: Duties, key: Key, row: Row, error: Exception) -> NotFi
         next_step=error.next_step
         if isinstance(error, LockgateError)
         else f"{failures.next_step(sqlstate, lost=failures.connection_lost(error, sqlstate))}; it goes on from there\n"
-        + journaled_step.settling(row),
+        + step_conflicts.settling(row),
     )

@@ -9,7 +9,6 @@ can promise there, and a rerun says so.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,11 +23,12 @@ from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from lockgate import django_seams, policy
+from lockgate import django_seams
 from lockgate.database import locks, lookups
 from lockgate.errors import LockgateError, MigrationFailed, SessionLost
 from lockgate.events import Recovering, StepRepeated, WorkDiffers
 from lockgate.execution import (
+    concurrent_index,
     contract,
     current_operation,
     done_work,
@@ -37,6 +37,7 @@ from lockgate.execution import (
     leftover_index,
     operation_identity,
     shutdown,
+    step_conflicts,
 )
 from lockgate.execution.atomic import wanted
 from lockgate.execution.context import Duties
@@ -257,7 +258,7 @@ class Walk:
             why=known.why if known else failures.why(error, sqlstate),
             state=f"{self.key} counts as applied, and is half-way back; what was applied again stays",
             next_step=f"{known.next_step if known else following}; it goes on from there\n"
-            f"{journaled_step.settling(row)}",
+            f"{step_conflicts.settling(row)}",
         )
 
     def _again(self, part: _Part, row: Row, number: int) -> None:
@@ -336,7 +337,7 @@ class Walk:
         if known is not None and known.state == Row.State.DONE:
             raise self._edited(known)
         if known is not None:  # it failed, and was mended
-            journaled_step.drop_invalid(self.duties, known)
+            concurrent_index.drop_invalid(self.duties, known)
             self.duties.journal.end(known, Row.State.UNDONE, known.error)
         (made,) = self.duties.journal.write(self.key, self.meaning, [part.line(self.phase)])
         if known is not None:
@@ -416,22 +417,12 @@ class Walk:
         self.work.note_outside(row, before)
 
     def _concurrently(self, part: _Part, row: Row, end: Row.State = Row.State.DONE) -> None:
-        """Build or drop an index, as often as a deadlock asks for; what came of an earlier attempt is looked up."""
-        for number in range(1, policy.STEP_ATTEMPTS + 1):
-            if row.attempts and self._left_by_earlier_attempt(part, row):
-                break
-            if not row.attempts:
-                self._note_target(part, row)
-            self.duties.journal.begin(row)
-            try:
-                with patiently(self.duties, row):
-                    self._send(part)
-                break
-            except Exception as error:
-                if number == policy.STEP_ATTEMPTS or failures.sqlstate_of(error) not in journaled_step.REPEATED:
-                    raise
-            time.sleep(policy.LADDER_FIRST_PAUSE.total_seconds() * number)
-        if part.builds(backwards=self.backwards):
+        """Build or drop an index; before the first attempt it is noted which."""
+        builds = part.builds(backwards=self.backwards)
+        concurrent_index.run(
+            self.duties, row, lambda: self._send(part), builds=builds, first=lambda: self._note_target(part, row)
+        )
+        if builds:
             built = lookups.index(self.duties.connection, row.table, row.target)
             self.duties.journal.note(row, built.oid if built else None, row.expected)
             self.work.note_index(row, built.oid if built else None)
@@ -443,22 +434,6 @@ class Walk:
         found = None if builds else lookups.index(self.duties.connection, row.table, row.target)
         self.duties.journal.note(row, found.oid if found else None, part.building(self.duties.connection))
         self.work.note_index(row, found.oid if found else None, gone=True)
-
-    def _left_by_earlier_attempt(self, part: _Part, row: Row) -> bool:
-        """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
-        found = lookups.index(self.duties.connection, row.table, row.target)
-        adds = part.builds(backwards=self.backwards)
-        if found is None and not adds and row.object_oid:
-            elsewhere = lookups.index_by_oid(self.duties.connection, row.object_oid)
-            if elsewhere is not None:
-                raise journaled_step.renamed(row, *elsewhere)
-        if found is None:
-            return not adds
-        if not journaled_step.is_ours(self.duties.connection, row, found):
-            raise journaled_step.in_the_way(row, valid=found.valid)
-        if adds and not found.valid:
-            journaled_step.drop_invalid(self.duties, row)
-        return adds and found.valid
 
     def _send(self, part: _Part) -> None:
         with self.duties.connection.schema_editor(atomic=False) as editor:

@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 
 from lockgate.database import lookups
-from lockgate.execution import journaled_step
+from lockgate.execution import concurrent_index, journaled_step
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.ledger import journal
@@ -81,7 +81,7 @@ def _made_by(connection: BaseDatabaseWrapper, row: Step) -> bool:
     if not row.attempts and row.object_oid is None:
         return False  # it was not begun, and was not told what is there
     index = lookups.index(connection, row.table, row.target)
-    if index is not None and journaled_step.is_ours(connection, row, index):
+    if index is not None and concurrent_index.is_ours(connection, row, index):
         return True
     constraint = lookups.constraint(connection, row.table, row.target)
     return constraint is not None and journaled_step.is_our_constraint(row, constraint)

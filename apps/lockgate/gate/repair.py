@@ -17,7 +17,7 @@ from django.db.utils import Error as DatabaseError
 
 from lockgate.database import advisory_lock, lookups, parameters, pooler, session
 from lockgate.errors import LockgateError
-from lockgate.execution import failures, journaled_step, ledger_locks
+from lockgate.execution import concurrent_index, failures, journaled_step, ledger_locks
 from lockgate.execution.context import Duties
 from lockgate.execution.progress import Progress
 from lockgate.facts import Runner
@@ -191,7 +191,7 @@ def _of_index(gate: Gate, step: Step) -> Found:
     found = lookups.index(gate.connection, step.table, step.target)
     if found is None:
         return Found(step, f'there is no index "{step.target}" of {step.table}', proven=False)
-    if not journaled_step.is_ours(gate.connection, step, found):
+    if not concurrent_index.is_ours(gate.connection, step, found):
         return Found(step, f'another index has the name "{step.target}"', proven=False)
     if not found.valid:
         return Found(step, f'the index "{step.target}" is there, but invalid', proven=False)
