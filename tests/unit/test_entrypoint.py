@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from lockgate import policy
+from lockgate import configuration
 from lockgate.configuration import Option
 from lockgate.errors import ConfigurationError
 
@@ -199,7 +199,7 @@ def test_the_migration_is_skipped_by_the_words_that_other_variables_take(
     house: House, shell: list[str], word: str
 ) -> None:
     assert house.run(shell=shell, LOCKGATE_SKIP_MIGRATE=word) == 0
-    skipped = policy._read(SKIP, SKIP.variable, word)
+    skipped = configuration._read(SKIP, SKIP.variable, word)
     assert house.did() == [*[MIGRATED][skipped:], f"{SERVED} [project.settings.serve]"]
 
 
@@ -217,7 +217,7 @@ def test_a_word_that_says_neither_is_refused_and_nothing_is_done(house: House, s
     assert "\x1b" not in told
     assert house.did() == []
     with pytest.raises(ConfigurationError):
-        policy._read(SKIP, SKIP.variable, word)
+        configuration._read(SKIP, SKIP.variable, word)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
