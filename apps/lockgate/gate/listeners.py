@@ -46,7 +46,10 @@ class _Named:
 
 
 class _Telling:
-    """Passes events on to the console at once, and to all others in a thread."""
+    """Passes events on to the console at once, and to all others in a thread.
+
+    Raises RuntimeError where no thread is to be had.
+    """
 
     def __init__(self, console: Listener, others: Sequence[Listener]) -> None:
         self._console, self._others = console, others
@@ -64,10 +67,13 @@ class _Telling:
         self._events.put(event)
 
     def close(self) -> None:
-        """Wait until everybody has heard all, but no longer than policy.LISTENERS_FINISH; a signal ends that too."""
+        """Wait until everybody has heard all, but no longer than policy.LISTENERS_FINISH. Raises Interrupted."""
         self._events.put(None)
-        with contextlib.suppress(Interrupted):  # the run is over, so this ends nothing else
+        try:
             self._thread.join(policy.LISTENERS_FINISH.total_seconds())
+        except Interrupted as signal:
+            signal.state = "the run was over, and all of it is done; not every listener has heard of that"
+            raise
         if self._thread.is_alive():
             LOGGER.warning("a listener is still busy; %d events are told to nobody", max(self._events.qsize() - 1, 0))
 
@@ -87,21 +93,27 @@ def told(limits: policy.Policy, console: Listener) -> Iterator[Listener]:
     if not others:
         yield console
         return
-    telling = _Telling(console, others)
+    try:
+        telling = _Telling(console, others)
+    except RuntimeError as error:
+        LOGGER.error("no listener is told of this run: %s", error)
+        yield console
+        return
     try:
         yield telling
     except (Exception, SystemExit, Interrupted) as error:
         telling.put(_failed(error))
+        with contextlib.suppress(Interrupted):  # the error is on its way, and says more
+            telling.close()
         raise
-    finally:
-        telling.close()
+    telling.close()
 
 
 def load(path: str) -> Listener:
     """Raises ConfigurationError where nothing can be called by that name."""
     try:
         found: Callable[[Event], None] = import_string(path)
-    except Exception as error:  # whatever the module does when it is imported
+    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
         why = masked(f"{type(error).__name__}: {error}")
         raise ConfigurationError(
             f'{SETTING} names "{path}", which cannot be imported',

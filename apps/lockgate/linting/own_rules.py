@@ -28,7 +28,7 @@ def of(modules: tuple[str, ...]) -> tuple[Rule, ...]:
 def _of(module: str) -> list[Rule]:
     try:
         import_module(module)
-    except Exception as error:  # whatever it does when it is imported; a rule that cannot be one is a ValueError
+    except (Exception, SystemExit) as error:  # a rule that cannot be one is a ValueError
         DECORATED[:] = [each for each in DECORATED if not _is_in(each, module)]  # else they are there twice next time
         raise ConfigurationError(
             f'{SETTING} names "{module}", which cannot be imported',
