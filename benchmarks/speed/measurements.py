@@ -61,7 +61,7 @@ def _check_fast(command: Command) -> None:
         asked, cwd=command.folder, env=dict(command.environment), check=True, capture_output=True, text=True
     )
     if re.search(r"\| +django$", done.stderr, re.MULTILINE):
-        raise RuntimeError("it has a manifest, and takes the ordinary path")
+        raise RuntimeError("it has a manifest, and makes a full start")
 
 
 def checked(ground: Ground, contender: Contender) -> Command:

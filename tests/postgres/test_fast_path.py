@@ -26,7 +26,7 @@ from tests.support.servers import Cluster, assert_no_secret
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Site, finish
 from tests.support.sweep_wire import on_the_wire
 
-CHANGED = "has more to say"
+CHANGED = "not in the state that this manifest describes"
 
 
 @pytest.fixture(scope="module")

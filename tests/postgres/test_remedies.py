@@ -274,4 +274,4 @@ def test_the_grant_that_is_missing_is_written_out_and_works(shop: Site, role: st
 def test_a_right_that_cannot_be_found_out_is_called_so(shop: Site, role: str) -> None:
     shop.migration("0002_sql", """migrations.RunSQL("SELECT pg_read_file('/etc/hostname')")""")
     said = failed(shop, DATABASE_URL=as_role(shop, role))
-    assert f'the role is "{role}"; which right it lacks could not be found out' in said["why"]
+    assert f'the role is "{role}"; which right it lacks could not be determined' in said["why"]

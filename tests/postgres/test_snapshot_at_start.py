@@ -1,4 +1,4 @@
-"""A start that finds an empty database loads the snapshot without Django, or leaves all of it to the ordinary path."""
+"""A start that finds an empty database loads the snapshot without Django, or leaves all of it to a full start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, SEED_COUNTER, Result
 from tests.support.sweep_wire import Moment, Watch, on_the_wire
 
 SNAPSHOT = "lockgate-snapshot.sql"
-LOADED = "start: the database was empty, and is as the manifest's snapshot\n"
+LOADED = "start: the database was empty: the manifest's snapshot was loaded\n"
 SLOW = 'migrations.RunSQL("CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM pg_sleep({0})")'
 ROWS = (
     "SELECT app_label, model, codename, permission.id, type.id FROM auth_permission AS permission"
@@ -158,7 +158,7 @@ def test_a_release_with_a_name_is_loaded_under_its_name(shop: Quick) -> None:
     assert_loaded(shop.start(LOCKGATE_RELEASE="spring 7"))
     assert shop.database.value("SELECT release FROM lockgate_run") == "spring-7"
     assert shop.start(LOCKGATE_RELEASE="spring 7").err == TAKEN
-    assert_ordinary(shop.start(LOCKGATE_RELEASE="spring 8"), "more to say")
+    assert_ordinary(shop.start(LOCKGATE_RELEASE="spring 8"), "not in the state that this manifest describes")
 
 
 def test_eight_starts_at_once_load_it_once(shop: Quick) -> None:
@@ -199,7 +199,7 @@ def test_an_extension_is_made_with_it(tmp_path: Path, database: Database) -> Non
     assert database.value("SELECT count(*) FROM pg_extension WHERE extname = 'vector'") == 1
 
 
-# --- it is left to the ordinary path
+# --- it is left to a full start
 
 
 def edited(shop: Quick) -> None:
@@ -286,9 +286,9 @@ def test_an_extension_of_another_version(tmp_path: Path, database: Database) -> 
 @pytest.mark.parametrize(
     ("environment", "why"),
     [
-        ({"LOCKGATE_SNAPSHOT": "none"}, "LOCKGATE_SNAPSHOT is for an ordinary run to heed"),
-        ({"LOCKGATE_ON_HAZARD": "refuse"}, "LOCKGATE_ON_HAZARD is for an ordinary run to heed"),
-        ({"LOCKGATE_LAZY_RENDERING": "off"}, "LOCKGATE_LAZY_RENDERING is for an ordinary run to heed"),
+        ({"LOCKGATE_SNAPSHOT": "none"}, "only a full start reads LOCKGATE_SNAPSHOT"),
+        ({"LOCKGATE_ON_HAZARD": "refuse"}, "only a full start reads LOCKGATE_ON_HAZARD"),
+        ({"LOCKGATE_LAZY_RENDERING": "off"}, "only a full start reads LOCKGATE_LAZY_RENDERING"),
         ({"PGOPTIONS": "-c default_transaction_read_only=on"}, "refuses a statement (25006)"),
         ({"PGOPTIONS": "-c search_path=elsewhere"}, "new tables go elsewhere"),
     ],
@@ -383,7 +383,7 @@ def test_a_project_that_only_a_run_can_see_to(site: Site, path: str, source: str
     (site.path / path).parent.mkdir(exist_ok=True)
     (site.path / path).write_text(source)
     made = site.run("lockgate", "manifest")
-    assert f"an empty database is left to the ordinary path: {why}" in made.out, made.text
+    assert f"an empty database needs a full start: {why}" in made.out, made.text
     assert_ordinary(site.run("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1"), why)
 
 
@@ -534,7 +534,7 @@ def test_a_signal_in_the_middle_leaves_nothing_and_is_told(slow: Quick, number: 
 
 
 def test_killed_before_and_after_every_statement_it_is_all_or_nothing(shop: Quick) -> None:
-    """And so it is where the backend is ended: then the ordinary path goes on at once."""
+    """And so it is where the backend is ended: then the full start goes on at once."""
     assert_loaded(shop.start())
     with on_the_wire() as watched, another() as database:
         assert shop.start(DATABASE_URL=watched.url(database.name)).err == LOADED
@@ -590,7 +590,7 @@ def test_a_signal_while_it_commits_does_not_keep_it_from_saying_so(shop: Quick, 
         )
         result = finish(process)
     assert watch.struck
-    # The relay keeps the answer to itself, so it is the ordinary path that finds all of it there.
+    # The relay keeps the answer to itself, so it is the full start that finds all of it there.
     assert_ordinary(result, "")
     assert (result.code, result.out.splitlines()[-1]) == (0, "nothing to migrate")
     assert shop.start().err == TAKEN

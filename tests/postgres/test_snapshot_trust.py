@@ -19,7 +19,7 @@ from tests.support.sites import CREATE_COUNTER, SEED_COUNTER, Result, Site, fini
 
 SNAPSHOT, MANIFEST = "lockgate-snapshot.sql", "lockgate-manifest.json"
 SLOW = f'migrations.RunSQL("CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM pg_sleep({NAP})", "")'
-ORDINARY = {"LOCKGATE_WAIT_SECONDS": "60"}  # a variable that an ordinary run has to heed
+ORDINARY = {"LOCKGATE_WAIT_SECONDS": "60"}  # a variable that only a full start reads
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_file_that_is_swapped_while_it_is_loaded_changes_nothing(shop: Site, e
     result = finish(process)
     assert result.code == 0, result.text
     assert f"from {SNAPSHOT} in" in result.out
-    assert ("LOCKGATE_WAIT_SECONDS is for an ordinary run" in result.err) == bool(environment)
+    assert ("only a full start reads LOCKGATE_WAIT_SECONDS" in result.err) == bool(environment)
     assert shop.database.value("SELECT count(*) FROM shop_counter") == 1
 
 
@@ -195,7 +195,7 @@ def test_a_snapshot_that_the_environment_names_is_vouched_for_under_that_name(sh
     (shop.path / MANIFEST).unlink()
     named = {"LOCKGATE_SNAPSHOT": str(moved), "LOCKGATE_EXPLAIN_START": "1"}
     made = shop.run("lockgate", "manifest", **named)
-    assert "an empty database is left to the ordinary path: LOCKGATE_SNAPSHOT is for an ordinary run" in made.out
+    assert "an empty database needs a full start: only a full start reads LOCKGATE_SNAPSHOT" in made.out
     result = shop.migrate(**named)
-    assert_ordinary(result, "LOCKGATE_SNAPSHOT is for an ordinary run to heed")
+    assert_ordinary(result, "only a full start reads LOCKGATE_SNAPSHOT")
     assert f"from {SNAPSHOT} in" in result.out

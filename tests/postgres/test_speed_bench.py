@@ -115,7 +115,7 @@ def test_a_command_that_does_not_apply_everything_is_found_out(ground: Ground) -
 
 def test_a_start_that_imports_django_is_not_measured_as_one_that_does_not(ground: Ground) -> None:
     ordinary = measurements.nothing_pending(ground, contenders.ORDINARY)
-    with pytest.raises(RuntimeError, match="takes the ordinary path"):
+    with pytest.raises(RuntimeError, match="makes a full start"):
         measurements._check_fast(ordinary)
     without = replace(ordinary, arguments=[ordinary.arguments[0], "-c", "import json"])
     measurements._check_fast(without)

@@ -40,8 +40,8 @@ post_migrate.connect(linger)
 """
 # How long a statement sleeps, in SQL: what ``nap`` has told the database.
 NAP = "coalesce(nullif(current_setting('shop.nap', true), ''), '0')::float"
-TAKEN = "start: manifest and database agree: nothing else was looked at\n"
-NOT_TAKEN = "start: the ordinary path is taken: "
+TAKEN = "start: manifest and database agree: Django was not loaded\n"
+NOT_TAKEN = "start: full start: "
 
 
 @dataclass
@@ -109,7 +109,7 @@ def quick(folder: Path) -> Iterator[Quick]:
 
 
 def with_snapshot(site: Site, *arguments: str) -> Path:
-    """Build a snapshot, and the manifest that has its checksum; returns it. Starts take the ordinary path all the same.
+    """Build a snapshot, and the manifest that has its checksum; returns it. Starts are full starts all the same.
 
     arguments: of ``lockgate snapshot``.
     """
@@ -144,7 +144,7 @@ def assert_quick(result: Result) -> None:
 
 
 def assert_ordinary(result: Result, why: str) -> None:
-    """It took the ordinary path, for this reason."""
+    """It made a full start, for this reason."""
     first = result.err.partition("\n")[0]
     assert first.startswith(NOT_TAKEN), result.text
     assert why in first, result.text

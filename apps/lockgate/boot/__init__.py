@@ -24,6 +24,6 @@ def execute_from_command_line(argv: list[str]) -> None:
         return
     global started_with  # noqa: PLW0603
     started_with = (list(sys.path), dict(os.environ))
-    from lockgate.boot import command_line  # noqa: PLC0415  with Django: most of an ordinary start
+    from lockgate.boot import command_line  # noqa: PLC0415  with Django: most of a full start
 
     command_line.execute(argv)

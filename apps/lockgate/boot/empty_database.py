@@ -1,7 +1,7 @@
 """Loads a release's snapshot into an empty database without Django: what a start does that finds nothing there.
 
 Invariant: what is committed is what the next start calls current; that is asked before the commit, in the transaction
-that does it all. In any doubt that is rolled back, and the ordinary path begins as if nothing had been tried. Once the
+that does it all. In any doubt that is rolled back, and a full start begins as if nothing had been tried. Once the
 commit is sent it is waited for, and signals are ignored until the process ends: none comes between it and what is said.
 """
 
@@ -104,7 +104,7 @@ def _snapshot(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
         raise Doubt(f"the snapshot is not for a start to load: {decoded(line)}")
     for line in found.all("option"):
         if environ.get(name := line.partition(" ")[0]):
-            raise Doubt(f"the database is empty, and {name} is for an ordinary run to heed")
+            raise Doubt(f"the database is empty, and only a full start reads {name}")
     return [decoded(each) for each in found.all("snapshot")[0].split(" ")]
 
 

@@ -1,7 +1,7 @@
 """The quick look: whether manifest and database agree that there is nothing to do, asked without Django.
 
-Invariant: only a yes is an answer. Any doubt, error or argument that is not known here leads to the ordinary path, from
-its start, as if nothing had been tried. What a yes rests on: docs/fast-path.md. An empty database is made to agree,
+Invariant: only a yes is an answer. Any doubt, error or unknown argument leads to a full start, as if nothing
+had been tried. What a yes rests on: docs/fast-path.md. An empty database is made to agree,
 where the manifest names a snapshot of all there is (``snapshot.at_start``).
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Fields = Mapping[str, str | float]
 
-# Seconds for connecting and the answer: as long as an ordinary start gives one attempt to connect. Here and not in
+# Seconds for connecting and the answer: as long as a full start gives one attempt to connect. Here and not in
 # policy.py, because importing that costs half as much as all of this.
 DEADLINE_SECONDS = 5.0
 RELEASE_LENGTH = 100  # policy.RELEASE_LENGTH
@@ -39,7 +39,7 @@ _UNDEFINED_TABLE = "42P01"
 
 
 class Doubt(Exception):
-    """Why the ordinary path is taken."""
+    """Why Lockgate falls back to a full start."""
 
 
 def answers(argv: list[str]) -> bool:
@@ -58,17 +58,17 @@ def answers(argv: list[str]) -> bool:
         sys.stderr.write(f"error: interrupted by {name}\n  state  nothing was changed\n  next   run again\n")
         sys.exit(1)
     except (Doubt, Unusable) as doubt:
-        _explain(f"the ordinary path is taken: {'the manifest: ' if isinstance(doubt, Unusable) else ''}{doubt}")
+        _explain(f"full start: {'the manifest: ' if isinstance(doubt, Unusable) else ''}{doubt}")
         return False
-    except Exception as error:  # whatever it is, the ordinary path says it better
-        _explain(f"the ordinary path is taken: {type(error).__name__}")
+    except Exception as error:  # the full start reports it better
+        _explain(f"full start: {type(error).__name__}")
         return False
     if loaded:
-        _explain("the database was empty, and is as the manifest's snapshot")
+        _explain("the database was empty: the manifest's snapshot was loaded")
         for event, fields in loaded.events():
             _say(event, fields, log_format)
         return True
-    _explain("manifest and database agree: nothing else was looked at")
+    _explain("manifest and database agree: Django was not loaded")
     if "--check" not in arguments:  # Django's has no words for this
         _say(*_OF_NOTHING[command], log_format)
     return True
@@ -136,7 +136,7 @@ def _agreed(session: "Session", found: Manifest, command: str, arguments: list[s
 
         return empty_database.load(session, found, expected, os.environ, " ".join([command, *arguments]))
     if row[1:] != ["t"]:
-        raise Doubt("the database has more to say than that everything is done")
+        raise Doubt("the database is not in the state that this manifest describes")
     return None
 
 
@@ -153,7 +153,7 @@ def _url(url: str) -> str:
 
 
 def _refuse_odd_options(found: Manifest, environ: "Mapping[str, str]") -> None:
-    """A variable that an ordinary start would refuse must be refused by one. Raises Doubt."""
+    """A variable that a full start would refuse must be refused by one. Raises Doubt."""
     for line in found.all("option"):
         name, kind, *words = line.split(" ")
         if (value := environ.get(name)) and not _is_readable(value, kind, words):

@@ -41,7 +41,7 @@ _NEXT = (
     ("23514", "repair the rows that violate the check, and run again"),
     (
         "25001",
-        "set atomic = False in the migration, and leave nothing in it but what cannot run in a transaction; run again",
+        "set atomic = False in the migration, move everything else into another migration, and run again",
     ),
     # A run's session has none of these from a role, a database or the server (``database.parameters``).
     ("25P03", "take out the idle_in_transaction_session_timeout that the migration's own code sets, and run again"),
@@ -53,9 +53,9 @@ _NEXT = (
     ),
     (
         "55006",
-        "split the migration: what changes rows into one, what alters their table into the next; then run again",
+        "split the migration: change rows in the first, alter their table in the second; then run again",
     ),
-    ("25006", "connect to a server that can be written to, and run again"),
+    ("25006", "connect to a server that accepts writes, and run again"),
     ("25P02", "an earlier statement of the migration failed and its error was swallowed; let it raise"),
     ("40P01", "run again; if it recurs, split the migration so that it locks one table at a time"),
     ("53100", "free space on the server's disk, and run again"),
@@ -64,14 +64,14 @@ _NEXT = (
     (
         "57014",
         "run again if somebody cancelled it; or take out the statement_timeout that the migration's own code sets "
-        "(one of the role holds for commands that only read, and not for migrate)",
+        "(migrate ignores the role's; it limits only commands that read)",
     ),
     ("57P", "the server was restarted, or ended this session; run again when it accepts connections"),
     ("08", "the connection was lost, or closed by the migration's own code; run again when the server is reachable"),
     (
         "42P07",
-        "something of that name exists that no recorded migration made; is it whole (an index may be invalid)? "
-        "Remove it and run again, or, if it is just what the migration makes, record it with --fake",
+        "an object of that name exists that no recorded migration made. Compare it with the migration: if it differs "
+        "or is an invalid index, drop it and run again; if it is identical, record the migration with --fake",
     ),
     ("42", "correct the migration, and run again"),
 )

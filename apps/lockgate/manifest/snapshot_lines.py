@@ -22,7 +22,7 @@ def lines(script: str, loader: MigrationLoader, limits: policy.Policy, variable:
     """None where there is no snapshot; else ``snapshot`` with its path, checksum, boundary, server's major version and
     the time zone of Django's sessions, and ``replay`` with the reason where a run must see to an empty database.
 
-    variable: LOCKGATE_SNAPSHOT of the build, which only an ordinary run heeds.
+    variable: LOCKGATE_SNAPSHOT of the build, which only a full start reads.
     Who may write to the file is each start's matter: it need not be owned here by whom it is owned there.
     """
     named = variable or limits.snapshot
@@ -34,7 +34,7 @@ def lines(script: str, loader: MigrationLoader, limits: policy.Policy, variable:
     try:
         content = reader.read(str(path))
         header = snapshot_file.header(content)
-        why = "LOCKGATE_SNAPSHOT is for an ordinary run to heed" if variable else ""
+        why = "only a full start reads LOCKGATE_SNAPSHOT" if variable else ""
         why = why or _why_not(path, header, loader, limits)
     except (OSError, ValueError, TypeError, KeyError) as error:
         yield f"replay {manifest_file.encoded(str(error))}"
@@ -66,13 +66,13 @@ def _why_not(path: Path, header: Header, loader: MigrationLoader, limits: policy
 
 
 def _failed_check() -> str:
-    """What an ordinary run would refuse to begin for. Checks that ask a database have none to ask here."""
+    """What a full start would refuse to begin for. Checks that ask a database have none to ask here."""
     for check in registry.get_checks():
         if checks.Tags.database in check.tags and not check.__module__.startswith(("django.", "lockgate.")):
             return f"a system check of {check.__module__} asks the database"
     try:
         found = checks.run_checks(tags=policy.SCHEMA_CHECKS)
-    except Exception as error:  # whatever the project's code raises; the ordinary run shows it
+    except Exception as error:  # whatever the project's code raises; the full start shows it
         return f"the system checks fail: {type(error).__name__}"
     serious = [each for each in found if each.is_serious() and not each.is_silenced()]
     return f"a system check fails: {serious[0].id or serious[0].msg}" if serious else ""

@@ -27,8 +27,8 @@ def remedy(refused: Refused) -> Remedy | None:
         return None  # what could not be read may have met it
     if not found:
         return Remedy(
-            "nothing of that name is there now: the migration makes it twice",
-            "let the migration make it once, and run again",
+            "no object of that name exists now: the migration makes it twice",
+            "correct the migration so that it creates the object once, and run again",
         )
     why = "; ".join(f"{each.quoted} is {_kind(each)}" for each in found)
     broken = [each for each in found if each.kind == "index" and not each.valid]
@@ -37,8 +37,8 @@ def remedy(refused: Refused) -> Remedy | None:
         return Remedy(why, f"if nobody is building it now, drop it, and run again:  {drops}")
     return Remedy(
         why,
-        "if no recorded migration made it: rename or drop it, and run again; or, if it is just what the migration "
-        f"makes, and all of that, record it:  {_fake(refused)}",
+        "if no recorded migration made it: rename or drop it, and run again; or, if it is exactly what the migration "
+        f"creates, and all of it, record the migration:  {_fake(refused)}",
     )
 
 

@@ -42,7 +42,7 @@ def remedy(refused: Refused) -> Remedy:
     lacks = list(dict.fromkeys(lack for each in statements for lack in _lacks(refused, each, me)))
     if not lacks:
         return Remedy(
-            f'the role is "{me.role}"; which right it lacks could not be found out',
+            f'the role is "{me.role}"; which right it lacks could not be determined',
             f'let the owner of what the statement names give role "{me.role}" what it needs (psql: \\dp, \\dn+), '
             "and run again",
         )

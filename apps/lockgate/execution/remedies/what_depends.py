@@ -33,9 +33,9 @@ def before_it(connection: BaseDatabaseWrapper, changes: Iterable[Change]) -> Rem
     rest = [each.description for each in found if not each.removal]
     definitions = "  ".join(each.definition for each in found if each.definition)
     steps = [
-        f"drop what depends before it, in the migration:  {removals}" if removals else "",
-        f"and what has no single statement: {', '.join(rest)}" if rest else "",
-        f"and make it again after it, as it was:  {definitions}" if definitions else "",
+        f"in the migration, drop the dependent objects first:  {removals}" if removals else "",
+        f"also drop these, which have no single statement: {', '.join(rest)}" if rest else "",
+        f"and create them again afterwards, as they were:  {definitions}" if definitions else "",
         "then run again",
     ]
     return Remedy(
@@ -60,12 +60,12 @@ def _without_default(refused: Refused, found: lookups.DefaultState) -> Remedy:
     why = f"{column} of {place} has the default {found.expression}, which must fit the new type as well"
     if _is_kept(refused, found):
         return Remedy(
-            f"{why}; it is kept for the release before",
-            "once no older release serves, have it dropped, and run again:  manage.py migrate --contract",
+            f"{why}; it is kept for the previous release",
+            "when no older release serves, drop the default, then run again:  manage.py migrate --contract",
         )
     return Remedy(
         why,
-        "let the migration drop it before, and set it again after:  "
+        "in the migration, drop the default first and set it again afterwards:  "
         f"ALTER TABLE {place} ALTER COLUMN {column} DROP DEFAULT;  then run again",
     )
 

@@ -43,9 +43,9 @@ class Command(base.Boundary, BaseCommand):
         _write(path, text)
         self.stdout.write(f"wrote {path}")
         for each in made.all("obstacle"):
-            self.stdout.write(f"starts take the ordinary path all the same: {manifest_file.decoded(each)}")
+            self.stdout.write(f"every start will be a full start: {manifest_file.decoded(each)}")
         for each in made.all("replay"):
-            self.stdout.write(f"an empty database is left to the ordinary path: {manifest_file.decoded(each)}")
+            self.stdout.write(f"an empty database needs a full start: {manifest_file.decoded(each)}")
 
     def _check(self, path: Path, made: Manifest, script: str, settings: str) -> None:
         entries, environ = boot.started_with
@@ -56,7 +56,7 @@ class Command(base.Boundary, BaseCommand):
             found, why = made, str(unusable)
         differing = [kind for kind in COMPARED if found.all(kind) != made.all(kind)]
         if not why and differing:
-            why = f"one that is made now differs in: {', '.join(differing)}"
+            why = f"a manifest built now differs in: {', '.join(differing)}"
         if why:
             raise ManifestStale(
                 f"starts cannot use the manifest {path}",
@@ -64,7 +64,7 @@ class Command(base.Boundary, BaseCommand):
                 next_step="build it as the last step of the image's, under the settings that starts use:\n"
                 "manage.py lockgate manifest",
             )
-        self.stdout.write(f"{path} is what starts can use")
+        self.stdout.write(f"starts can use {path}")
 
 
 def _write(path: Path, text: str) -> None:
