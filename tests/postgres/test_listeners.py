@@ -177,4 +177,4 @@ def test_a_snapshot_is_left_to_a_run_that_can_tell_of_it(counter: Site) -> None:
     counter.write_settings()
     assert counter.run("lockgate", "snapshot").code == 0
     made = counter.run("lockgate", "manifest")
-    assert "an empty database is left to the ordinary path: listeners are to be told" in made.out, made.text
+    assert "an empty database needs a full start: listeners are to be told" in made.out, made.text
