@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)/apps:$(CURDIR)
 # More than a machine has processors: many tests wait, for locks, deadlines and servers.
 WORKERS ?= 3
 
-.PHONY: run test lint types imports unit container servers conformance sweep bench bench-stall lock wheel clean help
+.PHONY: run test quick lint types imports container servers conformance sweep bench bench-stall lock wheel clean help
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -22,6 +22,12 @@ run: $(VENV)/installed  ## migrate, then serve on 127.0.0.1:8000 (PORT=…), wit
 
 test: lint types imports $(VENV)/installed  ## lint, types, import contracts, and all tests that take minutes
 	python -m pytest -n $(WORKERS) --dist worksteal
+
+# Of tests/postgres: a run and its signals, what a kill has left, and what is sent to a server that others have made theirs.
+SAMPLE := $(patsubst %,tests/postgres/test_%.py,migrate recovery guests)
+
+quick: lint types $(VENV)/installed  ## lint, types, unit tests and a sample on PostgreSQL: between two edits, in a minute
+	python -m pytest -n $(WORKERS) --dist worksteal -q tests/unit $(SAMPLE)
 
 lint: $(VENV)/installed  ## ruff, format, shell scripts
 	ruff check .

@@ -12,6 +12,7 @@ from django.db import models
 
 from lockgate.ledger import stable_text
 from lockgate.snapshot import settings_used
+from tests.support.sites import ROOT
 
 
 def test_values_that_differ_read_differently() -> None:
@@ -30,7 +31,7 @@ def test_it_is_the_same_in_every_process() -> None:
     seen = {
         subprocess.run(
             [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "apps"), "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,
