@@ -98,6 +98,10 @@ JUDGEMENTS_KEPT = 20
 # a migration that need not wait for it. Then the size is estimated.
 FACTS_LOCK_TIMEOUT = timedelta(seconds=1)
 
+# Types, functions and collations of a database that were read so shortly before are not read again for the next
+# migration, unless one in between may have made some: a history of small migrations would read little else.
+FACTS_OF_DATABASE_STAND = timedelta(seconds=2)
+
 # Where a snapshot is looked for, beside manage.py; and what switches it off.
 SNAPSHOT_NAME = "lockgate-snapshot.sql"
 NO_SNAPSHOT = "none"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import concurrent.futures
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
+from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration, operations
+from django.db.migrations.state import ModelState, ProjectState
 from psycopg.pq import TransactionStatus
 
 from lockgate import policy
 from lockgate.database import catalog, locks, lookups
+from lockgate.execution import next_migration
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from tests.support.databases import Database
 from tests.support.processes import until
@@ -284,3 +289,33 @@ def test_facts_are_frozen(database: Database, connection: BaseDatabaseWrapper) -
     found: DatabaseFacts = catalog.facts(connection, ["shop"])
     with pytest.raises(AttributeError):
         found.version = 1  # type: ignore[misc]
+
+
+def test_what_the_database_has_besides_tables_is_read_again_once_code_or_sql_has_run(
+    connection: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each migration has tables of its own moment; types, functions and collations only where some may be new."""
+    asked: list[bool] = []
+    facts = catalog.facts
+
+    def noted(*given: Any) -> DatabaseFacts:
+        asked.append(given[-1] is None)
+        return facts(*given)
+
+    connection.connection.execute("CREATE TABLE shop_item (id bigint PRIMARY KEY)")
+    monkeypatch.setattr(catalog, "facts", noted)
+    monkeypatch.setattr(policy, "FACTS_OF_DATABASE_STAND", timedelta(hours=1))
+    planner = next_migration.Planner(connection, policy.Policy())
+    state = ProjectState()
+    state.add_model(ModelState("shop", "Item", [("id", models.BigAutoField(primary_key=True))]))
+    column = operations.AddField("item", "note", models.IntegerField(null=True))
+    sql = operations.RunSQL("CREATE FUNCTION newly() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    for operation in (column, column, sql, column, column):
+        migration = Migration("0002_it", "shop")
+        migration.operations = [operation]
+        planner.plan(migration, state, ())
+    assert asked[:2] == [True, False]
+    assert asked[-2:] == [True, False]
+    monkeypatch.setattr(policy, "FACTS_OF_DATABASE_STAND", timedelta(0))
+    planner.plan(migration, state, ())
+    assert asked[-1]

@@ -18,28 +18,35 @@ from lockgate.facts.tables import ColumnFacts, ConstraintFacts, DatabaseFacts, I
 from lockgate.facts.types import TypeFacts
 
 
-def facts(connection: BaseDatabaseWrapper, names: Collection[str], large: int = 0) -> DatabaseFacts:
+def facts(
+    connection: BaseDatabaseWrapper, names: Collection[str], large: int = 0, known: DatabaseFacts | None = None
+) -> DatabaseFacts:
     """What the catalog says of these tables now, and of whoever may stand in the way. Reads only.
 
     names: table names as Django has them; those that do not exist are left out. Measuring a table takes a weak lock;
     where somebody keeps that from us, sizes are estimated, and no table is taken for smaller than ``large``, in bytes.
+    known: facts whose types, functions and collations are not asked for again.
     """
     age = {"age": policy.SESSION_OF_INTEREST.total_seconds()}
-    tables, snapshots, collations, volatile, types = _measured(
-        connection,
-        Question("tables", {**table_names.of(connection, names), **age}),
-        large,
-        Question("old_snapshots", age),
-        Question("collations"),
-        Question("volatile_functions"),
-        Question("types"),
+    measuring = Question("tables", {**table_names.of(connection, names), **age})
+    besides = [Question("old_snapshots", age), *(() if known else map(Question, _OF_THE_DATABASE))]
+    tables, snapshots, *rest = _measured(connection, measuring, large, *besides)
+    return (known or _of_the_database(connection, *rest))._replace(
+        tables={row["name"]: _table(row) for row in tables},
+        old_snapshots=tuple(SessionFacts(**row) for row in snapshots),
+        dependents=(),
+        largest=None,
     )
+
+
+_OF_THE_DATABASE = ("collations", "volatile_functions", "types")
+
+
+def _of_the_database(connection: BaseDatabaseWrapper, collations: Rows, volatile: Rows, types: Rows) -> DatabaseFacts:
     return DatabaseFacts(
         version=raw(connection).info.server_version,
-        tables={row["name"]: _table(row) for row in tables},
         volatile_functions=frozenset(row["proname"] for row in volatile),
         collations={row["collname"]: row["deterministic"] for row in collations},
-        old_snapshots=tuple(SessionFacts(**row) for row in snapshots),
         types={
             name: TypeFacts(row["base"], row["constrained"], row["filled"])
             for row in types
@@ -52,7 +59,9 @@ def surveyed(connection: BaseDatabaseWrapper, known: DatabaseFacts, names: Colle
     """The facts with what depends on the tables that a plan changes. Nothing is asked where it changes none."""
     if not names:
         return known
-    [found] = ask(raw(connection), Question("survey", table_names.of(connection, names)))
+    opened = raw(connection)
+    simply = [Question("plan_simply")] if opened.autocommit else []  # it would last as long as the transaction
+    *_, found = ask(opened, *simply, Question("survey", table_names.of(connection, names)))
     return known._replace(dependents=tuple(map(_dependent, found)))
 
 

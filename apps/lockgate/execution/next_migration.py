@@ -7,6 +7,7 @@ nothing is planned: nobody else uses what the run itself has made.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -18,7 +19,6 @@ from django.db.migrations.state import ProjectState
 from lockgate import models, policy
 from lockgate.database import catalog, lookups
 from lockgate.errors import RefusedAhead
-from lockgate.execution.remedies import what_depends
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.linting import hazards
@@ -34,7 +34,7 @@ from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase
 from lockgate.planning.virtual_catalog import Prospect
 from lockgate.project_state.lazy_state import LazyState
-from lockgate.project_state.operations import copy_of
+from lockgate.project_state.operations import copy_of, is_djangos_schema
 
 RULE = "LG911"
 OWN = {model._meta.db_table for model in (*models.OWN, MigrationRecorder.Migration)}
@@ -49,6 +49,7 @@ class Planner:
         self.connection, self.limits = connection, limits
         self.earlier = set(lookups.tables(connection) if tables is None else tables) - OWN
         self.made: set[str] = set()
+        self.noted: tuple[float, DatabaseFacts | None] = 0.0, None  # when, and what was read of the database then
 
     def plan(self, migration: Migration, state: ProjectState, hidden: Collection[str]) -> MigrationPlan | None:
         """The steps of a migration, or None where it concerns no table that others may use.
@@ -60,6 +61,8 @@ class Planner:
         """
         if not self.earlier:
             return None
+        plain = all(map(is_djangos_schema, migration.operations))
+        known = self._known(plain=plain)
         before = states.of_run(state, migration)
         names = affected_tables.concerned(before, [migration]) | affected_tables.concerned(
             _after(migration, before), [migration]
@@ -67,7 +70,10 @@ class Planner:
         by_sql = sql_steps.named([migration])
         if not names & self.earlier and not by_sql and not any(map(names_schema, names)):
             return None
-        facts = catalog.facts(self.connection, names | by_sql, self.limits.large_table_bytes).without(hidden)
+        facts = catalog.facts(self.connection, names | by_sql, self.limits.large_table_bytes, known)
+        if known is None and plain:
+            self.noted = time.monotonic(), facts
+        facts = facts.without(hidden)
         earlier = self.earlier | set(filter(names_schema, facts.tables)) - self.made
         if not names & earlier and not by_sql:
             return None
@@ -88,6 +94,16 @@ class Planner:
             if not hidden:
                 self._require_possible(migration, made, facts)
         return made
+
+    def _known(self, *, plain: bool) -> DatabaseFacts | None:
+        """Facts whose types, functions and collations are the database's still; None where they are to be asked for.
+
+        plain: whether a migration makes none of those. Another session's are found after a while.
+        """
+        since, facts = self.noted
+        if not plain:
+            self.noted = 0.0, None
+        return facts if time.monotonic() - since < policy.FACTS_OF_DATABASE_STAND.total_seconds() else None
 
     def _require_possible(self, migration: Migration, made: MigrationPlan, facts: DatabaseFacts) -> None:
         """Raise RefusedAhead where the switch is certain to fail for what depends on its tables, and nobody accepts it:
@@ -116,6 +132,9 @@ def _refused(connection: BaseDatabaseWrapper, key: Key, refused: Sequence[Conseq
         f'{each.change.kind} on "{each.change.table}": {each.dependent} (SQLSTATE {each.fate.sqlstate})'
         for each in refused
     )
+    # Imported here: it is the way out of few runs, and reads SQL.
+    from lockgate.execution.remedies import what_depends  # noqa: PLC0415
+
     known = what_depends.before_it(connection, [each.change for each in refused])
     return RefusedAhead(
         f"PostgreSQL would refuse {key}, so nothing of it was prepared",
