@@ -11,7 +11,8 @@ from django.db.migrations import Migration
 from tests.conformance import statements
 from tests.support import databases, plans, rendering
 from tests.support.databases import Database
-from tests.support.plan_cases import BASE, CASES, Case
+from tests.support.plan_case import BASE, Case
+from tests.support.plan_cases import CASES
 from tests.support.plans import Scratch
 from tests.support.rendering import History, different
 from tests.support.rendering_cases import HISTORIES, SCHEMAS, renames

@@ -7,7 +7,7 @@ from django.db import IntegrityError, models
 
 from lockgate.planning.steps import Phase
 from tests.support import plans
-from tests.support.plan_cases import BASE, add
+from tests.support.plan_case import BASE, add
 from tests.support.plans import Scratch
 
 AS_BEFORE = "INSERT INTO library_book (title, pages, price, out_of_print, author_id) VALUES ('', 1, 1, false, 1)"

@@ -10,7 +10,8 @@ import pytest
 
 from lockgate.planning.steps import MigrationPlan, Phase
 from tests.support import plans
-from tests.support.plan_cases import BASE, CASES, PARTITIONED, Case
+from tests.support.plan_case import BASE, Case
+from tests.support.plan_cases import CASES, PARTITIONED
 from tests.support.plans import Scratch
 from tests.support.schema import dump
 

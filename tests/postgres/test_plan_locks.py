@@ -6,7 +6,8 @@ import pytest
 
 from lockgate.planning.steps import Kind, MigrationPlan
 from tests.support import lock_table, plans
-from tests.support.plan_cases import BASE, CASES, PARTITIONED, Case
+from tests.support.plan_case import BASE, Case
+from tests.support.plan_cases import CASES, PARTITIONED
 from tests.support.plans import Scratch
 
 

@@ -7,7 +7,7 @@ import os
 from django.db.migrations.state import ProjectState
 
 from tests.support import plans, transaction_trace
-from tests.support.plan_cases import Case
+from tests.support.plan_case import Case
 from tests.support.plans import Scratch
 
 SEED = 11

@@ -32,16 +32,16 @@ def planned(case: object, version: int, *, online: bool) -> MigrationPlan:
     from lockgate.planning.recorder.offline import offline_connection
     from lockgate.planning.recorder.schema_editor import recording
     from lockgate.project_state.lazy_state import LazyState
-    from tests.support import plan_cases
+    from tests.support.plan_case import BASE, Case
 
-    assert isinstance(case, plan_cases.Case)
+    assert isinstance(case, Case)
     tables = {name: TableFacts(name, "r", 2**30, 10**6) for name in (f"{plans.APP}_{name}" for name in NAMES)}
     facts = DatabaseFacts(version * 10000, tables=tables, volatile_functions=frozenset({"random"}))
     connection = offline_connection("default", version * 10000)
     settings = planner.Settings(threshold=0, online=online)
     planning = planner.Planner(facts, lambda prospect: recording(connection, prospect), settings)
     state = LazyState()
-    for number, operation in enumerate((*plan_cases.BASE, *case.before)):
+    for number, operation in enumerate((*BASE, *case.before)):
         planning.plan(plans.migration(f"{number:04}_before", operation), state, deployed=True)
     return planning.plan(plans.migration("0100_case", *case.operations, atomic=case.atomic), state)
 

@@ -17,7 +17,7 @@ from django.db.migrations import operations as ops
 from django.db.migrations.operations.base import Operation
 
 from tests.support import plans
-from tests.support.plan_cases import Sends
+from tests.support.plan_case import Sends
 
 CASCADE, ForeignKey, OneToOne = models.CASCADE, models.ForeignKey, models.OneToOneField
 

@@ -17,7 +17,7 @@ from lockgate.planning import transaction_locks
 from lockgate.planning.steps import LockMode, MigrationPlan, Phase, Work
 from lockgate.planning.transaction_locks import Part, Transaction
 from tests.support import plan_cases, plans
-from tests.support.plan_cases import Case
+from tests.support.plan_case import BASE, Case
 from tests.support.plans import Scratch
 
 Modes = dict[str, LockMode]
@@ -127,7 +127,7 @@ def prepared(scratch: Scratch, case: Case) -> ProjectState | None:
         return execute(text, params, many, context)
 
     try:
-        state = scratch.prepare(*plan_cases.BASE, *case.before)
+        state = scratch.prepare(*BASE, *case.before)
         scratch.send("BEGIN")
         with scratch.connection.execute_wrapper(note), scratch.connection.schema_editor(atomic=False) as editor:
             pending.apply(state.clone(), editor)

@@ -34,7 +34,7 @@ from lockgate.planning.recorder.offline import offline_connection
 from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Kind, MigrationPlan, Phase
 from tests.support import plans
-from tests.support.plan_cases import BASE, Sends, add, alter, check, index, unique
+from tests.support.plan_case import BASE, Sends, add, alter, check, index, unique
 
 MEGABYTE = 1024**2
 BOOK = TableFacts("library_book", "r", size=100 * MEGABYTE, rows=10**6)

@@ -11,7 +11,7 @@ from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import transaction_locks
 from lockgate.planning.steps import MigrationPlan
 from lockgate.reporting import plan_document, plan_report
-from tests.support.plan_cases import add, alter
+from tests.support.plan_case import add, alter
 from tests.unit.test_plan_rewrites import NOTHING, plan
 
 FACTS = DatabaseFacts(160000)

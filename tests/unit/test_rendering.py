@@ -27,7 +27,7 @@ from lockgate.project_state.lazy_state import LazyState
 from lockgate.project_state.run_state import Rendering, RunState
 from lockgate.project_state.single_model import Near, States, Unsure
 from tests.support import plans
-from tests.support.plan_cases import Sends
+from tests.support.plan_case import Sends
 from tests.support.rendering_cases import library
 
 # What reads a state, or makes one.
