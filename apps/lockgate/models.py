@@ -1,7 +1,11 @@
 """The ledger: who ran what, from which release and host, when, how long, and how it ended; and the journal of steps.
 
 Ordinary models with ordinary migrations. A row of MigrationRecord is written in the transaction of the migration that
-it describes, so the two cannot disagree; a row of Step is there before its step runs.
+it describes, so the two cannot disagree; a row of JournalEntry is there before its step runs.
+
+The tables are a contract between releases of Lockgate (``docs/contract.md``): an older one and a newer one work on the
+same database. A column is never renamed, removed or given another meaning. A new one has a database default, since an
+older release does not write it; most of those below have one, so that a newer release may stop writing them.
 """
 
 from __future__ import annotations
@@ -60,51 +64,55 @@ class Run(Own):
         FAILED = "failed"
         INTERRUPTED = "interrupted"
 
-    release = models.CharField(max_length=100, help_text="name of the build that ran")
-    digest = models.CharField(max_length=64, help_text="digest of the build's migrations, models and release")
+    release = models.CharField(max_length=255, help_text="name of the build that ran")
+    release_digest = models.CharField(
+        max_length=64,
+        db_default="",
+        help_text="digest of the build's migrations, models and release; empty of a run that finishes no release",
+    )
     host = models.CharField(max_length=255)
-    process_id = models.IntegerField(help_text="of the runner, on its host")
-    backend_pid = models.IntegerField(help_text="of its session, on the server")
-    command = models.TextField(help_text="arguments, as given")
-    lockgate_version = models.CharField(max_length=40)
-    django_version = models.CharField(max_length=40)
+    process_id = models.BigIntegerField(help_text="of the runner, on its host")
+    backend_pid = models.BigIntegerField(help_text="of its session, on the server")
+    command = models.TextField(db_default="", help_text="arguments, as given")
+    lockgate_version = models.CharField(max_length=100, db_default="")
+    django_version = models.CharField(max_length=100, db_default="")
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
-    lock_wait_seconds = models.FloatField(help_text="time spent waiting for the migration lock")
-    outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.RUNNING)
-    error = models.TextField(blank=True, help_text="what failed, without secrets")
+    lock_wait_seconds = models.FloatField(db_default=0.0, help_text="time spent waiting for the migration lock")
+    outcome = models.CharField(max_length=40, choices=Outcome, db_default=Outcome.RUNNING)
+    error = models.TextField(blank=True, db_default="", help_text="what failed, without secrets")
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=("digest", "-id"), name="lockgate_run_digest"),)
+        indexes = (models.Index(fields=("release_digest", "-id"), name="lockgate_run_release"),)
 
     def __str__(self) -> str:
         return f"run {self.pk}: {self.outcome}"
 
 
-class Level(Own):
-    """Where an ordinary run left the database when nothing at all was left to do; nothing where something was.
+class Checkpoint(Own):
+    """Where an ordinary run left the database when nothing at all was left to do; no row where something was."""
 
-    A table of its own, not a column of Run: a release before or after this one can use the ledger without it.
-    """
-
-    run = models.OneToOneField(Run, on_delete=models.CASCADE, primary_key=True, related_name="level")
-    checksum = models.CharField(max_length=64, help_text="sha256 over the rows of django_migrations and what they say")
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, primary_key=True, related_name="checkpoint")
+    history_digest = models.CharField(
+        max_length=64, help_text="sha256 over the rows of django_migrations and the syntax trees of their files"
+    )
 
     def __str__(self) -> str:
-        return f"level of run {self.pk}: {self.checksum[:12]}"
+        return f"checkpoint of run {self.pk}: {self.history_digest[:12]}"
 
 
 class Failure(Own):
-    """What a run failed at that would fail again: while nothing of it changes, other runners need not find out.
-
-    A table of its own, as Level is.
-    """
+    """What a run failed at that would fail again: while nothing of it changes, other runners need not find out."""
 
     run = models.OneToOneField(Run, on_delete=models.CASCADE, primary_key=True, related_name="failure")
-    work = models.CharField(max_length=64, help_text="sha256 over all that is known to decide over it")
-    operation = models.TextField(blank=True, help_text="of the migration, or the step, that failed")
-    files = models.JSONField(default=dict, help_text="sha256 of the project's files that the error came through")
+    work_digest = models.CharField(max_length=64, help_text="sha256 over all that is known to decide over the run")
+    operation = models.TextField(
+        blank=True, db_default="", help_text="the operation of a migration, or the step, that failed"
+    )
+    file_digests = models.JSONField(
+        db_default={}, help_text="sha256 of the project's files that the error came through, by path"
+    )
     failed_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -125,12 +133,14 @@ class MigrationRecord(Own):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="migrations")
     app = models.CharField(max_length=255)
     name = models.CharField(max_length=255)
-    action = models.CharField(max_length=20, choices=Action)
+    action = models.CharField(max_length=40, choices=Action)
     started_at = models.DateTimeField()
-    seconds = models.FloatField(help_text="duration up to the commit")
-    attempts = models.IntegerField(default=1)
-    source = models.CharField(max_length=64, blank=True, help_text="sha256 of the file")
-    meaning = models.CharField(max_length=64, blank=True, help_text="sha256 of its syntax tree")
+    seconds = models.FloatField(db_default=0.0, help_text="duration up to the commit")
+    attempts = models.IntegerField(db_default=1)
+    file_digest = models.CharField(max_length=64, blank=True, db_default="", help_text="sha256 of the migration's file")
+    ast_digest = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="sha256 of the migration's syntax tree"
+    )
 
     class Meta:
         ordering = ("-id",)
@@ -140,7 +150,7 @@ class MigrationRecord(Own):
         return f"{self.action} {self.app}.{self.name}"
 
 
-class Step(Own):
+class JournalEntry(Own):
     """One step of the journal: what a run does outside a migration's transaction, written down before it is done.
 
     Steps of a migration that is not atomic are here too, one for each of its operations (phase switch).
@@ -154,32 +164,44 @@ class Step(Own):
         UNDONE = "undone"
         OBSOLETE = "obsolete"
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="journal_entries")
     app = models.CharField(max_length=255)
     name = models.CharField(max_length=255)
-    meaning = models.CharField(max_length=64, blank=True, help_text="sha256 of the migration's syntax tree")
+    ast_digest = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="sha256 of the migration's syntax tree"
+    )
     ordinal = models.IntegerField(help_text="its place among the migration's steps, from 0")
-    phase = models.CharField(max_length=20)
+    phase = models.CharField(max_length=40)
     title = models.TextField()
-    kind = models.CharField(max_length=40, help_text="what it changes")
-    table = models.CharField(max_length=63, blank=True)
-    target = models.CharField(max_length=63, blank=True, help_text="the index, constraint or column")
-    sql = models.TextField(blank=True)
-    undo = models.JSONField(default=list, help_text="statements that bring back what was before")
-    transactional = models.BooleanField(default=True)
-    expected = models.TextField(blank=True, help_text="what a contract step must still find: the default's expression")
+    kind = models.CharField(max_length=255, help_text="what it changes, or the class of its operation")
+    table_name = models.CharField(max_length=255, blank=True, db_default="")
+    object_name = models.CharField(
+        max_length=255, blank=True, db_default="", help_text="the index, constraint or column"
+    )
+    sql = models.TextField(blank=True, db_default="")
+    undo = models.JSONField(db_default=[], help_text="statements that bring back what was before")
+    transactional = models.BooleanField(db_default=True)
+    definition = models.TextField(
+        blank=True,
+        db_default="",
+        help_text="of what it made, as the server writes it; of a contract step, the default that must still be there",
+    )
     object_oid = models.BigIntegerField(null=True, help_text="of what it made, or is to drop, in the catalog")
-    committed = models.BooleanField(default=False, help_text="whether the migration that it belongs to counts")
-    state = models.CharField(max_length=20, choices=State, default=State.PLANNED)
-    attempts = models.IntegerField(default=0)
+    committed = models.BooleanField(
+        db_default=False,
+        help_text="whether the migration that it belongs to counts as applied or, backwards, unapplied",
+    )
+    state = models.CharField(max_length=40, choices=State, db_default=State.PLANNED)
+    attempts = models.IntegerField(db_default=0)
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    error = models.TextField(blank=True, help_text="what failed last, without secrets")
+    error = models.TextField(blank=True, db_default="", help_text="what failed last, without secrets")
 
     class Meta:
         ordering = ("id",)
-        indexes = (models.Index(fields=("app", "name"), name="lockgate_step_migration"),)
+        verbose_name_plural = "journal entries"
+        indexes = (models.Index(fields=("app", "name"), name="lockgate_journal_migration"),)
 
     def __str__(self) -> str:
         return f"{self.app}.{self.name} {self.phase} {self.ordinal}: {self.state}"
@@ -189,17 +211,19 @@ class Effect(Own):
     """What an operation of a migration that is not atomic has made, changed or removed in the catalog;
     kept while the migration is under way.
 
-    A table of its own, as Level is; without a constraint, so that rows of the journal can be deleted by hand.
+    Without a constraint, so that rows of the journal can be deleted by hand.
     """
 
-    step = models.OneToOneField(
-        Step, on_delete=models.DO_NOTHING, primary_key=True, related_name="effect", db_constraint=False
+    entry = models.OneToOneField(
+        JournalEntry, on_delete=models.DO_NOTHING, primary_key=True, related_name="effect", db_constraint=False
     )
-    things = models.JSONField(default=list, help_text="fields of lockgate.database.table_objects.Thing, each")
+    catalog_objects = models.JSONField(
+        db_default=[], help_text="fields of each lockgate.database.table_objects.Thing, by name"
+    )
 
     def __str__(self) -> str:
         return f"effect of step {self.pk}"
 
 
 # What is written about runs, and is no part of what they bring about.
-OWN = (Run, Level, Failure, MigrationRecord, Step, Effect)
+OWN = (Run, Checkpoint, Failure, MigrationRecord, JournalEntry, Effect)

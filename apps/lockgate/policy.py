@@ -124,7 +124,7 @@ TEST_TEMPLATES = 4
 # How long a test process waits for another that makes the template: a long history takes minutes.
 TEST_TEMPLATE_WAIT = timedelta(seconds=1200)
 # Characters of a release's name that are kept: the ledger's column, which an image's name with its digest may exceed.
-RELEASE_LENGTH = 100
+RELEASE_LENGTH = 255
 # No wait is meant to be longer; more is a slip of the keyboard.
 LONGEST = timedelta(days=366)
 

@@ -123,9 +123,9 @@ def _run(way: Way, name: str, ended: Ended) -> None:
 
 
 def _journal(database: Database) -> Counter[str]:
-    if database.value("SELECT to_regclass('lockgate_step') IS NULL"):
+    if database.value("SELECT to_regclass('lockgate_journalentry') IS NULL"):
         return Counter()
-    return Counter(dict(database.rows("SELECT phase || ' ' || state, count(*) FROM lockgate_step GROUP BY 1")))
+    return Counter(dict(database.rows("SELECT phase || ' ' || state, count(*) FROM lockgate_journalentry GROUP BY 1")))
 
 
 @contextlib.contextmanager

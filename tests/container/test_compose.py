@@ -175,7 +175,7 @@ def test_an_owner_migrates_and_replicas_serve_as_a_role_that_owns_nothing(compos
     proxy.wait_for_health("healthy")
     assert get(f"{project.url}/readyz")[0] == 200
     assert get(f"{project.url}/api/docs")[0] == 200
-    assert project.query("SELECT has_table_privilege('shop_service', 'lockgate_step', 'INSERT')") == "f"
+    assert project.query("SELECT has_table_privilege('shop_service', 'lockgate_journalentry', 'INSERT')") == "f"
 
 
 @pytest.fixture(scope="module")

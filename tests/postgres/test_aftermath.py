@@ -24,7 +24,7 @@ SLOWLY = (
     "CREATE CONSTRAINT TRIGGER slowly AFTER INSERT ON shop_counter DEFERRABLE INITIALLY DEFERRED"
     " FOR EACH ROW EXECUTE FUNCTION slowly()"
 )
-STEP_SLOWLY = SLOWLY.replace("INSERT ON shop_counter", "UPDATE ON lockgate_step").replace(
+STEP_SLOWLY = SLOWLY.replace("INSERT ON shop_counter", "UPDATE ON lockgate_journalentry").replace(
     " EXECUTE", " WHEN (NEW.state = 'done') EXECUTE"
 )
 SLEEP = "migrations.RunSQL('SELECT pg_sleep(60)', migrations.RunSQL.noop)"

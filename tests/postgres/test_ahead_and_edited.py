@@ -58,10 +58,10 @@ def test_a_newer_releases_new_app_counts_as_ahead_and_a_removed_app_does_not(sit
     )
     assert site.migrate().err == ""
     site.database.execute(
-        'INSERT INTO lockgate_run SELECT (r).* FROM (SELECT jsonb_populate_record(run, \'{"id": 99, "digest": "x"}\') r'
-        " FROM lockgate_run run) newer",
+        "INSERT INTO lockgate_run SELECT (r).* FROM (SELECT"
+        ' jsonb_populate_record(run, \'{"id": 99, "release_digest": "x"}\') r FROM lockgate_run run) newer',
         "INSERT INTO lockgate_migrationrecord"
-        " (run_id, app, name, action, started_at, seconds, attempts, source, meaning)"
+        " (run_id, app, name, action, started_at, seconds, attempts, file_digest, ast_digest)"
         " VALUES (99, 'brandnew', '0001_initial', 'apply', now(), 0, 1, '', '')",
         "INSERT INTO django_migrations (app, name, applied) VALUES ('brandnew', '0001_initial', now())",
     )

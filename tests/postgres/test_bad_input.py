@@ -410,7 +410,8 @@ def test_no_part_of_the_url_leaves_a_statement_that_the_server_refuses(applied: 
 def stored(site: Site) -> list[str]:
     """What Lockgate keeps of runs and failures, and what its commands show of it."""
     rows = [
-        str(site.database.rows(f"SELECT {each}")) for each in ("* FROM lockgate_run", "title, error FROM lockgate_step")
+        str(site.database.rows(f"SELECT {each}"))
+        for each in ("* FROM lockgate_run", "title, error FROM lockgate_journalentry")
     ]
     shown = [site.run("showmigrations", *each).text for each in (["--history"], ["--format", "json"])]
     return [*rows, *shown, site.run("lockgate", "repair").text]

@@ -393,7 +393,7 @@ def test_what_is_certain_to_be_refused_is_known_before_an_index_is_built_for_it(
     assert "PostgreSQL would refuse shop.0002_wide, so nothing of it was prepared" in failed.err
     assert 'alter type on "shop_order": view public.totals (SQLSTATE 0A000)' in failed.err
     assert "DROP VIEW public.totals;" in failed.err
-    assert not shop.database.value("SELECT count(*) FROM lockgate_step")
+    assert not shop.database.value("SELECT count(*) FROM lockgate_journalentry")
     assert shop.database.value("SELECT count(*) FROM pg_class WHERE oid > %s AND relkind = 'i'", [before]) == 0
     shop.database.execute("DROP VIEW totals")  # nothing stands against the same files then
     assert shop.migrate().code == 0

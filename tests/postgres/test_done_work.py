@@ -196,7 +196,7 @@ def test_what_the_migrations_own_code_does_to_it_is_its_own_affair(library: Site
     library.migration("0002_steps", *operations, PASSES, atomic="False", imports=mended)
     result = library.migrate("--retry")
     assert result.code == 0, result.text
-    assert library.database.value("SELECT count(*) FROM lockgate_effect WHERE things <> '[]'") == 0
+    assert library.database.value("SELECT count(*) FROM lockgate_effect WHERE catalog_objects <> '[]'") == 0
 
 
 def test_backwards_and_where_it_is_applied_again_the_same_is_looked_up(library: Site) -> None:

@@ -133,7 +133,7 @@ def test_so_is_what_anything_else_has_changed_for(counter: Site, change: str) ->
 def test_steps_of_the_journal_that_somebody_has_settled_are_a_change(counter: Site) -> None:
     failing(counter, atomic="False")
     assert counter.migrate().code == 1
-    step = counter.database.value("SELECT max(id) FROM lockgate_step")
+    step = counter.database.value("SELECT max(id) FROM lockgate_journalentry")
     assert counter.run("lockgate", "repair", str(step), "--retry", "--apply").code == 0
     assert "ValueError: no" in counter.migrate().err
     assert calls(counter) == 2

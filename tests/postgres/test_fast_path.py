@@ -158,11 +158,11 @@ def test_a_row_of_another_release_is_named(shop: Quick) -> None:
         "UPDATE django_migrations SET applied = applied + interval '1 microsecond' WHERE name = '0002_seed'",
         "UPDATE django_migrations SET id = 1000 WHERE name = '0002_seed'",
         "INSERT INTO django_migrations (app, name, applied) SELECT app, name, applied FROM django_migrations LIMIT 1",
-        "DELETE FROM lockgate_level",
+        "DELETE FROM lockgate_checkpoint",
         "UPDATE lockgate_run SET outcome = 'failed'",
         "UPDATE lockgate_run SET outcome = 'running'",
-        "UPDATE lockgate_run SET digest = ''",
-        "DROP TABLE lockgate_level",
+        "UPDATE lockgate_run SET release_digest = ''",
+        "DROP TABLE lockgate_checkpoint",
         "TRUNCATE lockgate_run CASCADE",
     ],
 )
@@ -185,10 +185,8 @@ def test_any_other_row_leads_to_the_ordinary_path(shop: Quick, change: str) -> N
 )
 def test_a_step_that_is_unfinished(shop: Quick, state: str, phase: str, committed: bool, open_: bool) -> None:
     shop.database.execute(
-        'INSERT INTO lockgate_step (run_id, app, name, meaning, ordinal, phase, title, kind, "table", target, sql,'
-        " undo, transactional, expected, committed, state, attempts, error)"
-        f" SELECT id, 'shop', '0002_seed', '', 0, '{phase}', 't', 'k', '', '', '', '[]', true, '', {committed},"
-        f" '{state}', 0, '' FROM lockgate_run LIMIT 1"
+        "INSERT INTO lockgate_journalentry (run_id, app, name, ordinal, phase, title, kind, committed, state)"
+        f" SELECT id, 'shop', '0002_seed', 0, '{phase}', 't', 'k', {committed}, '{state}' FROM lockgate_run LIMIT 1"
     )
     result = shop.start()
     assert_ordinary(result, CHANGED) if open_ else assert_quick(result)
@@ -532,8 +530,8 @@ def test_a_signal_ends_it_without_a_traceback(shop: Quick, number: signal.Signal
 def test_a_warning_of_the_servers_is_not_passed_on(shop: Quick) -> None:
     shop.database.execute(
         "CREATE FUNCTION loud() RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE WARNING 'loud'; RETURN true; END$$",
-        "ALTER TABLE lockgate_level RENAME TO quiet",
-        "CREATE VIEW lockgate_level AS SELECT * FROM quiet WHERE loud()",
+        "ALTER TABLE lockgate_checkpoint RENAME TO quiet",
+        "CREATE VIEW lockgate_checkpoint AS SELECT * FROM quiet WHERE loud()",
     )
     assert_quick(shop.start())
 
@@ -751,7 +749,7 @@ def test_a_manifest_is_made_without_a_server_and_is_json(shop: Quick, tmp_path: 
     document = json.loads(output.read_text())
     seed = next(each for each in document["migrations"] if each["name"] == "0002_seed")
     assert seed["dependencies"] == [["shop", "0001_initial"]]
-    assert (len(seed["source"]), len(seed["meaning"])) == (64, 64)
+    assert (len(seed["file_digest"]), len(seed["ast_digest"])) == (64, 64)
     assert document["modules"]["shop"] == "shop.migrations"
 
 

@@ -62,7 +62,7 @@ def counter(site: Site) -> Site:
 def kept(site: Site) -> str:
     """All that the ledger and the journal say."""
     runs = "SELECT string_agg(lockgate_run::text, ' ') FROM lockgate_run"
-    steps = "SELECT coalesce(string_agg(lockgate_step::text, ' '), '') FROM lockgate_step"
+    steps = "SELECT coalesce(string_agg(lockgate_journalentry::text, ' '), '') FROM lockgate_journalentry"
     return str(site.database.value(runs)) + str(site.database.value(steps))
 
 
@@ -230,7 +230,7 @@ def test_no_foreign_text_moves_a_terminal_or_fills_a_log(counter: Site, code: st
     assert not OBEYED.search(result.text)
     assert len(result.text) < 60_000
     assert "error: all is well" not in [line.strip()[:18] for line in result.err.splitlines() if line[:1] != " "]
-    ((state, error),) = counter.database.rows("SELECT state, error FROM lockgate_step WHERE app = 'shop'")
+    ((state, error),) = counter.database.rows("SELECT state, error FROM lockgate_journalentry WHERE app = 'shop'")
     assert state == "failed"
     assert "]0;owned" in error
     listed = counter.run("showmigrations").text + counter.run("showmigrations", "--history").text

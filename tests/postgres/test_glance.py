@@ -78,7 +78,7 @@ def asked(line: Wire, text: str) -> int:
 def test_a_probe_is_one_comparison_under_other_settings_too(service: Service, shop: Quick, line: Wire) -> None:
     for _ in range(3):
         assert service.get("/readyz") == (200, READY)
-    assert (asked(line, "lockgate_level"), asked(line, "SELECT app, name FROM django_migrations")) == (3, 0)
+    assert (asked(line, "lockgate_checkpoint"), asked(line, "SELECT app, name FROM django_migrations")) == (3, 0)
     states = "SELECT DISTINCT state FROM pg_stat_activity WHERE datname = %s AND pid = ANY(%s)"
     kept = until(lambda: servers.sessions(shop.database), "the service keeps its session")
     assert shop.database.rows(states, [shop.database.name, kept]) == [("idle",)]
@@ -106,7 +106,7 @@ def test_a_manifest_that_does_not_fit_is_not_asked_by(shop: Quick, line: Wire, h
         assert process.stdout is not None
         code, body = Service(int(process.stdout.readline())).get("/readyz")
         assert (code, body["pending"]) == ((503, ["shop.0003_more"]) if how == "stale" else (200, []))
-        assert asked(line, "lockgate_level") == 0
+        assert asked(line, "lockgate_checkpoint") == 0
     finally:
         process.kill()
         process.communicate()
@@ -126,7 +126,7 @@ def test_a_waiting_worker_asks_the_same(shop: Quick, line: Wire, tmp_path: Path)
     assert shop.site.run("lockgate", "manifest").code == 0
     url = line.url(shop.database.name)
     waiting = shop.site.start("lockgate", "wait", "--timeout-seconds", "60", DATABASE_URL=url)
-    until(lambda: asked(line, "lockgate_level") > 1, "it asks again")
+    until(lambda: asked(line, "lockgate_checkpoint") > 1, "it asks again")
     assert shop.start().code == 0
     assert waiting.wait(30) == 0
     waiting.communicate()

@@ -78,7 +78,7 @@ def test_no_statement_calls_what_a_guest_has_made(
     [
         ("SELECT FROM pg_catalog.pg_class WHERE oid >= 16384", False, "operator guest.>=(oid,integer)"),
         (
-            "SELECT FROM lockgate_run WHERE digest = pg_catalog.now()::text",
+            "SELECT FROM lockgate_run WHERE release_digest = pg_catalog.now()::text",
             False,
             "operator guest.=(character varying,text)",
         ),

@@ -135,9 +135,17 @@ def test_a_probe_costs_one_query_while_nothing_changes(site: Site, service: Serv
 
 
 DAMAGES = [
-    ("ALTER TABLE lockgate_step DROP COLUMN attempts", 'column "attempts" of "lockgate_step" is missing', "42703"),
-    ("DROP TABLE lockgate_step CASCADE", 'table "lockgate_step" is missing', "42P01"),
-    ("ALTER TABLE lockgate_step ALTER committed TYPE text", 'column "committed" of "lockgate_step" is text', "42"),
+    (
+        "ALTER TABLE lockgate_journalentry DROP COLUMN attempts",
+        'column "attempts" of "lockgate_journalentry" is missing',
+        "42703",
+    ),
+    ("DROP TABLE lockgate_journalentry CASCADE", 'table "lockgate_journalentry" is missing', "42P01"),
+    (
+        "ALTER TABLE lockgate_journalentry ALTER committed TYPE text",
+        'column "committed" of "lockgate_journalentry" is text',
+        "42",
+    ),
     ("ALTER TABLE django_migrations DROP COLUMN app CASCADE", "is not as it was made", "42703"),
 ]
 
@@ -163,8 +171,8 @@ def test_a_right_on_a_sequence_is_no_matter_to_who_only_reads(site: Site, servic
 def test_who_waits_for_migrations_is_told_of_damage(site: Site) -> None:
     site.migration("0001_initial", CREATE_COUNTER)
     assert site.migrate().code == 0
-    site.database.execute("ALTER TABLE lockgate_step DROP COLUMN attempts")
-    named = 'column "attempts" of "lockgate_step" is missing (SQLSTATE 42703)'
+    site.database.execute("ALTER TABLE lockgate_journalentry DROP COLUMN attempts")
+    named = 'column "attempts" of "lockgate_journalentry" is missing (SQLSTATE 42703)'
     waited = site.run("lockgate", "wait")
     assert waited.code == 1
     assert "the tables of the ledger are not as its migrations have made them" in waited.err

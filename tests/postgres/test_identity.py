@@ -300,7 +300,8 @@ def test_a_finished_index_is_built_again_where_somebody_drops_it_before_the_rest
     assert library.migrate().code == 0
     # As a kill between the two leaves it; and then somebody drops the first one.
     library.database.execute(
-        "UPDATE lockgate_step SET state = 'planned', attempts = 0, object_oid = NULL WHERE target LIKE '%_room_%'",
+        "UPDATE lockgate_journalentry SET state = 'planned', attempts = 0, object_oid = NULL"
+        " WHERE object_name LIKE '%_room_%'",
         *(
             f'DROP INDEX "{name}"'
             for (name,) in library.database.rows(

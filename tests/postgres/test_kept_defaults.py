@@ -135,7 +135,9 @@ KEPT = 'migrations.AddField("Book", "extra", models.IntegerField(default=7))'
 
 
 def state(site: Site) -> str:
-    found: str = site.database.value("SELECT state FROM lockgate_step WHERE app = 'shop' AND phase = 'contract'")
+    found: str = site.database.value(
+        "SELECT state FROM lockgate_journalentry WHERE app = 'shop' AND phase = 'contract'"
+    )
     return found
 
 
@@ -164,7 +166,7 @@ def test_a_kept_default_is_dropped_under_whatever_name_its_column_has_by_now(lib
 def test_a_journal_of_before_oids_knows_a_kept_default_by_its_expression(library: Site) -> None:
     library.migration("0002_kept", KEPT)
     assert library.migrate().code == 0
-    library.database.execute("UPDATE lockgate_step SET object_oid = NULL")
+    library.database.execute("UPDATE lockgate_journalentry SET object_oid = NULL")
     assert library.migrate("--contract").code == 0
     assert library.database.value(DEFAULT) is None
 
@@ -172,7 +174,7 @@ def test_a_journal_of_before_oids_knows_a_kept_default_by_its_expression(library
 def test_nor_does_it_take_another_expression_for_what_was_kept(library: Site) -> None:
     library.migration("0002_kept", KEPT)
     assert library.migrate().code == 0
-    library.database.execute("UPDATE lockgate_step SET object_oid = NULL")
+    library.database.execute("UPDATE lockgate_journalentry SET object_oid = NULL")
     library.database.execute("ALTER TABLE shop_book ALTER extra SET DEFAULT 8")
     assert library.migrate("--contract").code == 0
     assert library.database.value(DEFAULT) == "8"

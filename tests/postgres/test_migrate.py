@@ -57,7 +57,7 @@ def test_migrations_are_loaded_once_to_look_and_to_work(counter: Site) -> None:
 def test_the_ledger_says_who_ran_what_and_how_it_ended(counter: Site) -> None:
     counter.migrate(LOCKGATE_RELEASE="2026.11")
     run = counter.database.rows(
-        "SELECT outcome, release, command, ended_at >= started_at, length(digest) FROM lockgate_run"
+        "SELECT outcome, release, command, ended_at >= started_at, length(release_digest) FROM lockgate_run"
     )
     assert run == [("succeeded", "2026.11", "migrate --noinput", True, 64)]
     recorded = counter.database.rows("SELECT app, name, action FROM lockgate_migrationrecord WHERE app = 'shop'")

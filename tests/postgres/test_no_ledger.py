@@ -51,7 +51,7 @@ def test_a_ledger_that_is_gone_is_not_made_again_by_who_may_not(owned: Site, two
     url = two.url(two.owner)
     owned.database.execute(f"GRANT CREATE ON SCHEMA public TO {two.owner}")
     assert owned.migrate(DATABASE_URL=url).code == 0
-    owned.database.execute("DROP TABLE lockgate_step", f"REVOKE CREATE ON SCHEMA public FROM {two.owner}")
+    owned.database.execute("DROP TABLE lockgate_journalentry", f"REVOKE CREATE ON SCHEMA public FROM {two.owner}")
     result = owned.migrate(DATABASE_URL=url)
     assert (result.code, SAID in result.err, LOCKS in result.out) == (1, True, False), result.text
 

@@ -106,7 +106,7 @@ def open(apps, schema_editor):
 def test_an_operation_that_fails_is_written_down_with_its_error(counter: Site, operation: str, says: str) -> None:
     counter.migration("0002_steps", FIELD.format("one"), operation, atomic="False", imports=CONCURRENT + FAILING)
     assert counter.migrate().code == 1
-    ((state, error),) = counter.database.rows("SELECT state, error FROM lockgate_step WHERE ordinal = 1")
+    ((state, error),) = counter.database.rows("SELECT state, error FROM lockgate_journalentry WHERE ordinal = 1")
     assert state == "failed"
     assert says in error
 
@@ -123,7 +123,7 @@ def test_an_edit_of_what_is_done_is_refused(counter: Site) -> None:
 
 
 SECRET = "migrations.RunSQL(\"SELECT 'correct horse'\", hints={'token': 'battery staple'})"
-JOURNAL = "SELECT string_agg(lockgate_step::text, ' ') FROM lockgate_step WHERE app = 'shop'"
+JOURNAL = "SELECT string_agg(lockgate_journalentry::text, ' ') FROM lockgate_journalentry WHERE app = 'shop'"
 
 
 def test_the_journal_keeps_no_text_of_sql_and_knows_it_again(counter: Site) -> None:
@@ -135,13 +135,13 @@ def test_the_journal_keeps_no_text_of_sql_and_knows_it_again(counter: Site) -> N
     assert "was edited after it was applied in part" in counter.migrate().err
     counter.migration("0002_steps", SECRET, "migrations.RunSQL('SELECT 1')", atomic="False")
     assert counter.migrate().code == 0
-    assert counter.database.value("SELECT count(*) FROM lockgate_step WHERE app = 'shop' AND sql <> ''") == 0
+    assert counter.database.value("SELECT count(*) FROM lockgate_journalentry WHERE app = 'shop' AND sql <> ''") == 0
 
 
 def test_two_rows_of_the_same_sql_do_not_tell_that_it_is_the_same(counter: Site) -> None:
     counter.migration("0002_steps", SECRET, SECRET, 'migrations.RunSQL("SELECT 1/0")', atomic="False")
     assert counter.migrate().code == 1
-    assert counter.database.value("SELECT count(DISTINCT sql) FROM lockgate_step WHERE app = 'shop'") == 3
+    assert counter.database.value("SELECT count(DISTINCT sql) FROM lockgate_journalentry WHERE app = 'shop'") == 3
 
 
 def test_the_text_that_an_earlier_build_kept_is_understood(counter: Site) -> None:
@@ -151,7 +151,7 @@ def test_the_text_that_an_earlier_build_kept_is_understood(counter: Site) -> Non
         "migrations.RunPython(\n    code=shop.migrations.0002_steps.count,\n"
         "    reverse_code=django.db.migrations.operations.special.RunPython.noop,\n),"
     )
-    counter.database.execute(f"UPDATE lockgate_step SET sql = '{text}' WHERE app = 'shop' AND ordinal = 0")
+    counter.database.execute(f"UPDATE lockgate_journalentry SET sql = '{text}' WHERE app = 'shop' AND ordinal = 0")
     counter.migration("0002_steps", COUNT, 'migrations.RunSQL("SELECT 1")', atomic="False", imports=COUNTING)
     result = counter.migrate()
     assert result.code == 0, result.text
@@ -194,7 +194,9 @@ def test_sql_that_changes_the_schema_alone_is_done_together_with_its_mark(counte
     counter.migration("0002_sql", *(f"migrations.RunSQL({text})" for text in texts), atomic="False")
     result = counter.migrate()
     assert result.code == 0, result.text
-    rows = counter.database.rows("SELECT transactional FROM lockgate_step WHERE phase = 'switch' ORDER BY ordinal")
+    rows = counter.database.rows(
+        "SELECT transactional FROM lockgate_journalentry WHERE phase = 'switch' ORDER BY ordinal"
+    )
     assert [together for (together,) in rows] == [*SQL.values(), True, True, False]
 
 
@@ -231,14 +233,18 @@ def test_several_texts_that_an_earlier_build_had_begun_as_one_are_carried_on_as_
     texts = "migrations.RunSQL(['SELECT 1', 'SELECT 2'])"
     counter.migration("0002_steps", texts, 'migrations.RunSQL("SELECT 1/0")', atomic="False")
     assert counter.migrate().code == 1
-    counter.database.execute("DELETE FROM lockgate_step WHERE app = 'shop' AND ordinal = 1")
+    counter.database.execute("DELETE FROM lockgate_journalentry WHERE app = 'shop' AND ordinal = 1")
     kept = "migrations.RunSQL(\n    sql=['SELECT 1', 'SELECT 2'],\n),"
-    counter.database.execute(f"UPDATE lockgate_step SET sql = {quoted(kept)} WHERE app = 'shop' AND ordinal = 0")
-    counter.database.execute("UPDATE lockgate_step SET ordinal = 1 WHERE app = 'shop' AND ordinal = 2")
+    counter.database.execute(
+        f"UPDATE lockgate_journalentry SET sql = {quoted(kept)} WHERE app = 'shop' AND ordinal = 0"
+    )
+    counter.database.execute("UPDATE lockgate_journalentry SET ordinal = 1 WHERE app = 'shop' AND ordinal = 2")
     counter.migration("0002_steps", texts, 'migrations.RunSQL("SELECT 1")', atomic="False")
     result = counter.migrate()
     assert result.code == 0, result.text
-    assert counter.database.value("SELECT count(*) FROM lockgate_step WHERE app = 'shop' AND state = 'done'") == 2
+    assert (
+        counter.database.value("SELECT count(*) FROM lockgate_journalentry WHERE app = 'shop' AND state = 'done'") == 2
+    )
 
 
 def quoted(text: str) -> str:
@@ -274,5 +280,5 @@ def test_operations_inside_separate_database_and_state_are_journaled_one_by_one(
         atomic="False",
     )
     assert counter.migrate().code == 1
-    done = counter.database.rows("SELECT title, state FROM lockgate_step ORDER BY ordinal")
+    done = counter.database.rows("SELECT title, state FROM lockgate_journalentry ORDER BY ordinal")
     assert [state for _, state in done] == ["done", "done", "failed"]

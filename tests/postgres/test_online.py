@@ -23,7 +23,7 @@ DROP_INDEX = 'migrations.RemoveIndex("Book", "book_title")'
 
 def steps(site: Site) -> list[tuple[str, str, str, bool]]:
     return site.database.rows(
-        "SELECT name, phase, kind, state = 'done' FROM lockgate_step WHERE app = 'shop' ORDER BY id"
+        "SELECT name, phase, kind, state = 'done' FROM lockgate_journalentry WHERE app = 'shop' ORDER BY id"
     )
 
 

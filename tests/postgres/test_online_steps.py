@@ -28,13 +28,13 @@ from lockgate.facts import Key
 from lockgate.gate import run_record
 from lockgate.ledger import journal, records
 from lockgate.ledger.journal import Journal, Line
-from lockgate.models import Run, Step
+from lockgate.models import JournalEntry, Run
 from lockgate.planning.recorder.questions import Question, require_same_answers
 from lockgate.planning.steps import Kind, LockMode
 from tests.support.databases import Database
 
 KEY = Key("shop", "0001_one")
-STATE = Step.State
+STATE = JournalEntry.State
 BUILD = 'CREATE INDEX CONCURRENTLY "t_a" ON "t" ("a")'
 DROP_CHECK = "ALTER TABLE t DROP CONSTRAINT c"
 LIMITS = replace(policy.Policy(), lock_timeout=timedelta(milliseconds=20), lock_attempts=timedelta(milliseconds=200))
@@ -45,7 +45,7 @@ class Book:
 
     def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy = LIMITS) -> None:
         self.run = records.open_run(
-            "default", release="r", digest="d", host="h", backend_pid=1, command="migrate", lock_wait_seconds=0
+            "default", release="r", release_digest="d", host="h", backend_pid=1, command="migrate", lock_wait_seconds=0
         )
         self.told: list[Any] = []
         confirm: Any = lambda **_: None  # noqa: E731
@@ -53,14 +53,14 @@ class Book:
             connection, Progress(self.told.append), (), confirm, print, limits, journaled=Journal(connection, self.run)
         )
 
-    def step(self, kind: str, target: str, sql: str, phase: str = journal.FINISH, **more: Any) -> Step:
+    def step(self, kind: str, target: str, sql: str, phase: str = journal.FINISH, **more: Any) -> JournalEntry:
         line = Line(0, phase, "a step", kind, "t", target, sql, **more)
         (row,) = self.duties.journal.write(KEY, "m", [line])
         return row
 
-    def do(self, row: Step) -> Step:
+    def do(self, row: JournalEntry) -> JournalEntry:
         journaled_step.run(self.duties, row, {"t": LockMode.SHARE_UPDATE_EXCLUSIVE}, number=1, total=1)
-        return Step.objects.get(pk=row.pk)
+        return JournalEntry.objects.get(pk=row.pk)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def is_valid(database: Database) -> bool:
 def test_only_the_constraint_that_the_switch_has_made_is_validated(book: Book, database: Database) -> None:
     validate = "ALTER TABLE t VALIDATE CONSTRAINT c"
     made = add_check(database, "a > 0")
-    row = book.step(Kind.VALIDATE_CONSTRAINT, "c", validate, object_oid=made, expected="CHECK ((a > 0))")
+    row = book.step(Kind.VALIDATE_CONSTRAINT, "c", validate, object_oid=made, definition="CHECK ((a > 0))")
     database.execute(DROP_CHECK)
     add_check(database, "b > 0")
     with pytest.raises(MigrationFailed, match='a constraint "c" of t is there already'):
@@ -89,14 +89,14 @@ def test_only_the_constraint_that_the_switch_has_made_is_validated(book: Book, d
     database.execute(DROP_CHECK)
     with pytest.raises(MigrationFailed, match='the constraint "c" of t is gone'):
         book.do(row)
-    assert Step.objects.get(pk=row.pk).state == STATE.FAILED
+    assert JournalEntry.objects.get(pk=row.pk).state == STATE.FAILED
     again = add_check(database, "a > 0")  # by hand: another number, and the same definition
     done = book.do(row)
     assert is_valid(database)
     assert (done.state, done.object_oid, done.attempts) == (STATE.DONE, again, 3)
     assert journaled_step.still_there(book.duties, done)
     unknown = book.do(book.step(Kind.VALIDATE_CONSTRAINT, "c", validate))
-    assert (unknown.object_oid, unknown.expected) == (again, "CHECK ((a > 0))")
+    assert (unknown.object_oid, unknown.definition) == (again, "CHECK ((a > 0))")
     journaled_step.undo(book.duties, unknown)  # it was there before: nothing to take back with
     assert database.value("SELECT count(*) FROM pg_constraint WHERE conname = 'c'") == 1
     database.execute(DROP_CHECK)
@@ -120,7 +120,7 @@ def test_a_validation_waits_longer_than_the_ladder_and_as_one_attempt(book: Book
 def test_what_a_step_has_made_is_taken_back_under_whatever_name(book: Book, database: Database) -> None:
     sql = "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID"
     done = book.do(book.step(Kind.ADD_CHECK, "c", sql, journal.EXPAND, undo=(DROP_CHECK,)))
-    assert (done.state, done.expected) == (STATE.DONE, "CHECK ((a > 0))")
+    assert (done.state, done.definition) == (STATE.DONE, "CHECK ((a > 0))")
     assert not is_valid(database)
     assert journaled_step.still_there(book.duties, done)
     database.execute("ALTER TABLE t RENAME CONSTRAINT c TO d", "ALTER TABLE t RENAME TO u")
@@ -214,17 +214,17 @@ def test_a_kept_default_is_dropped_with_a_short_wait_and_only_where_it_is_still_
         "CREATE EVENT TRIGGER see ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION see()",
     )
     number = "SELECT oid::int FROM pg_attrdef WHERE adrelid = 't'::regclass"
-    kept = {"phase": journal.CONTRACT, "object_oid": database.value(number), "expected": "7"}
+    kept = {"phase": journal.CONTRACT, "object_oid": database.value(number), "definition": "7"}
     ours = book.step("drop default", "a", "", **kept)
     other = book.step("drop default", "a", "", **{**kept, "object_oid": 1})
-    Step.objects.update(committed=True)
+    JournalEntry.objects.update(committed=True)
     newer = Book(book.duties.connection)
     assert contract.carry_out_due(book.duties, book.run, {KEY}) == 0  # its own are not due yet
     assert contract.carry_out_due(newer.duties, newer.run, set()) == 0  # nor another release's
     assert contract.carry_out_due(newer.duties, newer.run, {KEY}) == 2
     assert database.rows("SELECT timeout FROM seen") == [("20ms",)]
     assert database.value("SELECT count(*) FROM pg_attrdef WHERE adrelid = 't'::regclass") == 0
-    assert [Step.objects.get(pk=each.pk).state for each in (ours, other)] == [STATE.DONE, STATE.OBSOLETE]
+    assert [JournalEntry.objects.get(pk=each.pk).state for each in (ours, other)] == [STATE.DONE, STATE.OBSOLETE]
     assert database.value("SHOW lock_timeout") == "0"
 
 
@@ -259,7 +259,7 @@ def test_without_the_lock_nothing_is_sent(book: Book, database: Database) -> Non
         book.do(row)
     with pytest.raises(SessionLost):
         journaled_step.undo(book.duties, row)
-    assert Step.objects.get(pk=row.pk).state == STATE.PLANNED
+    assert JournalEntry.objects.get(pk=row.pk).state == STATE.PLANNED
     assert not is_valid(database)
     book.duties = duties
     assert book.do(row).state == STATE.DONE
@@ -277,7 +277,7 @@ def test_a_deadlock_is_tried_again_a_few_times_and_nothing_else_is(book: Book, d
         row = book.step(Kind.VALIDATE_CONSTRAINT, "c", check.format(sqlstate))
         with pytest.raises(psycopg.Error):
             book.do(row)
-        found = Step.objects.get(pk=row.pk)
+        found = JournalEntry.objects.get(pk=row.pk)
         assert (found.state, found.attempts) == (STATE.FAILED, tries)
         assert sqlstate in found.error
     assert not is_valid(database)
@@ -286,17 +286,17 @@ def test_a_deadlock_is_tried_again_a_few_times_and_nothing_else_is(book: Book, d
 def test_what_a_finish_phase_never_made_is_not_dropped(book: Book) -> None:
     never = UniqueConstraint(fields=["name"], name="never")
     with switch_editor(book.duties.connection, absent={"never"}) as editor:
-        editor.remove_constraint(Step, never)
+        editor.remove_constraint(JournalEntry, never)
     with pytest.raises(ProgrammingError), switch_editor(book.duties.connection, absent={"other"}) as editor:
-        editor.remove_constraint(Step, never)
+        editor.remove_constraint(JournalEntry, never)
 
 
 def test_a_switch_must_be_answered_as_the_plan_was_but_for_what_is_hidden(book: Book, database: Database) -> None:
     connection = book.duties.connection
-    names = connection.schema_editor()._constraint_names(Step, index=True)
-    question = Question("_constraint_names", (Step,), {"index": True}, sorted(names, reverse=True))
+    names = connection.schema_editor()._constraint_names(JournalEntry, index=True)
+    question = Question("_constraint_names", (JournalEntry,), {"index": True}, sorted(names, reverse=True))
     require_same_answers(connection, [question], ())
-    database.execute("CREATE INDEX hidden ON lockgate_step (state)")
+    database.execute("CREATE INDEX hidden ON lockgate_journalentry (state)")
     with pytest.raises(LockgateError, match="answers _constraint_names otherwise"):
         require_same_answers(connection, [question], ())
     require_same_answers(connection, [question], {"hidden"})

@@ -45,7 +45,7 @@ def next_of(pid: int) -> str:
     return f"SELECT pg_terminate_backend({pid});"
 
 
-@pytest.mark.parametrize("table", ["django_migrations", "lockgate_run", "lockgate_step"])
+@pytest.mark.parametrize("table", ["django_migrations", "lockgate_run", "lockgate_journalentry"])
 def test_at_the_start(counter: Site, table: str) -> None:
     """Also where nothing is pending: that has to be read."""
     with locked(counter, table) as pid:
@@ -82,7 +82,9 @@ def test_before_the_lock_while_another_run_has_it(counter: Site) -> None:
             assert_refused(finish(runner), "could not get the migration lock", state="no migration was", next_step="")
 
 
-@pytest.mark.parametrize("table", ["lockgate_run", "lockgate_step", "lockgate_migrationrecord", "django_migrations"])
+@pytest.mark.parametrize(
+    "table", ["lockgate_run", "lockgate_journalentry", "lockgate_migrationrecord", "django_migrations"]
+)
 def test_while_an_operation_outside_a_transaction_is_recorded(counter: Site, table: str) -> None:
     counter.migration("0002_wait", WAIT, NOTE, imports=WAITING, atomic="False")
     runner = counter.start("migrate", "--noinput")
@@ -151,9 +153,9 @@ def test_a_row_that_somebody_has_changed_and_not_committed(counter: Site) -> Non
     until((counter.path / "here").exists, "its code runs")
     with counter.database.connect() as other:
         other.execute("BEGIN")
-        other.execute("UPDATE lockgate_step SET error = 'looked at'")
+        other.execute("UPDATE lockgate_journalentry SET error = 'looked at'")
         (counter.path / "go").touch()
         result = finish(runner)
         pid = other.info.backend_pid
     assert_refused(result, "", why=f"held by pid {pid} (", state="", next_step=next_of(pid))
-    assert 'RowExclusiveLock on "lockgate_step"' in result.err
+    assert 'RowExclusiveLock on "lockgate_journalentry"' in result.err

@@ -194,7 +194,7 @@ def test_nothing_pending_behind_transaction_mode_is_fine(cluster: Cluster, shop:
 def test_a_repair_behind_transaction_mode_is_refused_and_settles_nothing(cluster: Cluster, shop: Site) -> None:
     shop.migration("0004_steps", COUNT_UP, 'migrations.RunSQL("SELECT 1/0")', atomic="False")
     assert shop.migrate().code == 1
-    open_steps = "SELECT id, state FROM lockgate_step ORDER BY id"
+    open_steps = "SELECT id, state FROM lockgate_journalentry ORDER BY id"
     before = shop.database.rows(open_steps)
     assert before
     with pooler(cluster, "transaction") as pool:

@@ -17,10 +17,10 @@ READ = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {0}"
 OWN = (
     "lockgate_effect",
     "lockgate_failure",
-    "lockgate_level",
+    "lockgate_checkpoint",
     "lockgate_migrationrecord",
     "lockgate_run",
-    "lockgate_step",
+    "lockgate_journalentry",
 )
 # What the service may, and what it is told to ask for.
 CASES = {

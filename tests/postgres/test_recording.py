@@ -16,7 +16,7 @@ from tests.support.sweep_wire import on_the_wire
 
 # Of each migration, what does not depend on the file and the moment; and whether the moments are those of its run.
 ROWS = """
-    SELECT done.app, done.name, record.action, record.attempts, length(record.source), length(record.meaning),
+    SELECT done.app, done.name, record.action, record.attempts, length(record.file_digest), length(record.ast_digest),
            record.seconds BETWEEN 0 AND 60, record.run_id = run.id, record.started_at <= done.applied,
            record.started_at > now() - interval '1 minute', done.applied <= now()
     FROM django_migrations AS done

@@ -48,7 +48,7 @@ def test_an_index_that_a_kill_left_invalid_is_built_again(library: Site) -> None
     assert result.code == 0, result.text
     assert "(0 of 1 steps done): carrying on" in result.err
     assert invalid(library) == 0
-    assert library.database.rows("SELECT state, attempts, committed FROM lockgate_step") == [("done", 2, True)]
+    assert library.database.rows("SELECT state, attempts, committed FROM lockgate_journalentry") == [("done", 2, True)]
 
 
 def test_what_a_kill_left_of_an_edited_migration_is_undone(library: Site) -> None:
@@ -81,7 +81,10 @@ def test_a_migration_that_is_applied_but_not_finished_is_finished(library: Site)
     assert result.code == 0, result.text
     assert "is applied, but not finished" in result.err
     assert invalid(library) == 0
-    assert library.database.value("SELECT count(*) FROM lockgate_step WHERE state = 'done' AND phase = 'finish'") == 2
+    assert (
+        library.database.value("SELECT count(*) FROM lockgate_journalentry WHERE state = 'done' AND phase = 'finish'")
+        == 2
+    )
     assert library.migrate().out.splitlines()[-1] == "nothing to migrate"
 
 
@@ -109,7 +112,7 @@ def test_finish_that_meets_bad_rows_says_so_and_the_next_run_goes_on(library: Si
     library.migration("0002_fields", *ADD_AND_INDEX)
     killed_while(library, "CREATE INDEX CONCURRENTLY")
     # An index of the name that the second finish step wants, by somebody else, in the meantime.
-    name = library.database.value("SELECT target FROM lockgate_step ORDER BY id DESC LIMIT 1")
+    name = library.database.value("SELECT object_name FROM lockgate_journalentry ORDER BY id DESC LIMIT 1")
     library.database.execute(f'CREATE INDEX "{name}" ON shop_book (pages)')
     result = library.migrate()
     assert result.code == 1

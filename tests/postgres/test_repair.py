@@ -36,11 +36,11 @@ def test_a_finish_step_whose_column_is_gone_is_forgotten(library: Site) -> None:
     failed = library.migrate()
     assert failed.code == 1
     command = named_command(failed)
-    before = library.database.rows("SELECT id, state FROM lockgate_step ORDER BY id")
+    before = library.database.rows("SELECT id, state FROM lockgate_journalentry ORDER BY id")
     dry = library.run(*command, "--forget")
     assert dry.code == 0, dry.text
     assert "nothing was changed" in dry.out
-    assert library.database.rows("SELECT id, state FROM lockgate_step ORDER BY id") == before
+    assert library.database.rows("SELECT id, state FROM lockgate_journalentry ORDER BY id") == before
     assert library.run(*command, "--accept", "--apply").code == 1
     done = library.run(*command, "--forget", "--apply")
     assert done.code == 0, done.text
@@ -90,7 +90,9 @@ def test_a_repair_that_waits_is_told_apart_and_lets_go_when_it_is_killed(library
 def test_what_is_there_by_definition_is_accepted(library: Site) -> None:
     library.migration("0002_fields", *ADD_AND_INDEX)
     killed_while(library, "CREATE INDEX CONCURRENTLY")
-    number, name = library.database.rows("SELECT id, target FROM lockgate_step WHERE title LIKE '%%shelf%%'")[0]
+    number, name = library.database.rows(
+        "SELECT id, object_name FROM lockgate_journalentry WHERE title LIKE '%%shelf%%'"
+    )[0]
     library.database.execute(f'DROP INDEX "{name}"')
     library.database.execute(f'CREATE INDEX "{name}" ON shop_book (code)')
     assert library.run("lockgate", "repair", str(number), "--accept", "--apply").code == 1

@@ -18,13 +18,13 @@ CREATE_LABEL = CREATE_COUNTER.replace("Counter", "Label")
 OWN = (
     "django_migrations",
     "lockgate_run",
-    "lockgate_level",
+    "lockgate_checkpoint",
     "lockgate_failure",
     "lockgate_migrationrecord",
-    "lockgate_step",
+    "lockgate_journalentry",
     "lockgate_effect",
 )
-WITHOUT_SEQUENCE = ("lockgate_level", "lockgate_failure", "lockgate_effect")
+WITHOUT_SEQUENCE = ("lockgate_checkpoint", "lockgate_failure", "lockgate_effect")
 
 
 @pytest.fixture

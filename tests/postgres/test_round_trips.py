@@ -79,7 +79,7 @@ def test_what_others_record_while_a_run_works_is_seen_at_its_end(begun: Site) ->
     )
     result = begun.migrate()
     assert result.code == 0, result.text
-    levels = "SELECT count(*) FROM lockgate_level JOIN lockgate_run AS run ON run.id = run_id"
+    levels = "SELECT count(*) FROM lockgate_checkpoint JOIN lockgate_run AS run ON run.id = run_id"
     assert begun.database.value(levels) == 1  # the first run's: this one has not left what its release brings
     assert begun.database.value("SELECT outcome FROM lockgate_run ORDER BY id DESC LIMIT 1") == "succeeded"
 
@@ -87,6 +87,8 @@ def test_what_others_record_while_a_run_works_is_seen_at_its_end(begun: Site) ->
 def test_what_was_applied_without_lockgate_is_noted_with_its_files(begun: Site) -> None:
     begun.database.execute("DELETE FROM lockgate_migrationrecord WHERE app = 'shop'")
     assert begun.migrate().code == 0
-    found = begun.database.rows("SELECT name, action, source <> '' FROM lockgate_migrationrecord WHERE app = 'shop'")
+    found = begun.database.rows(
+        "SELECT name, action, file_digest <> '' FROM lockgate_migrationrecord WHERE app = 'shop'"
+    )
     assert sorted(found) == [("0001_initial", "baseline", True), ("0002_note", "apply", True)]
-    assert begun.database.value("SELECT count(*) FROM lockgate_level") == 2
+    assert begun.database.value("SELECT count(*) FROM lockgate_checkpoint") == 2

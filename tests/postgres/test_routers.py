@@ -27,10 +27,10 @@ class Router:
 OWN = [
     "lockgate_effect",
     "lockgate_failure",
-    "lockgate_level",
+    "lockgate_checkpoint",
     "lockgate_migrationrecord",
     "lockgate_run",
-    "lockgate_step",
+    "lockgate_journalentry",
 ]
 
 
@@ -60,7 +60,7 @@ def test_the_ledger_is_made_and_written_in_every_database_whatever_routers_say(r
         assert own_tables(where) == [*OWN], alias
         assert where.value("SELECT outcome FROM lockgate_run") == "succeeded"
         assert where.value("SELECT count(*) FROM lockgate_migrationrecord WHERE app = 'shop'") == 1
-        assert where.value("SELECT count(*) FROM lockgate_level") == 1
+        assert where.value("SELECT count(*) FROM lockgate_checkpoint") == 1
     again = routed.migrate("--database", "second", SECOND_URL=second.url)
     assert again.code == 0
     assert "nothing to migrate" in again.out
@@ -91,7 +91,10 @@ def test_a_ledger_that_a_router_kept_away_is_shown_and_built_online_behind_it(ro
     assert "CONCURRENTLY" in plan.out, plan.text
     done = routed.migrate("--database", "second", **environment)
     assert done.code == 0, done.text
-    assert second.value("SELECT count(*) FROM lockgate_step WHERE sql LIKE '%%CONCURRENTLY%%' AND state = 'done'") == 1
+    assert (
+        second.value("SELECT count(*) FROM lockgate_journalentry WHERE sql LIKE '%%CONCURRENTLY%%' AND state = 'done'")
+        == 1
+    )
 
 
 def test_a_migration_that_is_not_atomic_carries_on_in_a_database_with_a_router(routed: Site, second: Database) -> None:
@@ -128,7 +131,7 @@ def test_no_receiver_hears_of_the_ledgers_rows(tmp_path: Path, database: Databas
     site.migration("0003_alone", ADD_COLUMN.format("extra"), atomic="False")
     done = site.migrate()
     assert done.code == 0, done.text
-    assert database.value("SELECT count(*) FROM lockgate_step WHERE state = 'done'") == 2
+    assert database.value("SELECT count(*) FROM lockgate_journalentry WHERE state = 'done'") == 2
 
 
 def test_rows_of_django_migrations_alone_do_not_stand_for_the_journal(routed: Site, second: Database) -> None:

@@ -17,16 +17,16 @@ from lockgate.facts import Fingerprint, Key
 from lockgate.gate import own_tables
 from lockgate.ledger import journal, reading, records
 from lockgate.ledger.journal import Journal, Line
-from lockgate.models import Effect, Failure, MigrationRecord, Run, Step
+from lockgate.models import Effect, Failure, JournalEntry, MigrationRecord, Run
 from tests.support.databases import Database
 
 ONE, TWO = Key("shop", "0001_one"), Key("shop", "0002_two")
-STATE, OUTCOME = Step.State, Run.Outcome
+STATE, OUTCOME = JournalEntry.State, Run.Outcome
 
 
 def run(digest: str = "d", outcome: Run.Outcome = OUTCOME.RUNNING) -> Run:
     made = records.open_run(
-        "default", release="r", digest=digest, host="h", backend_pid=1, command="migrate", lock_wait_seconds=0
+        "default", release="r", release_digest=digest, host="h", backend_pid=1, command="migrate", lock_wait_seconds=0
     )
     if outcome is not OUTCOME.RUNNING:
         records.close_run("default", made, outcome)
@@ -38,15 +38,17 @@ def lines(*phases: str) -> list[Line]:
 
 
 def shown(*keys: str) -> list[tuple[Any, ...]]:
-    return list(Step.objects.order_by("id").values_list(*keys))
+    return list(JournalEntry.objects.order_by("id").values_list(*keys))
 
 
-def noted(connection: BaseDatabaseWrapper, *found: tuple[str, Step.State, bool], key: Key = ONE) -> list[Step]:
+def noted(
+    connection: BaseDatabaseWrapper, *found: tuple[str, JournalEntry.State, bool], key: Key = ONE
+) -> list[JournalEntry]:
     """Rows of a run of its own: phase, state, whether it counts."""
     book = Journal(connection, run())
     rows = book.write(key, "m", lines(*(phase for phase, *_ in found)))
     for row, (_, state, committed) in zip(rows, found, strict=True):
-        Step.objects.filter(pk=row.pk).update(state=state, committed=committed)
+        JournalEntry.objects.filter(pk=row.pk).update(state=state, committed=committed)
     return rows
 
 
@@ -61,10 +63,10 @@ def test_a_migration_counts_and_what_was_prepared_for_it_is_no_longer_undone(
     (other,) = book.write(TWO, "m", lines(journal.SWITCH))
     assert book.concerns(ONE)
     book.begin(first)
-    book.note_effect(first, [("table", 1)])
-    book.note_effect(first, [("table", 2)])
-    book.note_effect(other, [("table", 3)])
-    assert book.effects([first, second]) == {first.pk: [["table", 2]]}
+    book.note_effect(first, [{"id": 1}])
+    book.note_effect(first, [{"id": 2}])
+    book.note_effect(other, [{"id": 3}])
+    assert book.effects([first, second]) == {first.pk: [{"id": 2}]}
     assert book.effects([]) == {}
     book.end(first, STATE.DONE)
     book.begin(second)
@@ -78,8 +80,8 @@ def test_a_migration_counts_and_what_was_prepared_for_it_is_no_longer_undone(
         (True, "SQL expand", 1, "undone"),
         (False, "SQL switch", 0, "planned"),
     ]
-    assert dict(Effect.objects.values_list("step", "things")) == {first.pk: [], other.pk: [["table", 3]]}
-    assert len(Step.objects.get(pk=second.pk).error) == records.ERROR_LIMIT
+    assert dict(Effect.objects.values_list("entry", "catalog_objects")) == {first.pk: [], other.pk: [{"id": 3}]}
+    assert len(JournalEntry.objects.get(pk=second.pk).error) == records.ERROR_LIMIT
     assert journal.prepared("default") == {TWO: [other]}
     assert Journal(ledger_tables, run()).concerns(TWO)
     assert not Journal(ledger_tables, run()).concerns(ONE)
@@ -105,12 +107,12 @@ def test_what_is_left_to_be_done_is_let_go_of_one_migration_alone(ledger_tables:
     assert shown("state")[1] == ("obsolete",)
     assert shown("state")[4:] == [("failed",), ("planned",), ("done",), ("running",)]
     assert journal.unfinished("default") == {TWO}
-    first, contract, _, begun = Step.objects.filter(name=TWO.name).order_by("id")
+    first, contract, _, begun = JournalEntry.objects.filter(name=TWO.name).order_by("id")
     book = Journal(ledger_tables, run())
     book.move(contract, "t2", "y")
     book.forget(first)
     book.forget(begun)
-    assert shown("table", "target", "state", "sql")[4:6] == [
+    assert shown("table_name", "object_name", "state", "sql")[4:6] == [
         ("t", "x", "obsolete", "SQL finish"),
         ("t2", "y", "planned", "SQL contract"),
     ]
@@ -144,7 +146,6 @@ def test_what_is_open_is_found_by_what_it_is_for(ledger_tables: BaseDatabaseWrap
 
 def test_what_the_newest_run_of_a_release_says(ledger_tables: BaseDatabaseWrapper) -> None:
     assert records.exists(ledger_tables)
-    assert records.has_levels(ledger_tables)
     assert not records.finished("default", "d")
     done = run(outcome=OUTCOME.SUCCEEDED)
     run("other", OUTCOME.FAILED)
@@ -172,18 +173,18 @@ def test_what_the_newest_run_of_a_release_says(ledger_tables: BaseDatabaseWrappe
 def test_a_migration_is_known_as_it_was_when_last_applied(ledger_tables: BaseDatabaseWrapper) -> None:
     actions = MigrationRecord.Action
 
-    def record(by: Run, key: Key, action: Any, meaning: str) -> None:
-        records.record("default", by, records.Entry(key, action, timezone.now(), 1.0, Fingerprint("s", meaning)))
+    def record(by: Run, key: Key, action: Any, ast_digest: str) -> None:
+        records.record("default", by, records.Entry(key, action, timezone.now(), 1.0, Fingerprint("s", ast_digest)))
 
     first, second = run(outcome=OUTCOME.SUCCEEDED), run("newer")
     records.record_found("default", first, {ONE: Fingerprint("s", "old")}, actions.BASELINE)
     record(second, ONE, actions.UNAPPLY, "not this")
     record(second, TWO, actions.APPLY, "two")
     record(second, Key("shop", "0003_three"), actions.FAKE, "three")
-    assert records.fingerprints("default")[ONE].meaning == "old"
+    assert records.fingerprints("default")[ONE].ast_digest == "old"
     record(second, ONE, actions.APPLY, "new")
     record(second, ONE, actions.UNFAKE, "nor this")
-    assert records.fingerprints("default")[ONE].meaning == "new"
+    assert records.fingerprints("default")[ONE].ast_digest == "new"
     assert reading.runs(ledger_tables, "d").applied_after == {ONE, TWO}
     assert reading.runs(ledger_tables, "newer").applied_after == set()  # it has not succeeded
     assert records.unrecorded("default", [ONE, Key("shop", "0009_nine")]) == [Key("shop", "0009_nine")]

@@ -67,7 +67,7 @@ def test_what_a_transaction_has_changed_is_told_from_what_was_there(
         "CREATE TABLE other (a integer)",
     )
     before = table_objects.everything(connection)
-    tables = {each.thing.name: each.thing.owner for each in before.values() if each.thing.kind == "table"}
+    tables = {each.thing.name: each.thing.table_oid for each in before.values() if each.thing.kind == "table"}
     before = table_objects.of_tables(connection, tables.values())
     assert table_objects.differing(connection, table_objects.everything(connection)) == set()
     earlier = table_objects.everything(connection)

@@ -128,9 +128,9 @@ def test_the_ledger_has_a_run_as_any_other(shop: Quick) -> None:
     assert shop.start(DATABASE_URL=other.url, LOCKGATE_SNAPSHOT="none").code == 0
     assert run == ["succeeded", "migrate --noinput", "", True]
     assert (lockgate, django) == other.rows("SELECT lockgate_version, django_version FROM lockgate_run")[0]
-    of_release = "SELECT release, digest, host FROM lockgate_run"
+    of_release = "SELECT release, release_digest, host FROM lockgate_run"
     assert shop.database.rows(of_release) == other.rows(of_release)
-    records = "SELECT app, name, source, meaning FROM lockgate_migrationrecord ORDER BY app, name"
+    records = "SELECT app, name, file_digest, ast_digest FROM lockgate_migrationrecord ORDER BY app, name"
     assert shop.database.rows(records) == other.rows(records)
     actions = shop.database.rows("SELECT action, count(*) FROM lockgate_migrationrecord GROUP BY 1")
     assert actions == [("snapshot", count)]

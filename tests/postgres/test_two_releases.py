@@ -22,7 +22,7 @@ def sleep(apps, schema_editor):
     schema_editor.execute("SELECT pg_sleep(" + os.environ.get("NAP", "0") + ")")
 """
 NAP = "migrations.RunPython(sleep, migrations.RunPython.noop)"
-OPEN = "SELECT name, ordinal, state, committed FROM lockgate_step ORDER BY id"
+OPEN = "SELECT name, ordinal, state, committed FROM lockgate_journalentry ORDER BY id"
 
 
 def image(site: Site, path: Path) -> Site:

@@ -103,4 +103,4 @@ def test_a_bare_project_is_migrated_by_an_owner_and_served_by_another_role(bare:
         assert "[X] 0001_initial" in bare.run("manage.py", "showmigrations", "auth", url=service)
         bare.run("manage.py", "createsuperuser", "--noinput", "--username=one", "--email=one@example.org", url=service)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            two.as_service("UPDATE lockgate_step SET sql = ''")
+            two.as_service("UPDATE lockgate_journalentry SET sql = ''")

@@ -28,7 +28,7 @@ from tests.support.sweep_states import Point
 from tests.support.sweep_wire import Moment, Watch
 
 MINE = "_of_the_dba"
-WRITES = ('INSERT INTO "lockgate_step"', 'UPDATE "lockgate_step"')  # the journal
+WRITES = ('INSERT INTO "lockgate_journalentry"', 'UPDATE "lockgate_journalentry"')  # the journal
 TITLES = (
     "AddIndex",
     "RemoveIndex",
@@ -94,9 +94,9 @@ THINGS = """
     WHERE adrelid::regclass::text LIKE 'library%'
 """
 APPLIED = "SELECT name FROM django_migrations WHERE app = 'library' ORDER BY 1"
-OPEN = "SELECT phase FROM lockgate_step WHERE state NOT IN ('done', 'undone', 'obsolete')"  # contract steps too
-FINISHED = "SELECT target FROM lockgate_step WHERE phase = 'finish'"
-CODE_UNDER_WAY = "SELECT FROM lockgate_step WHERE state = 'running' AND NOT transactional AND kind ~ '^Run'"
+OPEN = "SELECT phase FROM lockgate_journalentry WHERE state NOT IN ('done', 'undone', 'obsolete')"  # contract steps too
+FINISHED = "SELECT object_name FROM lockgate_journalentry WHERE phase = 'finish'"
+CODE_UNDER_WAY = "SELECT FROM lockgate_journalentry WHERE state = 'running' AND NOT transactional AND kind ~ '^Run'"
 # Another thing, of a name and on a table that are given; the columns are the start's.
 ANOTHER = {
     "index": 'CREATE INDEX "{name}" ON {table} (id DESC, id)',
@@ -323,7 +323,7 @@ class Attack:
         with self._connect(database) as connection:
             steps = connection.execute(
                 "SELECT app, name, phase, ordinal, state, attempts > 0, committed, object_oid IS NULL"
-                " FROM lockgate_step WHERE app = 'library' ORDER BY id"
+                " FROM lockgate_journalentry WHERE app = 'library' ORDER BY id"
             ).fetchall()
             applied = connection.execute(APPLIED).fetchall()
         return tuple(steps), tuple(applied), tuple(sorted(self._things(database).values()))

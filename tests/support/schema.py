@@ -14,7 +14,7 @@ from tests.support.databases import Database
 # Newer pg_dump writes a random key into its output; comments name versions.
 _VARYING = re.compile(r"^(\\(un)?restrict .*|--.*|)$\n", re.MULTILINE)
 # What a run says about itself differs from run to run.
-_OWN = ("lockgate_run", "lockgate_level", "lockgate_failure", "lockgate_migrationrecord")
+_OWN = ("lockgate_run", "lockgate_checkpoint", "lockgate_failure", "lockgate_migrationrecord")
 
 
 def pg_dump() -> Path:

@@ -100,13 +100,13 @@ STATE = {
     "tally": "SELECT n FROM library_tally",
     "books": "SELECT count(*), md5(string_agg(b::text, ',' ORDER BY id)) FROM library_book AS b",
 }
-JOURNAL = "SELECT to_jsonb(s)::text FROM lockgate_step AS s ORDER BY id"
+JOURNAL = "SELECT to_jsonb(s)::text FROM lockgate_journalentry AS s ORDER BY id"
 RUNS = "SELECT count(*) FROM lockgate_run"
-HAS_JOURNAL = "SELECT to_regclass('lockgate_step') IS NOT NULL"
+HAS_JOURNAL = "SELECT to_regclass('lockgate_journalentry') IS NOT NULL"
 # begun: what is taken back, or may be, and so is applied again where the new release goes forwards.
 CODE = (
     "SELECT name, phase, state, attempts > 0 AND (state = 'done' OR NOT transactional) AND state <> 'undone' AS begun"
-    " FROM lockgate_step WHERE kind = 'RunPython' AND NOT committed AND state <> 'undone'"
+    " FROM lockgate_journalentry WHERE kind = 'RunPython' AND NOT committed AND state <> 'undone'"
 )
 OLD_NAME = "old-again"  # a name that the ledger has not seen: its receivers have not run yet
 # It has been told that another holds the lock, and asks whether that one has done its work; or it stands in some line.

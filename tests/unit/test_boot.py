@@ -92,7 +92,7 @@ def test_the_numbers_that_cannot_be_imported_are_those_of_the_policy() -> None:
     assert policy.CLIENT_CHECK_INTERVAL.total_seconds() * 1000 == empty_database.CLIENT_CHECK_MILLISECONDS
 
 
-@pytest.mark.parametrize("release", ["", "spring-7", "r" * 100])
+@pytest.mark.parametrize("release", ["", "spring-7", "r" * 255])
 def test_other_runs_read_who_loads_a_snapshot_as_they_read_any_runner(release: str) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     given = empty_database._name(release)
@@ -129,7 +129,7 @@ def test_a_line_that_is_not_there_is_no_answer() -> None:
 
 @pytest.mark.parametrize("at", range(0, 100, 7))
 def test_a_manifest_with_any_letter_changed_is_not_used(at: int) -> None:
-    text = manifest_file.written(["contents abc", "meanings def", "salt 00", "variable NAME unset"], "")
+    text = manifest_file.written(["contents abc", "ast_digest def", "salt 00", "variable NAME unset"], "")
     end = text.index("\n],")
     place = at % end
     with pytest.raises(Unusable):

@@ -11,11 +11,11 @@ from lockgate.facts import Key
 from lockgate.gate import leftovers
 from lockgate.gate.leftovers import Ruins
 from lockgate.ledger import journal
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 from lockgate.planning.steps import Kind
 from tests.support import plans
 
-STATE = Step.State
+STATE = JournalEntry.State
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ STATE = Step.State
     ],
 )
 def test_a_step_is_open_until_its_migration_counts_and_it_is_done(
-    committed: bool, state: Step.State, is_open: bool
+    committed: bool, state: JournalEntry.State, is_open: bool
 ) -> None:
-    assert journal.is_open(Step(committed=committed, state=state)) is is_open
+    assert journal.is_open(JournalEntry(committed=committed, state=state)) is is_open
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,13 @@ def test_an_operation_of_several_parts_is_done_when_all_of_them_are(ordinals: tu
     nothing = ops.SeparateDatabaseAndState(state_operations=[index])
     migration = plans.migration("0001_case", index, two, nothing, ops.RunSQL("SELECT 2"), atomic=False)
     key = Key(plans.APP, "0001_case")
-    rows = [Step(ordinal=each, phase=journal.SWITCH, state=STATE.DONE, kind=Kind.ADD_INDEX) for each in ordinals]
-    others = [Step(ordinal=9, phase=journal.SWITCH, state=STATE.FAILED), Step(ordinal=9, phase=journal.EXPAND)]
+    rows = [
+        JournalEntry(ordinal=each, phase=journal.SWITCH, state=STATE.DONE, kind=Kind.ADD_INDEX) for each in ordinals
+    ]
+    others = [
+        JournalEntry(ordinal=9, phase=journal.SWITCH, state=STATE.FAILED),
+        JournalEntry(ordinal=9, phase=journal.EXPAND),
+    ]
     assert Ruins({key: [*rows, *others]}, {}).done([migration]) == {(key, each) for each in done}
 
 
@@ -54,4 +59,4 @@ def test_an_operation_of_several_parts_is_done_when_all_of_them_are(ordinals: tu
     [(Kind.VALIDATE_CONSTRAINT, [], True), (Kind.VALIDATE_CONSTRAINT, ["DROP"], False), (Kind.ADD_INDEX, [], False)],
 )
 def test_what_was_only_validated_was_there_before(kind: Kind, undo: list[str], proves: bool) -> None:
-    assert leftovers._proves(Step(kind=kind, undo=undo)) is proves
+    assert leftovers._proves(JournalEntry(kind=kind, undo=undo)) is proves

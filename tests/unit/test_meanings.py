@@ -20,7 +20,7 @@ def manifest(folder: Path, **changed: object) -> Path:
     document = {
         "start": ["format 1"],
         "made_by": {"lockgate": lockgate.__version__},
-        "migrations": [{"source": found.source, "meaning": found.meaning}],
+        "migrations": [{"file_digest": found.file_digest, "ast_digest": found.ast_digest}],
         **changed,
     }
     path = folder / "manifest.json"
@@ -30,7 +30,7 @@ def manifest(folder: Path, **changed: object) -> Path:
 
 def test_it_is_listed_by_the_digest_of_the_file(tmp_path: Path) -> None:
     found = fingerprints.of(MIGRATION)
-    assert migration_digests.known(manifest(tmp_path)) == {found.source: found.meaning}
+    assert migration_digests.known(manifest(tmp_path)) == {found.file_digest: found.ast_digest}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_it_is_listed_by_the_digest_of_the_file(tmp_path: Path) -> None:
     [
         {"made_by": {"lockgate": "0.0.1"}},
         {"made_by": None},
-        {"migrations": [{"source": "of another format"}]},
+        {"migrations": [{"file_digest": "of another format"}]},
         {"migrations": None},
     ],
 )
@@ -57,5 +57,5 @@ def test_what_was_taken_over_is_not_found_out_again(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(fingerprints, "_known", {})
     fingerprints.take_over({"of another file": "x"})
     assert fingerprints.of(MIGRATION) == found
-    fingerprints.take_over({found.source: "y"})
-    assert fingerprints.of(MIGRATION) == found._replace(meaning="y")
+    fingerprints.take_over({found.file_digest: "y"})
+    assert fingerprints.of(MIGRATION) == found._replace(ast_digest="y")

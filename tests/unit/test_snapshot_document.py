@@ -169,8 +169,8 @@ def test_it_is_read_up_to_a_bound(path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_digest_is_of_names_and_meanings(path: Path) -> None:
-    source = {key: Fingerprint("other", found.meaning) for key, found in HEADER.recorded.items()}
-    meaning = {key: Fingerprint(found.source, "other") for key, found in HEADER.recorded.items()}
+    source = {key: Fingerprint("other", found.ast_digest) for key, found in HEADER.recorded.items()}
+    meaning = {key: Fingerprint(found.file_digest, "other") for key, found in HEADER.recorded.items()}
     assert dataclasses.replace(HEADER, recorded=source).digest == HEADER.digest
     assert dataclasses.replace(HEADER, recorded=meaning).digest != HEADER.digest
 

@@ -83,9 +83,11 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
             session.run(right[-1].encode())
         process = [os.uname().nodename, str(os.getpid()), command]
         run = session.row(statement("snapshot_loaded"), [header, *wanted[:2], *process])
-        level = session.row(statement("current"), wanted)[0]
-        session.rows("INSERT INTO lockgate_level (run_id, checksum) VALUES ($1::bigint, $2)", [run[0], level])
-        if session.row(statement("current"), wanted) != [level, "t"]:
+        history_digest = session.row(statement("current"), wanted)[0]
+        session.rows(
+            "INSERT INTO lockgate_checkpoint (run_id, history_digest) VALUES ($1::bigint, $2)", [run[0], history_digest]
+        )
+        if session.row(statement("current"), wanted) != [history_digest, "t"]:
             raise Doubt("what was loaded is not all of this release")
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Seconds for connecting and the answer: as long as a full start gives one attempt to connect. Here and not in
 # policy.py, because importing that costs half as much as all of this.
 DEADLINE_SECONDS = 5.0
-RELEASE_LENGTH = 100  # policy.RELEASE_LENGTH
+RELEASE_LENGTH = 255  # policy.RELEASE_LENGTH
 
 EXPLAIN = "LOCKGATE_EXPLAIN_START"
 _FLAGS = {"migrate": ("--noinput", "--no-input", "--check"), "lockgate wait": ()}
@@ -176,7 +176,7 @@ def wanted(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
     given = environ.get("LOCKGATE_RELEASE")
     name = "-".join(given.split())[-RELEASE_LENGTH:] if given else found.one("release")
     quoted = ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in manifest_file.extensions(found)]
-    return [name, found.one("contents"), found.one("meanings"), "{" + ",".join(quoted) + "}"]
+    return [name, found.one("contents"), found.one("ast_digest"), "{" + ",".join(quoted) + "}"]
 
 
 def statement(name: str) -> str:

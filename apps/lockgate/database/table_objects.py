@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -14,18 +14,26 @@ from lockgate.database.sql import read
 class Thing(NamedTuple):
     """A table, or a column, index or constraint of one, as it is, or was.
 
-    kind: table, column, index or constraint. id: never another one's of the kind. owner: its table's oid. definition:
-    as PostgreSQL writes it, empty for a table; None of what is gone. whole: valid, or validated.
+    kind: table, column, index or constraint. id: never another one's of the kind. table_oid: its table's. definition:
+    as PostgreSQL writes it, empty for a table; None of what is gone. valid: a constraint where it is validated.
     """
 
     kind: str
     id: int
-    owner: int
+    table_oid: int
     schema: str
     table: str
     name: str
     definition: str | None
-    whole: bool
+    valid: bool
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> Thing:
+        """A thing that a run has noted; what a newer release has noted besides is left alone."""
+        return cls(*(written[name] for name in cls._fields))
+
+    def as_json(self) -> dict[str, Any]:
+        return self._asdict()
 
     def __str__(self) -> str:
         return f'the {self.kind} "{self.name}"' + ("" if self.kind == "table" else f" of {self.table}")
@@ -75,7 +83,7 @@ def touched(connection: BaseDatabaseWrapper) -> set[int]:
 def differing(connection: BaseDatabaseWrapper, before: dict[Key, Marked]) -> set[int]:
     """The tables of which something was made, changed or removed since, by whomever; outside a transaction."""
     now = everything(connection)
-    return {each.thing.owner for key, each in (now | before).items() if before.get(key) != now.get(key)}
+    return {each.thing.table_oid for key, each in (now | before).items() if before.get(key) != now.get(key)}
 
 
 def changed(
@@ -92,13 +100,13 @@ def changed(
         for key, (thing, mark) in now.items()
         if key not in before or before[key].mark != mark or known.get(key, thing) != thing
     }
-    left = {each.thing.owner for each in now.values()}
+    left = {each.thing.table_oid for each in now.values()}
     gone = [
         thing.gone
         for key, (thing, _) in before.items()
-        if key not in now and thing.owner in tables and (thing.kind == "table" or thing.owner in left)
+        if key not in now and thing.table_oid in tables and (thing.kind == "table" or thing.table_oid in left)
     ]
-    owners = {("table", each.owner) for each in (*found.values(), *gone)}
+    owners = {("table", each.table_oid) for each in (*found.values(), *gone)}
     return [*({key: now[key].thing for key in owners if key in now} | found).values(), *gone]
 
 

@@ -22,7 +22,7 @@ from lockgate import django_seams, policy
 from lockgate.database import invalid_indexes, polling, session
 from lockgate.database.sql import read
 from lockgate.execution.progress import Progress
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 
 
 class Seen(NamedTuple):
@@ -67,7 +67,7 @@ class Aftermath:
             progress.pid = self.backend.pid
             progress.doubt = f"the lost session is still at work in the server, as pid {progress.pid}"
         if progress.under_way is not None and found.step is not None:
-            progress.under_way.done = found.step == Step.State.DONE
+            progress.under_way.done = found.step == JournalEntry.State.DONE
         if progress.invalid_unknown and found.invalid is not None:
             progress.invalid, progress.invalid_unknown = found.invalid, False
 

@@ -38,7 +38,7 @@ from lockgate.execution.transaction_guard import committing
 from lockgate.facts import Key
 from lockgate.ledger import fingerprints, journal
 from lockgate.ledger.journal import Line
-from lockgate.models import Step as Row
+from lockgate.models import JournalEntry as Row
 from lockgate.planning import identifiers
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Statement, Step, Work
@@ -112,7 +112,7 @@ class Course:
             undo(self.duties, self.key, left)
             left = []
         if lines and not left:
-            left = self.duties.journal.write(self.key, fingerprints.of(self.migration).meaning, lines)
+            left = self.duties.journal.write(self.key, fingerprints.of(self.migration).ast_digest, lines)
         self.rows = left
 
     def _unforeseen(self, planner: Planner) -> tuple[Statement, ...]:
@@ -206,8 +206,8 @@ class Course:
         self._require_free_names(finishing)
         lines = [*map(self._identified, finishing), *map(self._expecting, self._lines(Phase.CONTRACT))]
         if lines:
-            meaning = fingerprints.of(self.migration).meaning
-            rows = self.duties.journal.write(self.key, meaning, lines, committed=True)
+            ast_digest = fingerprints.of(self.migration).ast_digest
+            rows = self.duties.journal.write(self.key, ast_digest, lines, committed=True)
             self.to_finish = [row for row in rows if row.phase == journal.FINISH]
 
     def _require_free_names(self, lines: Sequence[Line]) -> None:
@@ -217,27 +217,27 @@ class Course:
         """
         dropped = set()
         for line in lines:
-            relation, constraint = lookups.taken(self.duties.connection, line.table, line.target)
+            relation, constraint = lookups.taken(self.duties.connection, line.table_name, line.object_name)
             if line.kind == Kind.DROP_INDEX:
-                dropped.add(line.target)
-            elif line.kind == Kind.ADD_INDEX and relation and line.target not in dropped:
-                raise PlanDiverged(f'the name "{line.target}" is taken')
+                dropped.add(line.object_name)
+            elif line.kind == Kind.ADD_INDEX and relation and line.object_name not in dropped:
+                raise PlanDiverged(f'the name "{line.object_name}" is taken')
             elif line.kind == Kind.VALIDATE_CONSTRAINT and constraint:
-                raise PlanDiverged(f'another table has a constraint "{line.target}" too')
+                raise PlanDiverged(f'another table has a constraint "{line.object_name}" too')
 
     def _identified(self, line: Line) -> Line:
         """With the oid of what the step will drop or validate: by then another may bear its name."""
         if line.kind == Kind.DROP_INDEX:
-            index = lookups.index(self.duties.connection, line.table, line.target)
+            index = lookups.index(self.duties.connection, line.table_name, line.object_name)
             return replace(line, object_oid=index.oid if index else None)
         if line.kind == Kind.VALIDATE_CONSTRAINT:
-            constraint = lookups.constraint(self.duties.connection, line.table, line.target)
+            constraint = lookups.constraint(self.duties.connection, line.table_name, line.object_name)
             return replace(line, object_oid=constraint.oid if constraint else None)
         return line
 
     def _expecting(self, line: Line) -> Line:
-        found = lookups.column_default(self.duties.connection, line.table, line.target)
-        return replace(line, expected=found.expression, object_oid=found.oid) if found else line
+        found = lookups.column_default(self.duties.connection, line.table_name, line.object_name)
+        return replace(line, definition=found.expression, object_oid=found.oid) if found else line
 
     def _wanted(self) -> Wanted:
         """The locks that the switch takes on tables that others use."""
@@ -306,7 +306,7 @@ def _same(rows: Sequence[Row], lines: Sequence[Line]) -> bool:
 
 def _made(rows: Sequence[Row]) -> set[str]:
     """Names of what the steps have made: what cannot be undone was there before."""
-    return {row.target for row in rows if row.undo}
+    return {row.object_name for row in rows if row.undo}
 
 
 def _brief(plan: MigrationPlan) -> bool:
@@ -339,8 +339,8 @@ def _offended(duties: Duties, key: Key, row: Row, error: Exception) -> Exception
 
 def _why(duties: Duties, row: Row, error: Exception, sqlstate: str | None) -> str:
     with contextlib.suppress(Exception):
-        if sqlstate in _OFFENDED and (found := violations.describe(duties.connection, row.table, row.target)):
-            return f"{found}\nin {row.table} (SQLSTATE {sqlstate})"
+        if sqlstate in _OFFENDED and (found := violations.describe(duties.connection, row.table_name, row.object_name)):
+            return f"{found}\nin {row.table_name} (SQLSTATE {sqlstate})"
     return failures.why(error, sqlstate)
 
 

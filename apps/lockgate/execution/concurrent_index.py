@@ -18,11 +18,16 @@ from lockgate.execution import deadlock_retry, step_conflicts
 from lockgate.execution.context import Duties
 from lockgate.execution.wait_deadline import patiently
 from lockgate.ledger import journal
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 
 
 def run(
-    duties: Duties, step: Step, send: Callable[[], None], *, builds: bool, first: Callable[[], None] | None = None
+    duties: Duties,
+    step: JournalEntry,
+    send: Callable[[], None],
+    *,
+    builds: bool,
+    first: Callable[[], None] | None = None,
 ) -> None:
     """Build or drop an index, as often as a deadlock asks for; what came of an earlier attempt is looked up.
 
@@ -42,9 +47,9 @@ def run(
     deadlock_retry.repeatedly(duties, attempt)
 
 
-def _is_over(duties: Duties, step: Step, *, builds: bool) -> bool:
+def _is_over(duties: Duties, step: JournalEntry, *, builds: bool) -> bool:
     """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
-    found = lookups.index(duties.connection, step.table, step.target)
+    found = lookups.index(duties.connection, step.table_name, step.object_name)
     if found is None and not builds and step.object_oid:
         elsewhere = lookups.index_by_oid(duties.connection, step.object_oid)
         if elsewhere is not None:
@@ -55,59 +60,59 @@ def _is_over(duties: Duties, step: Step, *, builds: bool) -> bool:
         raise step_conflicts.in_the_way(step, valid=found.valid)
     if builds and not found.valid:
         with patiently(duties, step):
-            _drop_concurrently(duties.connection, found.schema, step.target)
+            _drop_concurrently(duties.connection, found.schema, step.object_name)
     return builds and found.valid
 
 
-def is_ours(connection: BaseDatabaseWrapper, step: Step, found: lookups.IndexState) -> bool:
+def is_ours(connection: BaseDatabaseWrapper, step: JournalEntry, found: lookups.IndexState) -> bool:
     """Whether an index of the step's name is the one that it made, or one of the very same definition."""
-    if found.table != step.table:
+    if found.table != step.table_name:
         return False
     if step.object_oid is not None and found.oid == step.object_oid:
         return True
-    return found.definition == lookups.defined(connection, step.table, step.target, _building(step))
+    return found.definition == lookups.defined(connection, step.table_name, step.object_name, _building(step))
 
 
-def _building(step: Step) -> str:
+def _building(step: JournalEntry) -> str:
     """The statement that builds the step's index; an operation of a migration that is not atomic has it noted."""
-    return step.expected if step.phase in (journal.SWITCH, journal.BACKWARDS) else step.sql
+    return step.definition if step.phase in (journal.SWITCH, journal.BACKWARDS) else step.sql
 
 
-def drop_invalid(duties: Duties, step: Step) -> None:
+def drop_invalid(duties: Duties, step: JournalEntry) -> None:
     """Drop what a concurrent build of ours, broken off, has left; a valid index stays, and one of another's."""
-    found = lookups.index(duties.connection, step.table, step.target)
+    found = lookups.index(duties.connection, step.table_name, step.object_name)
     if found is not None and not found.valid and is_ours(duties.connection, step, found):
         with patiently(duties, step):
-            _drop_concurrently(duties.connection, found.schema, step.target)
+            _drop_concurrently(duties.connection, found.schema, step.object_name)
 
 
-def drop_built(duties: Duties, step: Step) -> None:
+def drop_built(duties: Duties, step: JournalEntry) -> None:
     """By its oid, where that was noted: a table, or an index, may have another name by now."""
     known = lookups.index_by_oid(duties.connection, step.object_oid) if step.object_oid else None
     if known is None:
-        found = lookups.index(duties.connection, step.table, step.target)
-        known = (found.schema, step.target) if found and is_ours(duties.connection, step, found) else None
+        found = lookups.index(duties.connection, step.table_name, step.object_name)
+        known = (found.schema, step.object_name) if found and is_ours(duties.connection, step, found) else None
         known = known or _built_elsewhere(duties.connection, step)
     if known is not None:
         with patiently(duties, step, min(policy.UNDO_LOCK_TIMEOUT, duties.limits.wait_for_others)):
             _drop_concurrently(duties.connection, *known)
 
 
-def _built_elsewhere(connection: BaseDatabaseWrapper, step: Step) -> tuple[str, str] | None:
+def _built_elsewhere(connection: BaseDatabaseWrapper, step: JournalEntry) -> tuple[str, str] | None:
     """What it was killed in building, before it could note its number, where the table has another name by now.
 
     Raises MigrationFailed where that cannot be known.
     """
-    elsewhere = lookups.index_elsewhere(connection, step.table, step.target)
+    elsewhere = lookups.index_elsewhere(connection, step.table_name, step.object_name)
     if elsewhere is None:
         return None
     schema, table = elsewhere
-    old, new = (f" ON {connection.ops.quote_name(name)} " for name in (step.table, table))
-    found = lookups.index(connection, table, step.target)
-    wanted = lookups.defined(connection, table, step.target, _building(step).replace(old, new, 1))
+    old, new = (f" ON {connection.ops.quote_name(name)} " for name in (step.table_name, table))
+    found = lookups.index(connection, table, step.object_name)
+    wanted = lookups.defined(connection, table, step.object_name, _building(step).replace(old, new, 1))
     if found is None or found.schema != schema or wanted is None:
         raise step_conflicts.unknown_whose(step, schema, table)
-    return (schema, step.target) if found.definition == wanted else None
+    return (schema, step.object_name) if found.definition == wanted else None
 
 
 def _drop_concurrently(connection: BaseDatabaseWrapper, schema: str, name: str) -> None:

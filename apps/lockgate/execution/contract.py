@@ -19,12 +19,12 @@ from lockgate.execution import shutdown
 from lockgate.execution.context import Duties
 from lockgate.facts import Key
 from lockgate.ledger import journal
-from lockgate.models import Run, Step
+from lockgate.models import JournalEntry, Run
 from lockgate.planning.kept_defaults import Fate, follow
 from lockgate.planning.steps import LockMode, Statement
 
 
-def due(alias: str, run: Run, ours: Container[Key]) -> list[Step]:
+def due(alias: str, run: Run, ours: Container[Key]) -> list[JournalEntry]:
     """Contract steps that an earlier run has left, oldest first; those of this run's migrations are not due yet.
 
     ours: this release's migrations. What a newer release keeps for this one is not this one's to take away.
@@ -57,46 +57,46 @@ def settle(duties: Duties, statements: Iterable[Statement]) -> None:
     """
     planned = () if duties.journal.is_settled else tuple(statements)
     for row in journal.open_contracts(duties.connection.alias) if planned else ():
-        fate = follow(row.table, row.target, planned)
+        fate = follow(row.table_name, row.object_name, planned)
         if fate is Fate.TOUCHED:
             carry_out(duties, row)
         elif fate is Fate.GONE:
-            duties.journal.end(row, Step.State.OBSOLETE)
-        elif fate != (row.table, row.target):
+            duties.journal.end(row, JournalEntry.State.OBSOLETE)
+        elif fate != (row.table_name, row.object_name):
             duties.journal.move(row, *fate)
 
 
-def carry_out(duties: Duties, row: Step) -> None:
+def carry_out(duties: Duties, row: JournalEntry) -> None:
     """Drop a kept default in the open transaction, where it is still the one that was kept."""
     found = _kept(duties, row)
     if found is None:
-        duties.journal.end(row, Step.State.OBSOLETE)
+        duties.journal.end(row, JournalEntry.State.OBSOLETE)
         return
     drop = sql.SQL("ALTER TABLE {} ALTER COLUMN {} DROP DEFAULT")
     names = sql.Identifier(found.schema, found.table), sql.Identifier(found.column)
     session.raw(duties.connection).execute(drop.format(*names))
-    duties.journal.end(row, Step.State.DONE)
+    duties.journal.end(row, JournalEntry.State.DONE)
 
 
-def _kept(duties: Duties, row: Step) -> lookups.DefaultState | None:
+def _kept(duties: Duties, row: JournalEntry) -> lookups.DefaultState | None:
     """The default that was kept; None where it is gone, or was set again, be it to the same.
 
     A row of before there were oids in the journal knows it by its expression alone.
     """
     if row.object_oid is None:
-        found = lookups.column_default(duties.connection, row.table, row.target)
+        found = lookups.column_default(duties.connection, row.table_name, row.object_name)
     else:
         found = lookups.default_by_oid(duties.connection, row.object_oid)
-    return found if found is not None and found.expression == row.expected else None
+    return found if found is not None and found.expression == row.definition else None
 
 
-def _one(duties: Duties, key: Key, row: Step) -> timedelta:
+def _one(duties: Duties, key: Key, row: JournalEntry) -> timedelta:
     def attempt(timeout: timedelta) -> None:
         duties.journal.begin(row)
         with transaction.atomic(using=duties.connection.alias):
             locks.limit_waiting(duties.connection, timeout)
             carry_out(duties, row)
 
-    duties.ladder.climb(key, {row.table: LockMode.ACCESS_EXCLUSIVE}, attempt)
+    duties.ladder.climb(key, {row.table_name: LockMode.ACCESS_EXCLUSIVE}, attempt)
     row.refresh_from_db(using=duties.connection.alias)
     return row.ended_at - row.started_at if row.ended_at and row.started_at else timedelta(0)

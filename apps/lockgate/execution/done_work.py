@@ -21,7 +21,7 @@ from lockgate.database.table_objects import Marked, Place, Thing
 from lockgate.errors import MigrationFailed
 from lockgate.execution.context import Duties
 from lockgate.facts import Key
-from lockgate.models import Step as Row
+from lockgate.models import JournalEntry as Row
 
 _GONE = "is gone"
 _DROPS = {
@@ -82,7 +82,7 @@ class DoneWork:
         rows = sorted(rows, key=lambda row: row.pk)
         effects = duties.journal.effects(rows)
         for row in rows:
-            self._keep(row, [Thing(*each) for each in effects.get(row.pk, ())])
+            self._keep(row, [Thing.from_json(each) for each in effects.get(row.pk, ())])
 
     def before(self) -> dict[ThingKey, Marked]:
         """To be asked for before an operation's transaction."""
@@ -97,7 +97,7 @@ class DoneWork:
     def note_outside(self, row: Row, before: dict[ThingKey, Marked]) -> None:
         """What has become of anything since: it counts as the doing of the code that ran outside a transaction."""
         known = self._known()
-        tables = table_objects.differing(self.duties.connection, before) | {each.owner for each in known.values()}
+        tables = table_objects.differing(self.duties.connection, before) | {each.table_oid for each in known.values()}
         found = table_objects.changed(self.duties.connection, tables, before, known)
         self._write(row, [each for each in found if not _is_broken_off(each)])
 
@@ -131,8 +131,8 @@ class DoneWork:
                 what = self._become(thing, now.get(key), places.get(thing.place), code_was_under_way)
             if what:
                 found.append(Problem(thing, what, tuple({row.pk: row for row, _ in noted}.values())))
-        lost = {each.thing.owner for each in found if each.thing.kind == "table"}
-        found = [each for each in found if each.thing.kind == "table" or each.thing.owner not in lost]
+        lost = {each.thing.table_oid for each in found if each.thing.kind == "table"}
+        found = [each for each in found if each.thing.kind == "table" or each.thing.table_oid not in lost]
         return sorted(found, key=lambda each: (_ORDER.index(each.thing.kind), each.thing.place))
 
     def _become(self, thing: Thing, itself: Thing | None, namesake: Thing | None, lenient: bool) -> str:
@@ -150,7 +150,7 @@ class DoneWork:
     def _now(self) -> dict[ThingKey, Thing]:
         known = self._known().values()
         found = (
-            table_objects.of_tables(self.duties.connection, {each.owner for each in known}, list(known))
+            table_objects.of_tables(self.duties.connection, {each.table_oid for each in known}, list(known))
             if known
             else {}
         )
@@ -175,7 +175,7 @@ class DoneWork:
     def _write(self, row: Row, found: Collection[Thing]) -> None:
         if found:
             self._keep(row, found)
-            self.duties.journal.note_effect(row, self._of(row))
+            self.duties.journal.note_effect(row, [each.as_json() for each in self._of(row)])
 
     def _keep(self, row: Row, found: Iterable[Thing]) -> None:
         for thing in found:
@@ -189,11 +189,11 @@ def _is_gone(thing: Thing) -> bool:
 
 def _is_broken_off(thing: Thing) -> bool:
     """An index that a concurrent build has left invalid: nothing is done with it, and whoever drops it does right."""
-    return thing.kind == "index" and not thing.whole and not _is_gone(thing)
+    return thing.kind == "index" and not thing.valid and not _is_gone(thing)
 
 
 def _unless_whole(thing: Thing, found: Thing) -> str:
-    return "is not valid any more" if thing.whole and not found.whole else ""
+    return "is not valid any more" if thing.valid and not found.valid else ""
 
 
 def refused(migration: Key, problems: Collection[Problem], *, backwards: bool) -> MigrationFailed:

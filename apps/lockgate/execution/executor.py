@@ -207,7 +207,7 @@ class Executor(LazyExecutor):
         if self.duties.journaled is None:
             return set()
         rows = journal.to_finish(self.connection.alias).get(key, [])
-        return {row.target for row in rows if row.kind == "add unique constraint"}
+        return {row.object_name for row in rows if row.kind == "add unique constraint"}
 
     def _whole(self, migration: Migration, action: Action, state: ProjectState) -> Whole:
         """One attempt at the whole of an atomic migration, in the transaction of an editor that is open.

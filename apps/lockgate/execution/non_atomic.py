@@ -34,7 +34,7 @@ from lockgate.execution.operation_part import CONCURRENT, OperationPart
 from lockgate.execution.part_runner import PartRunner
 from lockgate.facts import Key
 from lockgate.ledger import fingerprints, journal
-from lockgate.models import Step as Row
+from lockgate.models import JournalEntry as Row
 from lockgate.planning.operations import apart, count, parts
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import Step
@@ -53,7 +53,7 @@ class Walk:
         self.duties, self.migration, self.backwards = duties, migration, backwards
         self.phase = journal.BACKWARDS if backwards else journal.SWITCH
         self._confirmed = False
-        self.key, self.meaning = key_of(migration), fingerprints.of(migration).meaning
+        self.key, self.ast_digest = key_of(migration), fingerprints.of(migration).ast_digest
         left = journal.prepared(duties.connection.alias).get(self.key, ())
         self.rows = {row.ordinal: row for row in left if row.phase == self.phase}
         self.work = DoneWork(duties, self.key, filter(_has_done, self.rows.values()), exact=not backwards)
@@ -213,7 +213,7 @@ class Walk:
         if known is not None:  # it failed, and was mended
             concurrent_index.drop_invalid(self.duties, known)
             self.duties.journal.end(known, Row.State.UNDONE, known.error)
-        (made,) = self.duties.journal.write(self.key, self.meaning, [part.line(self.phase)])
+        (made,) = self.duties.journal.write(self.key, self.ast_digest, [part.line(self.phase)])
         if known is not None:
             self.work.hand_on(known, made)
         return made

@@ -24,7 +24,7 @@ from lockgate.execution.out_of_the_way import Planned, out_of_the_way
 from lockgate.execution.transaction_guard import OneTransaction, committing
 from lockgate.execution.wait_deadline import patiently
 from lockgate.facts import Key
-from lockgate.models import Step as Row
+from lockgate.models import JournalEntry as Row
 from lockgate.planning.steps import Step
 from lockgate.project_state.operations import is_djangos_schema
 
@@ -69,15 +69,15 @@ class PartRunner:
             self.duties, row, lambda: self._send(part), builds=builds, first=lambda: self._note_target(part, row)
         )
         if builds:
-            built = lookups.index(self.duties.connection, row.table, row.target)
-            self.duties.journal.note(row, built.oid if built else None, row.expected)
+            built = lookups.index(self.duties.connection, row.table_name, row.object_name)
+            self.duties.journal.note(row, built.oid if built else None, row.definition)
             self.work.note_index(row, built.oid if built else None)
         self.duties.journal.end(row, end)
 
     def _note_target(self, part: OperationPart, row: Row) -> None:
         """Before the first attempt: which index it drops, or by which statement it builds one."""
         builds = part.builds(backwards=part.backwards)
-        found = None if builds else lookups.index(self.duties.connection, row.table, row.target)
+        found = None if builds else lookups.index(self.duties.connection, row.table_name, row.object_name)
         self.duties.journal.note(row, found.oid if found else None, part.building(self.duties.connection))
         self.work.note_index(row, found.oid if found else None, gone=True)
 

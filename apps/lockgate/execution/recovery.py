@@ -19,7 +19,7 @@ from lockgate.execution import atomic
 from lockgate.execution.context import Duties
 from lockgate.facts import Key
 from lockgate.ledger import fingerprints, journal
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 from lockgate.planning import selection
 
 
@@ -52,14 +52,14 @@ def recover(
             duties.progress.remaining = ""
 
 
-def _prepared(duties: Duties, key: Key, rows: list[Step], migration: Migration, *, recorded: bool) -> None:
+def _prepared(duties: Duties, key: Key, rows: list[JournalEntry], migration: Migration, *, recorded: bool) -> None:
     done = _done(rows)
     if recorded and any(row.phase == journal.BACKWARDS for row in rows):
         return  # it was being taken back: applied again, or taken back further, where the states are known
     if recorded:
         duties.listen(Recovering(key, "abandon", done, len(rows)))
         duties.journal.abandon(key)
-    elif fingerprints.of(migration).meaning != rows[0].meaning:
+    elif fingerprints.of(migration).ast_digest != rows[0].ast_digest:
         if all(row.phase == journal.EXPAND for row in rows):
             duties.listen(Recovering(key, "undo", done, len(rows)))
             atomic.undo(duties, key, rows)
@@ -67,5 +67,5 @@ def _prepared(duties: Duties, key: Key, rows: list[Step], migration: Migration, 
         duties.listen(Recovering(key, "carry on", done, len(rows)))
 
 
-def _done(rows: list[Step]) -> int:
-    return sum(row.state == Step.State.DONE for row in rows)
+def _done(rows: list[JournalEntry]) -> int:
+    return sum(row.state == JournalEntry.State.DONE for row in rows)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lockgate.errors import MigrationFailed
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 from lockgate.planning.steps import Kind
 
 
-def in_the_way(step: Step, *, valid: bool) -> MigrationFailed:
-    name = f'"{step.target}"'
+def in_the_way(step: JournalEntry, *, valid: bool) -> MigrationFailed:
+    name = f'"{step.object_name}"'
     if step.attempts or step.kind == Kind.DROP_INDEX:
         why = f"it is not what {step.app}.{step.name} has made or asks for: it is of another definition, or table"
         advice = f"rename it, or drop it if nobody needs it, and run again:  DROP INDEX CONCURRENTLY {name};"
@@ -21,9 +21,9 @@ def in_the_way(step: Step, *, valid: bool) -> MigrationFailed:
     return MigrationFailed(f"an index {name} is there already", why=why, state="", next_step=advice)
 
 
-def renamed(step: Step, schema: str, name: str) -> MigrationFailed:
+def renamed(step: JournalEntry, schema: str, name: str) -> MigrationFailed:
     return MigrationFailed(
-        f'the index "{step.target}" of {step.table} is not where it was',
+        f'the index "{step.object_name}" of {step.table_name} is not where it was',
         why=f'{step.app}.{step.name} is to drop it, and somebody has renamed it, or its table, since: it is "{name}" '
         f'in schema "{schema}" now',
         state="",
@@ -32,36 +32,36 @@ def renamed(step: Step, schema: str, name: str) -> MigrationFailed:
     )
 
 
-def unknown_whose(step: Step, schema: str, table: str) -> MigrationFailed:
+def unknown_whose(step: JournalEntry, schema: str, table: str) -> MigrationFailed:
     """It was killed before it could note what it had built, and by its table it is not known either."""
     return MigrationFailed(
-        f'it is not known whether the index "{step.target}" is the one that {step.app}.{step.name} was building',
-        why=f'{step.table} is not there, and "{schema}"."{table}" has an index of that name: the table was renamed, or '
-        "the index is somebody else's",
+        f'it is not known whether the index "{step.object_name}" is the one that {step.app}.{step.name} was building',
+        why=f'{step.table_name} is not there, and "{schema}"."{table}" has an index of that name: the table was '
+        "renamed, or the index is somebody else's",
         state="",
         next_step="where it is that table, rename it back, or drop the index; then run again:  "
-        f'DROP INDEX CONCURRENTLY "{schema}"."{step.target}";\n{settling(step)}',
+        f'DROP INDEX CONCURRENTLY "{schema}"."{step.object_name}";\n{settling(step)}',
     )
 
 
-def settling(step: Step) -> str:
+def settling(step: JournalEntry) -> str:
     """The command by which a person settles a step that cannot go on."""
     return f"or see what is there, and settle it:  manage.py lockgate repair {step.pk}"
 
 
-def another_constraint(step: Step, *, there: bool = True) -> MigrationFailed:
-    name = f'"{step.target}"'
+def another_constraint(step: JournalEntry, *, there: bool = True) -> MigrationFailed:
+    name = f'"{step.object_name}"'
     if not there:
         return MigrationFailed(
-            f"the constraint {name} of {step.table} is gone",
+            f"the constraint {name} of {step.table_name} is gone",
             why=f"{step.app}.{step.name} has made it; somebody has dropped or renamed it, or its table, since",
             state="",
             next_step=f"bring it back by hand, {settling(step)}",
         )
     return MigrationFailed(
-        f"a constraint {name} of {step.table} is there already",
+        f"a constraint {name} of {step.table_name} is there already",
         why=f"it is not what {step.app}.{step.name} has made or asks for: it has another definition",
         state="",
-        next_step=f"rename it, or drop it if nobody needs it, and run again:  ALTER TABLE {step.table} "
+        next_step=f"rename it, or drop it if nobody needs it, and run again:  ALTER TABLE {step.table_name} "
         f"DROP CONSTRAINT {name};\n{settling(step)}",
     )

@@ -20,13 +20,13 @@ from lockgate.execution import failures
 from lockgate.execution.context import Duties
 from lockgate.execution.step_progress import Watch, watching
 from lockgate.facts import Key
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 
 SHOWN = 3  # of those who are waited for, in a message; the rest are counted
 
 
 @contextlib.contextmanager
-def patiently(duties: Duties, step: Step, longest: timedelta | None = None) -> Iterator[None]:
+def patiently(duties: Duties, step: JournalEntry, longest: timedelta | None = None) -> Iterator[None]:
     """Let statements of the block take as long as they take, and wait for each lock so long; says how far they are.
 
     longest: instead of what the policy allows. Raises LocksNotAcquired at the deadline, naming who was waited for.
@@ -43,7 +43,7 @@ def patiently(duties: Duties, step: Step, longest: timedelta | None = None) -> I
             raise
 
 
-def _waited_out(key: Key, step: Step, watch: Watch, allowed: timedelta) -> LocksNotAcquired:
+def _waited_out(key: Key, step: JournalEntry, watch: Watch, allowed: timedelta) -> LocksNotAcquired:
     named = "; ".join(map(str, watch.blockers[:SHOWN]))
     more = f" and {len(watch.blockers) - SHOWN} more" if len(watch.blockers) > SHOWN else ""
     ending = "".join(f"\n{each.ending}" for each in watch.blockers[:SHOWN] if each.ending)

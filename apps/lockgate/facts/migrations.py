@@ -19,12 +19,12 @@ class Key(NamedTuple):
 class Fingerprint(NamedTuple):
     """What a migration file says.
 
-    source: sha256 of its bytes; equal sources need no closer look.
-    meaning: sha256 of its syntax tree; comments and formatting do not count. Empty where not computed.
+    file_digest: sha256 of its bytes; equal sources need no closer look.
+    ast_digest: sha256 of its syntax tree; comments and formatting do not count. Empty where not computed.
     """
 
-    source: str
-    meaning: str
+    file_digest: str
+    ast_digest: str
 
 
 Fingerprints = Mapping[Key, Fingerprint]

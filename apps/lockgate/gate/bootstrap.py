@@ -29,7 +29,7 @@ from lockgate.gate import ending, run_record
 from lockgate.gate.context import Gate, Request
 from lockgate.gate.ending import Ending
 from lockgate.gate.preflight import Survey
-from lockgate.ledger import journal, reading, records
+from lockgate.ledger import reading, records
 from lockgate.ledger.journal import Journal
 from lockgate.ledger.reading import Reading, UnderLock
 from lockgate.ledger.records import Entry
@@ -126,11 +126,10 @@ class Beginning:
         self.run, self.progress.run = run, run.pk
         self.open.enter_context(run_record.closing(self, run))
         lasting = self.request.app_label != "lockgate"
-        kept = lasting and (read is not None or journal.exists(self.gate.connection))
         self.duties = dataclasses.replace(
             self._without_ledger(),
             record=self._record,
-            journaled=Journal(self.gate.connection, run, read.open if read else None) if kept else None,
+            journaled=Journal(self.gate.connection, run, read.open if read else None) if lasting else None,
             seal=_Seal(self.gate.connection, run, self.confirm, self._note) if lasting else None,
             tables=read.under_lock.tables if read and read.under_lock else None,
         )

@@ -1,7 +1,7 @@
 """Where a run left the database, for starts that only compare: written down where nothing at all is left to say.
 
-Invariant: a level is only written where each migration of the release is applied, the database has none besides, no
-file differs from what was applied, and nothing is held. So an equal level means all of that, without looking.
+Invariant: a checkpoint is only written where each migration of the release is applied, the database has none besides,
+no file differs from what was applied, and nothing is held. So an equal checkpoint means all of that, without looking.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from lockgate.planning import selection
 
 
 def record(gate: Gate, found: Survey, run: Run) -> None:
-    """Write the level that an ordinary run has reached, before its row is closed; none where there is more to say."""
-    if found.held or found.edited or not (records.exists(gate.connection) and records.has_levels(gate.connection)):
+    """Write the checkpoint of an ordinary run, before its row is closed; none where there is more to say."""
+    if found.held or found.edited or not records.exists(gate.connection):
         return
     known = records.fingerprints(gate.connection.alias)
     if found.disk.keys() - known.keys():
         return
-    said = release.meanings({key: known[key].meaning for key in found.disk})
+    said = release.ast_digest({key: known[key].ast_digest for key in found.disk})
     wanted = checkpoint.Wanted(gate.limits.release, found.contents, said, ())
     # In this order: rows that change after the first look are found by the second, or differ from it ever after.
-    reached = checkpoint.read(gate.connection, wanted).checksum
+    reached = checkpoint.read(gate.connection, wanted).history_digest
     if _is_whole(gate, found):
-        records.record_level(gate.connection.alias, run, reached)
+        records.record_checkpoint(gate.connection.alias, run, reached)
 
 
 def reached(found: Survey, ending: Ending) -> str | None:
-    """The level that an ordinary run has reached, by what it found at its end; None where there is more to say."""
+    """The checkpoint of an ordinary run, by what it found at its end; None where there is more to say."""
     if found.held or found.edited or found.disk.keys() - ending.known.keys():
         return None
-    return ending.checksum if _is_all(found, ending.applied) else None
+    return ending.history_digest if _is_all(found, ending.applied) else None
 
 
 def _is_whole(gate: Gate, found: Survey) -> bool:

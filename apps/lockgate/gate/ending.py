@@ -20,13 +20,14 @@ from lockgate.ledger import checkpoint, fingerprints, release
 
 
 class Ending(NamedTuple):
-    """lock: as ``advisory_lock.confirm`` asks for it. checksum: of Django's rows, and what they say. applied: by those
-    rows, read after it. known: what the ledger has of files, as soon as it has those that are ``unrecorded``.
-    invalid: whether there are invalid indexes.
+    """lock: as ``advisory_lock.confirm`` asks for it. history_digest: of Django's rows, and what they say.
+
+    applied: by those rows, read after it. known: what the ledger has of files, as soon as it has those that are
+    ``unrecorded``. invalid: whether there are invalid indexes.
     """
 
     lock: tuple[bool, str | None]
-    checksum: str
+    history_digest: str
     applied: frozenset[Key]
     known: Mapping[Key, Fingerprint]
     unrecorded: Mapping[Key, Fingerprint]
@@ -44,10 +45,10 @@ def read(gate: Gate, found: Survey, recorded: Mapping[Key, Fingerprint]) -> Endi
     applied = {Key(*key) for key in before.applied} | recorded.keys()
     unrecorded = {key: fingerprints.of(found.disk[key]) for key in sorted((applied & found.disk.keys()) - known.keys())}
     known |= unrecorded
-    said = release.meanings({key: known[key].meaning for key in found.disk if key in known})
+    said = release.ast_digest({key: known[key].ast_digest for key in found.disk if key in known})
     wanted = checkpoint.Wanted(gate.limits.release, found.contents, said, ())
-    # The checksum comes first: rows that change after it are seen in those that are read, or differ from it ever after.
-    [lock], [level], history, invalid = ask(
+    # The digest comes first: rows that change after it are seen in those that are read, or differ from it ever after.
+    [lock], [current], history, invalid = ask(
         session.raw(gate.connection),
         Question("lock_is_ours", advisory_lock.HALVES),
         Question("current", checkpoint.values(wanted)),
@@ -58,7 +59,7 @@ def read(gate: Gate, found: Survey, recorded: Mapping[Key, Fingerprint]) -> Endi
     gone = unrecorded.keys() - now
     return Ending(
         (lock["exists"], lock["current_setting"]),
-        level["level"],
+        current["history_digest"],
         now,
         {key: each for key, each in known.items() if key not in gone},
         {key: each for key, each in unrecorded.items() if key not in gone},

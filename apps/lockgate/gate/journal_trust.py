@@ -10,7 +10,8 @@ from lockgate.ledger import journal
 from lockgate.ledger.reading import Reading
 
 _LOOK = (
-    "SELECT id, app, name, phase, state, sql, undo, expected FROM lockgate_step WHERE NOT committed OR phase = 'finish'"
+    "SELECT id, app, name, phase, state, sql, undo, definition FROM lockgate_journalentry "
+    "WHERE NOT committed OR phase = 'finish'"
 )
 
 

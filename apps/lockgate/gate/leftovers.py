@@ -20,7 +20,7 @@ from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.ledger import journal
 from lockgate.ledger.reading import Reading
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 from lockgate.planning import selection
 from lockgate.planning.operations import count
 from lockgate.planning.steps import Kind
@@ -31,8 +31,8 @@ _ADDS, _REMOVES = AddIndexConcurrently.__name__, RemoveIndexConcurrently.__name_
 class Ruins(NamedTuple):
     """prepared: for migrations that do not count yet. to_finish: what is left to do of migrations that count."""
 
-    prepared: Mapping[Key, list[Step]]
-    to_finish: Mapping[Key, list[Step]]
+    prepared: Mapping[Key, list[JournalEntry]]
+    to_finish: Mapping[Key, list[JournalEntry]]
 
     def cleared(self, facts: DatabaseFacts, connection: BaseDatabaseWrapper) -> DatabaseFacts:
         """The facts as they will be when this run has undone, used or finished it.
@@ -42,9 +42,9 @@ class Ruins(NamedTuple):
         """
         for rows, finished in ((self.prepared, False), (self.to_finish, True)):
             for row in (row for each in rows.values() for row in each):
-                if row.table in facts.tables and _made_by(connection, row):
+                if row.table_name in facts.tables and _made_by(connection, row):
                     gone = _drops(row) == finished and not _proves(row)
-                    facts = (facts.without if gone else facts.completed)({row.target}, {row.table})
+                    facts = (facts.without if gone else facts.completed)({row.object_name}, {row.table_name})
         return facts
 
     def done(self, migrations: Collection[Migration]) -> set[tuple[Key, int]]:
@@ -53,7 +53,9 @@ class Ruins(NamedTuple):
         for migration in migrations:
             key, first = selection.key_of(migration), 0
             rows = self.prepared.get(key, ())
-            ordinals = {row.ordinal for row in rows if row.phase == journal.SWITCH and row.state == Step.State.DONE}
+            ordinals = {
+                row.ordinal for row in rows if row.phase == journal.SWITCH and row.state == JournalEntry.State.DONE
+            }
             for number, operation in enumerate(migration.operations):
                 following = first + count(operation)
                 if following > first and ordinals.issuperset(range(first, following)):
@@ -76,22 +78,22 @@ def left(connection: BaseDatabaseWrapper, disk: Mapping[Key, Migration], known: 
     )
 
 
-def _made_by(connection: BaseDatabaseWrapper, row: Step) -> bool:
+def _made_by(connection: BaseDatabaseWrapper, row: JournalEntry) -> bool:
     """Whether what is there under the name is what the step has made, or begun; by oid or definition."""
     if not row.attempts and row.object_oid is None:
         return False  # it was not begun, and was not told what is there
-    index = lookups.index(connection, row.table, row.target)
+    index = lookups.index(connection, row.table_name, row.object_name)
     if index is not None and concurrent_index.is_ours(connection, row, index):
         return True
-    constraint = lookups.constraint(connection, row.table, row.target)
+    constraint = lookups.constraint(connection, row.table_name, row.object_name)
     return constraint is not None and journaled_step.is_our_constraint(row, constraint)
 
 
-def _drops(row: Step) -> bool:
+def _drops(row: JournalEntry) -> bool:
     """Whether the step drops what it names; any other makes or validates it."""
     return row.kind in (Kind.DROP_INDEX, _ADDS if row.phase == journal.BACKWARDS else _REMOVES)
 
 
-def _proves(row: Step) -> bool:
+def _proves(row: JournalEntry) -> bool:
     """Whether the step validates what was there before, which is not taken back."""
     return row.kind == Kind.VALIDATE_CONSTRAINT and not row.undo

@@ -23,7 +23,7 @@ from lockgate.database.own_tables import Column, Table
 from lockgate.errors import LedgerDamaged, LedgerRefused
 from lockgate.events import LedgerMended
 from lockgate.gate.context import Gate
-from lockgate.models import OWN, Effect, Failure, Level, MigrationRecord, Run, Step
+from lockgate.models import OWN, Checkpoint, Effect, Failure, JournalEntry, MigrationRecord, Run
 
 _OWN_APP = Run._meta.app_label
 # The names by which format_type knows Django's; a longer or an endless text serves as well.
@@ -87,7 +87,7 @@ def mend(gate: Gate, loader: MigrationLoader, there: Mapping[str, Table] | None 
         made = {each.table for each in found if each.field is None}
         if Run._meta.db_table in made:
             _stand_in_for_runs(connection)
-        if Step._meta.db_table in made and Effect._meta.db_table in {model._meta.db_table for model in models}:
+        if JournalEntry._meta.db_table in made and Effect._meta.db_table in {model._meta.db_table for model in models}:
             Effect.objects.using(connection.alias).delete()  # of steps that are lost: their numbers are given again
         rights.take_back(connection)
     gate.listen(LedgerMended(tuple(each.what for each in found)))
@@ -183,13 +183,13 @@ def _of_column(connection: BaseDatabaseWrapper, model: Any, field: Any, column: 
 def _stand_in_for_runs(connection: BaseDatabaseWrapper) -> None:
     """Rows of runs that others speak of, so that no new run is taken for one of them."""
     alias = connection.alias
-    others: list[Any] = [Level, Failure, MigrationRecord, Step]  # whose rows name a run
+    others: list[Any] = [Checkpoint, Failure, MigrationRecord, JournalEntry]  # whose rows name a run
     known = {each for model in others for each in model.objects.using(alias).values_list("run_id", flat=True)}
     Run.objects.using(alias).bulk_create(
         Run(
             pk=each,
             release="unknown",
-            digest="",
+            release_digest="",
             host="unknown",
             process_id=0,
             backend_pid=0,

@@ -25,7 +25,7 @@ from lockgate.gate import journal_trust, own_tables
 from lockgate.gate.context import Gate
 from lockgate.ledger import journal, records
 from lockgate.ledger.journal import Journal
-from lockgate.models import Run, Step
+from lockgate.models import JournalEntry, Run
 from lockgate.planning.steps import Kind
 
 WAYS = {
@@ -46,7 +46,7 @@ class RepairRefused(LockgateError):
 class Found(NamedTuple):
     """An open step. catalog: what there is of it, in words. proven: whether that is all that it asks for."""
 
-    step: Step
+    step: JournalEntry
     catalog: str
     proven: bool
 
@@ -84,12 +84,12 @@ def left_open(gate: Gate) -> list[Found]:
     return []
 
 
-def settled(gate: Gate, wanted: Sequence[int]) -> list[Step]:
+def settled(gate: Gate, wanted: Sequence[int]) -> list[JournalEntry]:
     """Those of these steps with which nothing is to be done any more."""
     if not wanted or not journal.exists(gate.connection):
         return []
     open_ones = {row.pk for row in journal.open_steps(gate.connection.alias)}
-    return list(Step.objects.using(gate.connection.alias).filter(pk__in=set(wanted) - open_ones).order_by("id"))
+    return list(JournalEntry.objects.using(gate.connection.alias).filter(pk__in=set(wanted) - open_ones).order_by("id"))
 
 
 def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
@@ -109,7 +109,7 @@ def settle(gate: Gate, steps: Sequence[int], way: str) -> Iterator[str]:
         run = records.open_run(
             gate.connection.alias,
             release=release,
-            digest="",
+            release_digest="",
             host=host,
             backend_pid=backend.pid,
             command=f"lockgate repair --{way} {' '.join(map(str, steps))}",
@@ -141,15 +141,15 @@ def _duties(gate: Gate, run: Run) -> Duties:
 
 def _one(duties: Duties, found: Found, way: str) -> str:
     step = found.step
-    if way == "retry" and step.state == Step.State.DONE:
+    if way == "retry" and step.state == JournalEntry.State.DONE:
         done = "is done, and stays so"
     elif way == "retry":
-        duties.journal.end(step, Step.State.PLANNED, step.error)
+        duties.journal.end(step, JournalEntry.State.PLANNED, step.error)
         done = "will be tried again by the next migrate of a release that has it"
     elif way == "accept":
         if not found.proven:
             raise _refused(step, f"the catalog does not prove that it is done: {found.catalog}")
-        duties.journal.end(step, Step.State.DONE)
+        duties.journal.end(step, JournalEntry.State.DONE)
         done = "counts as done"
     elif way == "undo":
         if step.committed or step.phase != journal.EXPAND:
@@ -164,7 +164,7 @@ def _one(duties: Duties, found: Found, way: str) -> str:
     return f"step {step.pk} {done}"
 
 
-def _refused(step: Step, why: str) -> RepairRefused:
+def _refused(step: JournalEntry, why: str) -> RepairRefused:
     return RepairRefused(
         f"step {step.pk} of {step.app}.{step.name} cannot be settled this way: {step.title}",
         why=why,
@@ -174,7 +174,7 @@ def _refused(step: Step, why: str) -> RepairRefused:
     )
 
 
-def _found(gate: Gate, step: Step) -> Found:
+def _found(gate: Gate, step: JournalEntry) -> Found:
     if step.kind in (Kind.ADD_INDEX, Kind.DROP_INDEX, *_CONCURRENT):
         return _of_index(gate, step) if _builds(step) else _of_dropped(gate, step)
     if step.kind in (Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.VALIDATE_CONSTRAINT):
@@ -182,41 +182,43 @@ def _found(gate: Gate, step: Step) -> Found:
     return Found(step, "what came of it cannot be read in the catalog", proven=False)
 
 
-def _builds(step: Step) -> bool:
+def _builds(step: JournalEntry) -> bool:
     """Whether it builds an index; taken back, what builds one drops it."""
     return (step.kind in (Kind.ADD_INDEX, _CONCURRENT[0])) != (step.phase == journal.BACKWARDS)
 
 
-def _of_index(gate: Gate, step: Step) -> Found:
-    found = lookups.index(gate.connection, step.table, step.target)
+def _of_index(gate: Gate, step: JournalEntry) -> Found:
+    found = lookups.index(gate.connection, step.table_name, step.object_name)
     if found is None:
-        return Found(step, f'there is no index "{step.target}" of {step.table}', proven=False)
+        return Found(step, f'there is no index "{step.object_name}" of {step.table_name}', proven=False)
     if not concurrent_index.is_ours(gate.connection, step, found):
-        return Found(step, f'another index has the name "{step.target}"', proven=False)
+        return Found(step, f'another index has the name "{step.object_name}"', proven=False)
     if not found.valid:
-        return Found(step, f'the index "{step.target}" is there, but invalid', proven=False)
-    return Found(step, f'the index "{step.target}" is there, as asked for', proven=True)
+        return Found(step, f'the index "{step.object_name}" is there, but invalid', proven=False)
+    return Found(step, f'the index "{step.object_name}" is there, as asked for', proven=True)
 
 
-def _of_dropped(gate: Gate, step: Step) -> Found:
-    found = lookups.index(gate.connection, step.table, step.target)
+def _of_dropped(gate: Gate, step: JournalEntry) -> Found:
+    found = lookups.index(gate.connection, step.table_name, step.object_name)
     elsewhere = lookups.index_by_oid(gate.connection, step.object_oid) if found is None and step.object_oid else None
     if elsewhere is not None:
         return Found(
-            step, f'the index "{step.target}" is "{elsewhere[1]}" in schema "{elsewhere[0]}" now', proven=False
+            step, f'the index "{step.object_name}" is "{elsewhere[1]}" in schema "{elsewhere[0]}" now', proven=False
         )
     if found is None:
-        return Found(step, f'the index "{step.target}" is gone', proven=True)
+        return Found(step, f'the index "{step.object_name}" is gone', proven=True)
     if found.oid == step.object_oid:
-        return Found(step, f'the index "{step.target}" is still there', proven=False)
-    return Found(step, f'another index has the name "{step.target}"', proven=False)
+        return Found(step, f'the index "{step.object_name}" is still there', proven=False)
+    return Found(step, f'another index has the name "{step.object_name}"', proven=False)
 
 
-def _of_constraint(gate: Gate, step: Step) -> Found:
-    state = lookups.constraint(gate.connection, step.table, step.target)
+def _of_constraint(gate: Gate, step: JournalEntry) -> Found:
+    state = lookups.constraint(gate.connection, step.table_name, step.object_name)
     if state is None:
-        return Found(step, f'there is no constraint "{step.target}" of {step.table}', proven=False)
+        return Found(step, f'there is no constraint "{step.object_name}" of {step.table_name}', proven=False)
     if not journaled_step.is_our_constraint(step, state):
-        return Found(step, f'a constraint "{step.target}" is there; whether it is this one is unknown', proven=False)
+        return Found(
+            step, f'a constraint "{step.object_name}" is there; whether it is this one is unknown', proven=False
+        )
     proven = state.validated or step.kind != Kind.VALIDATE_CONSTRAINT
-    return Found(step, f'the constraint "{step.target}" is there' + ("" if proven else ", not validated"), proven)
+    return Found(step, f'the constraint "{step.object_name}" is there' + ("" if proven else ", not validated"), proven)

@@ -32,7 +32,8 @@ from lockgate.ledger import fingerprints, journal, records
 from lockgate.ledger.reading import Reading
 from lockgate.models import Failure, Run
 
-# Classes of SQLSTATE that say something about data or statements: https://www.postgresql.org/docs/current/errcodes-appendix.html
+# Classes of SQLSTATE that say something about data or statements:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_NATURE = ("22", "23", "42")
 _BY_CHANCE = (OSError, MemoryError, EOFError, TimeoutError)
 
@@ -51,7 +52,7 @@ def refuse(gate: Gate, request: Request, found: Survey, known: Reading | None = 
         return  # what a run failed at is written down once it is closed as failed
     with contextlib.suppress(DatabaseError):
         met = records.standing_failure(gate.connection.alias, found.digest)
-        if met and met.age < bound and _same_files(met.failure) and met.failure.work == work(gate, found):
+        if met and met.age < bound and _same_files(met.failure) and met.failure.work_digest == work(gate, found):
             raise _refused(request, met, bound.total_seconds() - met.age.total_seconds())
 
 
@@ -63,7 +64,7 @@ def retrying(request: Request) -> str:
 def record(gate: Gate, found: Survey, run: Run, error: BaseException, progress: Progress) -> None:
     """Write down what an ordinary run failed at, where it would fail there again. Outside a transaction."""
     of_a_migration = progress.current is not None or isinstance(error, NotFinished)
-    if not (run.digest and of_a_migration and gate.limits.failure_stands and repeats(error)):
+    if not (run.release_digest and of_a_migration and gate.limits.failure_stands and repeats(error)):
         return
     if (met := work(gate, found)) is not None:
         operation = redaction.sifted(progress.operation or str(error).partition("\n")[0])
@@ -132,7 +133,7 @@ def _files(error: BaseException) -> dict[str, str]:
 
 
 def _same_files(failure: Failure) -> bool:
-    return all(_digest(path) == digest for path, digest in failure.files.items())
+    return all(_digest(path) == digest for path, digest in failure.file_digests.items())
 
 
 def _digest(path: str) -> str:

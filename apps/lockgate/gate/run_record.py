@@ -76,7 +76,7 @@ def open_run(gate: Gate, request: Request, found: Survey, waited: float, known: 
     return records.open_run(
         alias,
         release=found.release(gate.limits),
-        digest=found.digest if request.ordinary else "",
+        release_digest=found.digest if request.ordinary else "",
         host=socket.gethostname(),
         backend_pid=known.backend_pid if known else session.backend_pid(session.raw(gate.connection)),
         command=redaction.sifted(request.command),

@@ -19,19 +19,19 @@ class Wanted(NamedTuple):
 
     release: str
     contents: str
-    meanings: str
+    ast_digest: str
     extensions: tuple[str, ...]
 
 
 class Level(NamedTuple):
-    """checksum: of the rows of django_migrations now. current: whether nothing is left to do."""
+    """history_digest: of the rows of django_migrations now. current: whether nothing is left to do."""
 
-    checksum: str
+    history_digest: str
     current: bool
 
 
 def read(connection: BaseDatabaseWrapper, wanted: Wanted) -> Level:
-    """One query, on Django's open connection. Raises psycopg.Error, where the ledger has no levels for example."""
+    """One query, on Django's open connection. Raises psycopg.Error, where there is no ledger, for example."""
     cursor = psycopg.RawCursor(session.raw(connection))
     with cursor:
         row = cursor.execute(statement("current"), values(wanted)).fetchone()
@@ -41,4 +41,4 @@ def read(connection: BaseDatabaseWrapper, wanted: Wanted) -> Level:
 
 def values(wanted: Wanted) -> list[str | list[str]]:
     """The parameters of ``current.sql``, in their order."""
-    return [wanted.release, wanted.contents, wanted.meanings, list(wanted.extensions)]
+    return [wanted.release, wanted.contents, wanted.ast_digest, list(wanted.extensions)]

@@ -28,12 +28,12 @@ def of(migration: Migration) -> Fingerprint:
     if text is None:
         return UNKNOWN
     digest = _sha256(text)
-    return Fingerprint(digest, _known[digest] if digest in _known else _meaning(text))
+    return Fingerprint(digest, _known[digest] if digest in _known else _ast_digest(text))
 
 
-def take_over(meanings: Mapping[str, str]) -> None:
+def take_over(digests: Mapping[str, str]) -> None:
     """Meanings of files, by the digest of their bytes, that need not be found out again in this process."""
-    _known.update(meanings)
+    _known.update(digests)
 
 
 def edited(applied: Fingerprints, disk: Mapping[Key, Migration]) -> tuple[Key, ...]:
@@ -46,9 +46,9 @@ def edited(applied: Fingerprints, disk: Mapping[Key, Migration]) -> tuple[Key, .
 
 def _differs(recorded: Fingerprint, migration: Migration) -> bool:
     text = source(migration)
-    if text is None or not recorded.source or _sha256(text) == recorded.source:
+    if text is None or not recorded.file_digest or _sha256(text) == recorded.file_digest:
         return False
-    return bool(recorded.meaning) and _meaning(text) != recorded.meaning
+    return bool(recorded.ast_digest) and _ast_digest(text) != recorded.ast_digest
 
 
 def source(migration: Migration) -> bytes | None:
@@ -67,7 +67,7 @@ def _sha256(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _meaning(text: bytes) -> str:
+def _ast_digest(text: bytes) -> str:
     try:
         tree = ast.parse(text)
     except SyntaxError:

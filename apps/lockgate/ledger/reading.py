@@ -135,7 +135,9 @@ def _reading(shape: Rows, history: Rows, fingerprints: Rows, rows: Rows) -> Read
     return Reading(
         shape=own_tables.of_rows(shape),
         applied=django_seams.history(history),
-        known={Key(row["app"], row["name"]): Fingerprint(row["source"], row["meaning"]) for row in fingerprints},
+        known={
+            Key(row["app"], row["name"]): Fingerprint(row["file_digest"], row["ast_digest"]) for row in fingerprints
+        },
         open=frozenset(opened),
         unfinished=frozenset(key for key, unfinished in opened.items() if unfinished),
     )

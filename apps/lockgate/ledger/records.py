@@ -27,7 +27,7 @@ from lockgate.database.sql import read
 from lockgate.errors import ReadRefused
 from lockgate.events import Action, RunInterrupted
 from lockgate.facts import Fingerprint, Key
-from lockgate.models import OWN, Failure, Level, MigrationRecord, Run
+from lockgate.models import OWN, Checkpoint, Failure, MigrationRecord, Run
 
 ERROR_LIMIT = 2000  # characters: enough for WHAT and WHY of any error we print
 
@@ -82,13 +82,15 @@ def refuse_hidden(connection: BaseDatabaseWrapper) -> None:
 
 def finished(alias: str, digest: str) -> bool:
     """Whether the newest run of this digest succeeded, post_migrate included."""
-    newest = Run.objects.using(alias).filter(digest=digest).order_by("-id").values_list("outcome", flat=True).first()
+    newest = (
+        Run.objects.using(alias).filter(release_digest=digest).order_by("-id").values_list("outcome", flat=True).first()
+    )
     return newest == Run.Outcome.SUCCEEDED
 
 
 def standing_failure(alias: str, digest: str) -> Standing | None:
     """What the newest run of this digest failed at, where that would repeat; None for any other end of it."""
-    newest = Run.objects.using(alias).filter(digest=digest).order_by("-id").values("id")[:1]
+    newest = Run.objects.using(alias).filter(release_digest=digest).order_by("-id").values("id")[:1]
     age = ExpressionWrapper(Now() - F("failed_at"), output_field=DurationField())
     found = Failure.objects.using(alias).filter(run_id=newest).select_related("run").annotate(age=age).first()
     return Standing(found, found.age) if found else None
@@ -101,9 +103,9 @@ def fingerprints(alias: str) -> dict[Key, Fingerprint]:
         .exclude(action__in=(MigrationRecord.Action.UNAPPLY, MigrationRecord.Action.UNFAKE))
         .order_by("app", "name", "-id")
         .distinct("app", "name")
-        .values_list("app", "name", "source", "meaning")
+        .values_list("app", "name", "file_digest", "ast_digest")
     )
-    return {Key(app, name): Fingerprint(source, meaning) for app, name, source, meaning in newest}
+    return {Key(app, name): Fingerprint(file_digest, ast_digest) for app, name, file_digest, ast_digest in newest}
 
 
 def close_interrupted(alias: str) -> list[RunInterrupted]:
@@ -167,8 +169,8 @@ def record_found(alias: str, run: Run, found: Mapping[Key, Fingerprint], action:
                 action=action,
                 started_at=now,
                 seconds=0,
-                source=fingerprint.source,
-                meaning=fingerprint.meaning,
+                file_digest=fingerprint.file_digest,
+                ast_digest=fingerprint.ast_digest,
             )
             for key, fingerprint in found.items()
         ]
@@ -180,33 +182,28 @@ def close_run(alias: str, run: Run, outcome: Run.Outcome, error: str = "") -> No
     run.save(using=alias, update_fields=("outcome", "ended_at", "error"))
 
 
-def close_succeeded(connection: BaseDatabaseWrapper, run: Run, level: str | None) -> None:
-    """Close the row of a run that has succeeded; with the level that it has reached, if any, in one statement.
+def close_succeeded(connection: BaseDatabaseWrapper, run: Run, history_digest: str | None) -> None:
+    """Close the row of a run that has succeeded; with its checkpoint, if any, in one statement.
 
     Raises DatabaseError where the row is not there any more.
     """
     run.outcome, run.ended_at = Run.Outcome.SUCCEEDED, timezone.now()
     with connection.cursor() as cursor:
-        cursor.execute(read("close_run"), {"run": run.pk, "ended_at": run.ended_at, "level": level})
+        cursor.execute(read("close_run"), {"run": run.pk, "ended_at": run.ended_at, "history_digest": history_digest})
         if cursor.fetchone() is None:
             raise DatabaseError(f"{run._meta.label} {run.pk} is not there any more")
 
 
-def record_failure(alias: str, run: Run, work: str, operation: str, files: Mapping[str, str]) -> None:
+def record_failure(alias: str, run: Run, work_digest: str, operation: str, file_digests: Mapping[str, str]) -> None:
     """What a run that is about to be closed as failed would fail at again."""
-    Failure(run_id=run.pk, work=work, operation=operation[:ERROR_LIMIT], files=dict(files)).save(using=alias)
+    failure = Failure(run_id=run.pk, work_digest=work_digest, operation=operation[:ERROR_LIMIT])
+    failure.file_digests = dict(file_digests)
+    failure.save(using=alias)
 
 
-def has_levels(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the table of levels is visible; an older release's ledger has none."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_catalog.to_regclass(%s) IS NOT NULL", [Level._meta.db_table])
-        return bool(cursor.fetchone()[0])
-
-
-def record_level(alias: str, run: Run, checksum: str) -> None:
+def record_checkpoint(alias: str, run: Run, history_digest: str) -> None:
     """What the database is at now that the run is about to be closed as succeeded."""
-    Level(run_id=run.pk, checksum=checksum).save(using=alias)
+    Checkpoint(run_id=run.pk, history_digest=history_digest).save(using=alias)
 
 
 def history(alias: str, limit: int) -> Sequence[Run]:
@@ -233,6 +230,6 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "started_at": entry.started_at,
         "seconds": entry.seconds,
         "attempts": entry.attempts,
-        "source": entry.fingerprint.source,
-        "meaning": entry.fingerprint.meaning,
+        "file_digest": entry.fingerprint.file_digest,
+        "ast_digest": entry.fingerprint.ast_digest,
     }

@@ -29,9 +29,9 @@ def contents(migrations: Iterable[tuple[str, str]], registry: Apps) -> str:
     return _sha256(lines)
 
 
-def meanings(said: Mapping[Key, str]) -> str:
+def ast_digest(said: Mapping[Key, str]) -> str:
     """sha256 over what each migration says, given by the digest of its syntax tree."""
-    return _sha256(f"{key} {meaning}" for key, meaning in sorted(said.items()))
+    return _sha256(f"{key} {text}" for key, text in sorted(said.items()))
 
 
 def less_held(digest: str, held: Iterable[tuple[str, str]]) -> str:

@@ -69,7 +69,7 @@ def _run(run: Run) -> dict[str, Any]:
     return {
         "id": run.pk,
         "release": run.release,
-        "digest": run.digest,
+        "release_digest": run.release_digest,
         "host": run.host,
         "process_id": run.process_id,
         "backend_pid": run.backend_pid,

@@ -77,7 +77,7 @@ def _of_migrations(header: Header, release: Release) -> Iterator[str]:
     for key in recorded.keys() - disk.keys() - replaced:
         yield f"it has {key}, which this release has not"
     for key in recorded.keys() & disk.keys():
-        if not recorded[key].source or fingerprints.source(disk[key]) is None:
+        if not recorded[key].file_digest or fingerprints.source(disk[key]) is None:
             yield f"{key} has no source to compare"
         elif selection.depends_on_its_environment(disk[key]):
             yield f"{key} says that it depends on its environment"

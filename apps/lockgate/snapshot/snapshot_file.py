@@ -50,7 +50,7 @@ class Header:
     @property
     def digest(self) -> str:
         """sha256 over the migrations' names and meanings."""
-        lines = [f"{key} {found.meaning}" for key, found in sorted(self.recorded.items())]
+        lines = [f"{key} {found.ast_digest}" for key, found in sorted(self.recorded.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     @property
@@ -125,7 +125,7 @@ def _line(header: Header) -> bytes:
     plain = {
         **vars(header),
         "digest": header.digest,
-        "recorded": [[*key, found.source, found.meaning] for key, found in header.recorded.items()],
+        "recorded": [[*key, found.file_digest, found.ast_digest] for key, found in header.recorded.items()],
     }
     return f"-- {json.dumps(plain, default=dict)}\n".encode()
 

@@ -81,7 +81,7 @@ def _as_loaded(found: Manifest, limits: policy.Policy, document: dict[str, objec
         return None
     if manifest_file.why_files_differ(found, (manifest_file.EVERY,)):
         return None
-    return Wanted(limits.release, contents, found.one("meanings"), extensions)
+    return Wanted(limits.release, contents, found.one("ast_digest"), extensions)
 
 
 def _places() -> Iterator[Path]:

@@ -26,13 +26,12 @@ from lockgate.execution import failures
 from lockgate.facts import Key
 from lockgate.gate import own_tables
 from lockgate.ledger import journal, records
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 from lockgate.planning import selection
 
 UNDEFINED_TABLE, NO_PRIVILEGE = "42P01", "42501"
+_OWN_APP = JournalEntry._meta.app_label
 _NOT_AS_ASKED = "42"  # the class of what is not there, or is another thing than a statement takes it for
-
-_JOURNAL = ("lockgate", "0002_step")
 
 State = Literal["applied", "unrecorded", "pending", "held", "ahead", "begun"]
 
@@ -49,7 +48,7 @@ class StepStatus:
 
     @property
     def done(self) -> bool:
-        return self.state == Step.State.DONE
+        return self.state == JournalEntry.State.DONE
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _read(connection: BaseDatabaseWrapper) -> Status:
         records.refuse_hidden(connection)
     keys = [Key(*key) for key in _in_order(loader)]
     held, outcomes = _held(connection, loader, [key for key in keys if key not in loader.applied_migrations])
-    steps, damage = _journal(connection, made=_JOURNAL in recorded)
+    steps, damage = _journal(connection, made=any(app == _OWN_APP for app, _ in recorded))
     listed = [replace(_status(key, loader, recorded, held), steps=_steps(steps.get(key, ()))) for key in keys]
     ahead = selection.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)
     listed += [MigrationStatus(key, "ahead", recorded[key].applied, steps=_steps(steps.get(key, ()))) for key in ahead]
@@ -128,7 +127,7 @@ def _read(connection: BaseDatabaseWrapper) -> Status:
 
 def _journal(
     connection: BaseDatabaseWrapper, *, made: bool
-) -> tuple[Mapping[Key, Sequence[Step]], LedgerDamaged | None]:
+) -> tuple[Mapping[Key, Sequence[JournalEntry]], LedgerDamaged | None]:
     """The steps of migrations that have some open, or why they are not known. made: whether there must be a journal."""
     if connection.vendor != "postgresql":
         return {}, None
@@ -191,7 +190,7 @@ def _status(key: Key, loader: MigrationLoader, recorded: Any, held: dict[Key, He
     return MigrationStatus(key, "pending", None, squashed)
 
 
-def _steps(rows: Iterable[Step]) -> tuple[StepStatus, ...]:
+def _steps(rows: Iterable[JournalEntry]) -> tuple[StepStatus, ...]:
     return tuple(StepStatus(row.phase, row.title, row.state, row.attempts, row.error) for row in rows)
 
 

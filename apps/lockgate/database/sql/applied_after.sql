@@ -4,4 +4,5 @@ SELECT app, name
 FROM lockgate_migrationrecord
 WHERE action::pg_catalog.text = 'apply'
   AND run_id > (SELECT pg_catalog.max(id) FROM lockgate_run
-                WHERE digest::pg_catalog.text = %(digest)s::pg_catalog.text AND outcome::pg_catalog.text = 'succeeded');
+                WHERE release_digest::pg_catalog.text = %(digest)s::pg_catalog.text
+                  AND outcome::pg_catalog.text = 'succeeded');

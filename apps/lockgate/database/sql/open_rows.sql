@@ -4,6 +4,6 @@ SELECT app, name,
        pg_catalog.bool_or(NOT committed AND state::pg_catalog.text <> 'undone'
                           OR phase::pg_catalog.text = 'finish'
                              AND state::pg_catalog.text IN ('planned', 'running', 'failed')) AS unfinished
-FROM lockgate_step
+FROM lockgate_journalentry
 WHERE NOT committed OR state::pg_catalog.text IN ('planned', 'running', 'failed')
 GROUP BY app, name;

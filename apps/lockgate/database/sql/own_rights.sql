@@ -1,6 +1,6 @@
 -- Rights on Lockgate's tables and their sequences that others than their owners have, but reading: one row for each of
--- relation and role. A row of lockgate_step is SQL that a later run executes, so whoever may write it may do what that
--- run may. The tables are those that an unqualified name finds; not one that is not made yet.
+-- relation and role. A row of lockgate_journalentry is SQL that a later run executes, so whoever may write it may do what
+-- that run may. The tables are those that an unqualified name finds; not one that is not made yet.
 -- An owner counts too, where it may not become this role by itself. For libpq as it is: PostgreSQL's own parameter.
 --   $1 text[]: more tables to look at, by name
 --   own: table or sequence   owner, role: names (PUBLIC is a role here)   given: which rights, also of single columns, or
@@ -8,7 +8,7 @@
 WITH own AS (
     SELECT pg_catalog.to_regclass(name)::pg_catalog.oid AS oid
     FROM pg_catalog.unnest(pg_catalog.array_cat(
-             '{lockgate_run,lockgate_level,lockgate_failure,lockgate_migrationrecord,lockgate_step,lockgate_effect}'
+             '{lockgate_run,lockgate_checkpoint,lockgate_failure,lockgate_migrationrecord,lockgate_journalentry,lockgate_effect}'
                  ::pg_catalog.text[],
              $1::pg_catalog.text[])) AS listed (name)
 ), relation AS (

@@ -5,8 +5,9 @@ WITH applied AS (
     VALUES (%(app)s, %(name)s, %(applied)s)
 ), recorded AS (
     INSERT INTO lockgate_migrationrecord
-        (run_id, app, name, action, started_at, seconds, attempts, source, meaning)
-    VALUES (%(run)s, %(app)s, %(name)s, %(action)s, %(started_at)s, %(seconds)s, %(attempts)s, %(source)s, %(meaning)s)
+        (run_id, app, name, action, started_at, seconds, attempts, file_digest, ast_digest)
+    VALUES (%(run)s, %(app)s, %(name)s, %(action)s, %(started_at)s, %(seconds)s, %(attempts)s,
+            %(file_digest)s, %(ast_digest)s)
 )
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_locks

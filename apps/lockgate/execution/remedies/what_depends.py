@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from lockgate.database import lookups, relations
 from lockgate.execution.remedies.remedy import Refused, Remedy
 from lockgate.ledger.journal import CONTRACT
-from lockgate.models import Step
+from lockgate.models import JournalEntry
 from lockgate.planning.steps import Change, Kind
 
 _CHANGED = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE)
@@ -71,5 +71,7 @@ def _without_default(refused: Refused, found: lookups.DefaultState) -> Remedy:
 
 
 def _is_kept(refused: Refused, found: lookups.DefaultState) -> bool:
-    kept = Step.objects.using(refused.connection.alias).filter(phase=CONTRACT, object_oid=found.oid)
-    return kept.exclude(state__in=[Step.State.DONE, Step.State.OBSOLETE, Step.State.UNDONE]).exists()
+    kept = JournalEntry.objects.using(refused.connection.alias).filter(phase=CONTRACT, object_oid=found.oid)
+    return kept.exclude(
+        state__in=[JournalEntry.State.DONE, JournalEntry.State.OBSOLETE, JournalEntry.State.UNDONE]
+    ).exists()
