@@ -6,15 +6,17 @@ import os
 import re
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
 from django.db import DatabaseError
 from django.db.migrations import Migration
+from psycopg.errors import LockNotAvailable
 
 from lockgate.linting.rules import ALL, BY_ID, Rule, code_portions, fields, portions
 from lockgate.linting.rules.example_models import MODELS
-from lockgate.linting.rules.offer import Offer, Situation
+from lockgate.linting.rules.offer import Function, Offer, Situation
 from lockgate.linting.rules.rule import source
 from lockgate.project_state.lazy_state import LazyState
 from lockgate.reporting import migration_code
@@ -292,6 +294,37 @@ def test_portions_that_were_stopped_in_the_midst_come_to_the_same_end_when_they_
     assert rows(scratch) == wanted
 
 
+def test_what_somebody_writes_while_a_portion_is_filled_is_kept(scratch: Scratch) -> None:
+    fillings = [written(*offered(Case(rule, BY_ID[rule].unsafe.source)))[0] for rule in ("LG307", "LG605")]
+    for filling in (*fillings, migration(BY_ID["LG603"].safe.source)):
+        state = scratch.prepare(*migration(MODELS, "0001_initial").operations, app="shop")
+        scratch.send("UPDATE shop_order SET note = NULL WHERE id % 2 = 0")
+        somebody = SomebodyElse(scratch)
+        with scratch.connection.execute_wrapper(somebody):
+            scratch.migrate(filling, state)
+        assert somebody.came, "before the first row was written"
+        kept = scratch.query("SELECT note FROM shop_order WHERE id = 2") == [("theirs",)]
+        assert kept is somebody.wrote
+        assert scratch.query("SELECT count(*) FROM shop_order WHERE note IS NULL") == [(0,)]
+
+
+class SomebodyElse:
+    """Writes to a row that the first UPDATE is about, before it is sent. wrote: whether the row was not locked."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self.scratch, self.came, self.wrote = scratch, False, False
+
+    def __call__(self, execute: Any, sql: str, *arguments: Any) -> Any:
+        if sql.startswith("UPDATE") and not self.came:
+            self.came = True
+            with self.scratch.database.connect() as connection:
+                connection.execute("SET lock_timeout = '100ms'")
+                with suppress(LockNotAvailable):
+                    connection.execute("UPDATE shop_order SET note = 'theirs' WHERE id = 2")
+                    self.wrote = True
+        return execute(sql, *arguments)
+
+
 UNREAD = {
     "what adds up": f"{ORDERS}.update(total=models.F('total') + 1)",
     "what adds up in a loop": f"for each in {ORDERS}.all():\n    each.total = each.total + 1\n    each.save()",
@@ -309,6 +342,9 @@ UNREAD = {
     "two changes": f"{ORDERS}.update(note='')\n{ORDERS}.update(total=1)",
     "a helper": "help_me(apps)",
     "a name that is taken": f"for rows in {ORDERS}.all():\n    rows.note = ''\n    rows.save()",
+    "a text that its column may cut off": f"for each in {ORDERS}.all():\n    each.number = each.note\n    each.save()",
+    "portions that write more than their rows": "rows = " + ORDERS + ".all()\nwhile keys := list(rows.filter(note=None)"
+    ".values_list('pk', flat=True)[:9]):\n    rows.filter(note=None).update(note='')",
     "portions that end early": "rows = " + ORDERS + ".all()\nwhile keys := list(rows.filter(note=None)"
     ".values_list('pk', flat=True)[:9]):\n    rows.filter(pk__in=keys).update(note='')\n    break",
     "portions that add up": "rows = " + ORDERS + ".all()\nwhile keys := list(rows.filter(note=None)"
@@ -323,6 +359,65 @@ def test_no_code_is_offered_for_code_that_does_not_say_it_literally(body: str) -
     assert code_portions.code_in_portions(Situation(migration(code(body)), 0, state)) is None
     known = code(f"{ORDERS}.update(note='')")
     assert code_portions.code_in_portions(Situation(migration(known), 0, state))
+
+
+RELATED = """
+from django.contrib.sites.managers import CurrentSiteManager
+
+
+class Migration(migrations.Migration):
+    operations = [
+        migrations.CreateModel("Label", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("total", models.IntegerField(null=True)),
+        ], options={"base_manager_name": "objects"}, managers=[("objects", CurrentSiteManager())]),
+        migrations.CreateModel("Shelf", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("first", models.ForeignKey("shop.Book", models.SET_NULL, null=True)),
+        ]),
+        migrations.CreateModel("Book", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("shelf", models.ForeignKey("shop.Shelf", models.CASCADE)),
+        ]),
+        migrations.CreateModel("Author", [("id", models.BigAutoField(primary_key=True))]),
+        migrations.CreateModel("Poem", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("author", models.ForeignKey("shop.Author", models.CASCADE)),
+        ]),
+        migrations.CreateModel("Review", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("author", models.ForeignKey("shop.Author", models.CASCADE)),
+            ("poem", models.ForeignKey("shop.Poem", models.RESTRICT)),
+        ]),
+    ]
+"""
+OF_RELATED = {
+    "rows that a manager leaves out": code("apps.get_model('shop', 'Label').objects.update(total=1)"),
+    "the same, in SQL": source('migrations.RunSQL("UPDATE shop_label SET total = 1"),'),
+    "rows that go along and refer to others": code("apps.get_model('shop', 'Shelf').objects.all().delete()"),
+    "rows that only go together": code("apps.get_model('shop', 'Author').objects.all().delete()"),
+}
+
+
+@pytest.mark.parametrize("text", OF_RELATED.values(), ids=OF_RELATED.keys())
+def test_no_portions_are_offered_where_other_rows_or_a_manager_decide(text: str) -> None:
+    state = LazyState()
+    migration(RELATED).mutate_state(state, preserve=False)
+    offer = portions.sql_in_portions if "RunSQL" in text else code_portions.code_in_portions
+    assert offer(Situation(migration(text), 0, state)) is None
+    known = code("apps.get_model('shop', 'Review').objects.all().delete()")
+    assert code_portions.code_in_portions(Situation(migration(known), 0, state))
+
+
+def test_rows_that_a_manager_leaves_out_are_filled_too() -> None:
+    state = LazyState()
+    migration(RELATED).mutate_state(state, preserve=False)
+    made = migration(source('migrations.AlterField("label", "total", models.IntegerField(default=1)),'))
+    offer = fields.filled_by_django(Situation(made, 0, state))
+    assert offer
+    [filled] = offer.instead
+    assert isinstance(filled, Function)
+    assert "._base_manager." in filled.source
 
 
 OFFERED_NOTHING = {

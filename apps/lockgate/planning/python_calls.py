@@ -71,19 +71,22 @@ def collected(code: Code, state: ProjectState) -> Iterator[str]:
 
 
 def _referred_to(state: ProjectState) -> Iterator[str]:
+    for own, target, field in relations(state):
+        if getattr(field.remote_field, "on_delete", None) is not DO_NOTHING:
+            yield from (own, target) if field.many_to_many else (target,)
+
+
+def relations(state: ProjectState) -> Iterator[tuple[str, str, Any]]:
+    """Every field that refers to another model, with the tables of its own and of that one, by Django's default."""
     for (app, name), model in state.models.items():
         for field in model.fields.values():
-            relation: Any = field.remote_field
-            if relation is None or getattr(relation, "on_delete", None) is DO_NOTHING:
-                continue
-            if field.many_to_many:
-                yield f"{app}_{name}"
-            target = relation.model
-            if not isinstance(target, str):
-                target = target._meta.label
-            elif target == "self":
-                target = f"{app}.{name}"
-            yield (target if "." in target else f"{app}.{target}").replace(".", "_").lower()
+            if (relation := field.remote_field) is not None:
+                target: Any = relation.model
+                if not isinstance(target, str):
+                    target = target._meta.label
+                elif target == "self":
+                    target = f"{app}.{name}"
+                yield f"{app}_{name}", (target if "." in target else f"{app}.{target}").replace(".", "_").lower(), field
 
 
 def _table(node: ast.AST, models: dict[str, str]) -> str:

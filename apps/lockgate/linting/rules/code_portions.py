@@ -12,12 +12,13 @@ import textwrap
 from typing import Any
 
 from django.db.migrations.operations import RunPython
-from django.db.models import Field
+from django.db.models import CASCADE, RESTRICT, Field
 
 from lockgate.linting.rules import portions
 from lockgate.linting.rules.fields import PORTION
 from lockgate.linting.rules.offer import Function, Offer, Situation
 from lockgate.linting.rules.querysets import Reading, Unclear, column, put_in, require
+from lockgate.planning import python_calls
 
 _HEAD = '''def {name}({apps}, {editor}):
     """In portions by key, each committed by itself; stopped and run again, it comes to the same end."""
@@ -32,15 +33,20 @@ _AT_ONCE = (
 )
 _EACH = (
     _HEAD
-    + """    portion = list(rows.order_by("pk")[:{portion}])
-    while portion:
-        changed = []
-        for {row} in portion:
+    + """    rows = rows.order_by("pk").select_for_update()
+    left = rows
+    while True:
+        with transaction.atomic(rows.db):
+            portion = list(left[:{portion}])
+            changed = []
+            for {row} in portion:
 {body}
-        rows.bulk_update(changed, {fields}, batch_size={portion})
-        portion = list(rows.filter(pk__gt=portion[-1].pk).order_by("pk")[:{portion}])"""
+            rows.bulk_update(changed, {fields}, batch_size={portion})
+        if not portion:
+            break
+        left = rows.filter(pk__gt=portion[-1].pk)"""
 )
-_TAKEN = {"rows", "keys", "portion", "changed"}
+_TAKEN = {"rows", "left", "keys", "portion", "changed", "transaction"}
 _OF_TEXT = ("lower", "upper", "strip", "lstrip", "rstrip", "replace", "title", "capitalize", "casefold")
 
 
@@ -79,7 +85,7 @@ def _change(reading: Reading, statement: ast.stmt) -> tuple[Any, Any]:
     require(isinstance(call.func, ast.Attribute) and call.func.attr in ("update", "delete"))
     model = reading.queryset(call.func.value)
     if call.func.attr == "delete":
-        require(not call.keywords and not _refers_to_itself(model))
+        require(not call.keywords and _goes_alone(reading, model))
     else:
         assigned = {_written(model, each.arg) for each in call.keywords}
         require(assigned and not any(reading.expression(each.value, model) & assigned for each in call.keywords))
@@ -103,9 +109,14 @@ def _kept(reading: Reading) -> str:
     require(isinstance(portion, ast.Subscript) and isinstance(portion.slice, ast.Slice) and not portion.slice.lower)
     listed = portion.value
     require(ast.unparse(listed).endswith(".values_list('pk', flat=True)"))
+    require(any(each.arg == "pk__in" and ast.unparse(each.value) == keys for each in _keywords(write)))
     _, model = _change(reading, put_in(names, write))
     require(reading.queryset(listed.func.value) == model)
     return textwrap.dedent(inspect.getsource(reading.function)).strip()
+
+
+def _keywords(node: ast.AST) -> list[ast.keyword]:
+    return [each for each in ast.walk(node) if isinstance(each, ast.keyword)]
 
 
 def _each(reading: Reading) -> str:
@@ -125,7 +136,8 @@ def _each(reading: Reading) -> str:
     assigned = _assigned(assigns, row, model)
     require(assigned and _saves(saved, row, assigned))
     body[-1] = ast.parse(f"changed.append({row})").body[0]
-    text = textwrap.indent("\n".join(ast.unparse(each) for each in loop.body), " " * 12)
+    text = textwrap.indent("\n".join(ast.unparse(each) for each in loop.body), " " * 16)
+    reading.imports.add("from django.db import transaction")
     return _source(_EACH, reading, model, rows, row=row, body=text, fields=_listed(sorted(assigned)))
 
 
@@ -147,8 +159,23 @@ def _written(model: Any, name: Any) -> str:
     return str(field.name)
 
 
-def _refers_to_itself(model: Any) -> bool:
-    return any(field.remote_field and field.related_model._meta == model for field in model.local_concrete_fields)
+def _goes_alone(reading: Reading, model: Any) -> bool:
+    """Whether a row that is deleted decides nothing on others of its model, nor they on it.
+
+    Through what goes along with it, a row may refer to another; and RESTRICT lets rows go that go together alone.
+    """
+    own = f"{model.app_label}_{model.model_name}"
+    relations = list(python_calls.relations(reading.found.before))
+    gone, size = {own}, 0
+    while len(gone) > size:
+        size = len(gone)
+        gone |= {table for table, target, field in relations if target in gone and _on_delete(field) is CASCADE}
+    restricted = any(target in gone and _on_delete(field) is RESTRICT for _, target, field in relations)
+    return not restricted and not any(table == own and target in gone for table, target, _ in relations)
+
+
+def _on_delete(field: Any) -> Any:
+    return getattr(field.remote_field, "on_delete", None)
 
 
 def _is_saved_as_it_is(field: Any) -> bool:
@@ -168,8 +195,16 @@ def _assigned(assigns: list[ast.stmt], row: str, model: Any) -> set[str]:
         require(field not in found)
         found[field] = each.value  # type: ignore[attr-defined]
     for field, value in found.items():
+        require(_fits(value, column(model, field)))
         require(not _of_row(_default(value, row, field), row, model) & {*found})
     return {*found}
+
+
+def _fits(value: ast.expr, field: Any) -> bool:
+    """Whether it is no longer than its column, or fails: bulk_update() casts a text, which cuts it off in silence."""
+    if type(field).__module__.startswith("django.db.models.") and field.max_length is None:
+        return True
+    return isinstance(value, ast.Constant) and (value.value is None or len(str(value.value)) <= (field.max_length or 0))
 
 
 def _default(value: ast.expr, row: str, field: str) -> ast.expr:

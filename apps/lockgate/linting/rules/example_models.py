@@ -60,7 +60,7 @@ def fill(apps, schema_editor):
     orders = apps.get_model("shop", "Order").objects
     last = 0
     while keys := list(orders.filter(pk__gt=last, note=None).order_by("pk").values_list("pk", flat=True)[:1000]):
-        orders.filter(pk__in=keys).update(note="")
+        orders.filter(pk__in=keys, note=None).update(note="")
         last = keys[-1]
 
 

@@ -18,7 +18,7 @@ from django.db.migrations.operations import (
     SeparateDatabaseAndState,
 )
 from django.db.migrations.writer import MigrationWriter
-from django.db.models import NOT_PROVIDED, CheckConstraint, Field, Q
+from django.db.models import NOT_PROVIDED, CheckConstraint, Field, Manager, Q
 
 from lockgate.linting.rules.offer import Function, Offer, Situation, Written, alone, taken_out
 
@@ -28,7 +28,7 @@ PORTION = 1000  # rows: a statement of some 10 ms, and a lock on each of them fo
 _FILL = '''
 def {name}(apps, schema_editor):
     """In portions, each committed by itself; stopped and run again, it goes on with rows that are still empty."""
-    rows = apps.get_model("{app}", "{model}").objects.using(schema_editor.connection.alias)
+    rows = apps.get_model("{app}", "{model}").{manager}.using(schema_editor.connection.alias)
     last = None
     while True:
         empty = rows.filter({field}__isnull=True).order_by("pk")
@@ -37,7 +37,7 @@ def {name}(apps, schema_editor):
         keys = list(empty.values_list("pk", flat=True)[:{portion}])
         if not keys:
             break
-        rows.filter(pk__in=keys).update({field}={value})
+        empty.filter(pk__in=keys).update({field}={value})
         last = keys[-1]
 '''
 
@@ -45,11 +45,12 @@ def {name}(apps, schema_editor):
 _FILL_EACH = '''
 def {name}(apps, schema_editor):
     """In portions, each committed by itself, every row with a value of its own; run again, it goes on with the rest."""
-    rows = apps.get_model("{app}", "{model}").objects.using(schema_editor.connection.alias)
-    while portion := list(rows.filter({field}__isnull=True).order_by("pk")[:{portion}]):
+    rows = apps.get_model("{app}", "{model}").{manager}.using(schema_editor.connection.alias)
+    empty = rows.filter({field}__isnull=True)
+    while portion := list(empty.order_by("pk")[:{portion}]):
         for row in portion:
             row.{field} = {value}
-        rows.bulk_update(portion, ["{field}"], batch_size={portion})
+        empty.bulk_update(portion, ["{field}"], batch_size={portion})
 '''
 
 
@@ -165,7 +166,9 @@ def unique_field(found: Situation) -> Offer | None:
     instead = (empty, AlterField(model, name, like(field, null=True)))
     value, imports = MigrationWriter.serialize(field.default)
     function = f"fill_{model.lower()}_{name}"
-    text = filling_each(function, found.app, _model_name(found, model), name, f"{value}()")
+    text = filling_each(
+        function, found.app, _model_name(found, model), name, f"{value}()", manager=_manager(found, model)
+    )
     filled = Function(function, text.strip(), frozenset(imports))
     later = [Written(function, (filled,), atomic=False)]
     if not field.null:
@@ -204,7 +207,7 @@ def fill(found: Situation, model: str, field: str, value: tuple[str, set[str]]) 
     """Fills a field in portions. value: Python source, and the imports that it needs."""
     text, imports = value
     function = f"fill_{model.lower()}_{field}"
-    source = filling(function, found.app, _model_name(found, model), field, text)
+    source = filling(function, found.app, _model_name(found, model), field, text, manager=_manager(found, model))
     return Function(function, source.strip(), frozenset(imports))
 
 
@@ -212,14 +215,26 @@ def _model_name(found: Situation, model: str) -> str:
     return str(found.before.models[found.app, model.lower()].name)
 
 
-def filling(function: str, app: str, model: str, field: str, value: str) -> str:
+def _manager(found: Situation, model: str) -> str:
+    """The manager that leaves no row out: a model's own may, where its migrations have it."""
+    objects = getattr(found.before.apps.get_model(found.app, model), "objects", None)
+    return "objects" if type(objects) is Manager else "_base_manager"
+
+
+def filling(  # noqa: PLR0913  the blanks of a form
+    function: str, app: str, model: str, field: str, value: str, *, manager: str = "objects"
+) -> str:
     """The source of a function for RunPython that fills a column in portions. value: Python source."""
-    return _FILL.format(name=function, app=app, model=model, field=field, value=value, portion=PORTION)
+    given = {"app": app, "model": model, "field": field, "value": value, "manager": manager}
+    return _FILL.format(name=function, portion=PORTION, **given)
 
 
-def filling_each(function: str, app: str, model: str, field: str, value: str) -> str:
+def filling_each(  # noqa: PLR0913  the blanks of a form
+    function: str, app: str, model: str, field: str, value: str, *, manager: str = "objects"
+) -> str:
     """The same, where each row wants a value of its own."""
-    return _FILL_EACH.format(name=function, app=app, model=model, field=field, value=value, portion=PORTION)
+    given = {"app": app, "model": model, "field": field, "value": value, "manager": manager}
+    return _FILL_EACH.format(name=function, portion=PORTION, **given)
 
 
 def short(name: str) -> str:

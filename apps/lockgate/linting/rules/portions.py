@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.migrations.operations import RunSQL
+from django.db.models import Manager
 
 from lockgate.linting.rules import sql_offers
 from lockgate.linting.rules.fields import PORTION
@@ -58,9 +59,9 @@ def sql_in_portions(found: Situation) -> Offer | None:
         return None
     [parsed] = sql_parser.parse(sql.text) or ()
     model = sql_offers.model_of(found, parsed.body.get("relation", {}))
-    if model is None or not has_plain_key(model) or not _is_alone(parsed.kind, parsed.body):
+    if model is None or not has_plain_key(model) or type(model.model._base_manager) is not Manager:
         return None
-    if not _comes_to_the_same(parsed.body, model):
+    if not _is_alone(parsed.kind, parsed.body) or not _comes_to_the_same(parsed.body, model):
         return None
     verb = "update" if parsed.kind == "UpdateStmt" else "delete"
     name = f"{verb}_{model.model_name}"

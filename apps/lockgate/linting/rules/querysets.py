@@ -72,6 +72,8 @@ class Reading:
             node = node.func.value
         require(isinstance(node, ast.Attribute) and node.attr in _MANAGERS)
         model = self.model(node.value)  # type: ignore[attr-defined]
+        manager = getattr(model.model, node.attr, None)  # type: ignore[attr-defined]
+        require(type(manager) is models.Manager)  # another may leave rows out
         for call in calls:
             self._chained(call, model)
         return model
