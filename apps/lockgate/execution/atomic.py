@@ -6,9 +6,7 @@ then on it counts, and what is left to finish is in the journal, written by the 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,18 +16,15 @@ from django.db.migrations.state import ProjectState
 from django.db.utils import Error as DatabaseError
 
 from lockgate import django_seams
-from lockgate.database import locks, lookups, server_messages, violations
+from lockgate.database import locks, lookups, server_messages
 from lockgate.errors import (
     HookFailed,
     Interrupted,
-    LockgateError,
-    MigrationFailed,
-    NotFinished,
     RefusedAhead,
     SessionLost,
 )
 from lockgate.events import InPlace
-from lockgate.execution import contract, current_operation, failures, journaled_step, step_conflicts
+from lockgate.execution import contract, current_operation, finish_phase, journal_lines, journaled_step, step_failures
 from lockgate.execution.context import Duties
 from lockgate.execution.lock_retry import Wanted
 from lockgate.execution.next_migration import Planner
@@ -39,13 +34,10 @@ from lockgate.facts import Key
 from lockgate.ledger import fingerprints, journal
 from lockgate.ledger.journal import Line
 from lockgate.models import JournalEntry as Row
-from lockgate.planning import identifiers
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Statement, Step, Work
 from lockgate.project_state.operations import is_djangos_schema
 
-# What a new constraint or unique index says of rows that break it.
-_OFFENDED = ("23502", "23503", "23505", "23514")
 _CODE = (Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN, Kind.OTHER)
 
 ANYTHING = Statement("", (Change(Kind.UNKNOWN, ""),))
@@ -92,13 +84,13 @@ class Course:
 
     def finish(self) -> None:
         """What the journal has left for this migration after its switch."""
-        finish(self.duties, self.key, self.to_finish)
+        finish_phase.run(self.duties, self.key, self.to_finish)
 
     # The plan, and what an earlier run has done of it
 
     def _prepare(self, planner: Planner, state: ProjectState) -> None:
         left = self.duties.journal.prepared(self.key)
-        hidden = _made(left)
+        hidden = journal_lines.made(left)
         try:
             self.plan = planner.plan(self.migration, state, hidden)
             self.foreseen = self.plan.sent(Phase.SWITCH) if self.plan else self._unforeseen(planner)
@@ -108,7 +100,7 @@ class Course:
             self._in_place(f"it cannot be planned ({type(error).__name__}: {server_messages.of(error)})")
             self.foreseen = (ANYTHING,)
         lines = self._lines(Phase.EXPAND)
-        if left and not _same(left, lines):
+        if left and not journal_lines.same(left, lines):
             undo(self.duties, self.key, left)
             left = []
         if lines and not left:
@@ -128,7 +120,7 @@ class Course:
 
     def _lines(self, *phases: Phase) -> list[Line]:
         steps = self.plan.steps if self.plan else ()
-        return [_line(number, step) for number, step in enumerate(steps) if step.phase in phases]
+        return [journal_lines.line_of(number, step) for number, step in enumerate(steps) if step.phase in phases]
 
     # Before the switch
 
@@ -142,7 +134,7 @@ class Course:
                 journaled_step.run(self.duties, row, wanted(step), number=number, total=len(steps))
             except (DatabaseError, psycopg.Error) as error:
                 self._note_failed(step, row)
-                raise _offended(self.duties, self.key, row, error) from error
+                raise step_failures.offended(self.duties, self.key, row, error) from error
         if steps:
             self.duties.progress.remaining = _prepared(self.key, len(steps), len(steps))
 
@@ -172,7 +164,7 @@ class Course:
 
     def _switch(self) -> ProjectState:
         plan = self.plan
-        hidden = _made(self.rows)
+        hidden = journal_lines.made(self.rows)
         targets = self._wanted()
 
         def attempt(timeout: timedelta) -> ProjectState:
@@ -204,7 +196,9 @@ class Course:
         self.duties.journal.supersede(self.key)
         finishing = self._lines(Phase.FINISH)
         self._require_free_names(finishing)
-        lines = [*map(self._identified, finishing), *map(self._expecting, self._lines(Phase.CONTRACT))]
+        connection, contracting = self.duties.connection, self._lines(Phase.CONTRACT)
+        lines = [journal_lines.identified(connection, line) for line in finishing]
+        lines += [journal_lines.expecting(connection, line) for line in contracting]
         if lines:
             ast_digest = fingerprints.of(self.migration).ast_digest
             rows = self.duties.journal.write(self.key, ast_digest, lines, committed=True)
@@ -225,20 +219,6 @@ class Course:
             elif line.kind == Kind.VALIDATE_CONSTRAINT and constraint:
                 raise PlanDiverged(f'another table has a constraint "{line.object_name}" too')
 
-    def _identified(self, line: Line) -> Line:
-        """With the oid of what the step will drop or validate: by then another may bear its name."""
-        if line.kind == Kind.DROP_INDEX:
-            index = lookups.index(self.duties.connection, line.table_name, line.object_name)
-            return replace(line, object_oid=index.oid if index else None)
-        if line.kind == Kind.VALIDATE_CONSTRAINT:
-            constraint = lookups.constraint(self.duties.connection, line.table_name, line.object_name)
-            return replace(line, object_oid=constraint.oid if constraint else None)
-        return line
-
-    def _expecting(self, line: Line) -> Line:
-        found = lookups.column_default(self.duties.connection, line.table_name, line.object_name)
-        return replace(line, definition=found.expression, object_oid=found.oid) if found else line
-
     def _wanted(self) -> Wanted:
         """The locks that the switch takes on tables that others use."""
         found: dict[str, LockMode] = {}
@@ -246,28 +226,6 @@ class Course:
             for table, mode in wanted(step).items():
                 found[table] = max(found.get(table, mode), mode, key=lambda each: each.strength)
         return found
-
-
-def finish(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
-    """Run a migration's finish steps, in order. Raises NotFinished, with what is left to be done."""
-    for number, row in enumerate(rows, 1):
-        duties.progress.remaining = _unfinished(key, number - 1, len(rows), row)
-        try:
-            if _is_finished(duties, row):
-                continue
-            journaled_step.run(duties, row, journaled_step.locks_of(row), number=number, total=len(rows))
-        except SessionLost:
-            raise
-        except Exception as error:
-            duties.progress.sql, duties.progress.statement = row.sql, current_operation.shortened(row.sql)
-            raise _not_finished(duties, key, row, error) from error
-    duties.progress.remaining = ""
-
-
-def _is_finished(duties: Duties, row: Row) -> bool:
-    """Whether a step is done, and what it made is there."""
-    done = row.state == Row.State.DONE
-    return done and (row.kind == Kind.DROP_INDEX or journaled_step.still_there(duties, row))
 
 
 def undo(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
@@ -283,32 +241,6 @@ def wanted(step: Step) -> Wanted:
     return {lock.table: lock.mode for lock in step.locks if step.transactional}
 
 
-def _line(number: int, step: Step) -> Line:
-    change = step.changes[0]
-    target = change.name or (change.columns[0] if change.columns else "")
-    return Line(
-        number,
-        step.phase.value,
-        step.title,
-        change.kind.value,
-        change.table,
-        identifiers.stored(target),
-        step.statements[0].sql,
-        step.undo,
-        step.transactional,
-    )
-
-
-def _same(rows: Sequence[Row], lines: Sequence[Line]) -> bool:
-    """Whether the plan asks for what an earlier run has begun, step for step."""
-    return [(row.phase, row.sql) for row in rows] == [(line.phase, line.sql) for line in lines]
-
-
-def _made(rows: Sequence[Row]) -> set[str]:
-    """Names of what the steps have made: what cannot be undone was there before."""
-    return {row.object_name for row in rows if row.undo}
-
-
 def _brief(plan: MigrationPlan) -> bool:
     """Whether the switch is a matter of moments: only then are its tables locked before it begins."""
     steps = plan.phase(Phase.SWITCH)
@@ -318,40 +250,3 @@ def _brief(plan: MigrationPlan) -> bool:
 
 def _prepared(key: Key, done: int, total: int) -> str:
     return f"{key} is not applied; {done} of {total} steps that prepare it are in the database, for the next run"
-
-
-def _unfinished(key: Key, done: int, total: int, row: Row) -> str:
-    return f"{key} is applied; of what follows it online {done} of {total} steps are done, next is: {row.title}"
-
-
-def _offended(duties: Duties, key: Key, row: Row, error: Exception) -> Exception:
-    """The error of an expand step, with the rows that break what the migration wants."""
-    sqlstate = failures.sqlstate_of(error)
-    if sqlstate not in _OFFENDED:
-        return error
-    return MigrationFailed(
-        f"{key} failed: {row.title}",
-        why=_why(duties, row, error, sqlstate),
-        state="",
-        next_step=failures.next_step(sqlstate, lost=False),
-    )
-
-
-def _why(duties: Duties, row: Row, error: Exception, sqlstate: str | None) -> str:
-    with contextlib.suppress(Exception):
-        if sqlstate in _OFFENDED and (found := violations.describe(duties.connection, row.table_name, row.object_name)):
-            return f"{found}\nin {row.table_name} (SQLSTATE {sqlstate})"
-    return failures.why(error, sqlstate)
-
-
-def _not_finished(duties: Duties, key: Key, row: Row, error: Exception) -> NotFinished:
-    sqlstate = failures.sqlstate_of(error)
-    return NotFinished(
-        f"{key} is applied but not finished: {row.title} failed",
-        why=error.why if isinstance(error, LockgateError) else _why(duties, row, error, sqlstate),
-        state="",
-        next_step=error.next_step
-        if isinstance(error, LockgateError)
-        else f"{failures.next_step(sqlstate, lost=failures.connection_lost(error, sqlstate))}; it goes on from there\n"
-        + step_conflicts.settling(row),
-    )

@@ -15,7 +15,7 @@ from django.db.migrations import Migration
 
 from lockgate.errors import NotFinished
 from lockgate.events import Recovering
-from lockgate.execution import atomic
+from lockgate.execution import atomic, finish_phase
 from lockgate.execution.context import Duties
 from lockgate.facts import Key
 from lockgate.ledger import fingerprints, journal
@@ -45,7 +45,7 @@ def recover(
             continue
         duties.listen(Recovering(key, "finish", _done(rows), len(rows)))
         try:
-            atomic.finish(duties, key, rows)
+            finish_phase.run(duties, key, rows)
         except NotFinished:
             if key not in unapplying:
                 raise
