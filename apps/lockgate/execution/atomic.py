@@ -6,7 +6,7 @@ then on it counts, and what is left to finish is in the journal, written by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ from lockgate.execution.context import Duties
 from lockgate.execution.lock_retry import Wanted
 from lockgate.execution.next_migration import Planner
 from lockgate.execution.switch_editor import switch_editor
+from lockgate.execution.transaction_body import TransactionBody
 from lockgate.execution.transaction_guard import committing
 from lockgate.facts import Key
 from lockgate.ledger import fingerprints, journal
@@ -42,19 +43,16 @@ _CODE = (Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN, Kind.OTHER)
 
 ANYTHING = Statement("", (Change(Kind.UNKNOWN, ""),))
 
-Whole = Callable[[Any, timedelta, Callable[[], None], Callable[[], None]], ProjectState]
-
 
 class PlanDiverged(Exception):
     """Django sent other statements than the plan foresaw."""
 
 
 class Course:
-    """How one migration runs. whole: does the operations in the transaction of the editor that it is given, with a
-    timeout for locks, and calls what is to happen before them, and with the row that records them."""
+    """How one migration runs. body: does its operations in the switch's transaction, and records it."""
 
-    def __init__(self, duties: Duties, migration: Migration, planner: Planner | None, whole: Whole) -> None:
-        self.duties, self.migration, self.planner, self.whole = duties, migration, planner, whole
+    def __init__(self, duties: Duties, migration: Migration, planner: Planner | None, body: TransactionBody) -> None:
+        self.duties, self.migration, self.planner, self.body = duties, migration, planner, body
         self.key = key_of(migration)
         self.plan: MigrationPlan | None = None
         self.foreseen: tuple[Statement, ...] = ()  # what the switch sends, also where it then runs as Django does
@@ -169,8 +167,11 @@ class Course:
 
         def attempt(timeout: timedelta) -> ProjectState:
             made = switch_editor(self.duties.connection, plan.replaced if plan else (), hidden)
-            with committing(self.duties.connection, self.key, made) as editor:
-                return self.whole(editor, timeout, self._first, lambda: self._last(editor))
+            with committing(self.duties.connection, self.key, made) as editor, self.body.begun(timeout):
+                self._first()
+                after = self.body.run(editor)
+                self._last(editor)
+            return after
 
         if not self.duties.gated:
             return attempt(journaled_step.NO_LIMIT)

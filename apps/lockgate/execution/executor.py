@@ -7,10 +7,8 @@ operation by operation (``one_by_one``), and is recorded right after the last on
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -19,22 +17,22 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
-from django.utils import timezone
 
 from lockgate import django_seams
-from lockgate.database import rights, session
+from lockgate.database import session
 from lockgate.events import Action
 from lockgate.execution import current_operation, shutdown, transaction_control
-from lockgate.execution.atomic import Course, Whole
+from lockgate.execution.atomic import Course
 from lockgate.execution.batching import Overlap
 from lockgate.execution.context import Duties
 from lockgate.execution.next_migration import Planner
 from lockgate.execution.non_atomic import Walk
+from lockgate.execution.records import MigrationRecords
 from lockgate.execution.switch_editor import switch_editor
-from lockgate.execution.transaction_guard import OneTransaction, committing
+from lockgate.execution.transaction_body import TransactionBody
+from lockgate.execution.transaction_guard import committing
 from lockgate.facts import Key
-from lockgate.ledger import fingerprints, journal
-from lockgate.ledger.records import Entry
+from lockgate.ledger import journal
 from lockgate.models import MigrationRecord
 from lockgate.planning.selection import key_of
 from lockgate.project_state.lazy_executor import LazyExecutor
@@ -141,7 +139,7 @@ class Executor(LazyExecutor):
         course = self._course(migration, state)
         with self.duties.progress.step(key_of(migration), "fake" if fake else "apply", atomic=migration.atomic):
             if fake:
-                self._record_alone(self._settling(migration, self._recorder(migration, "fake")))
+                self._record_faked(migration, "fake")
             elif migration.atomic:
                 state = course.apply(state)
             elif self.duties.journaled is None:
@@ -152,7 +150,13 @@ class Executor(LazyExecutor):
         return state
 
     def _course(self, migration: Migration, state: ProjectState) -> Course:
-        return Course(self.duties, migration, self.planner, self._whole(migration, "apply", state))
+        return Course(self.duties, migration, self.planner, self._body(migration, "apply", state))
+
+    def _body(self, migration: Migration, action: Action, state: ProjectState) -> TransactionBody:
+        return TransactionBody(self.duties, migration, state, self._records(migration, action))
+
+    def _records(self, migration: Migration, action: Action) -> MigrationRecords:
+        return MigrationRecords(self, self.duties, migration, action)
 
     def _run_ordinarily(self, migration: Migration, state: ProjectState) -> None:
         """The current migration of the run's progress, from its first statement to its end."""
@@ -177,7 +181,7 @@ class Executor(LazyExecutor):
         state = self.shown_backwards(state, migration)
         with self.duties.progress.step(key_of(migration), "unfake" if fake else "unapply", atomic=migration.atomic):
             if fake:
-                self._record_alone(self._settling(migration, self._recorder(migration, "unfake")))
+                self._record_faked(migration, "unfake")
                 return state
             if not migration.atomic and self.duties.journaled is None:
                 return self._as_django_does(migration, "unapply", lambda editor: migration.unapply(state, editor))
@@ -188,16 +192,15 @@ class Executor(LazyExecutor):
     def _unapply_whole(self, migration: Migration, state: ProjectState) -> ProjectState:
         """Backwards, in place, under the ladder. What its finish phase never made is not there to be dropped."""
         absent = self._never_finished(key_of(migration))
-        whole = self._whole(migration, "unapply", state)
-
-        def last() -> None:
-            if self.duties.journaled is not None:
-                self.duties.journal.supersede(key_of(migration))
+        body = self._body(migration, "unapply", state)
 
         def attempt(timeout: timedelta) -> ProjectState:
             made = switch_editor(self.connection, absent=absent)
-            with committing(self.connection, key_of(migration), made) as editor:
-                return whole(editor, timeout, lambda: None, last)
+            with committing(self.connection, key_of(migration), made) as editor, body.begun(timeout):
+                after = body.run(editor)
+                if self.duties.journaled is not None:
+                    self.duties.journal.supersede(key_of(migration))
+            return after
 
         if not self.duties.gated:
             return attempt(timedelta(0))
@@ -209,117 +212,47 @@ class Executor(LazyExecutor):
         rows = journal.to_finish(self.connection.alias).get(key, [])
         return {row.object_name for row in rows if row.kind == "add unique constraint"}
 
-    def _whole(self, migration: Migration, action: Action, state: ProjectState) -> Whole:
-        """One attempt at the whole of an atomic migration, in the transaction of an editor that is open.
-
-        A failed attempt must leave the state as it was, so each has a copy of its own.
-        """
-        started_at, started = timezone.now(), time.monotonic()
-        step = migration.apply if action == "apply" else migration.unapply
-
-        def attempt(
-            editor: Any, timeout: timedelta, first: Callable[[], None], last: Callable[[], None]
-        ) -> ProjectState:
-            mine = state.clone() if self.duties.gated else state
-            one = OneTransaction(self.connection, self.duties.progress, key_of(migration))
-            with one.begun(timeout if self.duties.gated else None):
-                first()
-                with current_operation.followed(self.duties.progress, self.connection, migration, one):
-                    after: ProjectState = step(mine, editor)
-                    django_seams.run_deferred_sql(editor)
-                self._conclude(one, migration, action, started_at, started)
-                last()
-            return after
-
-        return attempt
-
-    def _conclude(
-        self, one: OneTransaction, migration: Migration, action: Action, started_at: datetime, started: float
-    ) -> None:
-        """Record a migration in its transaction, where that is the one it began in, and the lock is held."""
-        shutdown.raise_if_requested()
-        if migration.app_label == MigrationRecord._meta.app_label:
-            # No other transaction sees the tables before; and that of the rows is new where there are none.
-            rights.take_back(self.connection, history=not self.loader.applied_migrations)
-        seal = self.duties.seal
-        if seal and action == "apply" and self._is_recorded_unheard(migration):
-            entry = self._entry(migration, action, started_at, started)
-            one.require_mark(functools.partial(seal, entry))
-        else:
-            one.require_mark(functools.partial(self.duties.confirm, inside=True))
-            self._write(migration, action, started_at, started)
-
     def _is_recorded_unheard(self, migration: Migration) -> bool:
         return django_seams.is_recorded_unheard(self, migration)
 
     def _one_by_one(self, migration: Migration, state: ProjectState) -> ProjectState:
-        record = self._recorder(migration, "apply")
+        records = self._records(migration, "apply")
         plan = self.planner.plan(migration, state, ()) if self.planner else None
         state = Walk(self.duties, migration, plan.steps if plan else ()).go(state)
         self.duties.confirm(inside=False)
-
-        def last() -> None:
+        with transaction.atomic(using=self.connection.alias):
             self.duties.journal.commit(key_of(migration))
-            record()
-
-        self._record_alone(last)
+            records.write()
         return state
 
     def _one_by_one_backwards(self, migration: Migration, state: ProjectState) -> ProjectState:
-        record = self._recorder(migration, "unapply")
+        records = self._records(migration, "unapply")
         Walk(self.duties, migration, backwards=True).back(state)
         self.duties.confirm(inside=False)
-
-        def last() -> None:
+        with transaction.atomic(using=self.connection.alias):
             self.duties.journal.commit(key_of(migration))
             self.duties.journal.supersede(key_of(migration))
-            record()
-
-        self._record_alone(last)
+            records.write()
         return state
 
     def _as_django_does(self, migration: Migration, action: Action, work: Work) -> ProjectState:
         """A migration that is not atomic, in one go, and its record after it."""
-        record = self._recorder(migration, action)
+        records = self._records(migration, action)
         following = current_operation.followed(self.duties.progress, self.connection, migration)
         with following, self.connection.schema_editor(atomic=False) as editor:
             state = work(editor)
         self.duties.confirm(inside=False)
-        self._record_alone(record)
+        with transaction.atomic(using=self.connection.alias):
+            records.write()
         return state
 
-    def _settling(self, migration: Migration, record: Callable[[], None]) -> Callable[[], None]:
+    def _record_faked(self, migration: Migration, action: Action) -> None:
         """Record, and let go of what the journal has open of the migration: the record says how the schema is."""
-
-        def both() -> None:
+        records = self._records(migration, action)
+        with transaction.atomic(using=self.connection.alias):
             if self.duties.journaled is not None:
                 self.duties.journal.let_go(key_of(migration))
-            record()
-
-        return both
-
-    def _record_alone(self, record: Callable[[], None]) -> None:
-        with transaction.atomic(using=self.connection.alias):
-            record()
-
-    def _recorder(self, migration: Migration, action: Action) -> Callable[[], None]:
-        """What writes the rows of a migration that starts now: Django's, and the ledger's."""
-        started_at, started = timezone.now(), time.monotonic()
-        return lambda: self._record(migration, action, started_at, started)
-
-    def _record(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
-        self.duties.confirm(inside=True)
-        self._write(migration, action, started_at, started)
-
-    def _write(self, migration: Migration, action: Action, started_at: datetime, started: float) -> None:
-        """The rows that record a migration, where it is sure that the lock is held."""
-        shutdown.raise_if_requested()
-        django_seams.record(self, migration, forwards=action in ("apply", "fake"))
-        self.duties.record(self._entry(migration, action, started_at, started))
-
-    def _entry(self, migration: Migration, action: Action, started_at: datetime, started: float) -> Entry:
-        seconds, attempts = time.monotonic() - started, max(self.duties.ladder.attempts, 1)
-        return Entry(key_of(migration), action, started_at, seconds, fingerprints.of(migration), attempts)
+            records.write()
 
     def _before(self, migration: Migration) -> None:
         """An atomic migration is sure of the lock as its rows are written: until then it can be taken back."""
