@@ -61,21 +61,21 @@ class ConfigurationError(LockgateError):
 
 
 class WrongArgument(ConfigurationError):
-    """an argument names what does not exist, or leaves nothing to do"""
+    """an argument names something that does not exist, or leaves nothing to do"""
 
     returncode = 2
 
 
 class RequestRefused(LockgateError):
-    """what was asked for is refused by Django"""
+    """this command is refused by Django"""
 
 
 class OutputClosed(LockgateError):
-    """nobody reads the output any more, so the command ended"""
+    """the output was closed by its reader, so the command ended"""
 
 
 class NobodyToAsk(LockgateError):
-    """a question is asked, and no terminal is there to answer it: run it in one, or with --noinput"""
+    """the command asks a question, and there is no terminal to answer it: run it in one, or with --noinput"""
 
 
 class ServerUnreachable(LockgateError):
@@ -115,11 +115,11 @@ class TransactionEnded(MigrationFailed):
 
 
 class RefusedAhead(MigrationFailed):
-    """a migration would be refused by PostgreSQL, so nothing of it was prepared"""
+    """a migration would be refused by PostgreSQL, so nothing was prepared for it"""
 
 
 class HookFailed(MigrationFailed):
-    """what a migration's code asked for on commit failed"""
+    """a hook of transaction.on_commit() failed"""
 
 
 class FailedBefore(LockgateError):
@@ -131,7 +131,7 @@ class LocksNotAcquired(LockgateError):
 
 
 class NotFinished(LockgateError):
-    """a migration is applied, but what follows it online is not done"""
+    """a migration is applied but not finished"""
 
 
 class MigrationsMissing(LockgateError):
@@ -139,7 +139,7 @@ class MigrationsMissing(LockgateError):
 
 
 class ReadRefused(LockgateError):
-    """this role may not read which migrations are applied"""
+    """this role may not read the list of applied migrations"""
 
     def __init__(self, what: str | None = None, *, grants: Sequence[str] = (), why: str = "") -> None:
         self.grants = tuple(grants)
@@ -153,7 +153,7 @@ class LedgerDamaged(LockgateError):
 
 
 class JournalUntrusted(LockgateError):
-    """others than its owner could write the journal, and it has steps that this run would carry out"""
+    """roles other than its owner could write the journal, and it has open steps that this run would execute"""
 
 
 class LedgerRefused(LockgateError):
@@ -161,7 +161,7 @@ class LedgerRefused(LockgateError):
 
 
 class ManifestStale(LockgateError):
-    """the manifest is not that of this project as it is"""
+    """the manifest does not describe this project"""
 
 
 class HeldTarget(LockgateError):

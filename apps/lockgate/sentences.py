@@ -3,7 +3,7 @@
 A function is named as its event is (``kind``), and its arguments are the event's fields, in their order.
 """
 
-OUTPUT_CLOSED = "nobody reads the output any more, so the command ended"
+OUTPUT_CLOSED = "the output was closed by its reader, so the command ended"
 
 
 def nothing_pending(behind: bool, held: int) -> str:

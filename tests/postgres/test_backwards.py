@@ -74,7 +74,7 @@ def test_forwards_after_a_kill_applies_again_what_was_taken_back(counter: Site) 
     result = counter.migrate()
     assert result.code == 0, result.text
     assert "nothing to migrate" not in result.out
-    assert "(3 of 5 steps done): applying again what was taken back" in result.err
+    assert "(3 of 5 steps done): applying the undone operations again" in result.err
     assert dump(counter.database) == after
     assert counter.database.value("SELECT value FROM shop_counter") == 1
     assert counter.migrate().out.splitlines()[-1] == "nothing to migrate"

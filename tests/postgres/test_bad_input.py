@@ -449,7 +449,7 @@ def test_an_output_that_nobody_reads_is_told_and_a_run_ends(shop: Site, command:
     result = piped(shop, command)
     assert result.code == 1
     what, *rest = result.err.splitlines()
-    assert what == "error: nobody reads the output any more, so the command ended"
+    assert what == "error: the output was closed by its reader, so the command ended"
     assert all(line.startswith(("  state ", "  in ")) for line in rest), result.err
     assert_succeeded(shop.migrate())
 
@@ -466,7 +466,7 @@ def test_a_question_without_a_terminal_is_told_in_one_line(applied: Site) -> Non
     result = applied.run("makemigrations", "shop")
     assert result.code == 1
     assert result.err == (
-        "error: a question is asked, and no terminal is there to answer it: run it in one, or with --noinput\n"
+        "error: the command asks a question, and there is no terminal to answer it: run it in one, or with --noinput\n"
     )
 
 

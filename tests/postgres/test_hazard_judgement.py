@@ -37,8 +37,8 @@ def test_a_hazard_is_reported_in_a_line_and_the_migration_applied(pending: Site)
         'warning: severe hazard LG801 in shop.0002_drop: column "value" of "shop_counter" (8.0 kB, rows not counted '
         "yet) is dropped. The release that still serves names all columns in its queries, so each of them on this "
         "table fails until it is replaced",
-        "warning: hazards of what follows: 1 severe, 0 to be looked at, 0 accepted; "
-        "manage.py lockgate lint --explain ID says what to do about one",
+        "warning: hazards of the pending migrations: 1 severe, 0 to be looked at, 0 accepted; "
+        "for what to do about one:  manage.py lockgate lint --explain ID",
     ]
     assert ("shop", "0002_drop") in pending.database.applied()
 
@@ -180,7 +180,9 @@ def test_what_cannot_be_planned_is_said_and_the_run_goes_on(pending: Site) -> No
     assert ("shop", "0002_drop") not in pending.database.applied()
     result = pending.migrate()
     assert result.code == 0
-    assert result.err.startswith("warning: hazards of what follows are unknown: RuntimeError: there is one of me")
+    assert result.err.startswith(
+        "warning: hazards of the pending migrations are unknown: RuntimeError: there is one of me"
+    )
     assert ("shop", "0002_drop") in pending.database.applied()
 
 

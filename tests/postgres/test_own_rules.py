@@ -125,7 +125,7 @@ def test_a_rule_that_fails_is_named_and_ends_no_run(found: Site) -> None:
     assert "shop.rules.temporary_column" in linted.err
     migrated = found.migrate()
     assert migrated.code == 0, migrated.text
-    assert "hazards of what follows are unknown: " in migrated.err
+    assert "hazards of the pending migrations are unknown: " in migrated.err
     assert "ACME001" in migrated.err
 
 

@@ -147,7 +147,7 @@ class RightsFound(NamedTuple):
     @property
     def message(self) -> str:
         roles, tables = (", ".join(f'"{each}"' for each in names) for names in (self.roles, self.tables))
-        done = "taken back; manage.py lockgate repair lists what is open"
+        done = "revoked; manage.py lockgate repair lists open steps"
         end = f"take it back:  {self.remedy}" if self.remedy else done
         return f"{roles} could write {tables}, which hold SQL that a run executes as its own role: {end}"
 
@@ -161,7 +161,7 @@ class LedgerMended(NamedTuple):
 
     @property
     def message(self) -> str:
-        return f"Lockgate's own tables are made again, without what they held: {', '.join(self.what)}"
+        return f"Lockgate's own tables were created again, without their rows: {', '.join(self.what)}"
 
 
 class Ahead(NamedTuple):
@@ -173,7 +173,7 @@ class Ahead(NamedTuple):
     @property
     def message(self) -> str:
         names = ", ".join(map(str, self.migrations))
-        pending = f"{self.pending} of this release are applied all the same" if self.pending else "nothing is pending"
+        pending = f"{self.pending} of this release are applied anyway" if self.pending else "nothing is pending"
         return f"the database is ahead of this release, which does not have {names}; {pending}"
 
 
@@ -185,7 +185,7 @@ class Edited(NamedTuple):
     @property
     def message(self) -> str:
         names = ", ".join(map(str, self.migrations))
-        return f"edited after they were applied: {names}; the database has what the old files said"
+        return f"edited after they were applied: {names}; the database has the result of the old files"
 
 
 class SnapshotLoaded(NamedTuple):

@@ -49,7 +49,8 @@ class HazardsFound(NamedTuple):
         if not self.errors and not self.warnings:
             return ""
         counts = f"{self.errors} severe, {self.warnings} to be looked at, {self.accepted} accepted"
-        return f"hazards of what follows: {counts}; manage.py lockgate lint --explain ID says what to do about one"
+        explain = "for what to do about one:  manage.py lockgate lint --explain ID"
+        return f"hazards of the pending migrations: {counts}; {explain}"
 
 
 class HazardsUnknown(NamedTuple):
@@ -61,4 +62,4 @@ class HazardsUnknown(NamedTuple):
 
     @property
     def message(self) -> str:
-        return f"hazards of what follows are unknown: {self.why}"
+        return f"hazards of the pending migrations are unknown: {self.why}"

@@ -148,7 +148,7 @@ class WorkDiffers(NamedTuple):
     def message(self) -> str:
         shown = "; ".join(self.what[: policy.THINGS_SHOWN])
         more = f"; and {len(self.what) - policy.THINGS_SHOWN} more" if len(self.what) > policy.THINGS_SHOWN else ""
-        who = "its code that was under way has done that, or somebody: look whether it is right"
+        who = "interrupted code of the migration may have changed it, or somebody else: check that it is right"
         return f"{self.migration}: {shown}{more}; {who}"
 
 
@@ -209,11 +209,11 @@ class Recovering(NamedTuple):
         what = {
             "finish": f"is applied, but not finished ({left}): finishing it",
             "carry on": f"was being prepared by a run that ended ({left}): carrying on",
-            "undo": f"was being prepared by a run that ended ({left}), and is not wanted any more: undoing that",
-            "abandon": f"was being prepared ({left}), and was recorded by other means: what is there stays",
+            "undo": f"was being prepared by a run that ended ({left}), and is no longer needed: undoing it",
+            "abandon": f"was being prepared ({left}), and was then recorded in another way: existing objects stay",
             "leave": f"is open ({left}), and no migration of this release: left to the release that has it, "
             "or to manage.py lockgate repair",
-            "restore": f"was being unapplied by a run that ended ({left}): applying again what was taken back",
+            "restore": f"was being unapplied by a run that ended ({left}): applying the undone operations again",
         }[self.action]
         return f"{self.migration} {what}"
 
@@ -244,5 +244,5 @@ class IndexInvalid(NamedTuple):
     def message(self) -> str:
         return (
             f'index {self.name} of "{self.table}" is invalid: no query uses it, and every write keeps it up; '
-            f"where nobody is building it, drop it, and build it again:  {self.drop}"
+            f"if no session is building it, drop it and build it again:  {self.drop}"
         )
