@@ -1,4 +1,4 @@
-"""Loads a release's snapshot into an empty database without Django: what a start does that finds nothing there.
+"""Loads a release's snapshot into an empty database without Django, when a start finds the database empty.
 
 Invariant: what is committed is what the next start calls current; that is asked before the commit, in the transaction
 that does it all. In any doubt that is rolled back, and a full start begins as if nothing had been tried. Once the

@@ -1,8 +1,8 @@
-"""The quick look: whether manifest and database agree that there is nothing to do, asked without Django.
+"""The fast path: finds out without Django whether manifest and database agree that there is nothing to do.
 
-Invariant: only a yes is an answer. Any doubt, error or unknown argument leads to a full start, as if nothing
-had been tried. What a yes rests on: docs/fast-path.md. An empty database is made to agree,
-where the manifest names a snapshot of all there is (``snapshot.at_start``).
+Invariant: only a yes is an answer. Any doubt, error or unknown argument leads to a full start, as if nothing had been
+tried. docs/fast-path.md lists the conditions. An empty database is filled first, if the manifest names a snapshot that
+covers all migrations (``boot.empty_database``).
 """
 
 import os

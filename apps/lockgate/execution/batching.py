@@ -1,15 +1,15 @@
-"""Where nobody else uses a database, migrations are sent whole, and the next prepared while the server works on them.
+"""Sends whole migrations to a database that nobody else uses, and prepares the next ones while the server works.
 
-What Django's own schema operations send depends on the migrations alone, unless code of the project has a say, or they
-ask the server something. So all of it, from BEGIN to the record and COMMIT, is text. While the server works on a
-message of one or several of them, the classes of those that follow are rendered; what is ready when the answer has come
-is the next message. A migration that cannot be sent so (code, SQL, a question) waits its turn, and is then run in the
-ordinary way.
+The SQL of Django's own schema operations depends on the migrations alone, unless code of the project takes part or
+the operation queries the server. So a whole migration, from BEGIN to its record and COMMIT, is text. While the server
+works on one message of one or several migrations, the models of the following ones are rendered. The migrations that
+are ready when the answer arrives are the next message. A migration that cannot be sent like this (code, SQL, a query)
+waits its turn and then runs by itself.
 
-Nothing is decided here. A migration that fails while it is prepared was not begun, and of a message that the server
-refuses, what was committed before counts, and the rest is run in the ordinary way, which knows what to do and to say.
+This module makes no decisions. A migration that fails during preparation was not started. If the server refuses a
+message, the migrations committed before the error count. The others run one by one, with the usual error handling.
 
-Invariant: whoever else wants the session lands first, and then nothing is under way on it.
+Invariant: before anyone else uses the session, the pending message is flushed, and nothing is in progress on it.
 """
 
 from __future__ import annotations

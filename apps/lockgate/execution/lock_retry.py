@@ -1,7 +1,8 @@
-"""The ladder: short attempts at what needs a lock, growing pauses, a deadline; and never a place in the queue.
+"""Lock retry: short attempts at a step that needs a lock, with growing pauses and a deadline, and without queueing.
 
-Whoever waits for a table's lock makes all who come later wait behind it. So before an attempt the sessions in the way
-are waited for without queueing, the attempt itself waits only briefly (``lock_timeout``), and is rolled back whole.
+A session that waits for a table's lock makes all later sessions wait behind it. So before an attempt, Lockgate waits
+for the sessions in the way without queueing. The attempt itself waits only briefly (``lock_timeout``), and is rolled
+back whole if it fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a survey means for a run: reported, or refused."""
+"""Decides whether a run reports or refuses what its preflight found: a database that is ahead, edited migrations."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where a run left the database, for starts that only compare: written down where nothing at all is left to say.
+"""Writes a checkpoint, with which later starts compare the database, if the run has left nothing to do or report.
 
 Invariant: a checkpoint is only written where each migration of the release is applied, the database has none besides,
-no file differs from what was applied, and nothing is held. So an equal checkpoint means all of that, without looking.
+no file differs from what was applied, and nothing is held. So an equal checkpoint proves all of that.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a run would have to do, read without the lock: nothing is written, no transaction stays open.
 
-Django itself is asked (a ``--plan`` whose output goes nowhere), so that targets, conflicts and every other rule are
-Django's, with its messages. What it answers follows from files and from the rows of applied migrations: a second survey
-of the same process asks again only where those rows have changed.
+Django itself makes the plan (a ``--plan`` whose output is discarded), so that targets, conflicts and every other rule
+are Django's, with its messages. The plan follows from files and from the rows of applied migrations. So a second
+preflight in the same process plans again only if those rows have changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run leaves in the ledger: the ledger itself where it is missing, the run's row, and how it ended."""
+"""Writes a run into the ledger: its row, how it ended, and the ledger's tables if they are missing."""
 
 from __future__ import annotations
 

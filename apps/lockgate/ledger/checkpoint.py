@@ -1,4 +1,4 @@
-"""Asks, in one query, whether a release has nothing to do on a database: what a start asks without Django.
+"""Finds out in one query whether a release has nothing to do on a database. Starts without Django use the same query.
 
 Source of the parameters' form: https://www.psycopg.org/psycopg3/docs/advanced/cursors.html#raw-query-cursors
 """

@@ -1,8 +1,8 @@
-"""Loads settings, apps and migrations in a process of its own, and notes what that rested on.
+"""Loads settings, apps and migrations in a separate process, and logs everything that they read.
 
-Run as a script, with what ``building`` wants on stdin, as JSON, and the name of a file for its findings. Whatever it
-reads counts, whoever reads it: noting too much costs nothing as long as it stays the same, noting too little would let
-a stale manifest pass for a fresh one.
+Runs as a script, with the request of ``manifest.build`` on stdin, as JSON, and the name of a file for its report. It
+logs every read, of any code. Logging too much costs nothing while the input is unchanged. Logging too little would
+let a stale manifest pass for a fresh one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The catalog as it will be when a plan has come this far: facts of now, with the plan's own changes on top.
+"""The catalog as it will be at a point of a plan: the present facts, with the plan's own changes applied.
 
-Django asks the database for the names of constraints that it drops. In a plan the answer must come from what the
-catalog had and from what earlier steps will have made, so that planning never asks.
+Django queries the database for the names of constraints that it drops. In a plan, the answer comes from the present
+catalog and the results of earlier steps, so planning sends no query.
 """
 
 from __future__ import annotations

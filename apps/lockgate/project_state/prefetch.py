@@ -1,8 +1,7 @@
 """Renders, while there is time for it, the models that a migration's code will most likely ask for.
 
-A function that says ``apps.get_model("shop", "Order")`` has these words among its constants, one after the other, where
-it says them for the first time. What is rendered too much costs time, and what is not foreseen is rendered when it is
-asked for.
+A function that calls ``apps.get_model("shop", "Order")`` has these two words next to each other among its constants. A
+wrong guess wastes some time; a missed one is rendered on demand.
 """
 
 from __future__ import annotations

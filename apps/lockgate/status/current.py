@@ -1,7 +1,7 @@
-"""The question of a start, asked by a process that has Django: for probes and waiting workers.
+"""The readiness check: the query of a start, run by a process that has loaded Django, for probes and waiting workers.
 
-The manifest is checked once in a process, against the apps and files that this process has loaded; settings and
-DATABASE_URL are no matter here, because the session is Django's own. Without a manifest that fits: as before.
+A process checks the manifest once, against the apps and files that it has loaded. Settings and DATABASE_URL do not
+matter here, because the session is Django's own. Without a fitting manifest, each migration is examined.
 """
 
 from __future__ import annotations
