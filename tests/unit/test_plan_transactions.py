@@ -11,8 +11,8 @@ from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import transaction_locks
 from lockgate.planning.steps import MigrationPlan
 from lockgate.reporting import plan_document, plan_report
+from tests.support.large_book import NOTHING, plan
 from tests.support.plan_case import add, alter
-from tests.unit.test_plan_rewrites import NOTHING, plan
 
 FACTS = DatabaseFacts(160000)
 EXTRA = add("extra", models.IntegerField(null=True))
