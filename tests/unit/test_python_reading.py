@@ -22,6 +22,17 @@ def ids(body: str) -> list[str]:
     [
         ("Order.objects.update(note='')", ["LG603"]),
         ("found = Order.objects.filter(note=None)\nfound.delete()", ["LG603"]),
+        ("found = Order.objects.filter(note=None)\nfound.filter(total=1).delete()", ["LG603"]),
+        ("found = Order.objects\nfound.filter(total=1).update(note='')", ["LG603"]),
+        (
+            "found = Order.objects.all()\nless = found.using('default')\nless.exclude(total=1).update(note='')",
+            ["LG603"],
+        ),
+        ("found = Order.objects.all()\nfor each in found.filter(note=None):\n    print(each)", ["LG604"]),
+        ("found = Order.objects.filter(pk__in=[1])\nfound.filter(total=1).delete()", []),
+        ("found = Order.objects.filter(pk__in=[1])\nfound.update(note='')", []),
+        ("found = Order.objects.all()[:10]\nfor each in found:\n    print(each)", []),
+        ("found = Order.objects.all()\nfound.first().delete()", []),
         ("for each in Order.objects.filter(note=None):\n    print(each)", ["LG604"]),
         ("for each in Order.objects.iterator():\n    each.save()", ["LG605", "LG609"]),
         ("Order.objects.bulk_create([])", ["LG608"]),

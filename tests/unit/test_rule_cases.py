@@ -580,6 +580,12 @@ CASES = [
         quiet="LG603",
     ),
     Case(
+        "rows deleted by way of a name for some of them",
+        (code("found = apps.get_model('shop', 'Customer').objects.all()\nfound.filter(email='').delete()"),),
+        found="LG604",
+        quiet="LG603",
+    ),
+    Case(
         "rows deleted to which nobody refers",
         (code(ORDERS + "Order.objects.filter(note=None).delete()"),),
         found="LG603",

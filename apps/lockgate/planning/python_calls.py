@@ -40,13 +40,10 @@ def on_the_network(code: Code) -> Iterator[str]:
 def written(code: Code, *methods: str) -> Iterator[str]:
     """Tables of the models that are named in full, and of which one of these methods is called."""
     for tree in code.trees:
-        models = {
-            target.id: table_of(node.value)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
+        models: dict[str, str] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and (found := _table(node.value, models)):
+                models |= {target.id: found for target in node.targets if isinstance(target, ast.Name)}
         for call in ast.walk(tree):
             named = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in methods
             if named and (table := _table(call, models)):

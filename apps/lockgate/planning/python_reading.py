@@ -20,6 +20,11 @@ from lockgate.planning.python_source import closure, is_own, own
 
 _MANAGERS = {"objects", "_default_manager", "_base_manager"}
 _FEW = {"pk", "id"}
+# What gives a queryset of a queryset.
+_CHAINED = {
+    *("all", "filter", "exclude", "order_by", "reverse", "distinct", "using", "annotate", "alias"),
+    *("only", "defer", "select_related", "prefetch_related"),
+}
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -71,11 +76,8 @@ class Code:
         """Loops over a queryset that loads every row at once."""
         for loop in self._nodes(ast.For):
             chain = _chain(loop.iter)
-            if (
-                self._is_queryset(loop.iter)
-                and not {"iterator", "get", "first"} & set(chain)
-                and not _sliced(loop.iter)
-            ):
+            whole = not {"iterator", "get", "first"} & set(chain) and not any(map(_sliced, self._said(loop.iter)))
+            if self._is_queryset(loop.iter) and whole:
                 yield f".{chain[-1]}()" if chain else "a queryset"
 
     def in_loops(self, *methods: str) -> Iterator[str]:
@@ -139,8 +141,16 @@ class Code:
 
     def _many(self, node: ast.AST) -> bool:
         """Whether an expression is a queryset of more than a row or a slice."""
-        keys = {key for key in _filters(node) if key.split("__")[0] in _FEW}
-        return self._is_queryset(node) and not keys and not _sliced(node)
+        said = self._said(node)
+        keys = {key for each in said for key in _filters(each) if key.split("__")[0] in _FEW}
+        return self._is_queryset(node) and not keys and not any(map(_sliced, said))
+
+    def _said(self, node: ast.AST) -> list[ast.AST]:
+        """An expression, and what the name stands for that it begins with, where that has one value."""
+        found = [node]
+        while (values := self._values.get(_begins(found[-1]), [])) and len(values) == 1 and values[0] not in found:
+            found.append(values[0])
+        return found
 
     def _is_queryset(self, node: ast.AST) -> bool:
         if any(isinstance(each, ast.Attribute) and each.attr in _MANAGERS for each in ast.walk(node)):
@@ -151,19 +161,49 @@ class Code:
                 "zip",
                 "batched",
             )
-        return isinstance(node, ast.Name) and node.id in self._querysets
+        return _begins(node) in self._querysets
+
+    @cached_property
+    def _values(self) -> dict[str, list[ast.expr]]:
+        """What each name is assigned."""
+        found: dict[str, list[ast.expr]] = {}
+        for assignment in self._nodes(ast.Assign):
+            for target in assignment.targets:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, []).append(assignment.value)
+        return found
 
     @cached_property
     def _querysets(self) -> set[str]:
-        """Names that a queryset is assigned to."""
+        """Names that a queryset or a manager is assigned to, also one that is made of such a name."""
         found: set[str] = set()
-        for assignment in self._nodes(ast.Assign):
-            chain = _chain(assignment.value)
-            managed = any(isinstance(e, ast.Attribute) and e.attr in _MANAGERS for e in ast.walk(assignment.value))
-            last = chain[-1] if chain else ""
-            if managed and last in ("all", "filter", "exclude", "order_by", "select_related", "annotate", "only"):
-                found.update(target.id for target in assignment.targets if isinstance(target, ast.Name))
+        while (
+            new := {name for name, values in self._values.items() if any(_gives_rows(each, found) for each in values)}
+            - found
+        ):
+            found |= new
         return found
+
+
+def _gives_rows(node: ast.expr, querysets: set[str]) -> bool:
+    """Whether an expression is a manager, or a queryset of one or of such a name."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in _MANAGERS
+    managed = any(isinstance(each, ast.Attribute) and each.attr in _MANAGERS for each in ast.walk(node))
+    chain = _chain(node)
+    return (managed and bool(chain) and chain[-1] in _CHAINED) or _begins(node) in querysets
+
+
+def _begins(node: ast.AST) -> str:
+    """The name that a queryset is made of, through calls that give one, and slices; empty where it is of none."""
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Subscript):
+            node = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHAINED:
+            node = node.func.value
+        else:
+            return ""
+    return node.id
 
 
 def table_of(node: ast.AST) -> str:
