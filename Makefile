@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)/apps:$(CURDIR)
 # More than a machine has processors: many tests wait, for locks, deadlines and servers.
 WORKERS ?= 3
 
-.PHONY: run test quick lint types imports container servers conformance sweep bench bench-stall lock wheel clean help
+.PHONY: run test quick lint types imports container servers conformance sweep bench bench-stall lock wheel older clean help
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -115,6 +115,11 @@ lock: $(VENV)/installed  ## compile requirements/*.in to locked *.txt
 
 wheel: $(VENV)/installed  ## build django-lockgate into dist/
 	python -m build --no-isolation
+
+older: wheel  ## keep today's wheel as the older release that every later one is tested beside
+	rm -rf .data/older && python -m zipfile -e $$(ls -t dist/*.whl | head -1) .data/older
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C .data/older -cJf tests/support/older/lockgate.tar.xz lockgate
+	git rev-parse HEAD > tests/support/older/COMMIT
 
 clean:  ## remove what the other verbs made, but for .venv and .data
 	rm -rf dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -10,6 +10,7 @@ from lockgate.events import Ahead, Edited
 from lockgate.facts import Key
 from lockgate.gate.context import Gate, Request
 from lockgate.gate.preflight import Survey
+from lockgate.models import Run
 
 SHOWN = 3  # migrations named in a message; the rest are counted
 
@@ -17,12 +18,15 @@ SHOWN = 3  # migrations named in a message; the rest are counted
 def judge(found: Survey, gate: Gate, request: Request) -> None:
     """Report, or refuse, a database ahead of the code and migrations edited after they were applied.
 
-    Only an ordinary run is refused: whoever names a target, or prunes, is putting things right.
+    Only an ordinary run is refused: whoever names a target, or prunes, is putting things right. What a newer Lockgate
+    has added to its own tables is no other history: an older one works on with them.
     Raises AheadOfCode or EditedMigration.
     """
     limits = gate.limits
     if found.ahead and request.ordinary:
-        if limits.on_ahead == "refuse" or (limits.on_ahead == "allow-when-current" and found.pending):
+        if limits.on_ahead == "refuse" or (
+            limits.on_ahead == "allow-when-current" and found.pending and _of_others(found)
+        ):
             raise _ahead(found, limits.on_ahead)
         gate.listen(Ahead(found.ahead, len(found.pending)))
     if found.edited:
@@ -67,15 +71,24 @@ def named(keys: tuple[Key, ...]) -> str:
     return shown if len(keys) <= SHOWN else f"{shown} and {len(keys) - SHOWN} more"
 
 
+def _of_others(found: Survey) -> list[Key]:
+    """What the database has of the project's apps; rows of the ledger's own are never to be pruned."""
+    return [key for key in found.ahead if key.app != Run._meta.app_label]
+
+
 def _ahead(found: Survey, mode: str) -> AheadOfCode:
+    others = _of_others(found)
+    prune = (
+        f"; if they are left over from a squash, remove their rows:\nmanage.py migrate {others[0].app} --prune"
+        if others
+        else ""
+    )
     lacking = f", and {named(found.pending)} of this release is not applied there" if found.pending else ""
     return AheadOfCode(
         f"the database is ahead of this release: it has {named(found.ahead)}{lacking}",
         why=f'LOCKGATE["ON_AHEAD"] is "{mode}"'
         + (": two histories that have diverged are not mixed unattended" if found.pending else ""),
-        next_step="deploy a release that has all of them; if they are left over from a squash, remove their rows:\n"
-        f"manage.py migrate {found.ahead[0].app} --prune\n"
-        'or set LOCKGATE["ON_AHEAD"] = "allow"',
+        next_step=f'deploy a release that has all of them{prune}\nor set LOCKGATE["ON_AHEAD"] = "allow"',
     )
 
 
