@@ -93,3 +93,11 @@ def test_guides_hold_no_table_of_measurements() -> None:
     guides = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
     sections = {name: re.findall(rf"{headings}\n(.*?)(?=^#|\Z)", text, re.M | re.S) for name, text in guides.items()}
     assert [name for name, found in sections.items() if any("\n|" in text for text in found)] == []
+
+
+@pytest.mark.parametrize("page", sorted(EVIDENCE.glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_of_evidence_names_the_build_that_it_is_of(page: Path) -> None:
+    """The commit; the comparison with other linters has none, because a test makes it anew with the present build."""
+    named = r"(?:commit |\((?:before )?|\| )[0-9a-f]{7}\b"
+    text = page.read_text(encoding="utf-8")
+    assert "Lockgate 0.1.0" in text if page.stem == "comparison" else re.search(named, text)
