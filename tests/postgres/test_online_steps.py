@@ -29,8 +29,9 @@ from lockgate.gate import run_record
 from lockgate.ledger import journal, records
 from lockgate.ledger.journal import Journal, Line
 from lockgate.models import JournalEntry, Run
+from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.recorder.questions import Question, require_same_answers
-from lockgate.planning.steps import Kind, LockMode
+from lockgate.planning.steps import Kind
 from tests.support.databases import Database
 
 KEY = Key("shop", "0001_one")

@@ -27,8 +27,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from lockgate.database import catalog, url
 from lockgate.planning import affected_tables, planner
+from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.recorder.schema_editor import recording
-from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Phase, Step, Work
+from lockgate.planning.steps import Kind, MigrationPlan, Phase, Step, Work
 from project import embedded
 from tests.support.databases import Database, forget_the_disk, server
 from tests.support.processes import until

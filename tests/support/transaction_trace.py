@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from django.db.migrations.state import ProjectState
 
 from lockgate.planning import transaction_locks
-from lockgate.planning.steps import LockMode, MigrationPlan, Phase, Work
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import MigrationPlan, Phase, Work
 from lockgate.planning.transaction_locks import Part, Transaction
 from tests.support import plan_cases, plans
 from tests.support.plan_case import BASE, Case

@@ -1,6 +1,6 @@
 """Which lock modes exclude each other, as PostgreSQL's documentation has it (explicit-locking, table 13.2)."""
 
-from lockgate.planning.steps import LockMode
+from lockgate.planning.lock_modes import LockMode
 
 # Each mode's row of the table: an X where it conflicts, in the table's order.
 TABLE = {

@@ -35,8 +35,9 @@ from lockgate.facts import Key
 from lockgate.ledger import fingerprints, journal
 from lockgate.ledger.journal import Line
 from lockgate.models import JournalEntry as Row
+from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.selection import key_of
-from lockgate.planning.steps import Change, Kind, LockMode, MigrationPlan, Phase, Statement, Step, Work
+from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase, Statement, Step, Work
 from lockgate.project_state.operations import is_djangos_schema
 
 _CODE = (Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.UNKNOWN, Kind.OTHER)

@@ -21,7 +21,8 @@ from lockgate.facts import Key
 from lockgate.ledger import journal
 from lockgate.models import JournalEntry, Run
 from lockgate.planning.kept_defaults import Fate, follow
-from lockgate.planning.steps import LockMode, Statement
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import Statement
 
 
 def due(alias: str, run: Run, ours: Container[Key]) -> list[JournalEntry]:

@@ -2,7 +2,7 @@
 
 An atomic migration's operations, its deferred SQL, its ``django_migrations`` row and its ledger row commit together or
 not at all; what can be done online runs before and after it (``phases``). A migration with ``atomic = False`` runs
-operation by operation (``one_by_one``), and is recorded right after the last one.
+operation by operation (``non_atomic``), and is recorded right after the last one.
 """
 
 from __future__ import annotations

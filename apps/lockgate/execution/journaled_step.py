@@ -29,7 +29,8 @@ from lockgate.execution.step_progress import watching
 from lockgate.execution.wait_deadline import patiently
 from lockgate.facts import Key
 from lockgate.models import JournalEntry
-from lockgate.planning.steps import Kind, LockMode
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import Kind
 
 NO_LIMIT = timedelta(0)  # where no timeout is set at all
 

@@ -19,7 +19,7 @@ from lockgate.errors import NOTHING_CHANGED, LocksNotAcquired
 from lockgate.execution import failures
 from lockgate.facts import Blocker
 from lockgate.ledger import records
-from lockgate.planning.steps import LockMode
+from lockgate.planning.lock_modes import LockMode
 
 SHOWN = 3
 

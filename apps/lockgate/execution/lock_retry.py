@@ -24,7 +24,7 @@ from lockgate.errors import LockgateError, LocksNotAcquired
 from lockgate.events import AttemptFailed, Listener, WaitingForBlockers
 from lockgate.execution import failures, ledger_locks, shutdown
 from lockgate.facts import Blocker, Key, LockHolder
-from lockgate.planning.steps import LockMode
+from lockgate.planning.lock_modes import LockMode
 
 # Lock not available, deadlock, serialization failure: the same attempt may succeed a moment later.
 RETRIED = (failures.LOCK_NOT_AVAILABLE, "40P01", "40001")

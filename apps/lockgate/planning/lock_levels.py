@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lockgate.planning.steps import Change, Kind, Lock, LockMode, Work
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import Change, Kind, Lock, Work
 
 _MODES = {
     Kind.DROP_TABLE: LockMode.ACCESS_EXCLUSIVE,

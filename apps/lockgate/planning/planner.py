@@ -34,7 +34,7 @@ _ALTERS = frozenset({Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.
 
 
 class Recorder(Protocol):
-    """A schema editor that writes down what it would do (``execution.recording_editor``)."""
+    """A schema editor that writes down what it would do (``planning.recorder``)."""
 
     prospect: Prospect
     deferred_sql: list[Any]

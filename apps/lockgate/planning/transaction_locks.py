@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lockgate.planning import lock_levels
-from lockgate.planning.steps import Change, Kind, Lock, LockMode, Phase, Statement, Step, Work
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import Change, Kind, Lock, Phase, Statement, Step, Work
 
 _UNREAD = frozenset({Kind.RUN_PYTHON, Kind.UNKNOWN})
 

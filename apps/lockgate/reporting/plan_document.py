@@ -8,7 +8,8 @@ from typing import Any
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import transaction_locks
 from lockgate.planning.consequences import Watch
-from lockgate.planning.steps import Kind, LockMode, MigrationPlan, Step
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import Kind, MigrationPlan, Step
 from lockgate.planning.transaction_locks import Held
 
 VERSION = 1

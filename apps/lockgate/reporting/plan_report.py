@@ -9,7 +9,8 @@ from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import transaction_locks
 from lockgate.planning.consequences import Consequence, Watch
 from lockgate.planning.dependents import Outcome
-from lockgate.planning.steps import Kind, Lock, LockMode, MigrationPlan, Phase, Statement, Step, Work
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
 from lockgate.planning.transaction_locks import Held, Transaction
 from lockgate.reporting.plan_document import Entry, parents_of, taken_along, unknown
 

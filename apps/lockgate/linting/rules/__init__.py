@@ -12,7 +12,8 @@ from pkgutil import iter_modules
 
 from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import DECORATED, Example, Finding, Rule, Severity, rule
-from lockgate.planning.steps import Change, Kind, LockMode, Phase, Step
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import Change, Kind, Phase, Step
 
 _TITLES = {
     "LG0": "Acceptance",

@@ -14,9 +14,10 @@ from django.db.migrations.operations.base import Operation
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import python_reading, sql_statements, sql_steps, transaction_locks
 from lockgate.planning.consequences import Consequence
+from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.python_reading import Code
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Change, Kind, Lock, LockMode, MigrationPlan, Phase, Step
+from lockgate.planning.steps import Change, Kind, Lock, MigrationPlan, Phase, Step
 from lockgate.planning.transaction_locks import Transaction
 
 if TYPE_CHECKING:

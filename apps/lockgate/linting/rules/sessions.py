@@ -8,7 +8,8 @@ from lockgate.facts.tables import SessionFacts
 from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.example_models import ADD_FIELD, ADD_INDEX, QUIET, given, table
 from lockgate.linting.rules.rule import WARNING, Example, Finding, rule
-from lockgate.planning.steps import Kind, LockMode
+from lockgate.planning.lock_modes import LockMode
+from lockgate.planning.steps import Kind
 
 _TEN_MINUTES = 600.0
 _REPORT = SessionFacts(3390, "report", "idle in transaction", _TEN_MINUTES, ("AccessShareLock",))

@@ -14,9 +14,10 @@ from lockgate.linting.rules.sizes import LONG_WORK
 from lockgate.linting.rules.sql_offers import in_sql, local
 from lockgate.linting.rules.validation import validated_where_added
 from lockgate.planning import sql_statements, transaction_locks
+from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.operations import texts_of
 from lockgate.planning.sql_statements import SqlStatement
-from lockgate.planning.steps import Kind, Lock, LockMode, Step, Work
+from lockgate.planning.steps import Kind, Lock, Step, Work
 from lockgate.planning.transaction_locks import Transaction
 
 # What PostgreSQL refuses inside a transaction block, by the words it begins with.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.new_types import SERIALS
 from lockgate.planning.sql_changes import definitions
 from lockgate.planning.sql_changes.reading import Reader, unknown
 from lockgate.planning.sql_changes.tree import columns_in, name_of, option, type_text, words
 from lockgate.planning.sql_parser import Tree
-from lockgate.planning.steps import Change, Kind, LockMode
+from lockgate.planning.steps import Change, Kind
 
 
 def _create_index(body: Tree) -> Iterator[Change]:
