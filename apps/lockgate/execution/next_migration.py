@@ -64,16 +64,12 @@ class Planner:
         plain = all(map(is_djangos_schema, migration.operations))
         known = self._known(plain=plain)
         before = states.of_run(state, migration)
-        names = affected_tables.concerned(before, [migration]) | affected_tables.concerned(
-            _after(migration, before), [migration]
-        )
+        after = _after(migration, before)
+        names = affected_tables.concerned(before, [migration]) | affected_tables.concerned(after, [migration])
         by_sql = sql_steps.named([migration])
         if not names & self.earlier and not by_sql and not any(map(names_schema, names)):
             return None
-        facts = catalog.facts(self.connection, names | by_sql, self.limits.large_table_bytes, known)
-        if known is None and plain:
-            self.noted = time.monotonic(), facts
-        facts = facts.without(hidden)
+        facts = self._facts(names | by_sql, known, plain=plain).without(hidden)
         earlier = self.earlier | set(filter(names_schema, facts.tables)) - self.made
         if not names & earlier and not by_sql:
             return None
@@ -94,6 +90,13 @@ class Planner:
             if not hidden:
                 self._require_possible(migration, made, facts)
         return made
+
+    def _facts(self, tables: set[str], known: DatabaseFacts | None, *, plain: bool) -> DatabaseFacts:
+        """known: what ``_known`` gives, asked for before anything is planned: it also forgets what is out of date."""
+        facts = catalog.facts(self.connection, tables, self.limits.large_table_bytes, known)
+        if known is None and plain:
+            self.noted = time.monotonic(), facts
+        return facts
 
     def _known(self, *, plain: bool) -> DatabaseFacts | None:
         """Facts whose types, functions and collations are the database's still; None where they are to be asked for.

@@ -82,39 +82,23 @@ def read(gate: Gate, request: Request, before: Survey | None = None, known: Read
     known: what is written down, where that was read already. Raises what Django raises for conflicts, unknown targets
     and bad histories.
     """
-    connection, limits = gate.connection, gate.limits
     if known is None and before is None and gate.begun:
-        known = reading.read(connection)
-    with django_seams.history_known(connection, known.applied if known else None):
-        loader, pairs = _planned(gate, before)
-    if not loader.applied_migrations:
-        records.refuse_hidden(connection)
+        known = reading.read(gate.connection)
+    loader, pairs = _planned(gate, before, known)
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
-    forwards = [migration for migration, backwards in pairs if not backwards]
-    wanted = {*limits.extensions, *selection.required_extensions(forwards)}
-    found = extensions.survey(connection, wanted)
-    outcomes = {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
+    found, outcomes = _extensions(gate, pairs)
     held = {} if request.fake else selection.held(pairs, loader.graph, outcomes, portable=request.portable)
     contents = before.contents if before else release.contents(disk, apps)
-    build = release.digest(limits.release, contents)
+    build = release.digest(gate.limits.release, contents)
     digest = release.less_held(build, held)
-    shape = known.shape if known else None
-    damaged = own_tables.applies(loader, loader.applied_migrations) and bool(
-        own_tables.damages(connection, there=shape)
-    )
-    recorded = not damaged and (known is not None or records.exists(connection))
-    written = (known or _read_apart(connection)) if recorded else None
+    damaged = _is_damaged(gate, loader, known)
+    written = None if damaged else _written(gate.connection, known)
     files = {} if written is None else {k: v for k, v in written.known.items() if k in loader.applied_migrations}
-    runs = _runs(connection, written, digest) if written else None
+    runs = _runs(gate.connection, written, digest) if written else None
     return Survey(
         pending=tuple(key for key in map(selection.key_of, (each for each, _ in pairs)) if key not in held),
         held=held,
-        ahead=selection.ahead(
-            loader.applied_migrations,
-            disk.values(),
-            loader.migrated_apps,
-            runs.applied_after if runs else (),
-        ),
+        ahead=_ahead(loader, disk, runs),
         edited=before.edited if before and before.known == files else fingerprints.edited(files, disk),
         disk=disk,
         ledger_pending=tuple(key for key in disk if key.app == "lockgate" and key not in loader.applied_migrations),
@@ -134,6 +118,31 @@ def read(gate: Gate, request: Request, before: Survey | None = None, known: Read
     )
 
 
+def _extensions(gate: Gate, pairs: Plan) -> tuple[dict[str, extensions.Survey], dict[str, ExtensionOutcome]]:
+    """What there is of the extensions that are wanted, and what becomes of each."""
+    forwards = [migration for migration, backwards in pairs if not backwards]
+    wanted = {*gate.limits.extensions, *selection.required_extensions(forwards)}
+    found = extensions.survey(gate.connection, wanted)
+    return found, {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
+
+
+def _is_damaged(gate: Gate, loader: MigrationLoader, known: Reading | None) -> bool:
+    """Whether tables of Lockgate's own are not as its migrations that are recorded have made them."""
+    shape = known.shape if known else None
+    applies = own_tables.applies(loader, loader.applied_migrations)
+    return applies and bool(own_tables.damages(gate.connection, there=shape))
+
+
+def _ahead(loader: MigrationLoader, disk: Mapping[Key, Migration], runs: Runs | None) -> tuple[Key, ...]:
+    later = runs.applied_after if runs else ()
+    return selection.ahead(loader.applied_migrations, disk.values(), loader.migrated_apps, later)
+
+
+def _written(connection: BaseDatabaseWrapper, known: Reading | None) -> Reading | None:
+    """What is written down; None where nothing is."""
+    return known or (_read_apart(connection) if records.exists(connection) else None)
+
+
 def _read_apart(connection: BaseDatabaseWrapper) -> Reading:
     """What is written down where not all of its tables are there: an older release's ledger has no journal."""
     alias = connection.alias
@@ -147,8 +156,20 @@ def _runs(connection: BaseDatabaseWrapper, written: Reading, digest: str) -> Run
     return under_lock.runs if under_lock and under_lock.runs.digest == digest else reading.runs(connection, digest)
 
 
-def _planned(gate: Gate, before: Survey | None) -> tuple[MigrationLoader, Plan]:
-    """Django's loader and plan; those of before where the migrations that are recorded are still the same."""
+def _planned(gate: Gate, before: Survey | None, known: Reading | None) -> tuple[MigrationLoader, Plan]:
+    """Django's loader and plan, of what is known to be recorded, or is read.
+
+    Raises what ``records.refuse_hidden`` does, where nothing is recorded, and what Django does.
+    """
+    with django_seams.history_known(gate.connection, known.applied if known else None):
+        loader, pairs = _plan_of(gate, before)
+    if not loader.applied_migrations:
+        records.refuse_hidden(gate.connection)
+    return loader, pairs
+
+
+def _plan_of(gate: Gate, before: Survey | None) -> tuple[MigrationLoader, Plan]:
+    """Those of before where the migrations that are recorded are still the same."""
     recorder = MigrationRecorder(gate.connection)
     if before and recorder.applied_migrations().keys() == before.loader.applied_migrations.keys():
         return before.loader, before.plan

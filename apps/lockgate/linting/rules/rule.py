@@ -118,21 +118,8 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
     """
 
     def made(find: Find) -> Rule:
-        found = Rule(
-            identity,
-            name,
-            severity,
-            condition,
-            effect,
-            remedy,
-            _example(unsafe),
-            _example(safe),
-            find,
-            squawk,
-            instead,
-            rests_on,
-            other_end,
-        )
+        said, examples = (condition, effect, remedy), (_example(unsafe), _example(safe))
+        found = Rule(identity, name, severity, *said, *examples, find, squawk, instead, rests_on, other_end)
         _refuse(found)
         DECORATED.append(found)
         return found

@@ -47,6 +47,13 @@ def column(table: str, definition: Tree) -> Iterator[Change]:
         work=new_types.work(wanted),
     )
     empty = default is None and not kinds & {"CONSTR_GENERATED", "CONSTR_IDENTITY"} and wanted not in new_types.SERIALS
+    yield from _constraints_of(table, columns, wanted, given, empty=empty)
+
+
+def _constraints_of(
+    table: str, columns: tuple[str, ...], wanted: str, given: list[Tree], *, empty: bool
+) -> Iterator[Change]:
+    """The constraints of a new column. wanted: its type. empty: whether it is NULL in every row."""
     for each in given:
         if each["contype"] in ("CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"):
             kind = _CONSTRAINTS[each["contype"]]
