@@ -580,6 +580,26 @@ CASES = [
         quiet="LG603",
     ),
     Case(
+        "every row changed by SQL with a parameter in code",
+        (code("schema_editor.connection.cursor().execute('UPDATE shop_order SET note = %s', ['x'])"),),
+        found="LG601",
+    ),
+    Case(
+        "rows changed by a condition by SQL with a parameter in code",
+        (code("schema_editor.execute('UPDATE shop_order SET note = %s WHERE note IS NULL', ['x'])"),),
+        found="LG606",
+    ),
+    Case(
+        "one row changed by SQL with parameters in code",
+        (code("schema_editor.execute('UPDATE shop_order SET note = %s WHERE id=%s', ['x', 3])"),),
+        quiet="LG601 LG606",
+    ),
+    Case(
+        "every row changed by RunSQL with a parameter",
+        ("migrations.RunSQL([('UPDATE shop_order SET note = %s', ['x'])], migrations.RunSQL.noop),",),
+        found="LG601",
+    ),
+    Case(
         "rows deleted by way of a name for some of them",
         (code("found = apps.get_model('shop', 'Customer').objects.all()\nfound.filter(email='').delete()"),),
         found="LG604",

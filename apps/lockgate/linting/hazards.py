@@ -108,7 +108,7 @@ def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
         for step in plan.steps:
             for statement in step.statements:
                 if sql_steps.is_sql(statement.changes):
-                    for each in sql_statements.statements(statement.sql):
+                    for each in sql_statements.statements(statement.text):
                         if not sql_changes.known(each.text):
                             yield plan.migration, step.operation, each.text
 

@@ -40,7 +40,7 @@ class Watch:
         found: list[Consequence] = []
         for step in steps:
             for statement in step.statements if step.phase is not Phase.CONTRACT else ():
-                text = sql_statements.statements(statement.sql)
+                text = sql_statements.statements(statement.text)
                 if sql_steps.is_sql(statement.changes):
                     self._told({word for each in text if _DROPS & set(each.tokens) for word in each.identifiers()})
                 cascade = any(each.has("CASCADE") for each in text)

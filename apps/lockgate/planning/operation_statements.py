@@ -64,7 +64,9 @@ class OperationStatements:
         collected = tuple(python_calls.collected(code, before)) if code else ()
         read = not beyond.unknown
         change = Change(Kind.RUN_PYTHON, "", name=why, read=read, unchecked=unchecked, collected=collected, named=named)
-        return (Statement("", (change,)), *sql_steps.statements(beyond.sql, self.prospect))
+        models = ModelColumns(before, self.editor.connection)
+        sent = sql_steps.statements(beyond.sql, self.prospect, models, surely=False)
+        return (Statement("", (change,)), *sent)
 
     def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
         if does_nothing(operation):

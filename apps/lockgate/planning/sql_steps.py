@@ -45,18 +45,24 @@ def _parameter(found: re.Match[str]) -> str:
     return "%" if found[0] == "%%" else "$1"
 
 
-def statements(given: Any, prospect: Prospect, models: ModelColumns | None = None) -> tuple[Statement, ...]:
+def statements(
+    given: Any, prospect: Prospect, models: ModelColumns | None = None, *, surely: bool = True
+) -> tuple[Statement, ...]:
     """What a RunSQL was given, as statements; the prospect takes note of what they make.
 
-    models: of the state before it. None for SQL in code, which is sent perhaps.
+    models: of the state before it. surely: not for SQL in code, which is sent perhaps.
     """
-    return tuple(read(Statement(sql), readable, prospect, models) for sql, readable in texts(given))
+    return tuple(
+        read(Statement(sql, readable=text), text, prospect, models, surely=surely) for sql, text in texts(given)
+    )
 
 
-def read(statement: Statement, readable: str, prospect: Prospect, models: ModelColumns | None = None) -> Statement:
+def read(
+    statement: Statement, readable: str, prospect: Prospect, models: ModelColumns | None = None, *, surely: bool = True
+) -> Statement:
     """A statement with the changes of its text."""
     found: list[Change] = []
-    surely = models is not None and all(each.kind != "DoStmt" for each in sql_parser.parse(readable) or ())
+    surely &= models is not None and all(each.kind != "DoStmt" for each in sql_parser.parse(readable) or ())
     for change in sql_changes.of(readable):
         made = completed(change, prospect, models)
         if surely or change.kind not in _PROVING:

@@ -214,7 +214,8 @@ class Statement(NamedTuple):
     online: the same, in the form that lets reads and writes pass (CONCURRENTLY, NOT VALID), where there is one.
     attach: for a unique constraint, the statement that makes it of an index of its name.
     bare: for a new column, the same without the constraints that need a look at every row; constraints: those, each by
-    itself. deferred: Django sends it when all operations of the migration are done.
+    itself. deferred: Django sends it when all operations of the migration are done. readable: of SQL with placeholders,
+    the same with parameters in their place.
     """
 
     sql: str
@@ -224,6 +225,12 @@ class Statement(NamedTuple):
     bare: str = ""
     constraints: tuple[Statement, ...] = ()
     deferred: bool = False
+    readable: str = ""
+
+    @property
+    def text(self) -> str:
+        """As PostgreSQL's parser reads it."""
+        return self.readable or self.sql
 
 
 class Step(NamedTuple):

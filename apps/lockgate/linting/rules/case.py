@@ -97,7 +97,7 @@ class Case:
             for step in self.plan.steps
             for statement in step.statements
             if sql_steps.is_sql(statement.changes)
-            for each in sql_statements.statements(statement.sql)
+            for each in sql_statements.statements(statement.text)
         )
 
     @cached_property

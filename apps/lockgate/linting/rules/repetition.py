@@ -10,8 +10,7 @@ from django.db.migrations.operations import RunPython, RunSQL
 
 from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
-from lockgate.planning import lock_levels, sql_changes
-from lockgate.planning.operations import texts_of
+from lockgate.planning import lock_levels, sql_changes, sql_steps
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, Work
 
@@ -71,7 +70,7 @@ def _can_be_repeated(case: Case, operation: object) -> bool:
     if not isinstance(operation, RunSQL):
         return False
     dropped = _dropped_where_there(case)
-    changes = [change for text in texts_of(operation.sql) for change in sql_changes.of(text)]
+    changes = [change for _, text in sql_steps.texts(operation.sql) for change in sql_changes.of(text)]
     return all(
         change.kind in (Kind.VALIDATE_CONSTRAINT, Kind.ANALYZE) or (change.kind in _MADE and change.name in dropped)
         for change in changes

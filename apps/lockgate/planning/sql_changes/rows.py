@@ -46,7 +46,7 @@ _BY_CONDITION = ("UpdateStmt", "DeleteStmt")
 
 
 def _pinned(body: Tree) -> tuple[str, ...]:
-    """The columns that a condition compares with constants that are written out, in each of the rows that it finds."""
+    """The columns that a condition compares with constants or parameters, in all rows that it finds."""
     parts = [body.get("whereClause") or {}]
     if parts[0].get("BoolExpr", {}).get("boolop") == "AND_EXPR":
         parts = parts[0]["BoolExpr"]["args"]
@@ -57,7 +57,7 @@ def _equal(expression: Tree) -> Iterator[str]:
     right = expression.get("rexpr", {})
     values = right["List"]["items"] if "List" in right else [right]
     operator = words(expression.get("name")) == ["="] and expression["kind"] in ("AEXPR_OP", "AEXPR_IN")
-    if operator and all("A_Const" in each for each in values):
+    if operator and all("A_Const" in each or "ParamRef" in each for each in values):
         yield from words(expression["lexpr"].get("ColumnRef", {}).get("fields"))[-1:]
 
 
