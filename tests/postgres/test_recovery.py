@@ -57,7 +57,7 @@ def test_what_a_kill_left_of_an_edited_migration_is_undone(library: Site) -> Non
     library.migration("0002_index", ADD_CHECK, after="0001_initial")
     result = library.migrate()
     assert result.code == 0, result.text
-    assert "undoing that" in result.err
+    assert "undoing it" in result.err
     assert library.database.value("SELECT count(*) FROM pg_class WHERE relname IN ('book_title', 'book_isbn')") == 0
     assert library.database.value("SELECT convalidated FROM pg_constraint WHERE conname = 'book_pages'")
 

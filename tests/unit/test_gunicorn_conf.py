@@ -24,6 +24,7 @@ from tests.support.processes import until
 from tests.support.sites import ROOT
 
 CONFIG = Path(__file__).parents[2] / "docker" / "gunicorn.conf.py"
+THREADS = 8  # of two workers, by default
 PATIENCE = 60.0  # seconds for an end that takes one; requests in flight may have half of them
 APPLICATION = """
 import time
@@ -116,14 +117,15 @@ def test_a_stop_lets_requests_in_flight_finish(gunicorn: Gunicorn) -> None:
 class Black:
     """A service whose database accepts connections and never says a word."""
 
-    def __init__(self, port: int, hole: int, log: Path) -> None:
+    def __init__(self, port: int, hole: relays.Relay, log: Path) -> None:
         self.port = port
+        self.hole = hole
         environment = {
             "PATH": os.environ["PATH"],
             "PORT": str(port),
             "PYTHONPATH": f"{ROOT}:{ROOT / 'apps'}",
             "DJANGO_SETTINGS_MODULE": "project.settings.serve",
-            "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{hole}/none",
+            "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{hole.port}/none",
             "SECRET_KEY": "s" * 50,
             "ALLOWED_HOSTS": "localhost",
             "INGEST_TOKEN": "t" * 24,
@@ -153,7 +155,7 @@ class Black:
 @pytest.fixture
 def black(tmp_path: Path, port: int) -> Iterator[Black]:
     with relays.relay(relays.silent) as hole:
-        service = Black(port, hole.port, tmp_path / "log")
+        service = Black(port, hole, tmp_path / "log")
         try:
             until(service.lives, "it serves")
             yield service
@@ -163,10 +165,10 @@ def black(tmp_path: Path, port: int) -> Iterator[Black]:
 
 
 def test_liveness_does_not_queue_behind_requests_that_wait_for_a_database(black: Black) -> None:
-    """Of 40 requests, 8 have a thread, for the 5 s of an attempt to connect; a probe has 3 s of patience."""
+    """Of 40 requests, THREADS have one, for the 5 s of an attempt to connect; a probe has 3 s of patience."""
     for _ in range(40):
         threading.Thread(target=black.ask, daemon=True).start()
-    time.sleep(1)  # they are there, and will be for 20 s
+    until(lambda: black.hole.connections >= THREADS, "every thread waits for the database")  # and others will for 20 s
     for _ in range(20):
         assert black.get("/livez", 3) == (200, b'{"live": true}')
     with pytest.raises(OSError, match="timed out"):
