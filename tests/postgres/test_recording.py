@@ -85,7 +85,7 @@ def test_the_rows_are_those_that_the_models_would_have_written(shop: Site, setti
     assert ours[2:] == djangos[2:] == ("apply", 1, 64, 64, *[True] * 5)
 
 
-def test_to_one_statement_of_a_migration_four_are_added(shop: Site) -> None:
+def test_to_one_statement_of_a_migration_three_are_added(shop: Site) -> None:
     """Where nothing needs to be planned, and not all of it is sent whole."""
     shop.database.execute("CREATE TABLE of_others (id integer)")
     where = conninfo_to_dict(server())
@@ -97,9 +97,10 @@ def test_to_one_statement_of_a_migration_four_are_added(shop: Site) -> None:
     assert result.code == 0, result.text
     sent = wire.watch.statements
     (at,) = (number for number, text in enumerate(sent) if text.startswith('ALTER TABLE "shop_counter" ADD COLUMN'))
-    begin, mark, _, record, commit = sent[at - 2 : at + 3]
-    assert (begin, commit) == ("BEGIN", "COMMIT")
-    assert "set_config('lockgate.migration', 'shop.0002_more', true)" in mark
+    beginning, _, record, commit = sent[at - 1 : at + 3]
+    assert beginning.startswith("BEGIN")
+    assert "set_config('lockgate.migration', 'shop.0002_more', true)" in beginning
+    assert commit == "COMMIT"
     assert "INSERT INTO django_migrations" in record
 
 
