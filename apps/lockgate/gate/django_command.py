@@ -33,7 +33,7 @@ class DjangoCommand:
         """Run the system checks that say something about a schema. Raises SystemCheckError."""
         if not self.options.get("skip_checks"):
             wanted: Any = self.command.get_check_kwargs(dict(self.options))
-            self.command.check(**{**wanted, "tags": list(policy.SCHEMA_CHECKS)})
+            self.command.check(**{"tags": list(policy.SCHEMA_CHECKS), **wanted})  # a class may want others
 
     def apply(self) -> None:
         """Do what was asked for. Django's lines are left out where ours say the same."""
