@@ -15,12 +15,12 @@ from tests.support.sites import CREATE_COUNTER, Site
 
 READ = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {0}"
 OWN = (
+    "lockgate_checkpoint",
     "lockgate_effect",
     "lockgate_failure",
-    "lockgate_checkpoint",
+    "lockgate_journalentry",
     "lockgate_migrationrecord",
     "lockgate_run",
-    "lockgate_journalentry",
 )
 # What the service may, and what it is told to ask for.
 CASES = {

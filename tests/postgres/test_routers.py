@@ -25,12 +25,12 @@ class Router:
         return app_label != "lockgate"
 """
 OWN = [
+    "lockgate_checkpoint",
     "lockgate_effect",
     "lockgate_failure",
-    "lockgate_checkpoint",
+    "lockgate_journalentry",
     "lockgate_migrationrecord",
     "lockgate_run",
-    "lockgate_journalentry",
 ]
 
 
