@@ -48,7 +48,7 @@ servers: .data/servers/fetched  ## PostgreSQL 14, 15 and 17 for the tests, into 
 	touch $@
 
 # What speaks to the server's catalog, locks and plans; the rest of the suite is the same on every version.
-ASKING := backwards catalog hazard_judgement identity index_questions kept_defaults ladder live_hazards offers one_by_one \
+ASKING := backwards catalog gate_hazards operation_identity index_questions kept_defaults lock_retry live_database offers non_atomic \
     online recovery repair two_releases
 # Likewise, and what `make test` asks 16 and 18 in any case: `BOTH=` leaves it out.
 BOTH := plan_contract plan_equivalence plan_locks plan_transactions plan_types sql_locks
@@ -60,7 +60,7 @@ test-version: $(VENV)/installed  ## what asks the server, on one version: LOCKGA
 # What speaks to Django: a second environment, with the newest one that the lock has, for Python 3.12 and newer.
 NEWER ?= python3.13
 DJANGO := tests/unit $(addprefix tests/postgres/test_,$(addsuffix .py,commands dependents django_options migrate online \
-    plan_equivalence plan_locks recording seams))
+    plan_equivalence plan_locks recorder django_seams))
 
 .PHONY: test-django test-newer
 test-django:  ## what speaks to Django, on the newest one: NEWER=python3.13, SKIPPED where there is none

@@ -32,31 +32,33 @@ def main(arguments: list[str]) -> int:
         ground = Ground(Path(folder) / "ground", apps, 100 if options.quick else options.length, "dense")
         title = f"{copies} processes of `migrate --noinput` at once, {ground.title} migrations, nothing pending"
         about = machine.facts()
-        found = _measured(ground, copies, 1 if options.quick else 3)
-    print("\n".join(("", *about, title, *_text(found))), flush=True)
+        measureds = _measured(ground, copies, 1 if options.quick else 3)
+    print("\n".join(("", *about, title, *_text(measureds))), flush=True)
     if options.markdown:
         facts = "".join(f"- {line}\n" for line in (*about, title))
-        page.write(options.markdown, NAME, f"{facts}\n{markdown(found)}")
-    return int(any(measured.failed for each, measured in found.items() if not _absent(each)))
+        page.write(options.markdown, NAME, f"{facts}\n{markdown(measureds)}")
+    return int(any(measured.failed for each, measured in measureds.items() if not _absent(each)))
 
 
 def _measured(ground: Ground, copies: int, turns: int) -> dict[str, Measured]:
     commands = [
-        replace(measurements.nothing_pending(ground, each), copies=copies) for each in CONTENDERS if not each.absent
+        replace(measurements.nothing_pending(ground, contender), copies=copies)
+        for contender in CONTENDERS
+        if not contender.absent
     ]
-    absent = {each.name: Measured(failed=each.absent) for each in CONTENDERS}
+    absent = {contender.name: Measured(failed=contender.absent) for contender in CONTENDERS}
     return absent | measure(commands, Turns(turns, turns, budget=0, once=float("inf")))
 
 
 def _absent(name: str) -> str:
-    return next(each.absent for each in CONTENDERS if each.name == name)
+    return next(contender.absent for contender in CONTENDERS if contender.name == name)
 
 
-def _rows(found: Mapping[str, Measured]) -> Iterator[tuple[str, ...]]:
+def _rows(measureds: Mapping[str, Measured]) -> Iterator[tuple[str, ...]]:
     """The cells of each contender's row, as HEADS name them."""
-    base = found[contenders.STOCK.name]
+    base = measureds[contenders.STOCK.name]
     for contender in CONTENDERS:
-        measured = found[contender.name]
+        measured = measureds[contender.name]
         if measured.failed or base.failed:
             yield contender.title, measured.failed or "no base", "", "", "", ""
             continue
@@ -65,13 +67,13 @@ def _rows(found: Mapping[str, Measured]) -> Iterator[tuple[str, ...]]:
         yield contender.title, cpu, ratios["cpu"], seconds, ratios["seconds"], str(len(measured.turns))
 
 
-def _text(found: Mapping[str, Measured]) -> Iterator[str]:
-    for row in (HEADS, *_rows(found)):
+def _text(measureds: Mapping[str, Measured]) -> Iterator[str]:
+    for row in (HEADS, *_rows(measureds)):
         yield f"  {row[0]:24}" + "".join(f" {cell:>24}" for cell in row[1:])
 
 
-def markdown(found: Mapping[str, Measured]) -> str:
-    rows = [HEADS, ("---",) * len(HEADS), *_rows(found)]
+def markdown(measureds: Mapping[str, Measured]) -> str:
+    rows = [HEADS, ("---",) * len(HEADS), *_rows(measureds)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -109,11 +109,11 @@ class Launcher:
             }
             self._process.stdin.write(json.dumps(demand) + "\n")
             self._process.stdin.flush()
-            found: dict[str, Any] = json.loads(self._process.stdout.readline())
-            if any(found["codes"]):
+            document: dict[str, Any] = json.loads(self._process.stdout.readline())
+            if any(document["codes"]):
                 said = Path(err.name).read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-                raise RuntimeError(f"exit {max(map(abs, found['codes']))}: {said[-1]}")
-        return Once(max(found["seconds"]), sum(found["cpu"]), max(found["memory"]))
+                raise RuntimeError(f"exit {max(map(abs, document['codes']))}: {said[-1]}")
+        return Once(max(document["seconds"]), sum(document["cpu"]), max(document["memory"]))
 
 
 @contextlib.contextmanager
@@ -129,17 +129,19 @@ def started() -> Iterator[Launcher]:
 
 def measure(commands: Sequence[Command], turns: Turns) -> dict[str, Measured]:
     """Run the commands in turns, each turn in random order."""
-    found = {command.name: Measured() for command in commands}
+    measureds = {command.name: Measured() for command in commands}
     with started() as launched:
         for command in random.sample(list(commands), len(commands)):
-            _turn(launched, command, found[command.name], 0)
-        again = [each for each in commands if _wanted_again(found[each.name], turns)]
-        for number in range(1, 1 + turns.number(sum(found[each.name].turns[0].seconds for each in again))):
+            _turn(launched, command, measureds[command.name], 0)
+        again = [one_command for one_command in commands if _wanted_again(measureds[one_command.name], turns)]
+        for number in range(
+            1, 1 + turns.number(sum(measureds[one_command.name].turns[0].seconds for one_command in again))
+        ):
             for command in random.sample(again, len(again)):
-                _turn(launched, command, found[command.name], number)
+                _turn(launched, command, measureds[command.name], number)
     for command in again:
-        found[command.name].turns.pop(0, None)
-    return found
+        measureds[command.name].turns.pop(0, None)
+    return measureds
 
 
 def _turn(launched: Launcher, command: Command, measured: Measured, number: int) -> None:

@@ -73,9 +73,9 @@ def _tables(ground: Ground) -> Iterator[tuple[str, Iterator[Row]]]:
 def _start(ground: Ground, contender: Contender) -> Iterator[Row]:
     command = measurements.nothing_pending(ground, contender)
     bare = replace(command, name="bare", arguments=[sys.executable, "-c", "pass"])
-    found = measure([command, bare], Turns(21, 21, budget=0))
-    yield "the whole command", _milliseconds(found[command.name].median())
-    yield "Python's own start", _milliseconds(found["bare"].median())
+    measureds = measure([command, bare], Turns(21, 21, budget=0))
+    yield "the whole command", _milliseconds(measureds[command.name].median())
+    yield "Python's own start", _milliseconds(measureds["bare"].median())
     for package, seconds in _imports(command, bare).items():
         yield f"importing modules of {package}", _milliseconds(seconds)
     if contender.variant == "lockgate":
@@ -86,12 +86,12 @@ def _start(ground: Ground, contender: Contender) -> Iterator[Row]:
 def _imports(command: Command, bare: Command) -> Counter[str]:
     """Seconds by package, without what Python imports by itself: each module's own time, not that of its imports."""
     known = {name for _, name in IMPORT.findall(_run(bare, "-X", "importtime").stderr)}
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for microseconds, name in IMPORT.findall(_run(command, "-X", "importtime").stderr):
         if name not in known:
             package = name.partition(".")[0].removesuffix("_binary")
-            found[package if package in PACKAGES else "others"] += int(microseconds) / 1_000_000
-    return found
+            counts[package if package in PACKAGES else "others"] += int(microseconds) / 1_000_000
+    return counts
 
 
 def _functions(command: Command) -> Iterator[tuple[str, float]]:
@@ -158,11 +158,11 @@ def _everything(ground: Ground, contender: Contender) -> Iterator[Row]:
         subprocess.run(
             sampled, cwd=command.folder, env=dict(command.environment), check=True, stdout=subprocess.DEVNULL
         )
-        found: dict[str, float] = json.loads(Path(out.name).read_text())
+        document: dict[str, float] = json.loads(Path(out.name).read_text())
     command.check()
-    total = sum(found.values())
+    total = sum(document.values())
     yield "sampled", f"{total:.1f} s"
-    for name, seconds in sorted(found.items(), key=lambda each: -each[1]):
+    for name, seconds in sorted(document.items(), key=lambda each: -each[1]):
         yield name, f"{100 * seconds / total:.1f} %"
 
 

@@ -45,7 +45,7 @@ class Script:
 
         Rows that were just written have checks of foreign keys to come, with which no table can be altered.
         """
-        writes = any(each.startswith(("INSERT", "UPDATE")) for each in self.statements)
+        writes = any(statement.startswith(("INSERT", "UPDATE")) for statement in self.statements)
         return (*self.statements, SETTLE) if writes else self.statements
 
 
@@ -60,9 +60,9 @@ def of(length: int, shape: str) -> list[Script]:
     path = KEPT / f"{shape}-{length}-{_digest()}.json"
     if not path.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
-        made = path.with_suffix(f".{os.getpid()}")
-        _record(length, shape, made)
-        made.rename(path)  # whole or not there: a recording may be ended half-way
+        new_path = path.with_suffix(f".{os.getpid()}")
+        _record(length, shape, new_path)
+        new_path.rename(path)  # whole or not there: a recording may be ended half-way
     return [Script(app, name, tuple(statements)) for app, name, statements in json.loads(path.read_text())]
 
 

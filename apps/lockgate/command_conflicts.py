@@ -49,7 +49,7 @@ class Hidden:
 def hidden() -> list[Hidden]:
     """The commands that are hidden by one that is not built on them, where one of the two is Lockgate's."""
     ours = _names(apps.get_app_config(OWN))
-    return [each for name in sorted(ours) for each in _of_name(name)]
+    return [conflict for name in sorted(ours) for conflict in _of_name(name)]
 
 
 def of_command(name: str) -> Hidden | None:
@@ -58,15 +58,15 @@ def of_command(name: str) -> Hidden | None:
 
 
 def _of_name(name: str) -> Iterator[Hidden]:
-    bringing = [each for each in apps.get_app_configs() if name in _names(each)]
+    bringing = [config for config in apps.get_app_configs() if name in _names(config)]
     if len(bringing) < 2:
         return
     first, *others = bringing
     runs = _class(first, name)
-    for each in others:
-        theirs = _class(each, name)
-        if OWN in (first.name, each.name) and not issubclass(runs, theirs):
-            yield Hidden(name, each.name, first.name, _first_line(theirs.help) or "nothing")
+    for config in others:
+        theirs = _class(config, name)
+        if OWN in (first.name, config.name) and not issubclass(runs, theirs):
+            yield Hidden(name, config.name, first.name, _first_line(theirs.help) or "nothing")
 
 
 def _names(app: AppConfig) -> set[str]:

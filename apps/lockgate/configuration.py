@@ -94,14 +94,14 @@ def _given(
     option: Option, settings: Mapping[str, Any], environ: Mapping[str, str], flags: Mapping[str, Any]
 ) -> list[tuple[str, Any]]:
     """The places that set an option, weakest first."""
-    given: list[tuple[str, Any]] = []
+    options: list[tuple[str, Any]] = []
     if option.key in settings:
-        given.append((f'LOCKGATE["{option.key}"]', settings[option.key]))
+        options.append((f'LOCKGATE["{option.key}"]', settings[option.key]))
     if environ.get(option.variable):
-        given.append((option.variable, environ[option.variable]))
+        options.append((option.variable, environ[option.variable]))
     if flags.get(option.attribute) is not None:
-        given.append((f"the flag for {option.key}", flags[option.attribute]))
-    return given
+        options.append((f"the flag for {option.key}", flags[option.attribute]))
+    return options
 
 
 def _read(option: Option, source: str, value: Any) -> Any:
@@ -128,10 +128,10 @@ def _read(option: Option, source: str, value: Any) -> Any:
 
 def _truth(source: str, value: Any) -> bool:
     words = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
-    found = words.get(str(value).lower())
-    if found is None:
+    truth = words.get(str(value).lower())
+    if truth is None:
         raise ConfigurationError(f"{source} is {value!r}", next_step="give true or false")
-    return found
+    return truth
 
 
 def _whole_number(source: str, value: Any) -> int:

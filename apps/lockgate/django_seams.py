@@ -71,7 +71,7 @@ def _sending(emit: Callable[..., None], output: OutputWrapper) -> Callable[..., 
 def edits_as_django_does(connection: BaseDatabaseWrapper) -> bool:
     """Whether the editor of this connection's backend begins, sends and ends as Django's do."""
     ways = (getattr(connection.SchemaEditorClass, name) for name in ("__init__", "__enter__", "__exit__", "execute"))
-    return all(str(each.__module__).partition(".")[0] == "django" for each in ways)
+    return all(str(way.__module__).partition(".")[0] == "django" for way in ways)
 
 
 def collecting_editor(connection: BaseDatabaseWrapper) -> BaseDatabaseSchemaEditor:
@@ -81,8 +81,8 @@ def collecting_editor(connection: BaseDatabaseWrapper) -> BaseDatabaseSchemaEdit
     """
     editor: Any = connection.SchemaEditorClass(connection, collect_sql=True, atomic=True)
     editor.deferred_sql = []
-    found: BaseDatabaseSchemaEditor = editor
-    return found
+    collecting: BaseDatabaseSchemaEditor = editor
+    return collecting
 
 
 def run_deferred_sql(editor: BaseDatabaseSchemaEditor) -> None:
@@ -118,7 +118,7 @@ def is_recorded_unheard(executor: MigrationExecutor, migration: Migration) -> bo
     of their own into the place of Django's.
     """
     ways: tuple[Any, ...] = (executor.record_migration, executor.recorder.record_applied)
-    if migration.replaces or {each.__module__ for each in ways} != _RECORDING:
+    if migration.replaces or {way.__module__ for way in ways} != _RECORDING:
         return False
     return not any(signal.has_listeners(executor.recorder.Migration) for signal in _OF_OBJECTS)
 
@@ -126,8 +126,8 @@ def is_recorded_unheard(executor: MigrationExecutor, migration: Migration) -> bo
 def is_test_database(connection: BaseDatabaseWrapper) -> bool:
     """Whether this is a database that a test runner made: Django renames the connection before it migrates."""
     name = connection.settings_dict["NAME"]
-    wanted = connection.settings_dict["TEST"]["NAME"]
-    return name == wanted or str(name).startswith(TEST_DATABASE_PREFIX)
+    test_name = connection.settings_dict["TEST"]["NAME"]
+    return name == test_name or str(name).startswith(TEST_DATABASE_PREFIX)
 
 
 def called_from_command_line(command: BaseCommand) -> bool:
@@ -136,7 +136,7 @@ def called_from_command_line(command: BaseCommand) -> bool:
 
 def receivers(signal: Signal, sender: object) -> list[object]:
     """Who hears a signal of this sender; Django publishes only whether anybody does."""
-    return [each for group in signal._live_receivers(sender) for each in group]
+    return [receiver for group in signal._live_receivers(sender) for receiver in group]
 
 
 def leave_transaction(connection: BaseDatabaseWrapper) -> None:
@@ -182,7 +182,7 @@ def history_known(connection: BaseDatabaseWrapper, applied: Mapping[tuple[str, s
     """
     recorder: Any = MigrationRecorder
     kept = {name: getattr(recorder, name) for name in ("applied_migrations", "has_table")}
-    if applied is None or {each.__module__ for each in kept.values()} != {MigrationRecorder.__module__}:
+    if applied is None or {method.__module__ for method in kept.values()} != {MigrationRecorder.__module__}:
         yield
         return
     _known_histories[connection.alias] = applied
@@ -222,10 +222,10 @@ def begin_with(executor: MigrationExecutor, connection: BaseDatabaseWrapper, loa
 
     Where migrations replace others, the loader's graph depends on what is applied: then it must be made anew.
     """
-    made: Any = executor
-    made.connection, made.progress_callback = connection, None
-    made.loader, made.recorder = copy.copy(loader), MigrationRecorder(connection)
-    made.recorder._has_table = connection.alias in _known_histories  # it is not asked for again once it is known
+    prepared: Any = executor
+    prepared.connection, prepared.progress_callback = connection, None
+    prepared.loader, prepared.recorder = copy.copy(loader), MigrationRecorder(connection)
+    prepared.recorder._has_table = connection.alias in _known_histories  # it is not asked for again once it is known
     take_note_of_applied(executor)
 
 

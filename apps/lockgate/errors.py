@@ -143,7 +143,7 @@ class ReadRefused(LockgateError):
 
     def __init__(self, what: str | None = None, *, grants: Sequence[str] = (), why: str = "") -> None:
         self.grants = tuple(grants)
-        told = " ".join(f"{each};" for each in self.grants)
+        told = " ".join(f"{grant};" for grant in self.grants)
         unknown = "let it read django_migrations and Lockgate's own tables" if why else ""
         super().__init__(what, why=why, next_step=f"as the owner of the tables:  {told}" if told else unknown)
 

@@ -24,7 +24,7 @@ _STYLE = re.compile(r"(\x1b\[(?:(?:[013457]|22|[34][0-7])(?:;(?=\d))?)*m)")
 
 def visible(text: str) -> str:
     """A text of some lines."""
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _OBEYED.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def styled(text: str) -> str:
@@ -56,5 +56,5 @@ def within(value: Any, change: Callable[[str], str] = part) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [within(each, change) for each in value]
-    return {key: within(each, change) for key, each in value.items()} if isinstance(value, dict) else value
+        return [within(item, change) for item in value]
+    return {key: within(item, change) for key, item in value.items()} if isinstance(value, dict) else value

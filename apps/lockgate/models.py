@@ -39,10 +39,10 @@ class Own(models.Model):
     def _insert(self, using: str) -> None:
         """One statement: ``bulk_create`` puts a transaction around it, which takes two more round trips."""
         connection = connections[using]
-        fields = [each for each in self._meta.local_concrete_fields if self._is_given(each)]
-        names = [connection.ops.quote_name(str(each.column)) for each in fields]
-        values = [each.get_db_prep_save(getattr(self, each.attname), connection) for each in fields]
-        table, key = (connection.ops.quote_name(str(each)) for each in (self._meta.db_table, self._meta.pk.column))
+        fields = [field for field in self._meta.local_concrete_fields if self._is_given(field)]
+        names = [connection.ops.quote_name(str(field.column)) for field in fields]
+        values = [field.get_db_prep_save(getattr(self, field.attname), connection) for field in fields]
+        table, key = (connection.ops.quote_name(str(name)) for name in (self._meta.db_table, self._meta.pk.column))
         marks = ", ".join(["%s"] * len(fields))
         with connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) RETURNING {key}", values)  # noqa: S608

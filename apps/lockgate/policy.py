@@ -52,7 +52,8 @@ class Policy:
     size_budget_bytes: int = 10 * 1024 * 1024 * 1024
     # Behind a pooler: whether it keeps a backend for each client must be proven, or is the owner's word.
     pooler: Pooler = "prove"
-    # Whether what would block is done online: off, migrations run as Django runs them, under lock, ladder and ledger.
+    # Whether what would block is done online: off, migrations run as Django runs them, under the lock, with retries for
+    # table locks, and recorded in the ledger.
     online: bool = True
     # Whether the model classes that migrations see are rendered when they are asked for: off, all of them are, again
     # and again, as Django does.
@@ -141,14 +142,15 @@ POLL_FIRST = timedelta(milliseconds=100)
 # The most a waiting runner adds to the moment the lock is free, or the server is up.
 POLL_LONGEST = timedelta(seconds=1)
 POLL_GROWTH = 1.5
-# The ladder. After so many attempts that got no lock, the next ones wait twice as long for it, up to a bound: where
+# Retries of locks. After so many attempts that got no lock, the next ones wait twice as long for it, up to a bound:
+# where
 # every query takes longer than the first timeout none would ever succeed, and whoever sends such notices no more.
-LADDER_ATTEMPTS_PER_RUNG = 5
-LADDER_LONGEST_LOCK_TIMEOUT = timedelta(milliseconds=800)
+LOCK_RETRY_ATTEMPTS_PER_TIMEOUT = 5
+LOCK_RETRY_LONGEST_TIMEOUT = timedelta(milliseconds=800)
 # Pauses between attempts: long enough for the queue behind the last one to drain, short of a bored operator.
-LADDER_FIRST_PAUSE = timedelta(milliseconds=200)
-LADDER_LONGEST_PAUSE = timedelta(seconds=5)
-LADDER_PAUSE_GROWTH = 1.6
+LOCK_RETRY_FIRST_PAUSE = timedelta(milliseconds=200)
+LOCK_RETRY_LONGEST_PAUSE = timedelta(seconds=5)
+LOCK_RETRY_PAUSE_GROWTH = 1.6
 # How often the sessions in the way are looked at while they are waited for.
 BLOCKERS_POLL = timedelta(milliseconds=25)
 # Attempts of one run at a step that is not a matter of locks alone: what failed three times will fail again.
@@ -185,13 +187,13 @@ CLIENT_CHECK_INTERVAL = timedelta(milliseconds=500)
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 # The longest wait for a lock of a statement that is not about somebody's table, but about the ledger, the journal or
 # django_migrations: nobody keeps those from others for long, unless a person forgot a session. At least a second, and
-# otherwise no longer than all attempts of the ladder.
+# otherwise no longer than all attempts at a lock.
 OWN_TABLES_LOCK_TIMEOUT = timedelta(seconds=30)
 # From a signal to the end of the process: an orchestrator's patience starts at 10 s, the promise is 2 s.
 STOP_DEADLINE = timedelta(seconds=1.7)
 # After a lost session another one is asked what became of the work, and waited for so long: a server that ended one
 # backend, or has crashed with little to recover, answers within it; a dead network is not worth a late message.
-AFTERMATH = timedelta(seconds=5)
+LOST_SESSION_LOOKUP = timedelta(seconds=5)
 # How long a run that is over waits for listeners that have not heard all of it: a request over a network takes less,
 # and one that gets no answer must not hold up a start.
 LISTENERS_FINISH = timedelta(seconds=5)

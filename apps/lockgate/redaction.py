@@ -47,7 +47,7 @@ def masked(text: str) -> str:
 
 def sifted(text: str) -> str:
     """Text with words of ours in it, without those secrets that cannot be one of them."""
-    return Redactor(each for each in known() if _is_no_word(each))(text)
+    return Redactor(secret for secret in known() if _is_no_word(secret))(text)
 
 
 def masked_in_argument(text: str) -> str:
@@ -65,14 +65,14 @@ def _sifted_lines(text: str) -> str:
     except ValueError:
         return shown
     ascii_alone = text.isascii()
-    return _JSON_TEXT.sub(lambda found: json.dumps(sifted(json.loads(found[0])), ensure_ascii=ascii_alone), text)
+    return _JSON_TEXT.sub(lambda match: json.dumps(sifted(json.loads(match[0])), ensure_ascii=ascii_alone), text)
 
 
 class Redactor:
     """A function from foreign text to the same without these secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted({each for each in secrets if each.strip()}, key=len, reverse=True)
+        self._secrets = sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         for secret in self._secrets:
@@ -95,15 +95,17 @@ class Sifting:
 
 def known(environ: Mapping[str, str] = os.environ) -> set[str]:
     """The secrets of the settings, where there are any yet, and of the environment."""
-    found = {environ.get(name, "") for name in _SECRET_VARIABLES}
+    values = {environ.get(name, "") for name in _SECRET_VARIABLES}
     for value in environ.values():
-        found.update(_within(value))
+        values.update(_within(value))
     for database in _databases():
         options = database.get("OPTIONS") or {}
-        found.update(str(each) for each in (database.get("PASSWORD"), *map(options.get, _SECRET_OPTIONS)) if each)
+        values.update(
+            str(secret) for secret in (database.get("PASSWORD"), *map(options.get, _SECRET_OPTIONS)) if secret
+        )
         for value in (*database.values(), *options.values()):
-            found.update(_within(value) if isinstance(value, str) else ())
-    return found - {""}
+            values.update(_within(value) if isinstance(value, str) else ())
+    return values - {""}
 
 
 def _databases() -> list[dict[str, Any]]:
@@ -123,11 +125,11 @@ def _databases() -> list[dict[str, Any]]:
 def _within(text: str) -> Iterator[str]:
     """The secrets in a URL or a libpq connection string: as they are written there, and as they are meant."""
     if "://" in text:
-        written = [each for found in _USER.finditer(text) for each in _passwords(text[found.end() :])]
-        for each in (*written, *_IN_QUERY.findall(text)):
-            yield from (each, unquote(each), unquote_plus(each))
-    for each in _IN_CONNINFO.findall(text):
-        yield re.sub(r"\\(.)", r"\1", each[1:-1] if each.startswith("'") else each)
+        written = [password for found in _USER.finditer(text) for password in _passwords(text[found.end() :])]
+        for match in (*written, *_IN_QUERY.findall(text)):
+            yield from (match, unquote(match), unquote_plus(match))
+    for match in _IN_CONNINFO.findall(text):
+        yield re.sub(r"\\(.)", r"\1", match[1:-1] if match.startswith("'") else match)
 
 
 def _passwords(rest: str) -> Iterator[str]:
@@ -144,7 +146,7 @@ def _passwords(rest: str) -> Iterator[str]:
 
 
 def _is_no_word(secret: str) -> bool:
-    mixed = any(each.isdigit() for each in secret) and any(each.isalpha() for each in secret)
+    mixed = any(character.isdigit() for character in secret) and any(character.isalpha() for character in secret)
     return len(secret) >= LONG and (mixed or bool(re.search(r"[^\w\s.-]", secret)))
 
 
@@ -155,7 +157,7 @@ def _pattern(secret: str) -> re.Pattern[str]:
     Each spelling of a character is final once it is found (an atomic group): tried again in another way, character by
     character, what is almost a secret would take for ever.
     """
-    spelt = "".join(_spelt(found[0]) for found in _RUN.finditer(secret))
+    spelt = "".join(_spelt(match[0]) for match in _RUN.finditer(secret))
     if len(secret) < LONG:
         before, after = _alone(secret[0], before=True), _alone(secret[-1], before=False)
         return re.compile(f"{before}(?:{spelt}|{re.escape(secret)}){after}")
@@ -178,9 +180,9 @@ def _without_rest(piece: str, form: str, *, begun: bool, ended: bool) -> str:
     if begun and ended and len(piece) >= FRAGMENT and piece in form:
         return MASK
     lengths = range(min(len(form), len(piece)), FRAGMENT - 1, -1)
-    if length := ended and next((each for each in lengths if piece.endswith(form[:each])), 0):
+    if length := ended and next((size for size in lengths if piece.endswith(form[:size])), 0):
         piece = piece[:-length] + MASK
-    if length := begun and next((each for each in lengths if piece.startswith(form[-each:])), 0):
+    if length := begun and next((size for size in lengths if piece.startswith(form[-size:])), 0):
         piece = MASK + piece[length:]
     return piece
 
@@ -198,7 +200,7 @@ def _spelt(run: str) -> str:
         return rf"(?>\\{{{times},{8 * times}}}|(?:{encoded}){{{times}}})"
     escapes = {json.dumps(char)[1:-1], repr(char)[1:-1], ascii(char)[1:-1]} - {char}
     escapes |= {char} if char in "'\"" else set()
-    ways = [encoded, *(rf"\\*{re.escape(each.lstrip(chr(92)))}" for each in sorted(escapes))]
+    ways = [encoded, *(rf"\\*{re.escape(escape.lstrip(chr(92)))}" for escape in sorted(escapes))]
     ways += [
         re.escape(html.escape(char)),
         *([r"\+"] if char == " " else []),

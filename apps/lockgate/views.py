@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from lockgate.errors import LedgerDamaged, ReadRefused
 from lockgate.execution import failures
 from lockgate.reporting import json_documents
-from lockgate.status.current import Glance
+from lockgate.status.current import ReadinessCheck
 
 
 @never_cache
@@ -38,7 +38,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     Held migrations do not count as missing: the release runs without them. One query, while nothing changes.
     """
     try:
-        found = _glance(DEFAULT_DB_ALIAS).status()
+        status = _glance(DEFAULT_DB_ALIAS).status()
     except ReadRefused as refused:
         return JsonResponse({"ready": False, "database": "refused", "grant": refused.grants}, status=503)
     except LedgerDamaged as damaged:
@@ -46,9 +46,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except (DatabaseError, psycopg.Error) as error:
         sqlstate = failures.sqlstate_of(error)
         return JsonResponse({"ready": False, "database": "unavailable", "sqlstate": sqlstate}, status=503)
-    return JsonResponse(json_documents.readiness(found), status=200 if found.ready else 503)
+    return JsonResponse(json_documents.readiness(status), status=200 if status.ready else 503)
 
 
 @cache
-def _glance(alias: str) -> Glance:
-    return Glance(alias)
+def _glance(alias: str) -> ReadinessCheck:
+    return ReadinessCheck(alias)

@@ -88,7 +88,7 @@ def _items(events: Iterable[Event]) -> dict[str, Item]:
 
 
 def _upsert(
-    wanted: Mapping[Key, Row],
+    rows_wanted: Mapping[Key, Row],
     stored: models.QuerySet[Row],
     key: tuple[str, ...],
     described: tuple[str, ...],
@@ -97,14 +97,14 @@ def _upsert(
 
     Rows that are right already are only read: an upsert of every row would leave a dead version of each
     behind. What was written is read again, because bulk_create does not return a uuid that the database made.
-    ``stored`` finds the rows; the keys of ``wanted`` are values of the fields ``key``.
+    ``stored`` finds the rows; the keys of ``rows_wanted`` are values of the fields ``key``.
     """
 
     def values(row: Row, fields: tuple[str, ...]) -> tuple[object, ...]:
         return tuple(getattr(row, name) for name in fields)
 
-    found = {values(row, key): values(row, described) for row in stored}
-    write = {name: row for name, row in wanted.items() if found.get(name) != values(row, described)}
+    unchanged = {values(row, key): values(row, described) for row in stored}
+    write = {name: row for name, row in rows_wanted.items() if unchanged.get(name) != values(row, described)}
     if not write:
         return list(stored)
     stored.model._default_manager.bulk_create(

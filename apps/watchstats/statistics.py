@@ -29,8 +29,8 @@ class Window:
 
     def playbacks(self) -> QuerySet[Playback]:
         """The playbacks that started in it."""
-        found = Playback.objects.filter(started_at__gte=_midnight(self.since), started_at__lt=_midnight(self.until))
-        return found.filter(server=self.server) if self.server else found
+        playbacks = Playback.objects.filter(started_at__gte=_midnight(self.since), started_at__lt=_midnight(self.until))
+        return playbacks.filter(server=self.server) if self.server else playbacks
 
     def days(self) -> list[date]:
         return [self.since + DAY * number for number in range((self.until - self.since).days)]

@@ -22,7 +22,7 @@ class Dbmate:
     def lay_out(self, folder: Path, scripts: Sequence[Script], url: str) -> list[str]:
         folder.mkdir()
         for name, script in numbered(scripts):
-            text = "".join(f"{each};\n" for each in script.statements)
+            text = "".join(f"{statement};\n" for statement in script.statements)
             (folder / f"{name}.sql").write_text(f"-- migrate:up\n{text}-- migrate:down\n")
         options = ["--url", f"{url}?sslmode=disable", "--migrations-dir", str(folder), "--no-dump-schema"]
         return [str(_program()), *options, "migrate"]

@@ -22,7 +22,7 @@ class Yoyo:
         folder.mkdir()
         previous = ""
         for name, script in numbered(scripts):
-            text = "".join(f"{each};\n" for each in script.statements)
+            text = "".join(f"{statement};\n" for statement in script.statements)
             (folder / f"{name}.sql").write_text(f"-- depends: {previous}\n{text}")
             previous = name
         program = str(HOME / self.name / "venv" / "bin" / "yoyo")

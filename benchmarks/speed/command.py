@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.markdown:
         page.around(options.markdown, NAME)  # fail now, not after all the measuring
-    found: list[Result] = []
+    found_results: list[Result] = []
     with server.running(), tempfile.TemporaryDirectory() as folder:
         apps = Path(folder) / "apps"  # one state of Lockgate's code is measured from start to end
         shutil.copytree(ROOT / "apps", apps)
@@ -33,16 +33,16 @@ def main(arguments: list[str]) -> int:
         print("\n".join(about), flush=True)
         for result in results.run(_choice(options), apps, Path(folder)):
             print("\n".join(("", *table.text(result))), flush=True)
-            found.append(result)
+            found_results.append(result)
     if options.markdown:
         facts = "".join(f"- {line}\n" for line in about)
-        page.write(options.markdown, NAME, f"{facts}\n{table.markdown(found)}")
-    return _report_failures(found)
+        page.write(options.markdown, NAME, f"{facts}\n{table.markdown(found_results)}")
+    return _report_failures(found_results)
 
 
 def _choice(options: argparse.Namespace) -> Choice:
     return Choice(
-        [each for each in MEASUREMENTS if not options.only or each.name in options.only],
+        [measurement for measurement in MEASUREMENTS if not options.only or measurement.name in options.only],
         options.sizes or (LENGTHS[:2] if options.quick else LENGTHS),
         options.shape or SHAPES,
         options.contender or contenders.ALL,
@@ -50,11 +50,11 @@ def _choice(options: argparse.Namespace) -> Choice:
     )
 
 
-def _report_failures(found: list[Result]) -> int:
+def _report_failures(found_results: list[Result]) -> int:
     """1 where somebody took part and failed. Who is not there, or cannot be installed, did not take part."""
     failed = [
         f"{contender.title}, {result.measurement.title}, {result.length:,} {result.shape}"
-        for result in found
+        for result in found_results
         for contender in result.measurement.contenders
         if contender.name in result.found and result.found[contender.name].failed and not contender.absent
     ]
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks speed",
         description="migrate on generated histories, beside stock Django and others that bring a schema up to date.",
     )
-    names = [each.name for each in MEASUREMENTS]
+    names = [measurement.name for measurement in MEASUREMENTS]
     parser.add_argument("--only", action="append", default=[], choices=names, help="what is measured")
     parser.add_argument(
         "--sizes",

@@ -75,4 +75,4 @@ TESTING_FIRST = Contender("runner-first", "SnapshotRunner, first", needs=(RUNNER
 OTHERS = tuple(Contender(peer.name, peer.title, variant="", builds=(), peer=peer) for peer in PEERS)
 
 NAMES = ("stock", "lockgate", "ordinary", "eager", "snapshot", "runner-first", "runner-again")
-ALL = (*NAMES, *(each.name for each in OTHERS))
+ALL = (*NAMES, *(contender.name for contender in OTHERS))

@@ -143,9 +143,9 @@ def _age(folder: Path) -> None:
 
 def reset(database: Database, template: Database | None = None) -> None:
     """Have a new one in its place, empty or a copy of another."""
-    made = databases.create(template.name if template else None)
+    new_database = databases.create(template.name if template else None)
     set_aside(database.name)
-    rename(made.name, database.name)
+    rename(new_database.name, database.name)
 
 
 def set_aside(name: str) -> None:

@@ -31,12 +31,12 @@ class Choice:
     turns: Turns | None = None
 
     def measured_on(self, shape: str) -> list[Measurement]:
-        return [each for each in self.measurements if shape == "dense" or each.sparse]
+        return [measurement for measurement in self.measurements if shape == "dense" or measurement.sparse]
 
     def taking_part(self, measurement: Measurement, shape: str) -> list[Contender]:
         """Peers have one shape: what a model refers to is nothing to them."""
-        named = [each for each in measurement.contenders if each.name in {*self.contenders, STOCK.name}]
-        return [each for each in named if shape == "dense" or not each.peer]
+        named = [contender for contender in measurement.contenders if contender.name in {*self.contenders, STOCK.name}]
+        return [contender for contender in named if shape == "dense" or not contender.peer]
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,26 @@ def run(choice: Choice, apps: Path, folder: Path) -> Iterator[Result]:
     """
     for shape, length in itertools.product(choice.shapes, choice.lengths):
         ground = Ground(folder / f"{length}-{shape}", apps, length, shape)
-        prepared = [(each, *_prepared(each, ground, choice)) for each in choice.measured_on(shape)]
+        prepared = [
+            (one_measurement, *_prepared(one_measurement, ground, choice))
+            for one_measurement in choice.measured_on(shape)
+        ]
         if choice.turns is None:
             time.sleep(REST)
-        for measurement, found, commands in prepared:
+        for measurement, measureds, commands in prepared:
             turned = measure(commands, choice.turns or measurement.turns)
-            yield Result(measurement, length, shape, {**found, **turned})
+            yield Result(measurement, length, shape, {**measureds, **turned})
 
 
 def _prepared(measurement: Measurement, ground: Ground, choice: Choice) -> tuple[dict[str, Measured], list[Command]]:
     """Who cannot take part, or cannot be prepared, has why in place of turns."""
-    found: dict[str, Measured] = {}
+    measureds: dict[str, Measured] = {}
     commands: list[Command] = []
     for contender in choice.taking_part(measurement, ground.shape):
-        found[contender.name] = Measured(failed=contender.absent)
+        measureds[contender.name] = Measured(failed=contender.absent)
         if not contender.absent:
             try:
                 commands.append(measurement.make(ground, contender))
             except (RuntimeError, subprocess.CalledProcessError) as error:
-                found[contender.name] = Measured(failed=str(error).splitlines()[0])
-    return found, commands
+                measureds[contender.name] = Measured(failed=str(error).splitlines()[0])
+    return measureds, commands

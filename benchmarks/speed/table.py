@@ -46,7 +46,9 @@ def _spread(measured: Measured, base: Measured) -> str:
 def markdown(results: Sequence[Result]) -> str:
     """A table for each measurement, a column for each history."""
     measurements = dict.fromkeys(result.measurement for result in results)
-    tables = (_table([result for result in results if result.measurement == each]) for each in measurements)
+    tables = (
+        _table([result for result in results if result.measurement == measurement]) for measurement in measurements
+    )
     return "\n".join(tables)
 
 

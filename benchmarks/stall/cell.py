@@ -99,10 +99,10 @@ def _under_load(bench: Bench, situation: str, act: Callable[[Database], Ended]) 
 
 def site(operation: Operation, contender: Contender, folder: Path, database: Database) -> Site:
     """The contender's project, in which nothing but the operation's migration is pending."""
-    made = contender.site(folder, database)
-    made.migration("0001_initial", *shop.TABLES)
-    made.migration(MEASURED, operation.source, imports=operation.imports, atomic=str(operation.atomic))
-    return made
+    new_site = contender.site(folder, database)
+    new_site.migration("0001_initial", *shop.TABLES)
+    new_site.migration(MEASURED, operation.source, imports=operation.imports, atomic=str(operation.atomic))
+    return new_site
 
 
 def _migrate(bench: Bench, operation: Operation, contender: Contender, folder: Path, database: Database) -> Ended:

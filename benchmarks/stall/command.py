@@ -25,7 +25,7 @@ from tests.support.sites import ROOT
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.list:
-        print("\n".join(each.name for each in operations.OPERATIONS))
+        print("\n".join(operation.name for operation in operations.OPERATIONS))
         return 0
     chosen = operations.chosen(options.only)
     if not chosen:
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     if options.markdown:
         page.around(options.markdown, report.NAME)  # fail now, not after all the measuring
     taking_part = contenders.named(options.contender)
-    if any(each in (contenders.ZDM, contenders.ZDM_UNSAFE) for each in taking_part):
+    if any(contender in (contenders.ZDM, contenders.ZDM_UNSAFE) for contender in taking_part):
         contenders.install_peer()
     with _bench(options) as bench:
         results = _run(Rounds(bench, chosen, taking_part, options.situation or SITUATIONS))
@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         description="What the queries of a serving release meet while one migration runs.",
     )
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="operations with it in their name")
-    parser.add_argument("--contender", action="append", default=[], choices=[each.name for each in contenders.ALL])
+    parser.add_argument(
+        "--contender", action="append", default=[], choices=[contender.name for contender in contenders.ALL]
+    )
     parser.add_argument("--situation", action="append", default=[], choices=SITUATIONS)
     parser.add_argument("--rows", type=int, default=shop.ROWS, help="of the large table (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=200.0, help="queries a second (default: %(default)g)")
@@ -78,9 +80,9 @@ def _run(rounds: Rounds) -> report.Results:
     about = environment.of(rounds.bench)
     print("\n".join((*about, "", report.HEADER, report.COLUMNS)), flush=True)
     cells: list[Cell] = []
-    for found in rounds.run():
-        print("\n".join(report.lines(found)), flush=True)
-        cells += found
+    for found_cells in rounds.run():
+        print("\n".join(report.lines(found_cells)), flush=True)
+        cells += found_cells
     results = report.Results(about, rounds.rests, cells)
     return replace(results, plans=_plans(rounds, results))
 
@@ -89,4 +91,8 @@ def _plans(rounds: Rounds, results: report.Results) -> dict[str, str]:
     """Lockgate's plans of the operations at which it misses what is asked."""
     ours = [cell for cell in results.cells if cell.contender == contenders.LOCKGATE.name]
     missed = {cell.operation for cell in ours if misses(cell, results.baselines)}
-    return {each.name: planned.of(rounds.bench, each) for each in rounds.operations if each.name in missed}
+    return {
+        operation.name: planned.of(rounds.bench, operation)
+        for operation in rounds.operations
+        if operation.name in missed
+    }

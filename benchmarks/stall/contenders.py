@@ -70,7 +70,7 @@ ALL = (*USUAL, ZDM_UNSAFE)
 
 
 def named(names: list[str]) -> list[Contender]:
-    return [each for each in (ALL if names else USUAL) if not names or each.name in names]
+    return [contender for contender in (ALL if names else USUAL) if not names or contender.name in names]
 
 
 def install_peer() -> None:

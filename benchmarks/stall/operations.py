@@ -83,4 +83,6 @@ OPERATIONS = (
 def chosen(words: list[str]) -> list[Operation]:
     """Those whose name has one of the words in it, whatever the case; all, where there are none."""
     lowered = [word.lower() for word in words]
-    return [each for each in OPERATIONS if not lowered or any(word in each.name.lower() for word in lowered)]
+    return [
+        operation for operation in OPERATIONS if not lowered or any(word in operation.name.lower() for word in lowered)
+    ]

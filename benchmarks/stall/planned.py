@@ -22,7 +22,9 @@ def of(bench: Bench, operation: Operation) -> str:
         done = finish(LOCKGATE.start(site, bench.apps, "migrate", "--plan", "--format", "json"))
     if done.code:
         return f"no plan: exit {done.code}"
-    (migration,) = [each for each in json.loads(done.out)["migrations"] if each["name"] == cell.MEASURED]
+    (migration,) = [
+        one_migration for one_migration in json.loads(done.out)["migrations"] if one_migration["name"] == cell.MEASURED
+    ]
     return described(migration["steps"])
 
 

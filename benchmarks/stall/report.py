@@ -40,8 +40,8 @@ class Results:
 def lines(cells: Sequence[Cell]) -> Iterator[str]:
     """One line for each operation and contender, its situations side by side."""
     for (operation, contender), group in groupby(cells, lambda cell: (cell.operation, cell.contender)):
-        found = {cell.situation: cell for cell in group}
-        shown = "".join(f" | {_numbers(found[each]) if each in found else '':50}" for each in SITUATIONS)
+        found_cells = {cell.situation: cell for cell in group}
+        shown = "".join(f" | {_numbers(found_cells[each]) if each in found_cells else '':50}" for each in SITUATIONS)
         yield f"{operation:35} {contender:10}{shown}".rstrip()
 
 

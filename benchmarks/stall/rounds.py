@@ -34,8 +34,10 @@ class Rounds:
     def _round(self, operation: Operation, first: int) -> list[Cell]:
         """Another one begins each time; what is returned is in the usual order."""
         turn = [*self.contenders[first:], *self.contenders[:first]]
-        cells = [measure(self.bench, operation, each, situation) for situation in self.situations for each in turn]
-        order = [each.name for each in self.contenders]
+        cells = [
+            measure(self.bench, operation, contender, situation) for situation in self.situations for contender in turn
+        ]
+        order = [contender.name for contender in self.contenders]
         return sorted(cells, key=lambda cell: order.index(cell.contender))
 
     def _rest(self) -> None:

@@ -52,7 +52,7 @@ class Traffic:
             raise RuntimeError(f"queries of the load had no answer {PATIENCE} s after its end") from None
         if self._process.returncode:
             raise RuntimeError(f"the load exited {self._process.returncode}")
-        return [Sample(*each) for each in json.loads(out)]
+        return [Sample(*load) for load in json.loads(out)]
 
 
 @contextlib.contextmanager

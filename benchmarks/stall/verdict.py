@@ -18,10 +18,10 @@ def typical(turns: Sequence[Observed]) -> Observed:
     The largest maximum of all turns would forgive every contender whatever once happened to the load by itself.
     """
     return Observed(
-        sum(each.queries for each in turns),
-        statistics.median_high(each.longest for each in turns),
-        statistics.median_high(each.p99 for each in turns),
-        sum((each.failed for each in turns), start=Counter()),
+        sum(turn.queries for turn in turns),
+        statistics.median_high(turn.longest for turn in turns),
+        statistics.median_high(turn.p99 for turn in turns),
+        sum((turn.failed for turn in turns), start=Counter()),
     )
 
 

@@ -22,14 +22,14 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"  # offline asks no server
 
 def findings(project: Project) -> tuple[Found, list[dict[str, Any]]]:
     """What its history is told, and each finding with its project's name."""
-    found, environment = Found(project), Environment(project, NOWHERE)
+    step, environment = Found(project), Environment(project, NOWHERE)
     try:
         environment.make()
     except subprocess.CalledProcessError as error:
-        found.problems.append(f"cannot be installed: {error.cmd[-1]}")
-        return found, []
-    judged(found, environment)
-    return found, [{"project": project.name, **each} for each in found.hazards]
+        step.problems.append(f"cannot be installed: {error.cmd[-1]}")
+        return step, []
+    judged(step, environment)
+    return step, [{"project": project.name, **hazard} for hazard in step.hazards]
 
 
 def drawn(seed: str, among: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -49,13 +49,15 @@ def main(arguments: list[str]) -> int:
     seed, *names = arguments
     all_found, among = [], []
     for name in names or FOURTEEN:
-        found, own = findings(FOURTEEN[name])
-        all_found.append(found)
+        step, own = findings(FOURTEEN[name])
+        all_found.append(step)
         among += own
     sys.stdout.write(f"{COUNT} of {len(among)}, seed {seed!r}\n\n")
     sys.stdout.writelines(f"{row(each)}\n" for each in drawn(seed, among))
     sys.stdout.writelines(f"{line}\n" for line in ("", *hazard_table(all_found)))
-    problems = [f"PROBLEM in {each.project.name}: {problem}\n" for each in all_found for problem in each.problems]
+    problems = [
+        f"PROBLEM in {open_step.project.name}: {problem}\n" for open_step in all_found for problem in open_step.problems
+    ]
     sys.stdout.writelines(problems)
     return 1 if problems else 0
 

@@ -47,8 +47,8 @@ def _invalid(database: Database) -> list[str]:
 def _rows(database: Database, table: str) -> list[str]:
     if database.value("SELECT to_regclass(%s) IS NULL", [f'public."{table}"']):
         return []
-    found = database.rows(f'SELECT to_jsonb(t)::text FROM public."{table}" AS t')
-    return sorted(_COMPUTED.sub('"…"', row) for (row,) in found)
+    found_rows = database.rows(f'SELECT to_jsonb(t)::text FROM public."{table}" AS t')
+    return sorted(_COMPUTED.sub('"…"', row) for (row,) in found_rows)
 
 
 def different(first: Sequence[str], second: Sequence[str]) -> list[str]:

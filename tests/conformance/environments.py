@@ -108,7 +108,12 @@ class Environment:
         return Ended(code, out.read_text(), err.read_text(), seconds, usage.ru_maxrss / 1024)
 
     def _variables(self) -> Mapping[str, str]:
-        folders = [self.home, self.packages, *(self.packages / each for each in self.project.folders), ROOT / "apps"]
+        folders = [
+            self.home,
+            self.packages,
+            *(self.packages / folder for folder in self.project.folders),
+            ROOT / "apps",
+        ]
         own = {name: value.format(home=self.home) for name, value in self.project.environment.items()}
         return {
             "PATH": os.environ["PATH"],

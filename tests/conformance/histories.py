@@ -38,88 +38,88 @@ class Found:
     left_out: str = ""
 
     def severities(self) -> Counter[str]:
-        return Counter(each["severity"] for each in self.hazards)
+        return Counter(hazard["severity"] for hazard in self.hazards)
 
 
 def examine(project: Project) -> Found:
     """Everything about one project, on databases of its own."""
-    found = Found(project)
+    step = Found(project)
     with _databases(2) as (first, second):
         environment = Environment(project, first.url)
         try:
             environment.make()
         except subprocess.CalledProcessError as error:
-            found.left_out = f"cannot be installed: {error.cmd[-1]}"
-            return found
-        judged(found, environment)
-        if found.count:
-            _before(found, environment)
-            found.left_out = lacking(project)
-        if found.count and not found.left_out:
-            _after(found, environment, Environment(project, second.url))
-    return found
+            step.left_out = f"cannot be installed: {error.cmd[-1]}"
+            return step
+        judged(step, environment)
+        if step.count:
+            _before(step, environment)
+            step.left_out = lacking(project)
+        if step.count and not step.left_out:
+            _after(step, environment, Environment(project, second.url))
+    return step
 
 
-def judged(found: Found, environment: Environment) -> None:
+def judged(step: Found, environment: Environment) -> None:
     """What is told without a database: the history's size, and its hazards."""
-    found.version = environment.version
-    found.count = _probed(found, environment, "count") or {}
-    linted = _json(found, environment, "lockgate", "lint", "--offline", "--format", "json", codes=(0, 1))
-    if found.count and linted:
-        found.hazards = [each for each in linted["hazards"] if each["app"] in found.count["apps"]]
+    step.version = environment.version
+    step.count = _probed(step, environment, "count") or {}
+    linted = _json(step, environment, "lockgate", "lint", "--offline", "--format", "json", codes=(0, 1))
+    if step.count and linted:
+        step.hazards = [hazard for hazard in linted["hazards"] if hazard["app"] in step.count["apps"]]
 
 
-def _before(found: Found, environment: Environment) -> None:
+def _before(open_step: Found, environment: Environment) -> None:
     """What an empty database is told: a plan from nothing."""
-    if planned := _json(found, environment, "migrate", "--plan", "--format", "json"):
-        own = [each for each in planned["migrations"] if each["app"] in found.count["apps"]]
-        found.steps = sum(len(each["steps"]) for each in own)
-        for each in planned["migrations"]:
-            if any("unknown" in step["changes"] for step in each["steps"]):
-                _hold_against_django(found, environment, each["app"], each["name"])
+    if planned := _json(open_step, environment, "migrate", "--plan", "--format", "json"):
+        own = [migration for migration in planned["migrations"] if migration["app"] in open_step.count["apps"]]
+        open_step.steps = sum(len(each["steps"]) for each in own)
+        for migration in planned["migrations"]:
+            if any("unknown" in step["changes"] for step in migration["steps"]):
+                _hold_against_django(open_step, environment, migration["app"], migration["name"])
 
 
-def _after(found: Found, environment: Environment, other: Environment) -> None:
+def _after(step: Found, environment: Environment, other: Environment) -> None:
     """What the migrated database is told, and how plans of every migration compare with what is sent."""
-    _command(found, environment, "migrate", "--noinput")
-    _json(found, environment, "lockgate", "lint", "--database", "default", "--format", "json", codes=(0, 1))
-    for each in _probed(found, environment, "midpoints") or []:
+    _command(step, environment, "migrate", "--noinput")
+    _json(step, environment, "lockgate", "lint", "--database", "default", "--format", "json", codes=(0, 1))
+    for each in _probed(step, environment, "midpoints") or []:
         for text in each["unknown"]:
             app, _, name = text.partition(":")[0].partition(".")
-            _hold_against_django(found, environment, app, name)
-    found.replayed = _probed(found, other, "replay") or {}
-    different = {each["in"]: each for each in found.replayed.get("different", ())}
+            _hold_against_django(step, environment, app, name)
+    step.replayed = _probed(step, other, "replay") or {}
+    different = {each["in"]: each for each in step.replayed.get("different", ())}
     for name, each in different.items():
-        if name not in found.project.differs:
-            found.problems.append(f"{name}: planned {each['planned']}, sent {each['sent']}")
-    for name in set(found.project.differs) - set(different) if found.replayed else ():
-        found.problems.append(f"{name} is planned as it is sent: it is known to differ no more")
+        if name not in step.project.differs:
+            step.problems.append(f"{name}: planned {each['planned']}, sent {each['sent']}")
+    for name in set(step.project.differs) - set(different) if step.replayed else ():
+        step.problems.append(f"{name} is planned as it is sent: it is known to differ no more")
 
 
-def _hold_against_django(found: Found, environment: Environment, app: str, name: str) -> None:
+def _hold_against_django(step: Found, environment: Environment, app: str, name: str) -> None:
     """An operation that cannot be planned is no problem where Django cannot say its SQL either."""
-    answer = _probed(found, environment, "unknown", app, name)
+    answer = _probed(step, environment, "unknown", app, name)
     if answer is not None and not answer["django"]:
-        found.problems.append(f"{app}.{name} has an operation that cannot be planned, though Django can")
+        step.problems.append(f"{app}.{name} has an operation that cannot be planned, though Django can")
 
 
-def _command(found: Found, environment: Environment, *arguments: str, codes: tuple[int, ...] = (0,)) -> Ended | None:
+def _command(step: Found, environment: Environment, *arguments: str, codes: tuple[int, ...] = (0,)) -> Ended | None:
     ended = environment.manage(*arguments)
-    found.ended[" ".join(arguments)] = ended
+    step.ended[" ".join(arguments)] = ended
     if ended.code in codes and "Traceback" not in ended.err:
         return ended
-    found.problems.append(f"{' '.join(arguments)} exits {ended.code}: {ended.err[-1500:]}")
+    step.problems.append(f"{' '.join(arguments)} exits {ended.code}: {ended.err[-1500:]}")
     return None
 
 
-def _json(found: Found, environment: Environment, *arguments: str, codes: tuple[int, ...] = (0,)) -> Any:
-    ended = _command(found, environment, *arguments, codes=codes)
+def _json(step: Found, environment: Environment, *arguments: str, codes: tuple[int, ...] = (0,)) -> Any:
+    ended = _command(step, environment, *arguments, codes=codes)
     if ended is None:
         return None
     answer = _document(ended.out)
     if answer is None:
-        found.problems.append(f"{' '.join(arguments)} exits {ended.code} without an answer: {ended.err[-1500:]}")
-    name = "-".join(each.strip("-") for each in arguments if each.strip("-") not in ("format", "json"))
+        step.problems.append(f"{' '.join(arguments)} exits {ended.code} without an answer: {ended.err[-1500:]}")
+    name = "-".join(argument.strip("-") for argument in arguments if argument.strip("-") not in ("format", "json"))
     (environment.home / f"{name}.json").write_text(json.dumps(answer, indent=1))
     return answer
 
@@ -132,11 +132,11 @@ def _document(text: str) -> Any:
     return None
 
 
-def _probed(found: Found, environment: Environment, *arguments: str) -> Any:
+def _probed(step: Found, environment: Environment, *arguments: str) -> Any:
     ended = environment.probe(*arguments)
-    found.ended[arguments[0]] = ended
+    step.ended[arguments[0]] = ended
     if ended.code:
-        found.problems.append(f"{arguments[0]}: {ended.err[-1500:]}")
+        step.problems.append(f"{arguments[0]}: {ended.err[-1500:]}")
         return None
     answer = json.loads(ended.out.strip().splitlines()[-1])
     (environment.home / f"{arguments[0]}.json").write_text(json.dumps(answer, indent=1))
@@ -152,12 +152,12 @@ def lacking(project: Project) -> str:
 
 @contextlib.contextmanager
 def _databases(number: int) -> Iterator[list[databases.Database]]:
-    made = [databases.create() for _ in range(number)]
+    new_databases = [databases.create() for _ in range(number)]
     try:
-        yield made
+        yield new_databases
     finally:
-        for each in made:
-            each.drop()
+        for database in new_databases:
+            database.drop()
 
 
 def report(all_found: list[Found]) -> str:
@@ -167,35 +167,35 @@ def report(all_found: list[Found]) -> str:
         "| sent as planned |",
         "|---|---|---|---:|---:|---:|---:|---:|---|---|---|---|",
     ]
-    lines += [_row(each) for each in all_found if each.count]
+    lines += [_row(step) for step in all_found if step.count]
     lines += ["", *hazard_table(all_found)]
-    for each in (found for found in all_found if found.replayed):
-        lines += [f"\nDIFFERS in {each.project.name}: {name}: {why}" for name, why in each.project.differs.items()]
-    lines += [""] + [f"{each.project.name}: {each.left_out}" for each in all_found if each.left_out]
-    lines += [f"PROBLEM in {each.project.name}: {problem}" for each in all_found for problem in each.problems]
+    for step in (open_step for open_step in all_found if open_step.replayed):
+        lines += [f"\nDIFFERS in {step.project.name}: {name}: {why}" for name, why in step.project.differs.items()]
+    lines += [""] + [f"{step.project.name}: {step.left_out}" for step in all_found if step.left_out]
+    lines += [f"PROBLEM in {step.project.name}: {problem}" for step in all_found for problem in step.problems]
     return "\n".join(lines)
 
 
 def hazard_table(all_found: list[Found]) -> Iterator[str]:
     """How often each rule found something, by project."""
-    names = [each.project.name for each in all_found]
+    names = [step.project.name for step in all_found]
     yield f"| hazard | | {' | '.join(names)} |"
     yield f"|---|---|{'---:|' * len(names)}"
-    for identity, name in sorted({(hazard["id"], hazard["name"]) for each in all_found for hazard in each.hazards}):
-        counts = [sum(hazard["id"] == identity for hazard in each.hazards) for each in all_found]
+    for identity, name in sorted({(hazard["id"], hazard["name"]) for step in all_found for hazard in step.hazards}):
+        counts = [sum(hazard["id"] == identity for hazard in step.hazards) for step in all_found]
         link = f"[{identity}](../rules/{identity}.md)"
         yield f"| {link} | {name} | {' | '.join(str(count or '') for count in counts)} |"
 
 
-def _row(found: Found) -> str:
-    count, severities = found.count, found.severities()
+def _row(step: Found) -> str:
+    count, severities = step.count, step.severities()
     costs = [
-        _cost(found.ended.get(name))
+        _cost(step.ended.get(name))
         for name in ("lockgate lint --offline --format json", "migrate --plan --format json", "migrate --noinput")
     ]
-    sent, different = found.replayed.get("statements"), len(found.replayed.get("different", ()))
+    sent, different = step.replayed.get("statements"), len(step.replayed.get("different", ()))
     same = f"{sent} statements, {different} migrations differ" if sent else "-"
-    cells = [found.project.name, found.version, count["django"], count["migrations"], count["operations"], found.steps]
+    cells = [step.project.name, step.version, count["django"], count["migrations"], count["operations"], step.steps]
     return f"| {' | '.join(map(str, [*cells, severities['error'], severities['warning'], *costs, same]))} |"
 
 
@@ -213,7 +213,7 @@ def main(names: list[str]) -> int:
             os.environ["TEST_DATABASE_URL"] = stack.enter_context(embedded.server())
         all_found = [examine(ALL[name]) for name in names or ALL]
     sys.stdout.write(report(all_found) + "\n")
-    return 1 if any(each.problems for each in all_found) else 0
+    return 1 if any(step.problems for step in all_found) else 0
 
 
 if __name__ == "__main__":

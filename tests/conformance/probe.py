@@ -39,9 +39,13 @@ def count() -> object:
     from lockgate.planning import history
 
     ordered = history.in_order(MigrationLoader(None))
-    own = [each for each in ordered if each.app_label != "lockgate" and not migration_files.is_installed(each)]
-    operations = sum(len(each.operations) for each in own)
-    apps = sorted({each.app_label for each in own})
+    own = [
+        migration
+        for migration in ordered
+        if migration.app_label != "lockgate" and not migration_files.is_installed(migration)
+    ]
+    operations = sum(len(migration.operations) for migration in own)
+    apps = sorted({migration.app_label for migration in own})
     return {"django": django.__version__, "apps": apps, "migrations": len(own), "operations": operations}
 
 
@@ -86,9 +90,9 @@ def replay() -> object:
     ordered = [migration for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
     for migration in ordered:
         facts = catalog.facts(connection, affected_tables.concerned(lazy, [migration]))
-        (made,) = planner.plan([migration], lazy, facts, lambda prospect: recording(connection, prospect), settings)
-        code = [number for number, each in enumerate(migration.operations) if isinstance(each, RunPython)]
-        planned = _counted(sql for step in made.steps if step.operation not in code for sql in step.sql if sql)
+        (plan,) = planner.plan([migration], lazy, facts, lambda catalog: recording(connection, catalog), settings)
+        code = [number for number, operation in enumerate(migration.operations) if isinstance(operation, RunPython)]
+        planned = _counted(sql for step in plan.steps if step.operation not in code for sql in step.sql if sql)
         with _sent() as sent:
             real = executor.apply_migration(real, migration)
         compared += sum(planned.values())
@@ -105,7 +109,7 @@ def _sent() -> Iterator[list[str]]:
     kept, kept_python, sent = BaseDatabaseSchemaEditor.execute, RunPython.database_forwards, []
 
     def execute(self: Any, sql: Any, params: Any = ()) -> None:
-        values = [Literal(each).as_string(None) for each in params or ()]
+        values = [Literal(param).as_string(None) for param in params or ()]
         sent.append(str(sql) % tuple(values) if values else str(sql))
         kept(self, sql, params)
 
@@ -134,8 +138,8 @@ class Asked(Exception):
 def _without_asking(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
     """Let through what Django's editor and recorder ask for; whose question it is, its caller's file tells."""
     callers = [frame.filename for frame in reversed(traceback.extract_stack())]
-    asking = next(each for each in callers if each != __file__ and not any(inner in each for inner in INNER))
-    recorder = any(each.endswith("/django/db/migrations/recorder.py") for each in callers)
+    asking = next(caller for caller in callers if caller != __file__ and not any(inner in caller for inner in INNER))
+    recorder = any(caller.endswith("/django/db/migrations/recorder.py") for caller in callers)
     if not recorder and "/django/db/migrations/" not in asking:
         raise Asked(f"{asking} asks the server")
     return execute(sql, params, many, context)

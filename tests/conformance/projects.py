@@ -342,5 +342,5 @@ EPHIOS = Project(
 SMALL = (HORDAK, CMS, FILER, QUEUE, OAUTH, BEAT, ALLAUTH, WIKI, HELPDESK)
 LARGE = (WEBLATE, PRETIX, MAYAN, NAUTOBOT, MODOBOA, MACHINA, RDMO, EPHIOS)
 FIRST = (CONTRIB, WAGTAIL, PULPCORE, LABEL_STUDIO, OSCAR)
-FOURTEEN = {each.name: each for each in (*FIRST, *SMALL)}  # those of docs/evidence/real-histories.md
-ALL = {each.name: each for each in (*FIRST, *LARGE, *SMALL)}
+FOURTEEN = {project.name: project for project in (*FIRST, *SMALL)}  # those of docs/evidence/real-histories.md
+ALL = {project.name: project for project in (*FIRST, *LARGE, *SMALL)}

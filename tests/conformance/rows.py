@@ -69,7 +69,7 @@ def populate(database: Database, but: Collection[str] = ()) -> dict[str, int]:
     made: dict[str, int] = {}
     with database.connect() as connection:
         tables = _tables(connection)
-        waiting = [each for each in tables if each not in but and not each.startswith(NOT_OURS)]
+        waiting = [one_table for one_table in tables if one_table not in but and not one_table.startswith(NOT_OURS)]
         for _ in range(PASSES):
             for table in waiting:
                 made[table] = made.get(table, 0) + _insert(connection, table, tables[table], ROWS, len(made) * ROWS)
@@ -78,19 +78,19 @@ def populate(database: Database, but: Collection[str] = ()) -> dict[str, int]:
 
 
 def _tables(connection: psycopg.Connection[Any]) -> dict[str, list[Column]]:
-    found: dict[str, list[Column]] = {
+    columns: dict[str, list[Column]] = {
         name: [] for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     }
     for table, name, kind, required, length, refers_to in connection.execute(COLUMNS):
-        found[table].append(Column(name, kind, required, length, tuple(refers_to) if refers_to else None))
-    return found
+        columns[table].append(Column(name, kind, required, length, tuple(refers_to) if refers_to else None))
+    return columns
 
 
 def _insert(connection: psycopg.Connection[Any], table: str, columns: list[Column], rows: int, first: int) -> int:
     """How many rows went in. References are taken where there are rows to refer to, a different one for each row."""
     made = 0
     for number in range(rows):
-        given = [(each.name, _value(each, first + number, number)) for each in columns]
+        given = [(column.name, _value(column, first + number, number)) for column in columns]
         names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in given)
         values = sql.SQL(", ").join(sql.SQL(value) if isinstance(value, str) else value for _, value in given)  # type: ignore[arg-type]
         filled = sql.SQL("INSERT INTO {} ({}) SELECT {}").format(sql.Identifier(table), names, values)

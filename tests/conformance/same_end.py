@@ -130,11 +130,11 @@ def _journal(database: Database) -> Counter[str]:
 
 @contextlib.contextmanager
 def _created(template: Database | None = None) -> Iterator[Database]:
-    made = databases.create(template.name if template else None)
+    database = databases.create(template.name if template else None)
     try:
-        yield made
+        yield database
     finally:
-        made.drop()
+        database.drop()
 
 
 def _answer(ended: Ended) -> Any:

@@ -71,8 +71,8 @@ def _run(end: End, name: str, ended: Ended) -> Ended:
 def _sequences(first: Database, second: Database) -> list[str]:
     """Where the sequences stand, but those of books that each run keeps of itself."""
     found = [
-        [line for line in schema.whole(each) if "pg_catalog.setval" in line and "lockgate_" not in line]
-        for each in (first, second)
+        [line for line in schema.whole(database) if "pg_catalog.setval" in line and "lockgate_" not in line]
+        for database in (first, second)
     ]
     return ends.different(*found)
 
@@ -118,7 +118,7 @@ def main(names: list[str]) -> int:
             sys.stderr.write(f"{name} done\n")
     sys.stdout.write(report(found) + "\n")
     ended = [each for each in found.values() if isinstance(each, End)]
-    return 1 if any(each.problem or each.different for each in ended) else 0
+    return 1 if any(end.problem or end.different for end in ended) else 0
 
 
 if __name__ == "__main__":

@@ -81,28 +81,28 @@ def examine(project: Project) -> Compared | str:
         return f"cannot be installed: {error.cmd[-1]}"
     if missing := lacking(project):
         return missing
-    made = Compared(project)
-    lazy = _sent(made, "lazy", SEED)
-    made.count = len(lazy)
+    compared = Compared(project)
+    lazy = _sent(compared, "lazy", SEED)
+    compared.count = len(lazy)
     for name, variables in (("off", OFF), ("stock Django", SEED)):
-        _compare(made, name, lazy, _sent(made, name, variables))
-    return made
+        _compare(compared, name, lazy, _sent(compared, name, variables))
+    return compared
 
 
-def _sent(made: Compared, name: str, variables: dict[str, str]) -> list[str]:
+def _sent(compared: Compared, name: str, variables: dict[str, str]) -> list[str]:
     """The statements of a run from nothing, without what varies."""
     with another() as database, on_the_wire() as wire:
-        environment = Environment(made.project, wire.url(database.name), variables)
+        environment = Environment(compared.project, wire.url(database.name), variables)
         stock = name == "stock Django"
         ended = environment.stock("migrate") if stock else environment.manage("migrate", "--noinput")
-        _note(made, name, ended)
+        _note(compared, name, ended)
         return comparable(wire.watch.statements)
 
 
 def comparable(statements: list[str]) -> list[str]:
     """Without what Lockgate says for itself, and what differs from run to run."""
     found: list[str] = []
-    parts = (_TAG.sub("", part) for each in statements for part in _END.split(each) if part)
+    parts = (_TAG.sub("", part) for statement in statements for part in _END.split(statement) if part)
     for each in map(_in_djangos_words, parts):
         if _OWN.search(each):
             continue
@@ -120,18 +120,18 @@ def _in_djangos_words(statement: str) -> str:
     return f'{insert} VALUES ({record[1]}) RETURNING "django_migrations"."id"'
 
 
-def _note(made: Compared, name: str, ended: Ended) -> None:
-    made.seconds[name] = ended.seconds
-    if ended.code and not made.problem:
-        made.problem = f"{name} exits {ended.code}: {ended.err[-1500:]}"
+def _note(compared: Compared, name: str, ended: Ended) -> None:
+    compared.seconds[name] = ended.seconds
+    if ended.code and not compared.problem:
+        compared.problem = f"{name} exits {ended.code}: {ended.err[-1500:]}"
 
 
-def _compare(made: Compared, name: str, lazy: list[str], other: list[str]) -> None:
+def _compare(compared: Compared, name: str, lazy: list[str], other: list[str]) -> None:
     lines = list(difflib.unified_diff(other, lazy, name, "lazy", lineterm="", n=0))
     moved = [line for line in lines[2:] if not line.startswith("@@")]
     alike = Counter(lazy) == Counter(other) and (name != "off" or all(_OF_RENAMED.match(line[1:]) for line in moved))
-    made.reordered[name] = sum(line.startswith("+") for line in moved) if alike else 0
-    made.different[name] = [] if alike else lines
+    compared.reordered[name] = sum(line.startswith("+") for line in moved) if alike else 0
+    compared.different[name] = [] if alike else lines
 
 
 def report(found: dict[str, Compared | str]) -> str:
@@ -141,26 +141,28 @@ def report(found: dict[str, Compared | str]) -> str:
         "|---|---:|---:|---:|---:|---|---|",
     ]
     compared = [each for each in found.values() if isinstance(each, Compared)]
-    lines += [_row(each) for each in compared]
+    lines += [_row(one_compared) for one_compared in compared]
     lines += [f"\n{name}: {each}" for name, each in found.items() if isinstance(each, str)]
-    for each in (each for each in compared if not each.same):
-        lines.append(f"\nDIFFERS: {each.project.name}: {each.problem}")
-        lines += [f"    {line[:300]}" for found in each.different.values() for line in found[:20]]
+    for one_compared in (one_compared for one_compared in compared if not one_compared.same):
+        lines.append(f"\nDIFFERS: {one_compared.project.name}: {one_compared.problem}")
+        lines += [f"    {line[:300]}" for found in one_compared.different.values() for line in found[:20]]
     return "\n".join(lines)
 
 
-def _row(each: Compared) -> str:
-    seconds = [f"{each.seconds[name]:.1f} s" for name in ("lazy", "off", "stock Django") if name in each.seconds]
-    outcomes = [_outcome(each, name) for name in ("off", "stock Django")]
-    return f"| {' | '.join([each.project.name, str(each.count), *seconds, *outcomes])} |"
+def _row(compared: Compared) -> str:
+    seconds = [
+        f"{compared.seconds[name]:.1f} s" for name in ("lazy", "off", "stock Django") if name in compared.seconds
+    ]
+    outcomes = [_outcome(compared, name) for name in ("off", "stock Django")]
+    return f"| {' | '.join([compared.project.name, str(compared.count), *seconds, *outcomes])} |"
 
 
-def _outcome(each: Compared, name: str) -> str:
-    if each.problem:
+def _outcome(compared: Compared, name: str) -> str:
+    if compared.problem:
         return "failed"
-    if lines := each.different[name]:
+    if lines := compared.different[name]:
         return f"{len(lines)} lines differ"
-    return f"same, {each.reordered[name]} in another order" if each.reordered[name] else "same"
+    return f"same, {compared.reordered[name]} in another order" if compared.reordered[name] else "same"
 
 
 def main(names: list[str]) -> int:

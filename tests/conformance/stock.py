@@ -53,7 +53,7 @@ def _tables() -> dict[str, str]:
     executor = MigrationExecutor(connection)
     state = executor._create_project_state(with_applied_migrations=True)
     models = state.apps.get_models(include_auto_created=True)
-    return {each._meta.db_table: each._meta.app_label for each in models if each._meta.managed}
+    return {model._meta.db_table: model._meta.app_label for model in models if model._meta.managed}
 
 
 def pending() -> object:

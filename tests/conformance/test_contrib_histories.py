@@ -59,24 +59,24 @@ def probe(site: Site, *arguments: str) -> list[dict[str, object]] | dict[str, ob
 def test_hazards_are_those_that_were_looked_at_by_hand(contrib: Site, app: str) -> None:
     done = contrib.run("lockgate", "lint", app, "--offline", "--format", "json")
     found: dict[tuple[str, str, str], int] = {}
-    for each in json.loads(done.out)["hazards"]:
-        key = (each["app"], each["migration"], each["id"])
+    for hazard in json.loads(done.out)["hazards"]:
+        key = (hazard["app"], hazard["migration"], hazard["id"])
         found[key] = found.get(key, 0) + 1
     assert found == {key: count for key, count in HAZARDS.items() if key[0] == app}, done.text
 
 
 def test_watchstats_is_judged_offline(contrib: Site) -> None:
     done = contrib.run("lockgate", "lint", "watchstats", "--offline", "--format", "json")
-    found = json.loads(done.out)
-    assert done.code == (1 if found["errors"] else 0), done.text
-    assert found["migrations"] > 0
-    assert not [each for each in found["hazards"] if each["id"] == "LG709"]
+    document = json.loads(done.out)
+    assert done.code == (1 if document["errors"] else 0), done.text
+    assert document["migrations"] > 0
+    assert not [hazard for hazard in document["hazards"] if hazard["id"] == "LG709"]
 
 
 def test_every_operation_of_an_empty_database_is_known(contrib: Site) -> None:
     done = contrib.run("migrate", "--plan", "--format", "json")
     assert done.code == 0, done.text
-    steps = [step for each in json.loads(done.out)["migrations"] for step in each["steps"]]
+    steps = [step for migration in json.loads(done.out)["migrations"] for step in migration["steps"]]
     assert len(steps) > len(HAZARDS)
     assert not [step for step in steps if "unknown" in step["changes"]]
 
@@ -106,7 +106,7 @@ def test_a_dict_is_planned_as_the_hstore_it_becomes() -> None:
     adding = plans.migration("0001_labels", ops.AddField("Book", "labels", HStoreField(default=dict)))
     connection = offline_connection("default", OFFLINE.version)
     settings = planner.Settings(threshold=0)
-    (made,) = planner.plan([adding], state, OFFLINE, lambda prospect: recording(connection, prospect), settings)
+    (plan,) = planner.plan([adding], state, OFFLINE, lambda catalog: recording(connection, catalog), settings)
     assert (
-        made.steps[0].sql[0] == """ALTER TABLE "library_book" ADD COLUMN "labels" hstore DEFAULT ''::hstore NOT NULL"""
+        plan.steps[0].sql[0] == """ALTER TABLE "library_book" ADD COLUMN "labels" hstore DEFAULT ''::hstore NOT NULL"""
     )

@@ -65,8 +65,8 @@ def test_rows_that_differ_are_seen(pair: tuple[Database, Database], change: str)
 
 
 def test_migrations_that_differ_are_seen(pair: tuple[Database, Database]) -> None:
-    for each, name in zip(pair, ("0001_a", "0001_b"), strict=True):
-        each.execute(
+    for database, name in zip(pair, ("0001_a", "0001_b"), strict=True):
+        database.execute(
             "CREATE TABLE django_migrations (app text, name text)",
             f"INSERT INTO django_migrations VALUES ('x', '{name}')",
         )
@@ -74,8 +74,8 @@ def test_migrations_that_differ_are_seen(pair: tuple[Database, Database]) -> Non
 
 
 def test_moments_and_keys_that_code_computes_do_not_count(pair: tuple[Database, Database]) -> None:
-    for each in pair:
-        each.execute("UPDATE book SET key = gen_random_uuid(), title = clock_timestamp()::text")
+    for database in pair:
+        database.execute("UPDATE book SET key = gen_random_uuid(), title = clock_timestamp()::text")
     assert ends.rows(*pair) == []
 
 

@@ -49,8 +49,8 @@ LEFT_OUT = (
 
 def all_mutants(only: str, root: Path = ROOT, seed: str = "") -> list[Mutant]:
     """Those of a tree whose key has this text in it, in the order of a lot; another order with another seed."""
-    found = [mutant for name in mutants.modules(root) for mutant in mutants.of(root, name)]
-    return sorted((mutant for mutant in found if only in mutant.key), key=lambda mutant: mutant.order(seed))
+    found_mutants = [mutant for name in mutants.modules(root) for mutant in mutants.of(root, name)]
+    return sorted((mutant for mutant in found_mutants if only in mutant.key), key=lambda mutant: mutant.order(seed))
 
 
 def results() -> dict[str, dict[str, Any]]:
@@ -187,9 +187,9 @@ def run(options: argparse.Namespace) -> None:
                 print(f"{result['said']:<9}{result['seconds']:>4} s  {result['key']}  ->  {result['new']}", flush=True)
 
 
-def report(found: list[Mutant], drawn: list[Mutant] | None = None) -> None:
+def report(found_mutants: list[Mutant], drawn: list[Mutant] | None = None) -> None:
     """Counts, of these alone where given, and what survived; what is in the code no longer counts for nothing."""
-    there = {mutant.key for mutant in found}
+    there = {mutant.key for mutant in found_mutants}
     reasons = equivalent()
     counted = None if drawn is None else {mutant.key for mutant in drawn}
     tried = {key: said for key, said in results().items() if counted is None or key in counted}

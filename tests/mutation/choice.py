@@ -50,7 +50,7 @@ class Choice:
     def tests(self, mutant: Mutant, seconds: float, without: Collection[str] = ()) -> list[str]:
         """What takes about so long, or one test: unit tests, then by turns the best of each file."""
         reaching = self.reaching.get(places.short(mutant.path, mutant.place), [])
-        found = [test for test in reaching if test.name not in without]
+        tests = [test for test in reaching if test.name not in without]
         near, far = self.kills[f"{mutant.path} | {mutant.function}"], self.kills[mutant.path]
 
         def likeliest(test: Test) -> tuple[object, ...]:
@@ -58,7 +58,7 @@ class Choice:
 
         turns: Counter[str] = Counter()
         by_turn = []
-        for test in sorted(found, key=likeliest):
+        for test in sorted(tests, key=likeliest):
             file = test.name.partition("::")[0]
             quick = file.startswith("tests/unit/")
             by_turn.append((not quick, turns[file] if not near[test.name] else -1, likeliest(test), test))

@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
         cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    some = [item for each in cases.values() for item in each[:: -(-len(each) // CASES)]]
+    some = [item for case in cases.values() for item in case[:: -(-len(case) // CASES)]]
     items[:] = [item for item in some if item.nodeid not in before]
 
 

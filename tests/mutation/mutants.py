@@ -71,15 +71,15 @@ def of(root: Path, path: str) -> list[Mutant]:
     source = (root / path).read_bytes()
     lines = source.splitlines(keepends=True)
     starts = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
-    found: dict[str, Mutant] = {}
+    mutants: dict[str, Mutant] = {}
     for function, node, kind, first, last, new in _changes(ast.parse(source), source, starts):
         line = lines[node.lineno - 1].decode().strip()
         number = 0
         place = places.of(source)[node.lineno]
-        while (made := Mutant(path, function, line, kind, number, first, last, new, place)).key in found:
+        while (mutant := Mutant(path, function, line, kind, number, first, last, new, place)).key in mutants:
             number += 1
-        found[made.key] = made
-    return list(found.values())
+        mutants[mutant.key] = mutant
+    return list(mutants.values())
 
 
 Change = tuple[str, ast.stmt | ast.expr, str, int, int, str]
@@ -147,6 +147,10 @@ def _of_node(node: ast.expr | ast.stmt, text) -> Iterator[tuple[str, ast.expr | 
             yield "not cloned", node, text(value)
         case ast.Call(func=ast.Attribute(attr="filter" | "exclude"), keywords=keywords) if keywords:
             for left_out in keywords:
-                kept = [f"{each.arg}={text(each.value)}" for each in keywords if each is not left_out and each.arg]
-                given = [text(each) for each in node.args]
+                kept = [
+                    f"{keyword.arg}={text(keyword.value)}"
+                    for keyword in keywords
+                    if keyword is not left_out and keyword.arg
+                ]
+                given = [text(arg) for arg in node.args]
                 yield "filter left out", node, f"{text(node.func)}({', '.join([*given, *kept])})"

@@ -36,9 +36,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
         for name in {item.nodeid, item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]}:
             items[name].append(item)
     requests = socket.socket(fileno=int(os.environ["LOCKGATE_TRIALS"]))
-    for each in gc.get_objects():
-        if isinstance(each, types.FunctionType):
-            _functions[each.__code__.co_filename].append(each)
+    for object_ in gc.get_objects():
+        if isinstance(object_, types.FunctionType):
+            _functions[object_.__code__.co_filename].append(object_)
     gc.freeze()
     requests.send(b"ready")
     with forks.of_changing_code():

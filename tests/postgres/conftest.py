@@ -23,15 +23,15 @@ from tests.support.sites import Site
 
 @pytest.fixture(scope="session", params=databases.several(), ids=lambda version: f"postgres{version}")
 def scratch_of_session(request: pytest.FixtureRequest) -> Iterator[Scratch]:
-    with plans.scratch(request.param) as made:
-        yield made
+    with plans.scratch(request.param) as new_scratch:
+        yield new_scratch
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A server of the module's own, to be stopped, filled and reached by a password."""
-    with servers.running() as made:
-        yield made
+    with servers.running() as new_cluster:
+        yield new_cluster
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def scratch(scratch_of_session: Scratch, django_db_blocker: Any) -> Iterator[Scr
 @pytest.fixture
 def connection(database: Database, django_db_blocker: Any) -> Iterator[BaseDatabaseWrapper]:
     """Django's, of this process, to the test's database; models have it too."""
-    made = ConnectionHandler({"default": url.parse(database.url)})["default"]
-    with django_db_blocker.unblock(), plans.as_default(made), contextlib.closing(made):
-        made.ensure_connection()
-        yield made
+    new_connection = ConnectionHandler({"default": url.parse(database.url)})["default"]
+    with django_db_blocker.unblock(), plans.as_default(new_connection), contextlib.closing(new_connection):
+        new_connection.ensure_connection()
+        yield new_connection
 
 
 @pytest.fixture

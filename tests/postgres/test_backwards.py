@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.postgres.test_ladder import CREATE
-from tests.postgres.test_one_by_one import BUSY, CONCURRENT, FIELD, RUNNERS
+from tests.postgres.test_lock_retry import CREATE
+from tests.postgres.test_non_atomic import BUSY, CONCURRENT, FIELD, RUNNERS
 from tests.support.processes import until
 from tests.support.schema import dump
 from tests.support.sites import Site, finish

@@ -15,7 +15,7 @@ from tests.support.sites import ROOT
 TIMEOUT = 250  # seconds
 # Instead of those of policy.py, which take a minute.
 BOUNDS = ("keepalives_idle=1", "keepalives_interval=1", "keepalives_count=3", "tcp_user_timeout=4000")
-PHASES = ["lock_wait", "statement", "commit", "build", "ladder_pause", "computing", "sending", "connecting"]
+PHASES = ["lock_wait", "statement", "commit", "build", "retry_pause", "computing", "sending", "connecting"]
 
 
 def permitted() -> bool:
@@ -39,10 +39,10 @@ def test_both_sides_let_go_in_every_phase() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert sorted(found) == sorted(PHASES)
-    for phase, ends in found.items():
-        assert ends["server"] is not None, (phase, found)
+    document = json.loads(done.stdout)
+    assert sorted(document) == sorted(PHASES)
+    for phase, ends in document.items():
+        assert ends["server"] is not None, (phase, document)
         if phase != "computing":  # its own code asks nothing of the network
-            assert ends["client"] is not None, (phase, found)
-            assert ends["code"] == 1, (phase, found)
+            assert ends["client"] is not None, (phase, document)
+            assert ends["code"] == 1, (phase, document)

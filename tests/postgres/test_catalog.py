@@ -30,9 +30,9 @@ INSERT INTO shop (total) SELECT n FROM generate_series(1, 5000) AS n;
 
 
 def facts(connection: BaseDatabaseWrapper, name: str) -> TableFacts:
-    found = catalog.facts(connection, [name]).table(name)
-    assert found is not None
-    return found
+    table = catalog.facts(connection, [name]).table(name)
+    assert table is not None
+    return table
 
 
 def test_a_table_that_somebody_has_locked_is_estimated_and_never_too_small(
@@ -116,10 +116,10 @@ def test_indexes_with_conditions_and_expressions_say_what_they_use(
 
 
 def test_a_table_that_nobody_knows_has_no_facts_and_counts_as_large(connection: BaseDatabaseWrapper) -> None:
-    found = catalog.facts(connection, ["nowhere", 'a"b', '"', "", 'x"."y"."z"."w'])
-    assert found.tables == {}
-    assert found.is_large("nowhere", 10**15)
-    assert found.version == connection.connection.info.server_version
+    found_facts = catalog.facts(connection, ["nowhere", 'a"b', '"', "", 'x"."y"."z"."w'])
+    assert found_facts.tables == {}
+    assert found_facts.is_large("nowhere", 10**15)
+    assert found_facts.version == connection.connection.info.server_version
 
 
 def test_an_invalid_index_is_known(database: Database, connection: BaseDatabaseWrapper) -> None:
@@ -135,9 +135,9 @@ def test_a_constraint_that_was_not_validated_is_known(database: Database, connec
         "ALTER TABLE shop ADD CONSTRAINT positive CHECK (total > 0) NOT VALID",
         "ALTER TABLE item ADD CONSTRAINT other FOREIGN KEY (n) REFERENCES shop NOT VALID",
     )
-    found = facts(connection, "shop").constraints["positive"]
-    assert (found.validated, found.kind, found.columns) == (False, "c", ("total",))
-    assert found.definition == "CHECK ((total > (0)::numeric)) NOT VALID"
+    constraint = facts(connection, "shop").constraints["positive"]
+    assert (constraint.validated, constraint.kind, constraint.columns) == (False, "c", ("total",))
+    assert constraint.definition == "CHECK ((total > (0)::numeric)) NOT VALID"
     assert not facts(connection, "item").constraints["other"].validated
 
 
@@ -181,9 +181,9 @@ def test_the_size_of_a_foreign_table_and_of_a_view_is_unknown(
 ) -> None:
     database.execute("CREATE FOREIGN DATA WRAPPER elsewhere", "CREATE SERVER far FOREIGN DATA WRAPPER elsewhere")
     database.execute("CREATE FOREIGN TABLE remote (n int) SERVER far", "CREATE VIEW seen AS SELECT 1 AS n")
-    found = catalog.facts(connection, ["remote", "seen"])
-    assert {name: table.size_known for name, table in found.tables.items()} == {"remote": False, "seen": False}
-    assert found.is_large("remote", 10**15)
+    found_facts = catalog.facts(connection, ["remote", "seen"])
+    assert {name: table.size_known for name, table in found_facts.tables.items()} == {"remote": False, "seen": False}
+    assert found_facts.is_large("remote", 10**15)
 
 
 @pytest.mark.parametrize("name", ['other"."shop', '"other"."shop"'])
@@ -272,10 +272,10 @@ def test_tables_are_found_as_an_unqualified_name_finds_them(
     )
     with connection.cursor() as cursor:
         cursor.execute('SET search_path TO "My Schema", public')
-    found = catalog.facts(connection, ["shop", "item"])
-    assert set(found.tables) == {"shop"}
-    assert set(found.tables["shop"].columns) == {"id", "ours"}
-    assert found.tables["shop"].columns["id"].sequence_used == pytest.approx(0.5)
+    found_facts = catalog.facts(connection, ["shop", "item"])
+    assert set(found_facts.tables) == {"shop"}
+    assert set(found_facts.tables["shop"].columns) == {"id", "ours"}
+    assert found_facts.tables["shop"].columns["id"].sequence_used == pytest.approx(0.5)
 
 
 def test_volatile_functions_are_told_apart(connection: BaseDatabaseWrapper) -> None:
@@ -286,9 +286,9 @@ def test_volatile_functions_are_told_apart(connection: BaseDatabaseWrapper) -> N
 
 def test_facts_are_frozen(database: Database, connection: BaseDatabaseWrapper) -> None:
     database.execute(SHOP)
-    found: DatabaseFacts = catalog.facts(connection, ["shop"])
+    found_facts: DatabaseFacts = catalog.facts(connection, ["shop"])
     with pytest.raises(AttributeError):
-        found.version = 1  # type: ignore[misc]
+        found_facts.version = 1  # type: ignore[misc]
 
 
 def test_what_the_database_has_besides_tables_is_read_again_once_code_or_sql_has_run(
@@ -305,7 +305,7 @@ def test_what_the_database_has_besides_tables_is_read_again_once_code_or_sql_has
     connection.connection.execute("CREATE TABLE shop_item (id bigint PRIMARY KEY)")
     monkeypatch.setattr(catalog, "facts", noted)
     monkeypatch.setattr(policy, "FACTS_OF_DATABASE_STAND", timedelta(hours=1))
-    planner = next_migration.Planner(connection, policy.Policy())
+    planner = next_migration.NextMigrationPlanner(connection, policy.Policy())
     state = ProjectState()
     state.add_model(ModelState("shop", "Item", [("id", models.BigAutoField(primary_key=True))]))
     column = operations.AddField("item", "note", models.IntegerField(null=True))

@@ -30,8 +30,8 @@ CHOSEN = random.Random(f"{SEED} dba").sample(HELD, 3) if SAMPLED else HELD
 
 @pytest.fixture(scope="module")
 def attack() -> Iterator[Attack]:
-    with dba.attack() as made:
-        yield made
+    with dba.attack() as new_attack:
+        yield new_attack
 
 
 @pytest.mark.parametrize("case", CHOSEN, ids=str)

@@ -16,7 +16,7 @@ from lockgate.facts.dependents import Dependent
 from lockgate.facts.dependents import DependentKind as On
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import dependents
-from lockgate.planning.dependents import Fate, Outcome
+from lockgate.planning.dependents import Outcome, Verdict
 from lockgate.planning.steps import Change, Kind, Work
 from tests.support.databases import Database, version
 from tests.support.sites import Site
@@ -214,10 +214,13 @@ UNCLAIMED = {
 ABSENT = {"42704", "42P01", "42703"}
 
 
-def claims(found: tuple[Dependent, ...], change: Change, statement: str) -> dict[Dependent, Fate]:
-    cascade, published = "CASCADE" in statement, dependents.needs_identity(found)
-    fates = {each: dependents.fate(change, each, cascade=cascade, published=published) for each in found}
-    return {each: fate for each, fate in fates.items() if fate is not None}
+def claims(found_dependents: tuple[Dependent, ...], change: Change, statement: str) -> dict[Dependent, Verdict]:
+    cascade, published = "CASCADE" in statement, dependents.needs_identity(found_dependents)
+    fates = {
+        dependent: dependents.verdict(change, dependent, cascade=cascade, published=published)
+        for dependent in found_dependents
+    }
+    return {dependent: fate for dependent, fate in fates.items() if fate is not None}
 
 
 def failure(opened: psycopg.Connection[Any], statement: str) -> str:
@@ -230,23 +233,29 @@ def failure(opened: psycopg.Connection[Any], statement: str) -> str:
     return ""
 
 
-def judged(opened: psycopg.Connection[Any], case: Case, found: tuple[Dependent, ...], change: Change, sql: str) -> str:
+def judged(
+    opened: psycopg.Connection[Any], case: Case, found_dependents: tuple[Dependent, ...], change: Change, sql: str
+) -> str:
     """What is wrong with the claims about one operation; nothing where they are right."""
-    claimed = claims(found, change, sql)
+    claimed = claims(found_dependents, change, sql)
     refusals = {fate.sqlstate for fate in claimed.values() if fate.outcome is Outcome.REFUSED}
     failed = failure(opened, sql)
     if failed in ABSENT:
         return ""
     if failed or refusals:
         return "" if failed in refusals else f"claimed {refusals or 'nothing'}, was refused with {failed or 'nothing'}"
-    mine = {fate.outcome for each, fate in claimed.items() if each.kind is case.kind}
+    mine = {fate.outcome for dependent, fate in claimed.items() if dependent.kind is case.kind}
     gone = not opened.execute(case.there).fetchone()[0]  # type: ignore[index]
     if gone != bool(mine & {Outcome.GOES, Outcome.FORGOTTEN}) and case.there != "SELECT true":
-        own = change.kind is Kind.DROP_TABLE and any(each.own for each in found if each.kind is case.kind)
+        own = change.kind is Kind.DROP_TABLE and any(
+            dependent.own for dependent in found_dependents if dependent.kind is case.kind
+        )
         return "" if own else f"claimed {mine or 'nothing'}, gone: {gone}"
     broken = failure(opened, case.use) if case.use and change.kind not in (Kind.DROP_TABLE, Kind.RENAME_TABLE) else ""
     codes = {
-        fate.sqlstate for each, fate in claimed.items() if each.kind is case.kind and fate.outcome is Outcome.BREAKS
+        fate.sqlstate
+        for dependent, fate in claimed.items()
+        if dependent.kind is case.kind and fate.outcome is Outcome.BREAKS
     }
     if (
         case.use
@@ -270,9 +279,9 @@ def test_each_claim_is_what_postgresql_does(database: Database, connection: Base
         with opened.transaction(force_rollback=True):
             for statement in case.setup:
                 opened.execute(statement)
-            found = catalog.surveyed(connection, DatabaseFacts(0), ["t"]).dependents
-            if case.kind not in {each.kind for each in found}:
-                unseen.append((case.setup, found))
+            found_dependents = catalog.surveyed(connection, DatabaseFacts(0), ["t"]).dependents
+            if case.kind not in {dependent.kind for dependent in found_dependents}:
+                unseen.append((case.setup, found_dependents))
         for change, sql in OPERATIONS:
             if (case.kind, change.kind) in UNCLAIMED:
                 continue
@@ -280,7 +289,7 @@ def test_each_claim_is_what_postgresql_does(database: Database, connection: Base
                 for statement in case.setup:  # anew: what a function has cached is of what it was called on
                     opened.execute(statement)
                 tried += 1
-                if said := judged(opened, case, found, change, sql):
+                if said := judged(opened, case, found_dependents, change, sql):
                     wrong.append(f"{case.kind}: {case.setup[-1]} | {sql}: {said}")
     assert unseen == []
     assert wrong == [], "\n".join(wrong)
@@ -306,10 +315,10 @@ def test_subscribers_lag_where_what_is_published_changes(
     connection.set_autocommit(False)
     opened.execute(f"CREATE TABLE t {COLUMNS}")
     opened.execute(f"CREATE PUBLICATION p FOR TABLE t {listed}")
-    found = catalog.surveyed(connection, DatabaseFacts(0), ["t"]).dependents
+    found_dependents = catalog.surveyed(connection, DatabaseFacts(0), ["t"]).dependents
     kinds = (Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.RENAME_TABLE)
     for change, sql in [each for each in OPERATIONS if each[0].kind in kinds]:
-        fates = claims(found, change, sql)
+        fates = claims(found_dependents, change, sql)
         with opened.transaction(force_rollback=True):
             before = opened.execute(PUBLISHED).fetchall()
             refused = failure(opened, sql)
@@ -346,7 +355,7 @@ def shop(site: Site) -> Site:
 
 def hazards(site: Site) -> dict[str, str]:
     result = site.run("lockgate", "lint", "--unapplied", "--format", "json")
-    return {each["id"]: each["what"] for each in json.loads(result.out)["hazards"]}
+    return {hazard["id"]: hazard["what"] for hazard in json.loads(result.out)["hazards"]}
 
 
 @pytest.mark.parametrize("drop", DROPS)
@@ -410,7 +419,7 @@ def test_sql_and_renamed_tables_are_followed_by_their_changes(shop: Site) -> Non
     shop.migration("0002_sql", 'migrations.RunSQL("ALTER TABLE audit DROP COLUMN n", migrations.RunSQL.noop)')
     shop.migration("0003_renamed", *RENAME, WIDEN_RENAMED)
     result = shop.run("lockgate", "lint", "--unapplied", "--format", "json")
-    said = [each["what"] for each in json.loads(result.out)["hazards"] if each["id"] == "LG911"]
+    said = [hazard["what"] for hazard in json.loads(result.out)["hazards"] if hazard["id"] == "LG911"]
     assert len(said) == 2, said
     assert "is refused for view public.audited" in said[0]
     assert "is refused for view public.totals" in said[1]

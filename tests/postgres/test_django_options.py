@@ -22,14 +22,14 @@ def counter(site: Site) -> Site:
 
 @pytest.fixture
 def other() -> Iterator[Database]:
-    made = databases.create()
-    yield made
-    made.drop()
+    database = databases.create()
+    yield database
+    database.drop()
 
 
 def columns(database: Database) -> set[str]:
-    found = database.rows("SELECT attname FROM pg_attribute WHERE attrelid = 'shop_counter'::regclass AND attnum > 0")
-    return {name for (name,) in found if not name.startswith("....")}
+    rows = database.rows("SELECT attname FROM pg_attribute WHERE attrelid = 'shop_counter'::regclass AND attnum > 0")
+    return {name for (name,) in rows if not name.startswith("....")}
 
 
 def actions(database: Database) -> list[tuple[str, str]]:

@@ -253,7 +253,9 @@ def test_what_differs_while_code_was_under_way_is_named_with_both_definitions(
     result = library.migrate()
     assert result.code == 0, result.text
     (line,) = [
-        each for each in result.err.splitlines() if "interrupted code of the migration may have changed it" in each
+        one_line
+        for one_line in result.err.splitlines()
+        if "interrupted code of the migration may have changed it" in one_line
     ]
     assert told in line
 

@@ -110,10 +110,10 @@ def test_a_statement_that_an_editor_shares_is_sent_by_the_run(counter: Site, at_
             assert result.code == 0, result.text
     result = counter.migrate()
     assert result.code == 0, result.text
-    found = counter.database.rows(MADE)
-    assert {name for name, _ in found} >= {f"shop_counter_{column}_short" for column in "abde"}
+    rows = counter.database.rows(MADE)
+    assert {name for name, _ in rows} >= {f"shop_counter_{column}_short" for column in "abde"}
     with databases.another() as stock:
         counter.database, counter.stock = stock, True
         counter.write_settings()
         assert counter.migrate().code == 0
-        assert stock.rows(MADE) == found
+        assert stock.rows(MADE) == rows

@@ -24,15 +24,15 @@ ADD_VECTOR = "migrations.RunSQL(\"ALTER TABLE shop_counter ADD COLUMN near vecto
 @pytest.fixture
 def database(cluster: Cluster) -> Iterator[PrivateDatabase]:
     """Without any extension, not even the one that every database has."""
-    made = cluster.database()
-    made.execute(f"DROP EXTENSION {TRUSTED}")
-    flags = dict(made.rows("SELECT name, trusted FROM pg_available_extension_versions"))
+    private_database = cluster.database()
+    private_database.execute(f"DROP EXTENSION {TRUSTED}")
+    flags = dict(private_database.rows("SELECT name, trusted FROM pg_available_extension_versions"))
     if UNTRUSTED not in flags:
-        made.drop()
+        private_database.drop()
         pytest.skip("NOT TESTED: extensions, because this server has no pgvector")
     assert (flags[TRUSTED], flags[UNTRUSTED], ABSENT in flags) == (True, False, False)
-    yield made
-    made.drop()
+    yield private_database
+    private_database.drop()
 
 
 @pytest.fixture
@@ -89,9 +89,9 @@ def assert_ran(result: Result) -> None:
 def remedy(result: Result, name: str) -> str:
     """The SQL that a run advises for an extension."""
     (line,) = {line for line in result.err.splitlines() if f'extension "{name}" is not available' in line}
-    found = re.search(r"(GRANT CREATE ON|CREATE EXTENSION) .*;$", line)
-    assert found, line
-    return found.group()
+    match = re.search(r"(GRANT CREATE ON|CREATE EXTENSION) .*;$", line)
+    assert match, line
+    return match.group()
 
 
 # --- the five outcomes
@@ -99,9 +99,9 @@ def remedy(result: Result, name: str) -> str:
 
 def test_five_outcomes_are_told_apart_and_none_ends_the_run(cluster: Cluster, shop: Site) -> None:
     superuser(shop, f"CREATE EXTENSION {UNTRUSTED}")
-    found = wanting(shop, UNTRUSTED, TRUSTED, ABSENT).migrate("--log-format", "json")
-    assert_ran(found)
-    assert {name: line["state"] for name, line in outcomes(found).items()} == {
+    result = wanting(shop, UNTRUSTED, TRUSTED, ABSENT).migrate("--log-format", "json")
+    assert_ran(result)
+    assert {name: line["state"] for name, line in outcomes(result).items()} == {
         TRUSTED: "created",
         ABSENT: "not-installed",
     }, "of one that is present nothing is said"
@@ -262,8 +262,8 @@ def test_a_required_extension_that_may_be_created_is_created_where_it_is_wanted(
 def test_a_migration_of_another_app_that_depends_on_a_held_one_is_held_too(held: Site) -> None:
     folder = held.path / "annexe" / "migrations"
     folder.mkdir(parents=True)
-    for each in (folder.parent / "__init__.py", folder / "__init__.py", folder.parent / "models.py"):
-        each.touch()
+    for path in (folder.parent / "__init__.py", folder / "__init__.py", folder.parent / "models.py"):
+        path.touch()
     (folder / "0001_initial.py").write_text(
         "from django.db import migrations\nclass Migration(migrations.Migration):\n"
         "    dependencies = [('shop', '0002_vector')]\n    operations = []\n"
@@ -294,7 +294,7 @@ def test_showmigrations_as_json_names_what_is_held_and_the_remedy(held: Site) ->
     shown = held.run("showmigrations", "shop", "--format", "json")
     document = json.loads(shown.out)
     assert document["ready"] is True, "a held migration keeps no release from serving"
-    assert [(each["name"], each["state"], each["reason"]) for each in document["migrations"]] == [
+    assert [(migration["name"], migration["state"], migration["reason"]) for migration in document["migrations"]] == [
         ("0001_initial", "applied", None),
         ("0002_vector", "held", 'needs extension "vector" (needs-superuser)'),
         ("0003_after", "held", "depends on shop.0002_vector, which is held"),

@@ -31,15 +31,15 @@ CHANGED = "not in the state that this manifest describes"
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
-    with quick(tmp_path_factory.mktemp("quick")) as made:
-        yield made
+    with quick(tmp_path_factory.mktemp("quick")) as new_quick:
+        yield new_quick
 
 
 @pytest.fixture
 def shop(shared: Quick) -> Iterator[Quick]:
     """A site whose database and manifest agree."""
-    with shared.borrowed() as found:
-        yield found
+    with shared.borrowed() as found_quick:
+        yield found_quick
 
 
 # --- it is taken
@@ -68,11 +68,11 @@ def test_its_json_is_that_of_an_ordinary_start(shop: Quick) -> None:
     fast, slow = shop.start(*arguments), shop.start(*arguments, "--skip-checks")
     assert fast.err == TAKEN
     ordinary = json.loads(slow.out.splitlines()[-1])
-    found = json.loads(fast.out)
-    assert found["time"] < ordinary["time"]
-    assert {**found, "time": ""} == {**ordinary, "time": ""}
-    assert list(found) == list(ordinary)
-    assert len(found["time"]) == len(ordinary["time"])
+    document = json.loads(fast.out)
+    assert document["time"] < ordinary["time"]
+    assert {**document, "time": ""} == {**ordinary, "time": ""}
+    assert list(document) == list(ordinary)
+    assert len(document["time"]) == len(ordinary["time"])
 
 
 def test_check_is_silent_as_django_is(shop: Quick) -> None:
@@ -747,7 +747,7 @@ def test_a_manifest_is_made_without_a_server_and_is_json(shop: Quick, tmp_path: 
     assert result.code == 0, result.text
     assert f"wrote {output}" in result.out
     document = json.loads(output.read_text())
-    seed = next(each for each in document["migrations"] if each["name"] == "0002_seed")
+    seed = next(migration for migration in document["migrations"] if migration["name"] == "0002_seed")
     assert seed["dependencies"] == [["shop", "0001_initial"]]
     assert (len(seed["file_digest"]), len(seed["ast_digest"])) == (64, 64)
     assert document["modules"]["shop"] == "shop.migrations"

@@ -137,7 +137,7 @@ def test_what_django_sends_after_it_keeps_its_meaning(
     before, operation = CASES[name]
     state = prepared(scratch, monkeypatch, before)
     (planned,) = scratch.plan([plans.migration("0001_case", operation)], state)
-    first, second, *_ = (each for step in planned.steps for each in step.statements)
+    first, second, *_ = (statement for step in planned.steps for statement in step.statements)
     assert first.sql == FIRST
     assert [change.kind for change in first.changes] == [Kind.RUN_SQL, Kind.LOCK_TABLE]
     assert second.changes[0].kind is kind

@@ -14,7 +14,7 @@ import pytest
 
 from lockgate.database.advisory_lock import KEY
 from lockgate.facts import Holder
-from tests.postgres.test_ladder import CREATE
+from tests.postgres.test_lock_retry import CREATE
 from tests.support.databases import Database
 from tests.support.sites import Site, finish
 
@@ -180,8 +180,8 @@ def test_a_role_that_may_migrate_is_believed(counter: Site) -> None:
 
 
 def test_a_prepared_transaction_with_the_lock_is_told_as_that() -> None:
-    found = Holder(None, None, None, None, None, None, "", None, able=False)
-    assert str(found) == "a prepared transaction, which is none of Lockgate's"
+    holder = Holder(None, None, None, None, None, None, "", None, able=False)
+    assert str(holder) == "a prepared transaction, which is none of Lockgate's"
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ def test_commands_of_a_fork_end_as_those_of_a_fresh_interpreter(tmp_path: Path) 
             results = [site.run(*command) for command in COMMANDS]
             site.migration("0004_broken", ADD_COLUMN.format("size"), BROKEN)
             results += [site.migrate(), site.migrate()]
-            ended.append([(each.code, told(each.out), told(each.err)) for each in results])
+            ended.append([(result.code, told(result.out), told(result.err)) for result in results])
             ends.append((whole(database), database.applied()))
     assert ended[0] == ended[1]
     assert ends[0] == ends[1]
@@ -146,12 +146,15 @@ def test_what_is_imported_before_registers_nothing(site: Site, stock: bool) -> N
 
 def test_two_sites_share_nothing(tmp_path: Path, site: Site) -> None:
     other = Site(tmp_path / "other", site.database)
-    for number, each in enumerate((site, other, site)):
-        (each.path / "shop" / "models.py").write_text(f"print('shop {number}', __file__)")
-        each.extra_settings = f"print('settings {number}', __file__)"
-        each.write_settings()
-        said = each.run("check").out
-        assert f"settings {number} {each.path}/site_settings.py\nshop {number} {each.path}/shop/models.py\n" in said
+    for number, one_site in enumerate((site, other, site)):
+        (one_site.path / "shop" / "models.py").write_text(f"print('shop {number}', __file__)")
+        one_site.extra_settings = f"print('settings {number}', __file__)"
+        one_site.write_settings()
+        said = one_site.run("check").out
+        assert (
+            f"settings {number} {one_site.path}/site_settings.py\nshop {number} {one_site.path}/shop/models.py\n"
+            in said
+        )
 
 
 def test_a_fork_is_killed_by_its_pid_and_told_from_others(site: Site) -> None:

@@ -295,6 +295,6 @@ def test_whoever_waited_for_the_one_that_did_the_work_says_so_and_writes_nothing
         says(second, "waiting for the migration lock")
         gate.execute("SELECT pg_advisory_unlock(7)")
         results = [finish(each) for each in (first, second)]
-    assert [each.code for each in results] == [0, 0], results
+    assert [result.code for result in results] == [0, 0], results
     assert results[1].out.splitlines()[-1] == "nothing left to migrate: another run has done it"
     assert shop.database.value("SELECT count(*) FROM lockgate_run") == 2  # of which one made what there was before

@@ -53,8 +53,8 @@ def service(site: Site) -> Iterator[Service]:
     site.extra_settings = "ROOT_URLCONF = 'site_urls'\nSECRET_KEY = 'x'\nALLOWED_HOSTS = ['127.0.0.1']"
     site.write_settings()
     (site.path / "site_urls.py").write_text(URLS)
-    with serving(site) as found:
-        yield found
+    with serving(site) as found_service:
+        yield found_service
 
 
 @contextlib.contextmanager

@@ -135,10 +135,10 @@ KEPT = 'migrations.AddField("Book", "extra", models.IntegerField(default=7))'
 
 
 def state(site: Site) -> str:
-    found: str = site.database.value(
+    value: str = site.database.value(
         "SELECT state FROM lockgate_journalentry WHERE app = 'shop' AND phase = 'contract'"
     )
-    return found
+    return value
 
 
 def test_a_default_that_somebody_has_set_again_to_the_same_stays(library: Site) -> None:

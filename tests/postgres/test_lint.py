@@ -211,7 +211,7 @@ def test_sarif_has_what_code_scanning_asks_for(shop: Site) -> None:
     [result] = run["results"]
     driver = run["tool"]["driver"]
     assert driver["informationUri"].startswith("https://")
-    assert all(each["helpUri"].startswith("https://") for each in driver["rules"])
+    assert all(rule["helpUri"].startswith("https://") for rule in driver["rules"])
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "LG801"
     [place] = result["locations"]
     assert place["physicalLocation"]["artifactLocation"]["uri"] == "shop/migrations/0002_drop.py"
@@ -250,8 +250,8 @@ def aged(site: Site) -> None:
 
 def kept(site: Site, *arguments: str, **environment: str) -> bool:
     """Whether a lint with a cache took its judgement from there: one that was tampered with shows itself."""
-    found = list((site.path / "kept").glob("*.json"))
-    for path in found:
+    paths = list((site.path / "kept").glob("*.json"))
+    for path in paths:
         path.write_text(path.read_text().replace('"judged": ', '"judged": 7'))
     aged(site)
     result = site.run("lockgate", "lint", "--cache", "kept", *arguments, DATABASE_URL=NOWHERE, **environment)
@@ -374,8 +374,8 @@ def test_the_safe_migrations_are_printed_with_the_projects_own_names(shop: Site)
     assert "write shop/migrations/0002_drop.py\n\nfrom django.db import migrations, models\n" in text
     assert "write shop/migrations/0003_drop_counter_value.py\n" in text
     [hazard] = json.loads(lint(shop, "--format", "json")[1])["hazards"]
-    for each in hazard["safe"]["files"]:
-        (shop.path / each["title"]).write_text(each["source"])
+    for file in hazard["safe"]["files"]:
+        (shop.path / file["title"]).write_text(file["source"])
     code, text = lint(shop)
     assert code == 0
     assert "LG801 accepted column-dropped" in text

@@ -66,7 +66,7 @@ def counter(site: Site) -> Site:
 
 
 def listening(site: Site, *names: str, settings: str = "") -> Result:
-    site.lockgate = {"LISTENERS": [f"shop.ears.{each}" for each in names]}
+    site.lockgate = {"LISTENERS": [f"shop.ears.{name}" for name in names]}
     site.extra_settings = settings
     site.write_settings()
     return site.migrate()
@@ -176,5 +176,5 @@ def test_a_snapshot_is_left_to_a_run_that_can_tell_of_it(counter: Site) -> None:
     counter.lockgate = {"LISTENERS": ["shop.ears.hear"]}
     counter.write_settings()
     assert counter.run("lockgate", "snapshot").code == 0
-    made = counter.run("lockgate", "manifest")
-    assert "an empty database needs a full start: listeners are to be told" in made.out, made.text
+    result = counter.run("lockgate", "manifest")
+    assert "an empty database needs a full start: listeners are to be told" in result.out, result.text

@@ -146,14 +146,14 @@ def test_what_to_write_instead_is_shown_whole_and_says_the_same_of_the_models(sh
     path = shop.path / "shop" / "models.py"
     path.write_text(path.read_text().replace("value = models.IntegerField(default=0)", ""))
     shown = make(shop, "--name", "label", "--noinput").out
-    found = SAFE.findall(shown)
-    assert found, shown
-    assert [path for _, path, _ in found] == [
+    matches = SAFE.findall(shown)
+    assert matches, shown
+    assert [path for _, path, _ in matches] == [
         "shop/migrations/0002_label.py",
         "shop/migrations/0003_drop_counter_value.py",
     ]
-    assert {rules for rules, _, _ in found} == {"LG801"}
-    for _, path, code in found:
+    assert {rules for rules, _, _ in matches} == {"LG801"}
+    for _, path, code in matches:
         assert code.startswith("# the release that still serves goes on; what follows is deployed when it is gone\n")
         (shop.path / path).write_text(code)
     assert "No changes detected" in make(shop, "--check", "--dry-run").out

@@ -17,8 +17,8 @@ SAID = "this role may not make the tables of the ledger"
 
 @pytest.fixture
 def two(database: Database) -> Iterator[Roles]:
-    with roles.two(database) as found:
-        yield found
+    with roles.two(database) as found_roles:
+        yield found_roles
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ from tests.support.schema import dump
 @pytest.fixture(scope="module")
 def server() -> Iterator[Scratch]:
     """A database on one version of PostgreSQL: the ends are compared with each other."""
-    with plans.scratch(databases.chosen()) as made:
-        yield made
+    with plans.scratch(databases.chosen()) as new_scratch:
+        yield new_scratch
 
 
 @pytest.fixture
@@ -165,50 +165,50 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offered(case: Case) -> tuple[Migration, Offer]:
-    made = migration(source(case.unsafe))
-    [first, *_] = [each for each in hazards_of(made) if each.rule.id == case.id]
+    new_migration = migration(source(case.unsafe))
+    [first, *_] = [hazard for hazard in hazards_of(new_migration) if hazard.rule.id == case.id]
     assert first.operation is not None
     state = LazyState()
-    for each in migration(MODELS).operations:
-        each.state_forwards("shop", state)
-    for each in made.operations[: first.operation]:
-        each.state_forwards("shop", state)
+    for operation in migration(MODELS).operations:
+        operation.state_forwards("shop", state)
+    for operation in new_migration.operations[: first.operation]:
+        operation.state_forwards("shop", state)
     instead = BY_ID[case.id].instead
     assert instead
-    offer = instead(Situation(made, first.operation, state))
+    offer = instead(Situation(new_migration, first.operation, state))
     assert offer, f"nothing is offered for {case.unsafe}"
-    return made, offer
+    return new_migration, offer
 
 
-def written(made: Migration, offer: Offer) -> list[Migration]:
+def written(new_migration: Migration, offer: Offer) -> list[Migration]:
     """The migrations as they are read back from the code that is shown."""
-    found = []
-    for code in migration_code.of(offer, made):
+    migrations = []
+    for code in migration_code.of(offer, new_migration):
         if code.title.startswith("in "):
             imports, _, operations = code.source.partition("\n\n")
             text = f"{imports}\n\n{source(operations)}"
-            rest = [each for number, each in enumerate(made.operations) if number != offer.number]
-            first = migration(text, made.name)
+            rest = [operation for number, operation in enumerate(new_migration.operations) if number != offer.number]
+            first = migration(text, new_migration.name)
             first.operations = [*first.operations, *rest]
-            found.append(first)
+            migrations.append(first)
         else:
             name = code.title.rpartition("/")[2].removesuffix(".py")
-            found.append(migration(code.source, name))
-    return found
+            migrations.append(migration(code.source, name))
+    return migrations
 
 
 # PostgreSQL 18 keeps the name that a NOT NULL was given with the column's name of then; Django knows none of these.
 NAMED_NOT_NULL = re.compile(r" CONSTRAINT \w+_not_null(?= NOT NULL)")
 
 
-def end_of(scratch: Scratch, given: list[Migration], rule: str = "") -> tuple[list[str], Any, Any]:
+def end_of(scratch: Scratch, migrations: list[Migration], rule: str = "") -> tuple[list[str], Any, Any]:
     """The schema that these end in, line by line in any order of columns, the fields of the models, and the rows."""
     state = scratch.prepare(*migration(MODELS, "0001_initial").operations, app="shop")
     scratch.send(SETUP.get(rule, ""))
     scratch.send("UPDATE shop_order SET note = NULL WHERE id % 2 = 0")
-    for each in given:
-        each.atomic &= rule not in ("LG702", "LG714")  # they are about what an atomic one cannot do
-        scratch.migrate(each, state)
+    for one_migration in migrations:
+        one_migration.atomic &= rule not in ("LG702", "LG714")  # they are about what an atomic one cannot do
+        scratch.migrate(one_migration, state)
     named = {key: sorted(model.fields) for key, model in state.models.items()}
     lines = NAMED_NOT_NULL.sub("", dump(scratch.database)).splitlines()
     return sorted(line.strip().rstrip(",") for line in lines), named, rows(scratch)
@@ -222,16 +222,18 @@ def rows(scratch: Scratch) -> list[Any]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_the_code_that_is_offered_runs_and_reaches_the_same_end(scratch: Scratch, case: Case) -> None:
-    made, offer = offered(case)
-    instead = written(made, offer)
+    new_migration, offer = offered(case)
+    instead = written(new_migration, offer)
     assert instead
-    [first, *_] = [each for each in hazards_of(made) if each.rule.id == case.id]
-    again = [each for each in deployed(instead) if (each.rule.id, each.table) == (case.id, first.table)]
-    assert [each for each in again if not each.accepted] == []
-    errors = {each.rule.id for each in hazards_of(made) if each.blocking}
-    assert {each.rule.id for each in deployed(instead) if each.blocking} <= errors, "it brings none that was not there"
+    [first, *_] = [hazard for hazard in hazards_of(new_migration) if hazard.rule.id == case.id]
+    again = [hazard for hazard in deployed(instead) if (hazard.rule.id, hazard.table) == (case.id, first.table)]
+    assert [hazard for hazard in again if not hazard.accepted] == []
+    errors = {hazard.rule.id for hazard in hazards_of(new_migration) if hazard.blocking}
+    assert {hazard.rule.id for hazard in deployed(instead) if hazard.blocking} <= errors, (
+        "it brings none that was not there"
+    )
     given = "" if case.id in FAILS_ON_ROWS else case.id
-    wanted, got = end_of(scratch, [made], case.id), end_of(scratch, instead, given)
+    wanted, got = end_of(scratch, [new_migration], case.id), end_of(scratch, instead, given)
     assert got[1] == wanted[1]
     assert case.ends or (got[2] == wanted[2]) is not (case.id in OTHER_ROWS)
     assert (got[0] == wanted[0]) is not bool(case.ends)
@@ -260,7 +262,7 @@ SETUP = {
 
 
 DATA = ("LG601", "LG603", "LG604", "LG605", "LG606", "LG609")
-IN_PORTIONS = [each._replace(unsafe=each.unsafe.replace(":1000]", ":30]")) for each in CASES if each.id in DATA]
+IN_PORTIONS = [case._replace(unsafe=case.unsafe.replace(":1000]", ":30]")) for case in CASES if case.id in DATA]
 
 
 class Stopped(Exception):
@@ -271,10 +273,10 @@ class Stopped(Exception):
 def test_portions_that_were_stopped_in_the_midst_come_to_the_same_end_when_they_run_again(
     scratch: Scratch, case: Case
 ) -> None:
-    made, offer = offered(case)
-    *before, last = written(made, offer)
+    new_migration, offer = offered(case)
+    *before, last = written(new_migration, offer)
     assert not last.atomic
-    _, _, wanted = end_of(scratch, [made], case.id)
+    _, _, wanted = end_of(scratch, [new_migration], case.id)
     end_of(scratch, before, case.id)
     sent: list[str] = []
 
@@ -285,8 +287,8 @@ def test_portions_that_were_stopped_in_the_midst_come_to_the_same_end_when_they_
         return execute(sql, *arguments)
 
     state = LazyState()
-    for each in (migration(MODELS, "0001_initial"), *before):
-        each.mutate_state(state, preserve=False)
+    for one_migration in (migration(MODELS, "0001_initial"), *before):
+        one_migration.mutate_state(state, preserve=False)
     with pytest.raises(Stopped), scratch.connection.execute_wrapper(third_fails):
         scratch.migrate(last, state.clone())
     assert rows(scratch) != wanted, "something is left to do"
@@ -412,8 +414,8 @@ def test_no_portions_are_offered_where_other_rows_or_a_manager_decide(text: str)
 def test_rows_that_a_manager_leaves_out_are_filled_too() -> None:
     state = LazyState()
     migration(RELATED).mutate_state(state, preserve=False)
-    made = migration(source('migrations.AlterField("label", "total", models.IntegerField(default=1)),'))
-    offer = fields.filled_by_django(Situation(made, 0, state))
+    new_migration = migration(source('migrations.AlterField("label", "total", models.IntegerField(default=1)),'))
+    offer = fields.filled_by_django(Situation(new_migration, 0, state))
     assert offer
     [filled] = offer.instead
     assert isinstance(filled, Function)
@@ -443,10 +445,10 @@ OFFERED_NOTHING = {
 
 @pytest.mark.parametrize("sql", OFFERED_NOTHING.values(), ids=OFFERED_NOTHING.keys())
 def test_no_portions_are_offered_where_nobody_can_say_that_they_end_the_same(sql: str) -> None:
-    made = migration(source(f"migrations.RunSQL({sql!r}, migrations.RunSQL.noop),"))
+    new_migration = migration(source(f"migrations.RunSQL({sql!r}, migrations.RunSQL.noop),"))
     state = LazyState()
     migration(MODELS).mutate_state(state, preserve=False)
-    assert portions.sql_in_portions(Situation(made, 0, state)) is None
+    assert portions.sql_in_portions(Situation(new_migration, 0, state)) is None
     one = "migrations.RunSQL(\"UPDATE shop_order SET note = ''\", migrations.RunSQL.noop),"
     assert portions.sql_in_portions(Situation(migration(source(one)), 0, state))
 
@@ -469,7 +471,9 @@ def test_the_safe_example_ends_as_the_unsafe_one_or_the_page_says_what_differs(
         pytest.skip("this server has no hstore")
     try:
         unsafe, safe = (
-            end_of(scratch, [migration(each, f"{n:04}") for n, each in enumerate(example.sources, 2)], name)[0]
+            end_of(
+                scratch, [migration(one_source, f"{n:04}") for n, one_source in enumerate(example.sources, 2)], name
+            )[0]
             for example, name in ((rule.unsafe, rule.id), (rule.safe, "" if rule.id in FAILS_ON_ROWS else rule.id))
         )
     except DatabaseError:

@@ -94,7 +94,7 @@ def test_both_at_once(older: OtherRelease, newer: OtherRelease) -> None:
     older.migration("0002_count", sleep(0.5), COUNT_UP)
     running = [site.start("migrate", "--noinput") for site in (older, newer, older, newer)]
     ended = [finish(each) for each in running]
-    assert [each.code for each in ended] == [0] * 4, "\n".join(each.text for each in ended)
+    assert [result.code for result in ended] == [0] * 4, "\n".join(result.text for result in ended)
     assert older.database.value("SELECT value FROM shop_counter") == 1
     assert older.database.value("SELECT count(*) FROM lockgate_run WHERE outcome <> 'succeeded'") == 0
     assert older.database.value("SELECT count(*) FROM lockgate_migrationrecord WHERE name = '0002_count'") == 1

@@ -41,15 +41,15 @@ WRITING = [
 
 @pytest.fixture
 def two(database: Database) -> Iterator[Roles]:
-    with roles.two(database) as found:
+    with roles.two(database) as found_roles:
         database.execute(
-            f"GRANT CREATE, USAGE ON SCHEMA public TO {found.owner}",
+            f"GRANT CREATE, USAGE ON SCHEMA public TO {found_roles.owner}",
             *(
-                f"ALTER DEFAULT PRIVILEGES GRANT ALL ON {each} TO {found.service}, PUBLIC"
+                f"ALTER DEFAULT PRIVILEGES GRANT ALL ON {each} TO {found_roles.service}, PUBLIC"
                 for each in ("TABLES", "SEQUENCES")
             ),
         )
-        yield found
+        yield found_roles
 
 
 def refused(two: Roles, statement: str) -> None:

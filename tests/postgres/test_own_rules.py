@@ -11,7 +11,7 @@ import pytest
 from tests.support.sites import ADD_COLUMN, CREATE_COUNTER, Site
 
 RULES = """
-from lockgate.linting.rules import Case, Finding, Kind, Severity, rule
+from lockgate.linting.rules import Finding, Kind, RuleContext, Severity, rule
 
 @rule(
     "ACME001",
@@ -21,10 +21,10 @@ from lockgate.linting.rules import Case, Finding, Kind, Severity, rule
     effect="Nobody takes it away. Reports come to depend on it.",
     remedy="Keep such values in a table of their own.",
 )
-def temporary_column(case: Case):
+def temporary_column(context: RuleContext):
     for step, change in case.changes(Kind.ADD_COLUMN):
         if change.columns[0].startswith("tmp_"):
-            yield Finding(f'"{change.columns[0]}" of {case.described(change.table)}', step.operation, change.table)
+            yield Finding(f'"{change.columns[0]}" of {context.described(change.table)}', step.operation, change.table)
 """
 MODELS = "from django.db import models\n\nclass Counter(models.Model):\n    value = models.IntegerField(default=0)\n"
 FAILS = RULES.replace("    for step", "    raise KeyError('tmp_')\n    for step", 1)
@@ -79,8 +79,8 @@ def test_it_is_explained(shop: Site) -> None:
 
 def test_makemigrations_shows_it(shop: Site) -> None:
     (shop.path / "shop" / "models.py").write_text(MODELS + "    tmp_total = models.IntegerField(null=True)\n")
-    made = shop.run("makemigrations", "shop", "--name", "tmp")
-    assert "ACME001" in made.out, made.text
+    result = shop.run("makemigrations", "shop", "--name", "tmp")
+    assert "ACME001" in result.out, result.text
 
 
 def test_migrate_reports_it_or_refuses(found: Site) -> None:

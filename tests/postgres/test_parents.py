@@ -56,7 +56,7 @@ def test_who_waits_through_a_parent_is_what_the_plan_says(logs: Scratch, stateme
     facts = catalog.facts(logs.connection, TABLES)
     migration = plans.migration("0001_case", RunSQL(statement))
     planned = planner.plan(
-        [migration], ProjectState(), facts, lambda prospect: recording(logs.connection, prospect), planner.Settings(0)
+        [migration], ProjectState(), facts, lambda catalog: recording(logs.connection, catalog), planner.Settings(0)
     )
     document = plan_document.document(planned, facts)
     said = document["migrations"][0]["steps"][0]["locks"]
@@ -79,13 +79,13 @@ def test_the_plan_names_the_parents_for_people(logs: Scratch) -> None:
     facts = catalog.facts(logs.connection, TABLES)
     migration = plans.migration("0001_case", RunSQL(STATEMENTS[0]), RunSQL("CREATE INDEX made ON older_log (a)"))
     planned = planner.plan(
-        [migration], ProjectState(), facts, lambda prospect: recording(logs.connection, prospect), planner.Settings(0)
+        [migration], ProjectState(), facts, lambda catalog: recording(logs.connection, catalog), planner.Settings(0)
     )
     lines = list(plan_report.text(planned, facts))
     assert any(
-        "log_a" in each and "blocks reads and writes, of its parents all_logs and log too" in each for each in lines
+        "log_a" in line and "blocks reads and writes, of its parents all_logs and log too" in line for line in lines
     )
-    assert any("older_log" in each and "blocks writes, of its parent old_log too" in each for each in lines)
+    assert any("older_log" in line and "blocks writes, of its parent old_log too" in line for line in lines)
     [total] = plan_document.document(planned, facts)["migrations"][0]["transactions"]
     assert {each["table"]: each["parents"] for each in total} == {
         "log_a": ["all_logs", "log"],

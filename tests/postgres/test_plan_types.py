@@ -14,7 +14,7 @@ from lockgate.facts.types import TypeFacts
 from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import new_types, sql_changes, type_changes
 from lockgate.planning.steps import Work
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from tests.support import databases, plans
 
 TYPES = (
@@ -48,7 +48,7 @@ def connection(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[An
 
 def observed(connection: psycopg.Connection[Any], old: str, *news: str, indexed: bool) -> dict[str, Work]:
     """What changes of a column's type do, by the new type; those without a cast, or such an index, are left out."""
-    found = {}
+    works = {}
     with contextlib.suppress(psycopg.Error), connection.transaction(force_rollback=True):
         connection.execute(f"CREATE TABLE t (c {old})")  # type: ignore[arg-type]
         connection.execute("INSERT INTO t SELECT NULL FROM generate_series(1, 3)")
@@ -60,8 +60,8 @@ def observed(connection: psycopg.Connection[Any], old: str, *news: str, indexed:
                 connection.execute(f"ALTER TABLE t ALTER c TYPE {new} USING c::{new}")  # type: ignore[arg-type]
                 after = connection.execute(LOOK).fetchone() or ()
                 done = [work for work, was, now in zip(WORKS, before, after, strict=True) if was != now]
-                found[new] = done[0] if done else Work.MOMENT
-    return found
+                works[new] = done[0] if done else Work.MOMENT
+    return works
 
 
 @pytest.mark.parametrize("indexed", [False, True])
@@ -154,11 +154,12 @@ def test_a_column_becomes_one_of_a_domain_or_of_what_that_stands_on(connection: 
 
 
 def test_types_that_the_migrations_own_sql_makes_are_known() -> None:
-    prospect = Prospect(OFFLINE)
+    virtual_catalog = VirtualCatalog(OFFLINE)
     for change in sql_changes.of(OWN + "ALTER DOMAIN words ADD CHECK (VALUE <> '');"):
-        prospect.note_sql(change)
+        virtual_catalog.note_sql(change)
     claimed = {
-        each: new_types.work(each, prospect.types) for each in ("over", "over_checked", "mood", "filled", "words")
+        each: new_types.work(each, virtual_catalog.types)
+        for each in ("over", "over_checked", "mood", "filled", "words")
     }
     assert claimed == {
         "over": Work.MOMENT,

@@ -247,8 +247,8 @@ def test_two_runners_behind_session_mode_apply_once(cluster: Cluster, shop: Site
     shop.migration("0004_slow", sleep(0.5))
     with pooler(cluster, "session") as pool:
         runners = [shop.start("migrate", "--noinput", DATABASE_URL=pool.url(shop.database)) for _ in range(2)]
-        results = [finish(each) for each in runners]
-    assert [each.code for each in results] == [0, 0], results
+        results = [finish(runner) for runner in runners]
+    assert [result.code for result in results] == [0, 0], results
     assert shop.database.value("SELECT value FROM shop_counter") == 1
     assert shop.database.applied().count(("shop", "0003_count")) == 1
 
@@ -290,7 +290,7 @@ def test_runners_that_share_a_backend_do_not_both_have_the_lock(cluster: Cluster
     with pooler(cluster, "transaction", 1) as pool:
         url = pool.url(shop.database)
         runners = [shop.start("migrate", "--noinput", DATABASE_URL=url, LOCKGATE_POOLER="session") for _ in range(4)]
-        results = [finish(each) for each in runners]
+        results = [finish(runner) for runner in runners]
     applied = shop.database.applied() if servers.tables(shop.database) else []
     assert applied.count(("shop", "0003_count")) <= 1, results
     if ("shop", "0003_count") in applied:

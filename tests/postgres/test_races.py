@@ -60,7 +60,7 @@ def test_sixteen_runners_on_an_empty_database_all_succeed_and_apply_once(tmp_pat
         database = databases.create()
         site = shop(tmp_path / str(number), database)
         results = all_at_once(site)
-        assert [each.code for each in results] == [0] * RUNNERS, "\n".join(each.text for each in results)
+        assert [result.code for result in results] == [0] * RUNNERS, "\n".join(result.text for result in results)
         assert database.value("SELECT value FROM shop_counter") == 1
         assert applied_once(database)
         assert database.rows("SELECT outcome FROM lockgate_run") == [("succeeded",)]
@@ -74,7 +74,7 @@ def test_sixteen_runners_with_a_pending_counter_all_succeed_and_count_once(tmp_p
         assert site.migrate().code == 0
         site.migration("0005_again", COUNT_UP)
         results = all_at_once(site)
-        assert [each.code for each in results] == [0] * RUNNERS, "\n".join(each.text for each in results)
+        assert [result.code for result in results] == [0] * RUNNERS, "\n".join(result.text for result in results)
         assert database.value("SELECT value FROM shop_counter") == 2
         assert applied_once(database)
         database.drop()
@@ -86,7 +86,7 @@ def test_stock_django_fails_the_same_race(tmp_path: Path) -> None:
         database = databases.create()
         site = shop(tmp_path / str(number), database, stock=True)
         results = all_at_once(site)
-        wrong = any(each.code for each in results) or not applied_once(database)
+        wrong = any(result.code for result in results) or not applied_once(database)
         database.drop()
         if wrong:
             return
@@ -146,7 +146,7 @@ def test_an_index_is_built_concurrently_while_seven_runners_wait(tmp_path: Path)
             atomic="False",
         )
         results = all_at_once(site, 8)
-        assert [each.code for each in results] == [0] * 8, "\n".join(each.text for each in results)
+        assert [result.code for result in results] == [0] * 8, "\n".join(result.text for result in results)
         assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'built'::regclass")
         assert applied_once(database)
         database.drop()

@@ -50,8 +50,8 @@ CASES = {
 
 @pytest.fixture
 def two(database: Database) -> Iterator[Roles]:
-    with roles.two(database) as found:
-        yield found
+    with roles.two(database) as found_roles:
+        yield found_roles
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def test_what_a_service_lacks_is_told_by_all_who_ask_and_is_all_it_lacks(
         result = migrated.run("lockgate", "wait", DATABASE_URL=url)
         assert time.monotonic() - started < 60  # not its 20 minutes
         listed = migrated.run("showmigrations", DATABASE_URL=url)
-        for each in (result, listed):
-            assert (each.code, "[ ]" in each.out) == (1, False), each.text
-            assert all(f"{grant};" in each.err for grant in lacking), each.err
+        for one_result in (result, listed):
+            assert (one_result.code, "[ ]" in one_result.out) == (1, False), one_result.text
+            assert all(f"{grant};" in one_result.err for grant in lacking), one_result.err
         migrated.database.execute(*lacking)
         assert service.get("/readyz")[0] == 200
     assert migrated.run("lockgate", "wait", DATABASE_URL=url).code == 0

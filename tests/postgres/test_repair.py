@@ -19,9 +19,9 @@ DEFAULTS = (
 
 def named_command(result: Result) -> list[str]:
     """The repair command that a message names, as arguments."""
-    found = re.search(r"manage\.py (lockgate repair \d+)", result.err)
-    assert found, result.text
-    return found[1].split()
+    match = re.search(r"manage\.py (lockgate repair \d+)", result.err)
+    assert match, result.text
+    return match[1].split()
 
 
 def test_with_nothing_open_it_says_so(library: Site) -> None:

@@ -29,8 +29,8 @@ WITHOUT_SEQUENCE = ("lockgate_checkpoint", "lockgate_failure", "lockgate_effect"
 
 @pytest.fixture
 def two(database: Database) -> Iterator[Roles]:
-    with roles.named(database) as found:
-        yield found
+    with roles.named(database) as found_roles:
+        yield found_roles
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def migrated(site: Site, counter: Counter) -> list[str]:
 
 
 def place(trips: list[str], text: str) -> int:
-    [found] = [number for number, each in enumerate(trips) if text in each]
+    [found] = [number for number, trip in enumerate(trips) if text in trip]
     return found
 
 
@@ -45,7 +45,7 @@ def test_one_new_column_is_a_matter_of_a_few_round_trips(begun: Site) -> None:
     with counting() as counter:
         trips = migrated(begun, counter)
     column = place(trips, "ADD COLUMN")
-    committed = next(number for number, each in enumerate(trips) if number > column and each.strip() == "COMMIT")
+    committed = next(number for number, trip in enumerate(trips) if number > column and trip.strip() == "COMMIT")
     assert len(trips) <= IN_ALL, told(trips)
     assert committed - column + 1 <= UNDER_A_STRONG_LOCK, told(trips[column : committed + 1])
 
@@ -87,8 +87,8 @@ def test_what_others_record_while_a_run_works_is_seen_at_its_end(begun: Site) ->
 def test_what_was_applied_without_lockgate_is_noted_with_its_files(begun: Site) -> None:
     begun.database.execute("DELETE FROM lockgate_migrationrecord WHERE app = 'shop'")
     assert begun.migrate().code == 0
-    found = begun.database.rows(
+    rows = begun.database.rows(
         "SELECT name, action, file_digest <> '' FROM lockgate_migrationrecord WHERE app = 'shop'"
     )
-    assert sorted(found) == [("0001_initial", "baseline", True), ("0002_note", "apply", True)]
+    assert sorted(rows) == [("0001_initial", "baseline", True), ("0002_note", "apply", True)]
     assert begun.database.value("SELECT count(*) FROM lockgate_checkpoint") == 2

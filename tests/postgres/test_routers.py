@@ -36,8 +36,8 @@ OWN = [
 
 @pytest.fixture
 def second() -> Iterator[Database]:
-    with databases.another() as found:
-        yield found
+    with databases.another() as database:
+        yield database
 
 
 @pytest.fixture

@@ -254,8 +254,8 @@ def test_a_standby_is_refused_while_something_is_pending(shop: Site) -> None:
 
 
 def owner_of(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_uid, found.st_gid
+    status = path.stat()
+    return status.st_uid, status.st_gid
 
 
 # --- busy
@@ -329,8 +329,8 @@ def behind_tls(cluster: Cluster, certificate: Path) -> Iterator[Relay]:
     """The server, behind TLS with the self-signed certificate; without TLS it hangs up."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    with relay(relays.forwarding("127.0.0.1", cluster.port, tls)) as made:
-        yield made
+    with relay(relays.forwarding("127.0.0.1", cluster.port, tls)) as new_relay:
+        yield new_relay
 
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])

@@ -146,7 +146,7 @@ def test_a_limit_that_a_migration_sets_itself_holds(counter: Site, atomic: str) 
     assert "SQLSTATE 57014" in result.err
 
 
-def test_the_ladder_pauses_longer_than_a_session_may_be_idle(counter: Site) -> None:
+def test_lock_retries_pause_longer_than_a_session_may_be_idle(counter: Site) -> None:
     """The code's lock is not foreseen, so attempts fail, and the pauses after them grow."""
     counter.migration("0002_lock", code("lock"), imports=LOCKING)
     with patient(counter) as other:
@@ -217,7 +217,7 @@ def show(apps, editor):
         site.migration("0002_show", code("show"), imports="import json\n" + show)
         own = {"tcp_user_timeout": "5000", "options": "-c tcp_keepalives_idle=7"}
         told = site.migrate(DATABASE_URL=database.url_as(**own))
-    by_itself, by_owner = (json.loads(re.search(r"{.*}", each.out)[0]) for each in (heard, told))  # type: ignore[index]
+    by_itself, by_owner = (json.loads(re.search(r"{.*}", result.out)[0]) for result in (heard, told))  # type: ignore[index]
     bounds = {"tcp_keepalives_interval": "10", "tcp_keepalives_count": "3", "tcp_user_timeout": "60000"}
     assert by_itself == {**bounds, "tcp_keepalives_idle": "30", "ours": 60000}
     assert by_owner == {**bounds, "tcp_keepalives_idle": "7", "ours": 5000}

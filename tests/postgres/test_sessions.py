@@ -67,7 +67,11 @@ def test_what_a_transaction_has_changed_is_told_from_what_was_there(
         "CREATE TABLE other (a integer)",
     )
     before = table_objects.everything(connection)
-    tables = {each.thing.name: each.thing.table_oid for each in before.values() if each.thing.kind == "table"}
+    tables = {
+        marked_thing.thing.name: marked_thing.thing.table_oid
+        for marked_thing in before.values()
+        if marked_thing.thing.kind == "table"
+    }
     before = table_objects.of_tables(connection, tables.values())
     assert table_objects.differing(connection, table_objects.everything(connection)) == set()
     earlier = table_objects.everything(connection)
@@ -77,9 +81,9 @@ def test_what_a_transaction_has_changed_is_told_from_what_was_there(
     touched = table_objects.touched(connection)
     assert {tables["t"], tables["gone"]} <= touched
     assert tables["other"] not in touched
-    found = table_objects.changed(connection, tables.values(), before, {})
+    things = table_objects.changed(connection, tables.values(), before, {})
     opened.execute("COMMIT")
-    said = [(each.kind, each.table, each.name, each.definition) for each in found]
+    said = [(thing.kind, thing.table, thing.name, thing.definition) for thing in things]
     assert sorted(said[:3]) == [
         ("column", "t", "a", "integer NOT NULL"),
         ("column", "t", "d", "integer"),
@@ -89,10 +93,10 @@ def test_what_a_transaction_has_changed_is_told_from_what_was_there(
     assert table_objects.differing(connection, earlier) == {tables["t"], tables["gone"]}
     # What is noted already is noted again where it reads in another way.
     now = table_objects.of_tables(connection, [tables["t"]])
-    index = next(each.thing for each in now.values() if each.thing.name == "t_b")
+    index = next(marked_thing.thing for marked_thing in now.values() if marked_thing.thing.name == "t_b")
     assert table_objects.changed(connection, [tables["t"]], now, {index.key: index}) == []
     known = {index.key: index._replace(definition="as it was")}
-    assert [each.name for each in table_objects.changed(connection, [tables["t"]], now, known)] == ["t", "t_b"]
+    assert [thing.name for thing in table_objects.changed(connection, [tables["t"]], now, known)] == ["t", "t_b"]
 
 
 def test_a_name_with_its_schema_means_no_other(connection: BaseDatabaseWrapper, database: Database) -> None:
@@ -101,7 +105,7 @@ def test_a_name_with_its_schema_means_no_other(connection: BaseDatabaseWrapper, 
     )
 
     def named(*names: str) -> list[str]:
-        return [each.quoted for each in relations.named(connection, names)]
+        return [relation.quoted for relation in relations.named(connection, names)]
 
     assert named("audit", "log", "t") == ['"audit"."log"', '"public"."t"']
     assert named("log", "t") == ['"public"."log"', '"public"."t"']

@@ -28,8 +28,8 @@ SQL = 'migrations.RunSQL("DROP TABLE shop_counter", migrations.RunSQL.noop, hint
 
 @pytest.fixture
 def second() -> Iterator[Database]:
-    with databases.another() as found:
-        yield found
+    with databases.another() as database:
+        yield database
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def lint(site: Site, *arguments: str, **environment: str) -> Result:
 
 
 def test_what_a_router_sends_to_another_database_is_judged_there_and_the_database_is_named(shop: Site) -> None:
-    found = lint(shop)
-    assert found.code == 1, found.text
-    assert "judged for the databases default, second" in found.out
-    assert "LG801 error    column-dropped  shop/migrations/0002_drop.py:9" in found.out
-    assert 'what  column "value" of "shop_counter" is dropped, in the database second' in found.out
+    result = lint(shop)
+    assert result.code == 1, result.text
+    assert "judged for the databases default, second" in result.out
+    assert "LG801 error    column-dropped  shop/migrations/0002_drop.py:9" in result.out
+    assert 'what  column "value" of "shop_counter" is dropped, in the database second' in result.out
     sarif = json.loads(lint(shop, "--format", "sarif").out)["runs"][0]["results"]
     assert [each["properties"] for each in sarif] == [{"databases": ["second"]}]
     assert "in the database second" in sarif[0]["message"]["text"]
@@ -80,7 +80,7 @@ def test_code_and_sql_are_judged_where_their_hints_send_them(shop: Site) -> None
     """The hint sends the SQL to the first database, and what follows on the models runs in the second."""
     shop.migration("0002_drop", SQL, DROP)
     document = json.loads(lint(shop, "--format", "json").out)
-    found = {(each["id"], each["operation"], *each["databases"]) for each in document["hazards"]}
+    found = {(hazard["id"], hazard["operation"], *hazard["databases"]) for hazard in document["hazards"]}
     assert {("LG802", 0, "default"), ("LG801", 1, "second")} <= found
     assert not [each for each in found if each[1:] in ((0, "second"), (1, "default"))]
 
@@ -99,25 +99,25 @@ def test_a_replica_of_another_database_is_none_of_its_own(site: Site) -> None:
     site.extra_settings = SECOND + 'DATABASES["second"]["TEST"] = {"MIRROR": "default"}\n'
     site.write_settings()
     document = json.loads(lint(site, "--format", "json").out)
-    assert [each["databases"] for each in document["hazards"]] == [[]]
+    assert [hazard["databases"] for hazard in document["hazards"]] == [[]]
 
 
 def test_an_acceptance_counts_for_all_databases(shop: Site) -> None:
     """Where the rule finds something in one of them, it accepts something."""
     shop.migration("0002_drop", DROP, lockgate_accept='{"LG801": "unused since 41"}')
-    found = lint(shop)
-    assert (found.code, "LG003" in found.out) == (0, False), found.text
+    result = lint(shop)
+    assert (result.code, "LG003" in result.out) == (0, False), result.text
     shop.migration("0002_drop", DROP, lockgate_accept='{"LG801": "unused since 41", "LG102": "idle"}')
     assert lint(shop).out.count("LG003") == 1
 
 
 def test_what_runs_on_no_postgresql_is_said_not_to_be_judged(shop: Site) -> None:
     routed(shop, LITE, "lite")
-    found = lint(shop)
-    assert found.code == 0, found.text
-    assert "judged for the database default; not for lite (sqlite)" in found.out
-    assert "2 migrations do not run in default" in found.out
-    assert "0 migrations judged: 0 errors" in found.out
+    result = lint(shop)
+    assert result.code == 0, result.text
+    assert "judged for the database default; not for lite (sqlite)" in result.out
+    assert "2 migrations do not run in default" in result.out
+    assert "0 migrations judged: 0 errors" in result.out
 
 
 def test_what_is_unapplied_is_asked_of_each_database(shop: Site, second: Database) -> None:
@@ -126,10 +126,10 @@ def test_what_is_unapplied_is_asked_of_each_database(shop: Site, second: Databas
         assert done.code == 0, done.text
     second.execute("INSERT INTO shop_counter (value) SELECT generate_series(1, 100)")
     urls = {"DATABASE_URL": shop.database.url, "SECOND_URL": second.url}
-    found = lint(shop, "--unapplied", **urls)
-    assert found.code == 1, found.text
-    assert "is dropped, in the database second" in found.out
-    assert "1 migration judged: 1 error" in found.out
+    result = lint(shop, "--unapplied", **urls)
+    assert result.code == 1, result.text
+    assert "is dropped, in the database second" in result.out
+    assert "1 migration judged: 1 error" in result.out
     alone = lint(shop, "--unapplied", "--database", "default", **urls)
     assert alone.code == 0, alone.text
 
@@ -161,21 +161,21 @@ def test_makemigrations_shows_what_happens_where_it_runs(site: Site, settings: s
     site.migration("0001_initial", CREATE_COUNTER.replace("primary_key=True", "primary_key=True, serialize=False"))
     (site.path / "shop" / "models.py").write_text(MODEL)
     routed(site, settings, alias)
-    made = site.run(
+    result = site.run(
         "makemigrations",
         DATABASE_URL=NOWHERE,
         SECOND_URL=NOWHERE,
         PYTHONWARNINGS="ignore",
         LOCKGATE_LAZY_RENDERING="on",
     )
-    assert made.code == 0, made.text
-    assert "(no-op)" not in made.out
+    assert result.code == 0, result.text
+    assert "(no-op)" not in result.out
     if alias == "second":
-        assert "SQL of shop.0002_remove_counter_value in the database second:" in made.out
-        assert 'ALTER TABLE "shop_counter" DROP COLUMN "value" CASCADE;' in made.out
-        assert "LG801 error    column-dropped" in made.out
+        assert "SQL of shop.0002_remove_counter_value in the database second:" in result.out
+        assert 'ALTER TABLE "shop_counter" DROP COLUMN "value" CASCADE;' in result.out
+        assert "LG801 error    column-dropped" in result.out
     else:
-        assert "shop.0002_remove_counter_value does not run in default, as the project's routers say" in made.out
+        assert "shop.0002_remove_counter_value does not run in default, as the project's routers say" in result.out
 
 
 def test_makemigrations_shows_once_what_is_the_same_in_every_database(site: Site) -> None:
@@ -183,9 +183,9 @@ def test_makemigrations_shows_once_what_is_the_same_in_every_database(site: Site
     (site.path / "shop" / "models.py").write_text(MODEL)
     site.extra_settings = SECOND
     site.write_settings()
-    made = site.run("makemigrations", DATABASE_URL=NOWHERE, SECOND_URL=NOWHERE, PYTHONWARNINGS="ignore")
-    assert made.out.count("DROP COLUMN") == 1, made.text
-    assert "SQL of shop.0002_remove_counter_value in the databases default, second:" in made.out
+    result = site.run("makemigrations", DATABASE_URL=NOWHERE, SECOND_URL=NOWHERE, PYTHONWARNINGS="ignore")
+    assert result.out.count("DROP COLUMN") == 1, result.text
+    assert "SQL of shop.0002_remove_counter_value in the databases default, second:" in result.out
 
 
 def test_a_plan_has_no_sql_that_a_router_keeps_away(shop: Site, second: Database) -> None:

@@ -29,15 +29,15 @@ def loaded(result: Result) -> bool:
 @pytest.fixture
 def another() -> Iterator[Callable[[], Database]]:
     """More empty databases."""
-    made: list[Database] = []
+    new_databases: list[Database] = []
 
     def create() -> Database:
-        made.append(databases.create())
-        return made[-1]
+        new_databases.append(databases.create())
+        return new_databases[-1]
 
     yield create
-    for each in made:
-        each.drop()
+    for database in new_databases:
+        database.drop()
 
 
 @pytest.fixture(scope="module", params=databases.several(), ids=lambda version: f"postgres{version}")
@@ -241,8 +241,8 @@ def test_two_runners_at_once_on_an_empty_database_load_it_once(site: Site, datab
     site.migration("0001_initial", CREATE_COUNTER, SEED_COUNTER)
     build(site)
     ended = [finish(process) for process in [site.start("migrate", "--noinput") for _ in range(4)]]
-    assert [each.code for each in ended] == [0, 0, 0, 0], ended
-    assert sum(loaded(each) for each in ended) == 1
+    assert [result.code for result in ended] == [0, 0, 0, 0], ended
+    assert sum(loaded(result) for result in ended) == 1
     assert database.value("SELECT count(*) FROM shop_counter") == 1
     assert len(set(database.applied())) == len(database.applied())
 

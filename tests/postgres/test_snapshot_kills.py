@@ -22,9 +22,9 @@ SLOW = 'migrations.RunSQL("CREATE MATERIALIZED VIEW slow AS SELECT 1 AS one FROM
 
 @pytest.fixture(scope="module")
 def expected() -> Iterator[Database]:
-    made = databases.create()
-    yield made
-    made.drop()
+    database = databases.create()
+    yield database
+    database.drop()
 
 
 @pytest.fixture

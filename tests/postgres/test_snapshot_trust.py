@@ -194,8 +194,8 @@ def test_a_snapshot_that_the_environment_names_is_vouched_for_under_that_name(sh
     (shop.path / SNAPSHOT).rename(moved := tmp_path / SNAPSHOT)
     (shop.path / MANIFEST).unlink()
     named = {"LOCKGATE_SNAPSHOT": str(moved), "LOCKGATE_EXPLAIN_START": "1"}
-    made = shop.run("lockgate", "manifest", **named)
-    assert "an empty database needs a full start: only a full start reads LOCKGATE_SNAPSHOT" in made.out
+    new_result = shop.run("lockgate", "manifest", **named)
+    assert "an empty database needs a full start: only a full start reads LOCKGATE_SNAPSHOT" in new_result.out
     result = shop.migrate(**named)
     assert_ordinary(result, "only a full start reads LOCKGATE_SNAPSHOT")
     assert f"from {SNAPSHOT} in" in result.out

@@ -59,8 +59,8 @@ def dump(database: Database, *options: str) -> list[str]:
 def rows(database: Database) -> dict[str, list[Any]]:
     """Without Lockgate's tables, and what Django says about them."""
     return {
-        table: [row for row in found if "lockgate" not in row]
-        for table, found in schema.rows(database).items()
+        table: [row for row in found_row if "lockgate" not in row]
+        for table, found_row in schema.rows(database).items()
         if not table.startswith("lockgate_")
     }
 
@@ -109,8 +109,8 @@ def test_a_command_that_does_not_apply_everything_is_found_out(ground: Ground) -
     command.before()
     with pytest.raises(RuntimeError, match=r"exit 0, and there is no app0_0001_root"):
         command.check()
-    found = pairs.measure([command], Turns(1, 1, 0))
-    assert found["stock"].failed == ""
+    measureds = pairs.measure([command], Turns(1, 1, 0))
+    assert measureds["stock"].failed == ""
 
 
 def test_a_start_that_imports_django_is_not_measured_as_one_that_does_not(ground: Ground) -> None:
@@ -123,9 +123,11 @@ def test_a_start_that_imports_django_is_not_measured_as_one_that_does_not(ground
 
 def test_everything_that_is_measured_can_be(own_server: None, tmp_path: Path) -> None:
     choice = Choice(measurements.MEASUREMENTS, [10], ["dense"], ("stock", "lockgate"), Turns(1, 1, 0))
-    found = list(results.run(choice, ROOT / "apps", tmp_path))
-    assert [each.measurement for each in found] == list(measurements.MEASUREMENTS)
-    for result in found:
-        absent = {each.name: each.absent for each in result.measurement.contenders}
-        assert {name: each.failed for name, each in result.found.items() if each.failed != absent[name]} == {}
+    found_results = list(results.run(choice, ROOT / "apps", tmp_path))
+    assert [one_result.measurement for one_result in found_results] == list(measurements.MEASUREMENTS)
+    for result in found_results:
+        absent = {contender.name: contender.absent for contender in result.measurement.contenders}
+        assert {
+            name: measured.failed for name, measured in result.found.items() if measured.failed != absent[name]
+        } == {}
         assert result.found["stock"].turns

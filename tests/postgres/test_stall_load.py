@@ -66,15 +66,15 @@ def test_a_stall_is_seen_whole_and_by_every_query_that_was_due_meanwhile(shop_da
     stalled = [sample for sample in samples if begin < sample.due < end]
     assert len(stalled) >= STALL * RATE - 1
     assert [sample for sample in stalled if sample.latency < end - sample.due] == []
-    found = observe(samples)
-    assert found.longest >= STALL - 1 / RATE
-    assert found.failed == {}
+    observed = observe(samples)
+    assert observed.longest >= STALL - 1 / RATE
+    assert observed.failed == {}
 
 
 def test_a_column_that_the_release_names_and_that_is_gone_fails_its_queries(shop_database: Database) -> None:
     samples = during(shop_database, lambda: shop_database.execute("ALTER TABLE shop_order DROP COLUMN note"))
-    found = observe(samples)
-    assert set(found.failed) == {"42703"}
+    observed = observe(samples)
+    assert set(observed.failed) == {"42703"}
     assert {sample.query for sample in samples if sample.state} == {"select order", "insert order", "update order"}
 
 

@@ -50,20 +50,20 @@ def test_the_next_run_ends_as_an_undisturbed_one(swept: Sweep, record: Record, a
     print(f"LOCKGATE_SEED={SEED}")
     points = swept.points(action, case, SEED, int(SAMPLED), states=EXTENT is Extent.STATES)
     findings = sweep_report.sweep(swept, action, case, points, record)
-    bad = [str(each) for each in findings if each.problem]
+    bad = [str(finding) for finding in findings if finding.problem]
     assert not bad, "\n".join([f"{len(bad)} of {len(findings)} failed", *bad[:5]])
 
 
 @pytest.mark.parametrize("title", ["AddConstraint Check", "AddField, unique", "AddField, OneToOneField"])
 def test_a_session_that_ends_as_a_step_is_committed_leaves_it_done(swept: Sweep, title: str) -> None:
     """The runner is not told, and must not have a new session say that the step failed: it could not be run again."""
-    (case,) = (each for each in CASES if str(each) == title)
+    (case,) = (one_case for one_case in CASES if str(one_case) == title)
     statements = swept.undisturbed(case).statements
     commits = [number for number, text in enumerate(statements) if text == "COMMIT"]
     steps = [at for at in commits if any("ADD CONSTRAINT" in text for text in statements[at - 4 : at])]
     assert steps
-    found = [swept.disturb(Action.TERMINATE, case, [Point(at, Moment.AFTER)]) for at in steps]
-    assert [str(each) for each in found if each.problem] == []
+    findings = [swept.disturb(Action.TERMINATE, case, [Point(at, Moment.AFTER)]) for at in steps]
+    assert [str(finding) for finding in findings if finding.problem] == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_session_that_ends_as_a_step_is_committed_leaves_it_done(swept: Sweep,
 def test_stock_django_fails_it(swept: Sweep, title: str, fragment: str) -> None:
     """Without this, the test above would prove nothing: a kill between what is done and what is recorded."""
     stock = Sweep(swept.bench, "stock")
-    (case,) = (each for each in CASES if str(each) == title)
+    (case,) = (one_case for one_case in CASES if str(one_case) == title)
     statements = stock.undisturbed(case).statements
     (at,) = (number for number, text in enumerate(statements) if text.startswith(fragment))
     finding = stock.disturb(Action.KILL, case, [Point(at, Moment.BEFORE)])

@@ -40,9 +40,9 @@ def swept() -> Iterator[Sweep]:
 def test_kills_between_two_commits_leave_the_same_and_beyond_them_something_else(swept: Sweep, case: Case) -> None:
     print(f"LOCKGATE_SEED={SEED}")
     chance = random.Random(f"{SEED} {case}")
-    found = [points for points in sweep_states.classes(swept.undisturbed(case).seen) if len(points) > 3]
-    at = chance.randrange(len(found) - STATES_TRIED + 1)
-    tried = [[points[0], chance.choice(points[1:-1]), points[-1]] for points in found[at : at + STATES_TRIED]]
+    pointses = [points for points in sweep_states.classes(swept.undisturbed(case).seen) if len(points) > 3]
+    at = chance.randrange(len(pointses) - STATES_TRIED + 1)
+    tried = [[points[0], chance.choice(points[1:-1]), points[-1]] for points in pointses[at : at + STATES_TRIED]]
     told = [[left_by(swept, case, point) for point in points] for points in tried]
     for points, states in zip(tried, told, strict=True):
         assert states[1:] == states[:1] * 2, [*map(str, points)]

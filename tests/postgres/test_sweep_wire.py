@@ -26,8 +26,8 @@ def wire(database: Database) -> Iterator[Wire]:
     if not str(where.get("host", "")).startswith("/"):
         pytest.skip("TEST_DATABASE_URL names a server that may want a password, or TLS, from the wire")
     database.execute("CREATE TABLE seen (n int)")
-    with sweep_wire.wire(str(where["host"]), int(where.get("port") or 5432)) as made:
-        yield made
+    with sweep_wire.wire(str(where["host"]), int(where.get("port") or 5432)) as new_wire:
+        yield new_wire
 
 
 def connect(wire: Wire, database: Database) -> psycopg.Connection[tuple[object, ...]]:
@@ -49,7 +49,7 @@ def test_statements_of_all_connections_are_counted_whole_and_in_order(wire: Wire
             first.execute("SELECT 5")
         second.execute("SELECT %s::int", [6], prepare=True)
     expected = ["BEGIN", "SELECT 1, 2", "SELECT $1::int", "COMMIT", "SELECT 4", "SELECT 5", "SELECT $1::int"]
-    assert [each for each in wire.watch.statements if not each.startswith("DEALLOCATE")] == expected
+    assert [statement for statement in wire.watch.statements if not statement.startswith("DEALLOCATE")] == expected
 
 
 def test_statements_adjoin_where_the_client_sends_nothing_between_them(wire: Wire, database: Database) -> None:

@@ -134,9 +134,9 @@ def test_two_runs_that_start_together_make_it_once(project: Site) -> None:
     names = [{"DATABASE_URL": project.database.url}, {"DATABASE_URL": project.database.url}]
     project.extra_settings += "import os\nDATABASES['default']['TEST'] = {'NAME': 'test_lg_' + os.environ['RUN']}\n"
     project.write_settings()
-    runs = [project.start("test", "--noinput", RUN=str(number), **each) for number, each in enumerate(names)]
+    runs = [project.start("test", "--noinput", RUN=str(number), **name) for number, name in enumerate(names)]
     ended = [passed(finish(run)) for run in runs]
-    assert sum(CREATED in each.err for each in ended) == 1
+    assert sum(CREATED in result.err for result in ended) == 1
 
 
 def test_a_migration_added_in_between_makes_another_template(project: Site) -> None:

@@ -21,10 +21,10 @@ def sql(text: str, reverse: str = "migrations.RunSQL.noop") -> str:
 
 
 def columns(site: Site) -> list[str]:
-    found = site.database.rows(
+    rows = site.database.rows(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'shop_counter'::regclass AND attnum > 0"
     )
-    return [str(name) for (name,) in found]
+    return [str(name) for (name,) in rows]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def shop(site: Site) -> Site:
 
 def write(site: Site, *lines: str, then: tuple[str, ...] = (), run: str = "forwards", **attributes: str) -> None:
     """A migration that adds a column, runs this code, and does something more."""
-    body = "\n".join(f"    {each}" for each in lines)
+    body = "\n".join(f"    {line}" for line in lines)
     code = f"migrations.RunPython({run}, migrations.RunPython.noop)"
     site.migration("0002_code", ADD_COLUMN.format("one"), code, *then, imports=CODE.format(body=body), **attributes)
 

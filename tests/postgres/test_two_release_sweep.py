@@ -31,8 +31,8 @@ CHOSEN = [
 
 @pytest.fixture(scope="module")
 def between() -> Iterator[Releases]:
-    with two_releases.releases() as made:
-        yield made
+    with two_releases.releases() as releases:
+        yield releases
 
 
 @pytest.mark.parametrize(("turn", "old"), CHOSEN, ids=str)

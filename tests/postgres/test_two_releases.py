@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres.test_ladder import CREATE
-from tests.postgres.test_one_by_one import BUSY, CONCURRENT, COUNTING, FIELD, RUNNERS
+from tests.postgres.test_lock_retry import CREATE
+from tests.postgres.test_non_atomic import BUSY, CONCURRENT, COUNTING, FIELD, RUNNERS
 from tests.postgres.test_online import ADD_INDEX
 from tests.postgres.test_recovery import invalid, killed_while
 from tests.support.processes import until

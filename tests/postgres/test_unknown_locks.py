@@ -27,7 +27,7 @@ def shop(site: Site) -> Site:
 
 def found(site: Site, *arguments: str, **environment: str) -> list[dict[str, str]]:
     result = site.run("lockgate", "lint", "--format", "json", *arguments, **environment)
-    return [each for each in json.loads(result.out)["hazards"] if each["id"] == "LG709"]
+    return [hazard for hazard in json.loads(result.out)["hazards"] if hazard["id"] == "LG709"]
 
 
 def planned(site: Site) -> tuple[str, list[dict[str, object]]]:

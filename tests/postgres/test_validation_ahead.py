@@ -92,7 +92,7 @@ def test_one_that_the_same_migration_adds_goes_ahead_with_it(library: Site) -> N
     library.migration("0002_both", ADD_FIELD, ADD, VALIDATE, imports=IMPORTS)
     result = library.migrate()
     assert result.code == 0, result.text
-    assert [each[1:] for each in steps(library)] == [
+    assert [step[1:] for step in steps(library)] == [
         ("expand", "add check constraint", True),
         ("expand", "validate constraint", True),
     ]

@@ -183,7 +183,7 @@ def test_a_prepared_transaction_is_named_and_how_to_end_it(with_prepared: Site, 
     assert (again := site.migrate()).code == 0, again.text
 
 
-def test_a_prepared_transaction_in_the_ladder_s_way_is_named(with_prepared: Site) -> None:
+def test_a_prepared_transaction_in_the_way_of_lock_retries_is_named(with_prepared: Site) -> None:
     site = with_prepared
     site.migration("0002_note", 'migrations.AddField("Book", "note", models.IntegerField(null=True))')
     with site.database.connect() as other:

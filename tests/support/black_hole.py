@@ -108,8 +108,8 @@ class Stage:
         says(runner, "waits for pid")
         return Case(site, runner, running(database, "CREATE INDEX CONCURRENTLY"))
 
-    def ladder_pause(self) -> Case:
-        site, database = self._site("ladder_pause")
+    def retry_pause(self) -> Case:
+        site, database = self._site("retry_pause")
         site.migration("0002_lock", code("lock"), imports=CODE)
         self._holding(database, "BEGIN", "SELECT FROM shop_counter")
         runner = self._start(site, database)
@@ -151,8 +151,8 @@ class Stage:
 
     def _holding(self, database: PrivateDatabase, *statements: str) -> None:
         other = self.stack.enter_context(database.connect())
-        for each in statements:
-            other.execute(each)  # type: ignore[arg-type]
+        for statement in statements:
+            other.execute(statement)  # type: ignore[arg-type]
 
     def _start(self, site: Site, database: PrivateDatabase) -> subprocess.Popen[str]:
         runner = site.start("migrate", "--noinput", DATABASE_URL=database.url_as())
@@ -206,7 +206,7 @@ def main(bounds: dict[str, int]) -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockgate-hole-")))
         stage = Stage(stack.enter_context(servers.running()), folder, bounds, stack)
-        phases = (stage.lock_wait, stage.statement, stage.commit, stage.build, stage.ladder_pause, stage.computing)
+        phases = (stage.lock_wait, stage.statement, stage.commit, stage.build, stage.retry_pause, stage.computing)
         cases = {each.__name__: each() for each in (*phases, stage.sending)}
         late = stage.connecting
         with cut():

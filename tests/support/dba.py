@@ -45,7 +45,7 @@ TITLES = (
     "RemoveIndexConcurrently",
     "AddConstraintNotValid, then ValidateConstraint",
 )
-_NAMED = {str(each): each for each in CASES}
+_NAMED = {str(case): case for case in CASES}
 ATTACKED = (*(_NAMED[title] for title in TITLES), *COUNTED)
 
 
@@ -160,16 +160,19 @@ class Attack:
         """
         undisturbed = self.swept.undisturbed(case)
         statements = undisturbed.statements
-        found = [Point(at, Moment.BEFORE) for at in range(len(statements))]
+        found_points = [Point(at, Moment.BEFORE) for at in range(len(statements))]
         if states:
-            same = [[each for each in points if each in found] for points in sweep_states.classes(undisturbed.seen)]
-            found = [points[0] for points in same if points]
+            same = [
+                [point for point in points if point in found_points]
+                for points in sweep_states.classes(undisturbed.seen)
+            ]
+            found_points = [points[0] for points in same if points]
         slow = [at for at, text in enumerate(statements) if "CONCURRENTLY" in text]
-        found += [Point(at, Moment.DURING) for at in slow]
+        found_points += [Point(at, Moment.DURING) for at in slow]
         if states:
-            return found
+            return found_points
         written = [at for at, text in enumerate(statements) if text.startswith(WRITES)]
-        drawn = random.Random(f"{seed} {case}").sample(found, len(found))
+        drawn = random.Random(f"{seed} {case}").sample(found_points, len(found_points))
         return sorted(drawn, key=lambda each: not (written and written[0] < each.at <= written[-1]))
 
     def find(self, case: Case, point: Point, known: set[object]) -> Iterator[tuple[str, Outcome]]:
@@ -243,9 +246,9 @@ class Attack:
         result = self.bench.run("lockgate", database, case, "migrate", "--contract", "--noinput")
         if result.code:
             return f"migrate --contract exits {result.code}: {result.err[-600:]}"
-        found = self._things(database).get(act.thing.place)
-        stays = found is not None and found.definition == "99"
-        return f"the default is {found} once contracted" if stays != (act.deed is Deed.REPLACE) else ""
+        thing = self._things(database).get(act.thing.place)
+        stays = thing is not None and thing.definition == "99"
+        return f"the default is {thing} once contracted" if stays != (act.deed is Deed.REPLACE) else ""
 
     def _settled(self, case: Case, database: str, act: Act, refused: Result) -> str:
         """What is wrong with the way out that the refusal tells."""
@@ -296,9 +299,11 @@ class Attack:
     def _lacks(self, case: Case, database: str, act: Act | None) -> str:
         """What a database that a run has left as finished lacks of stock Django's end, or has beside it."""
         things, expected = self._things(database), self._ends[case]
-        found = [f"lacks {each}" for place, each in expected.items() if not _is_there(each, things.get(place), act)]
+        found = [f"lacks {thing}" for place, thing in expected.items() if not _is_there(thing, things.get(place), act)]
         known = {*expected, *self._starts[case]} if act else {*expected}
-        found += [f"has {each}" for place, each in things.items() if place not in known and not _is_the_dbas(each, act)]
+        found += [
+            f"has {thing}" for place, thing in things.items() if place not in known and not _is_the_dbas(thing, act)
+        ]
         with self._connect(database) as connection:
             applied = len(connection.execute(APPLIED).fetchall())
         if applied != 1 + len(case.pending):
@@ -315,8 +320,8 @@ class Attack:
 
     def _things(self, database: str) -> Things:
         with self._connect(database) as connection:
-            found = [Thing(*row) for row in connection.execute(THINGS).fetchall()]
-        return {each.place: each for each in found}
+            things = [Thing(*row) for row in connection.execute(THINGS).fetchall()]
+        return {thing.place: thing for thing in things}
 
     def _told(self, database: str) -> tuple[Any, ...]:
         """Journal and catalog, without numbers and times: two kills that leave the same are one."""
@@ -344,10 +349,12 @@ class Attack:
 
 def acts(start: Things, now: Things, end: Things) -> Iterator[Act]:
     """Every deed that can be done to what is between start and end."""
-    made = [each for place, each in now.items() if place not in start or start[place] != each]
-    to_come = [each for place, each in end.items() if place not in now]
-    to_go = [each for place, each in now.items() if place not in end and place in start]
-    for thing in [each for each in made if each.kind != "column" or each.place not in start] + to_go:
+    things = [one_thing for place, one_thing in now.items() if place not in start or start[place] != one_thing]
+    to_come = [one_thing for place, one_thing in end.items() if place not in now]
+    to_go = [one_thing for place, one_thing in now.items() if place not in end and place in start]
+    for thing in [
+        one_thing for one_thing in things if one_thing.kind != "column" or one_thing.place not in start
+    ] + to_go:
         yield _drop(thing, now)
         if thing.kind in RENAMES:
             yield _rename(thing)
@@ -359,8 +366,8 @@ def acts(start: Things, now: Things, end: Things) -> Iterator[Act]:
         if thing.kind in ("index", "constraint"):
             yield Act(Deed.REPLACE, thing, (_sql(ANOTHER, thing),), (_sql(DROPS, thing),))
             yield Act(Deed.COMPLETE, thing, (_making(thing),), (_sql(DROPS, thing),))
-    for table in {each.table for each in (*made, *to_go)}:
-        there = next(each for each in (*made, *to_go) if each.table == table)
+    for table in {one_thing.table for one_thing in (*things, *to_go)}:
+        there = next(one_thing for one_thing in (*things, *to_go) if one_thing.table == table)
         to = f"{table}{MINE}"
         back = f"ALTER TABLE {to} RENAME TO {table}"
         yield Act(Deed.RENAME_TABLE, there, (f"ALTER TABLE {table} RENAME TO {to}",), (back,))
@@ -369,10 +376,10 @@ def acts(start: Things, now: Things, end: Things) -> Iterator[Act]:
 def _drop(thing: Thing, now: Things) -> Act:
     """With a column go its constraints, and are to be brought back."""
     lost = [
-        each
-        for each in now.values()
-        if (thing.kind, each.kind, each.table) == ("column", "constraint", thing.table)
-        and re.search(rf"\b{re.escape(thing.name)}\b", each.definition)
+        one_thing
+        for one_thing in now.values()
+        if (thing.kind, one_thing.kind, one_thing.table) == ("column", "constraint", thing.table)
+        and re.search(rf"\b{re.escape(thing.name)}\b", one_thing.definition)
     ]
     return Act(Deed.DROP, thing, (_sql(DROPS, thing),), (_making(thing), *map(_making, lost)))
 
@@ -413,11 +420,11 @@ def _sql(templates: dict[str, str], thing: Thing, to: str = "") -> str:
     return templates[thing.kind].format(name=thing.name, table=thing.table, to=to)
 
 
-def _is_there(expected: Thing, found: Thing | None, act: Act | None) -> bool:
+def _is_there(expected: Thing, thing: Thing | None, act: Act | None) -> bool:
     """A kept default that somebody has dropped, or set himself, is his; the code does not need it."""
     if act and expected.kind == "default" and act.thing.kind in ("default", "column"):
         return True
-    return found == expected
+    return thing == expected
 
 
 def _is_the_dbas(thing: Thing, act: Act | None) -> bool:

@@ -20,14 +20,14 @@ from lockgate.facts.tables import DatabaseFacts
 from lockgate.linting import hazards
 from lockgate.linting.hazards import Hazard
 from lockgate.linting.rules import Example
-from lockgate.linting.rules.case import HazardSettings
 from lockgate.linting.rules.example_models import MODELS
 from lockgate.linting.rules.rule import OFFLINE, source
+from lockgate.linting.rules.rule_context import HazardSettings
 from lockgate.planning import planner
 from lockgate.planning.recorder.offline import offline_connection
 from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import MigrationPlan
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from lockgate.project_state.lazy_state import LazyState
 
 THRESHOLD = 8 * 1024**2
@@ -51,8 +51,8 @@ def migration(text: str, name: str = "0002_example") -> Migration:
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     names = {**NAMES, "__name__": "shop.migrations"}
     exec(compile(text, file, "exec"), names)
-    made: Migration = names["Migration"](name, "shop")
-    return made
+    new_migration: Migration = names["Migration"](name, "shop")
+    return new_migration
 
 
 def plans(*given: Migration, facts: DatabaseFacts = OFFLINE) -> list[MigrationPlan]:
@@ -62,39 +62,41 @@ def plans(*given: Migration, facts: DatabaseFacts = OFFLINE) -> list[MigrationPl
     connection = offline_connection("default", facts.version)
     editors: list[Any] = []
 
-    def recorder(prospect: Prospect) -> Any:
-        editors.append(recording(connection, prospect))
+    def recorder(catalog: VirtualCatalog) -> Any:
+        editors.append(recording(connection, catalog))
         return editors[-1]
 
     planning = planner.Planner(facts, recorder, planner.Settings(THRESHOLD))
     planning.plan(history, state, deployed=True)
     for name in facts.tables:  # what the catalog has beside what the history made
-        editors[0].prospect._named[name] += Prospect(facts).named(name)
-    return [planning.plan(each, state) for each in given]
+        editors[0].catalog._named[name] += VirtualCatalog(facts).named(name)
+    return [planning.plan(one_migration, state) for one_migration in given]
 
 
 def hazards_of(*given: str | Migration, facts: DatabaseFacts = OFFLINE) -> list[Hazard]:
     """What is found in migrations that go out as one release. given: as source, or operations alone."""
-    made = [
+    new_migrations = [
         each if isinstance(each, Migration) else migration(source(each), f"{n:04}") for n, each in enumerate(given, 2)
     ]
-    return hazards.find(plans(*made, facts=facts), facts, made, HazardSettings(THRESHOLD, BUDGET))
+    return hazards.find(plans(*new_migrations, facts=facts), facts, new_migrations, HazardSettings(THRESHOLD, BUDGET))
 
 
 def hazards_of_example(example: Example) -> list[Hazard]:
     """What is found in an example; migrations that follow one another are deployed each by itself."""
     if not example.later:
         return hazards_of(example.source, facts=example.facts)
-    return deployed([migration(each, f"{n:04}_example") for n, each in enumerate(example.sources, 2)], example.facts)
+    return deployed(
+        [migration(one_source, f"{n:04}_example") for n, one_source in enumerate(example.sources, 2)], example.facts
+    )
 
 
-def deployed(given: Sequence[Migration], facts: DatabaseFacts = OFFLINE) -> list[Hazard]:
+def deployed(given_migrations: Sequence[Migration], facts: DatabaseFacts = OFFLINE) -> list[Hazard]:
     """What is found in migrations that are deployed each by itself, after those before."""
     state, connection = LazyState(), offline_connection("default", facts.version)
-    planning = planner.Planner(facts, lambda prospect: recording(connection, prospect), planner.Settings(THRESHOLD))
+    planning = planner.Planner(facts, lambda catalog: recording(connection, catalog), planner.Settings(THRESHOLD))
     planning.plan(migration(MODELS, "0001_initial"), state, deployed=True)
-    found = []
-    for each in given:
-        plan = planning.plan(each, state, deployed=True)
-        found += hazards.find([plan], facts, [each], HazardSettings(THRESHOLD, BUDGET))
-    return found
+    found_hazards = []
+    for one_migration in given_migrations:
+        plan = planning.plan(one_migration, state, deployed=True)
+        found_hazards += hazards.find([plan], facts, [one_migration], HazardSettings(THRESHOLD, BUDGET))
+    return found_hazards

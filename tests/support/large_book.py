@@ -38,15 +38,15 @@ def named(parameter: object) -> str:
 
 
 def new_planner(book: TableFacts = BOOK, version: int = 160000) -> planner.Planner:
-    facts = DatabaseFacts(version, tables={each.name: each for each in (book, AUTHOR, SHELF)})
+    facts = DatabaseFacts(version, tables={table.name: table for table in (book, AUTHOR, SHELF)})
     connection = offline_connection("default", version)
     return planner.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
 
 
 def library() -> ProjectState:
     state = ProjectState()
-    for each in BASE:
-        each.state_forwards(plans.APP, state)
+    for operation in BASE:
+        operation.state_forwards(plans.APP, state)
     return state
 
 

@@ -39,7 +39,7 @@ def planned(case: object, version: int, *, online: bool) -> MigrationPlan:
     facts = DatabaseFacts(version * 10000, tables=tables, volatile_functions=frozenset({"random"}))
     connection = offline_connection("default", version * 10000)
     settings = planner.Settings(threshold=0, online=online)
-    planning = planner.Planner(facts, lambda prospect: recording(connection, prospect), settings)
+    planning = planner.Planner(facts, lambda catalog: recording(connection, catalog), settings)
     state = LazyState()
     for number, operation in enumerate((*BASE, *case.before)):
         planning.plan(plans.migration(f"{number:04}_before", operation), state, deployed=True)

@@ -45,7 +45,7 @@ def newer() -> Iterator[Case]:
 
 
 CASES = (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS, *TABLES, *SEVERAL_INDEXES, *SEVERAL_COLUMNS, *QUOTED)
-CASES += tuple(replace(each, listed=False) for each in newer())
+CASES += tuple(replace(one_case, listed=False) for one_case in newer())
 
 PARTITION = Sends(
     "ALTER TABLE library_book RENAME TO whole;"
@@ -71,12 +71,12 @@ UNIQUE_WITH_KEY = (
 REFUSED_OF_PARTITIONED = ("unique", "Unique", "Exclusion", "Concurrently", "primary key", "OneToOne", "FTS")
 
 
-def partitioned(found: Case) -> Case:
-    return replace(found, title=f"partitioned: {found}", before=(PARTITION, *found.before), listed=False)
+def partitioned(found_case: Case) -> Case:
+    return replace(found_case, title=f"partitioned: {found_case}", before=(PARTITION, *found_case.before), listed=False)
 
 
 PARTITIONED = tuple(
-    partitioned(each)
-    for each in (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS)
-    if not any(word in each.title for word in REFUSED_OF_PARTITIONED)
+    partitioned(one_case)
+    for one_case in (*INDEXES, *CONSTRAINTS, *NEW_COLUMNS, *COLUMNS)
+    if not any(word in one_case.title for word in REFUSED_OF_PARTITIONED)
 ) + tuple(map(partitioned, UNIQUE_WITH_KEY))

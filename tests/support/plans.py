@@ -41,11 +41,11 @@ PATIENCE = "5ms"  # of who tries a table from beside: a lock that nobody holds i
 
 
 def migration(name: str, *operations: Operation, app: str = APP, **attributes: Any) -> Migration:
-    made = Migration(name, app)
-    made.operations = list(operations)
+    new_migration = Migration(name, app)
+    new_migration.operations = list(operations)
     for key, value in attributes.items():
-        setattr(made, key, value)
-    return made
+        setattr(new_migration, key, value)
+    return new_migration
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ def scratch(version: int) -> Iterator[Scratch]:
     name = f"lg_{uuid.uuid4().hex[:12]}"
     with servers(version) as address, psycopg.connect(address, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        made = Scratch(ServerDatabase(name, address))
+        new_scratch = Scratch(ServerDatabase(name, address))
         try:
-            yield made
+            yield new_scratch
         finally:
-            made.connection.close()
-            made.beside.close()
+            new_scratch.connection.close()
+            new_scratch.beside.close()
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -123,16 +123,18 @@ class Scratch:
     @cached_property
     def beside(self) -> psycopg.Connection[Any]:
         """Another session, which gives up soon where it must wait for a lock."""
-        made = self.database.connect()
-        made.prepare_threshold = None  # a plan that is kept does not look at the indexes again, and waits for none
-        made.execute(f"SET lock_timeout = '{PATIENCE}'")
-        return made
+        connection = self.database.connect()
+        connection.prepare_threshold = (
+            None  # a plan that is kept does not look at the indexes again, and waits for none
+        )
+        connection.execute(f"SET lock_timeout = '{PATIENCE}'")
+        return connection
 
     def query(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
             cursor.execute(query, parameters)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-        return found
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def send(self, statement: str) -> None:
         """Send a statement of a plan as it is."""
@@ -151,10 +153,10 @@ class Scratch:
         self.populate()
         return state
 
-    def migrate(self, each: Migration, state: ProjectState) -> None:
+    def migrate(self, one_migration: Migration, state: ProjectState) -> None:
         """Stock Django's way; the state is brought forward."""
-        with self.connection.schema_editor(atomic=each.atomic) as editor:
-            each.apply(state, editor)
+        with self.connection.schema_editor(atomic=one_migration.atomic) as editor:
+            one_migration.apply(state, editor)
 
     def plan(self, pending: Sequence[Migration], state: ProjectState, *, online: bool = True) -> list[MigrationPlan]:
         """The plan of pending migrations, every table taken for a large one. The state stays as it is.
@@ -165,13 +167,13 @@ class Scratch:
         settings = planner.Settings(threshold=0, online=online)
         with mock.patch.object(psycopg.Connection, "wait", side_effect=AssertionError) as asked:
             planned = planner.plan(
-                pending, state.clone(), facts, lambda prospect: recording(self.connection, prospect), settings
+                pending, state.clone(), facts, lambda catalog: recording(self.connection, catalog), settings
             )
         assert not asked.called, "planning asked the server"
         unknown = [
             change.name
-            for each in planned
-            for step in each.steps
+            for plan in planned
+            for step in plan.steps
             for change in step.changes
             if change.kind is Kind.UNKNOWN
         ]
@@ -271,7 +273,7 @@ def tried(scratch: Scratch, table: str, column: str) -> Waits:
         "INSERT INTO {0} ({1}) SELECT {1} FROM {0} WHERE ctid IS NULL",
         "UPDATE {0} SET {1} = {1} WHERE ctid IS NULL",
     )
-    return Waits(*(_is_late(scratch.beside, sql.SQL(each).format(name, it)) for each in statements))  # type: ignore[arg-type]
+    return Waits(*(_is_late(scratch.beside, sql.SQL(statement).format(name, it)) for statement in statements))  # type: ignore[arg-type]
 
 
 def _is_late(beside: psycopg.Connection[Any], statement: sql.Composed) -> bool:
@@ -295,10 +297,10 @@ def columns_to_try(scratch: Scratch) -> dict[str, str]:
 
 def contradicted(scratch: Scratch, modes: dict[str, LockMode], columns: dict[str, str]) -> list[str]:
     """Where a second session waits otherwise than locks say. columns: of the tables to try, whether locked or not."""
-    found = {table: tried(scratch, table, column) for table, column in columns.items()}
+    found_waits = {table: tried(scratch, table, column) for table, column in columns.items()}
     return [
         f"{table}: {waits_for(modes.get(table))} is what its lock says; a second session finds {waits}"
-        for table, waits in found.items()
+        for table, waits in found_waits.items()
         if waits != waits_for(modes.get(table))
     ]
 
@@ -409,7 +411,7 @@ def _concurrently(scratch: Scratch, step: Step) -> Locks:
         except BaseException as error:
             failures.append(error)
 
-    with scratch.database.connect(autocommit=False) as writer, scratch.database.connect() as witness:
+    with scratch.database.connect(autocommit=False) as writer, scratch.database.connect() as observer:
         for lock in step.locks:
             writer.execute(f'LOCK TABLE "{lock.table}" IN ROW EXCLUSIVE MODE')  # type: ignore[arg-type]
         scratch.connection.inc_thread_sharing()
@@ -417,11 +419,11 @@ def _concurrently(scratch: Scratch, step: Step) -> Locks:
         runs.start()
         try:
             waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-            until(lambda: witness.execute(waits, [pid]).fetchone() or not runs.is_alive(), "it waits for the writer")
-            held = witness.execute(_LOCKS, [pid, oids]).fetchall()
+            until(lambda: observer.execute(waits, [pid]).fetchone() or not runs.is_alive(), "it waits for the writer")
+            held = observer.execute(_LOCKS, [pid, oids]).fetchall()
             for lock in step.locks:
-                with witness.transaction():
-                    witness.execute(f'LOCK TABLE "{lock.table}" IN ROW EXCLUSIVE MODE NOWAIT')  # type: ignore[arg-type]
+                with observer.transaction():
+                    observer.execute(f'LOCK TABLE "{lock.table}" IN ROW EXCLUSIVE MODE NOWAIT')  # type: ignore[arg-type]
         finally:
             writer.rollback()
             runs.join()

@@ -135,8 +135,8 @@ def nap(database: Database, seconds: float) -> None:
 def age(path: Path, seconds: float = 60) -> None:
     """Let everything look as if it had been written some time ago: a manifest need not wait for it then."""
     then = time.time() - seconds
-    for each in (path, *path.rglob("*")):
-        os.utime(each, (then, then))
+    for one_path in (path, *path.rglob("*")):
+        os.utime(one_path, (then, then))
 
 
 def assert_quick(result: Result) -> None:

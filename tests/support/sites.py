@@ -88,7 +88,9 @@ class Site:
             imports=textwrap.dedent(imports),
             dependencies=[("shop", previous)] if previous else [],
             attributes="".join(f"    {key} = {value}\n" for key, value in attributes.items()),
-            operations=textwrap.indent(",\n".join(textwrap.dedent(each).strip() for each in operations), " " * 8),
+            operations=textwrap.indent(
+                ",\n".join(textwrap.dedent(operation).strip() for operation in operations), " " * 8
+            ),
         )
         path = folder / f"{name}.py"
         path.write_text(text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from lockgate.database import catalog
 from lockgate.planning import lock_levels, sql_steps
 from lockgate.planning.steps import Kind, Statement
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from tests.support.plans import Locks, Scratch
 
 SETUP = """
@@ -315,8 +315,8 @@ def make(scratch: Scratch) -> None:
 def claimed(scratch: Scratch, statement: str) -> tuple[Locks, bool]:
     """What a plan says of a statement, and whether all of it is said to be known."""
     names = {name for _, name in scratch.query(RELATIONS)}
-    prospect = Prospect(catalog.facts(scratch.connection, names))
-    found = sql_steps.read(Statement(statement), statement, prospect)
-    there = [lock for lock in lock_levels.of_changes(found.changes) if lock.table in names]
-    known = all(change.kind is not Kind.UNKNOWN for change in found.changes)
+    virtual_catalog = VirtualCatalog(catalog.facts(scratch.connection, names))
+    found_statement = sql_steps.read(Statement(statement), statement, virtual_catalog)
+    there = [lock for lock in lock_levels.of_changes(found_statement.changes) if lock.table in names]
+    known = all(change.kind is not Kind.UNKNOWN for change in found_statement.changes)
     return {lock.table: (lock.mode, lock.work) for lock in there}, known

@@ -126,7 +126,7 @@ class Sweep:
         else:
             chosen = self._states(action, case) if states else every
             repeats = self.undisturbed(case).repeats
-            found = [(each,) for each in chosen if action is not Action.KILL or not repeats(each)]
+            found = [(point,) for point in chosen if action is not Action.KILL or not repeats(point)]
         return chance.sample(found, min(sample, len(found))) if sample else found
 
     def _states(self, action: Action, case: Case) -> list[Point]:
@@ -135,13 +135,13 @@ class Sweep:
         """
         undisturbed = self.undisturbed(case)
         lives = action in (Action.TERMINATE, Action.RESTART)
-        found = [
-            [each for each in points if each.moment in MOMENTS[action] and (lives or not undisturbed.repeats(each))]
+        pointses = [
+            [point for point in points if point.moment in MOMENTS[action] and (lives or not undisturbed.repeats(point))]
             for points in sweep_states.classes(undisturbed.seen)
         ]
-        chosen = sweep_states.ends(found)
+        chosen = sweep_states.ends(pointses)
         if lives:
-            met = {shape for each in CASES[: CASES.index(case)] for shape in self.undisturbed(each).shapes}
+            met = {shape for one_case in CASES[: CASES.index(case)] for shape in self.undisturbed(one_case).shapes}
             new = [at for at, shape in enumerate(undisturbed.shapes) if shape not in met]
             chosen += [Point(at, moment) for at in new for moment in MOMENTS[action]]
         return list(dict.fromkeys(chosen))
@@ -217,5 +217,5 @@ def own_bench(version: int | None = None) -> Iterator[Bench]:
         tempfile.TemporaryDirectory() as path,
     ):
         conninfo = f"host={cluster.home} port={cluster.port} user=postgres"
-        with sweep_bench.bench(conninfo, Path(path), cluster) as made:
-            yield made
+        with sweep_bench.bench(conninfo, Path(path), cluster) as bench:
+            yield bench

@@ -176,9 +176,9 @@ def fill(connection: psycopg.Connection[Any]) -> None:
     ).fetchall()
     tables = {table: [row[1:] for row in columns if row[0] == table] for table, *_ in columns}
     connection.execute("SET session_replication_role = replica")  # any order of tables will do
-    for table, found in tables.items():
+    for table, found_table in tables.items():
         rows = 1 if table == f"{APP}_tally" else ROWS
-        filled = [(column, kind) for column, kind, identity in found if not identity]
+        filled = [(column, kind) for column, kind, identity in found_table if not identity]
         connection.execute(
             sql.SQL("INSERT INTO {} ({}) SELECT {} FROM generate_series(1, {}) AS n").format(
                 sql.Identifier(table),
@@ -200,12 +200,12 @@ def bench(conninfo: str, path: Path, cluster: Cluster | None = None) -> Iterator
         sweep_forks.forks(project, "site_settings") as gate,
         sweep_forks.forks(project, "stock_settings") as stock,
     ):
-        made = Bench(conninfo, project, wire, {"lockgate": gate, "stock": stock}, cluster)
-        made.prepare()
+        new_bench = Bench(conninfo, project, wire, {"lockgate": gate, "stock": stock}, cluster)
+        new_bench.prepare()
         try:
-            yield made
+            yield new_bench
         finally:
-            made.clear()
+            new_bench.clear()
 
 
 def _create(admin: psycopg.Connection[Any], name: str, template: str) -> None:

@@ -107,11 +107,11 @@ class Forks:
 
 @contextlib.contextmanager
 def forks(project: Path, settings: str) -> Iterator[Forks]:
-    made = Forks(project, settings)
+    new_forks = Forks(project, settings)
     try:
-        yield made
+        yield new_forks
     finally:
-        made.close()
+        new_forks.close()
 
 
 # The process that forks
@@ -176,8 +176,8 @@ def _import_history(name: str) -> None:
     """A case's history is imported where it is first asked for, and its operations are every later child's."""
     if f"histories.{name}" not in sys.modules:
         history = importlib.import_module(f"histories.{name}")
-        for each in pkgutil.iter_modules(history.__path__, f"{history.__name__}."):
-            importlib.import_module(each.name)
+        for module in pkgutil.iter_modules(history.__path__, f"{history.__name__}."):
+            importlib.import_module(module.name)
         gc.freeze()
 
 

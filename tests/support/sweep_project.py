@@ -65,10 +65,10 @@ def _history(folder: Path, case: Case | None) -> None:
 def _migration(
     folder: Path, name: str, operations: Sequence[Operation], after: str | None, *, atomic: bool = True
 ) -> None:
-    made = Migration(name, APP)
-    made.operations = list(operations)
-    made.dependencies = [(APP, after)] if after else []
-    text = MigrationWriter(made, include_header=False).as_string()
+    migration = Migration(name, APP)
+    migration.operations = list(operations)
+    migration.dependencies = [(APP, after)] if after else []
+    text = MigrationWriter(migration, include_header=False).as_string()
     if not atomic:  # what Django's writer does not know of
         head = "class Migration(migrations.Migration):\n"
         assert head in text

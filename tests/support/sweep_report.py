@@ -35,10 +35,10 @@ def sweep(
 ) -> list[Finding]:
     """What comes of a case's points; what the record has is not done again."""
     findings = []
-    for each in points:
-        known = record.get(swept.runner, action, case, each)
+    for point in points:
+        known = record.get(swept.runner, action, case, point)
         if known is None:
-            known = swept.disturb(action, case, each)
+            known = swept.disturb(action, case, point)
             record.keep(swept.runner, known)
         findings.append(known)
     return findings
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _sweep(options, record)
     for line in summary(record):
         print(line)
-    return int(any(each.problem for (runner, *_), each in record.found.items() if runner == "lockgate"))
+    return int(any(finding.problem for (runner, *_), finding in record.found.items() if runner == "lockgate"))
 
 
 def _sweep(options: argparse.Namespace, record: Record) -> None:
@@ -74,11 +74,11 @@ def _sweep(options: argparse.Namespace, record: Record) -> None:
             if options.case.lower() in str(case).lower():
                 action = Action(options.action)
                 findings = sweep(swept, action, case, swept.points(action, case, seed, sample, states=STATES), record)
-                bad = [each for each in findings if each.problem]
+                bad = [finding for finding in findings if finding.problem]
                 count = len(swept.undisturbed(case).statements)
                 print(f"{count:>10} {len(findings):>7} {len(bad):>7}  {case}", flush=True)
-                for each in bad[: options.show]:
-                    print(f"{'':>28}{str(each)[len(str(case)) + 2 :][:WIDTH]}", flush=True)
+                for finding in bad[: options.show]:
+                    print(f"{'':>28}{str(finding)[len(str(case)) + 2 :][:WIDTH]}", flush=True)
 
 
 def outlook(record: Record, workers: int) -> Iterator[str]:
@@ -92,8 +92,10 @@ def outlook(record: Record, workers: int) -> Iterator[str]:
         sweeps = {runner: Sweep(bench, runner) for runner, _ in WHOLE_SWEEP}
         for runner, action in WHOLE_SWEEP:
             swept = sweeps[runner]
-            points = [(case, each) for case in CASES for each in swept.points(action, case, WHOLE, states=STATES)]
-            left = [(case, each) for case, each in points if not record.get(runner, action, case, each)]
+            points = [(case, point) for case in CASES for point in swept.points(action, case, WHOLE, states=STATES)]
+            left = [
+                (case, one_points) for case, one_points in points if not record.get(runner, action, case, one_points)
+            ]
             seconds = _seconds(swept, action, left, record)
             took = seconds * len(left) / (workers if runner == "lockgate" else 1) / 60
             everything, minutes = everything + len(points), minutes + took
@@ -115,17 +117,17 @@ def summary(record: Record) -> Iterator[str]:
     yield f"\n{'runner':<9} {'action':<10} {'cases':>6} {'points':>7} {'not reached':>12} {'failed':>7}"
     groups = Counter((runner, action) for runner, action, *_ in record.found)
     for (runner, action), points in sorted(groups.items()):
-        found = [each for key, each in record.found.items() if key[:2] == (runner, action)]
-        cases = len({each.case for each in found})
-        missed = sum(len(each.statements) < len(each.points) for each in found)
-        failed = sum(bool(each.problem) for each in found)
+        findings = [finding for key, finding in record.found.items() if key[:2] == (runner, action)]
+        cases = len({finding.case for finding in findings})
+        missed = sum(len(finding.statements) < len(finding.points) for finding in findings)
+        failed = sum(bool(finding.problem) for finding in findings)
         yield f"{runner:<9} {action:<10} {cases:>6} {points:>7} {missed:>12} {failed:>7}"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.support.sweep_report", description=__doc__)
     parser.add_argument("--runner", choices=("lockgate", "stock"), default="lockgate")
-    parser.add_argument("--action", choices=[str(each) for each in Action], default="kill")
+    parser.add_argument("--action", choices=[str(action) for action in Action], default="kill")
     parser.add_argument("--case", default="", help="only cases with this in their title")
     parser.add_argument("--sample", type=int, default=3, help="points a case; 0: all")
     parser.add_argument("--seed", default=random.randrange(10**6))

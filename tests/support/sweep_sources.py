@@ -55,8 +55,10 @@ def modules() -> set[str]:
 
 
 def _files() -> Iterator[Path]:
-    for name in (each for each in modules() if not each.startswith(BEFORE_A_RUN)):
+    for name in (module for module in modules() if not module.startswith(BEFORE_A_RUN)):
         path = APPS.joinpath(*name.split("."))
         yield path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     yield from (APPS / "lockgate").rglob("*.sql")
-    yield from (each for each in (ROOT / "tests" / "support").glob("sweep*.py") if each.name not in ONLY_SHOWN)
+    yield from (
+        one_path for one_path in (ROOT / "tests" / "support").glob("sweep*.py") if one_path.name not in ONLY_SHOWN
+    )

@@ -75,15 +75,15 @@ def classes(seen: Sequence[tuple[str, ...]], *, held: bool = False) -> list[list
     within one statement, as in what is CONCURRENTLY, may something between them be left: a class of its own.
     """
     told = [(committed, holds if held else "", busy) for committed, holds, busy in seen]
-    found: dict[Hashable, list[Point]] = {}
+    points: dict[Hashable, list[Point]] = {}
     for at, (before, after) in enumerate(itertools.pairwise(told)):
-        found.setdefault(before, []).append(Point(at, Moment.BEFORE))
+        points.setdefault(before, []).append(Point(at, Moment.BEFORE))
         if before == after:
-            found[before].append(Point(at, Moment.DURING))
+            points[before].append(Point(at, Moment.DURING))
         elif before[2] or after[2] or _ended(before[0], after[0]) > 1:
-            found[at] = [Point(at, Moment.DURING)]
-        found.setdefault(after, []).append(Point(at, Moment.AFTER))
-    return list(found.values())
+            points[at] = [Point(at, Moment.DURING)]
+        points.setdefault(after, []).append(Point(at, Moment.AFTER))
+    return list(points.values())
 
 
 def _ended(before: str, after: str) -> int:
@@ -92,12 +92,12 @@ def _ended(before: str, after: str) -> int:
     return int(after.split(":")[1]) - int(before.split(":")[1]) - ran + began
 
 
-def ends(found: Iterable[Sequence[Point]]) -> list[Point]:
+def ends(pointses: Iterable[Sequence[Point]]) -> list[Point]:
     """The first and the last of each."""
-    return [each for points in found if points for each in dict.fromkeys((points[0], points[-1]))]
+    return [fromkey for points in pointses if points for fromkey in dict.fromkeys((points[0], points[-1]))]
 
 
 def shapes(statements: Sequence[str]) -> list[tuple[str, str]]:
     """Each statement with the one before it, without what differs from run to run: where in its code a runner is."""
-    bare = [_BY_CHANCE.sub("?", each) for each in statements]
+    bare = [_BY_CHANCE.sub("?", statement) for statement in statements]
     return list(zip(["", *bare], bare, strict=False))

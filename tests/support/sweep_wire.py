@@ -120,9 +120,9 @@ class Wire:
     def connect(self) -> socket.socket:
         if not self.host.startswith("/"):
             return socket.create_connection((self.host, self.port))
-        made = socket.socket(socket.AF_UNIX)
-        made.connect(f"{self.host}/.s.PGSQL.{self.port}")
-        return made
+        opened = socket.socket(socket.AF_UNIX)
+        opened.connect(f"{self.host}/.s.PGSQL.{self.port}")
+        return opened
 
     def _serve(self, client: socket.socket) -> None:
         with client, self.connect() as server:
@@ -134,12 +134,12 @@ class Wire:
 
 @contextlib.contextmanager
 def wire(host: str, port: int, kind: type[Wire] = Wire) -> Iterator[Wire]:
-    made = kind(host, port)
-    made.relay.open()
+    new_wire = kind(host, port)
+    new_wire.relay.open()
     try:
-        yield made
+        yield new_wire
     finally:
-        made.relay.close()
+        new_wire.relay.close()
 
 
 @contextlib.contextmanager
@@ -148,9 +148,9 @@ def on_the_wire(watch: Watch | None = None, kind: type[Wire] = Wire) -> Iterator
     with databases.admin() as connection:
         info = connection.info
         host, port, role, password = info.host, info.port, info.user, info.password
-    with wire(host, port, kind) as made:
-        made.watch, made.role, made.password = watch or made.watch, role, password
-        yield made
+    with wire(host, port, kind) as new_wire:
+        new_wire.watch, new_wire.role, new_wire.password = watch or new_wire.watch, role, password
+        yield new_wire
 
 
 Message = tuple[bytes, bytes]  # its type, and all of it

@@ -47,15 +47,15 @@ class Trace:
     lasting: set[Lasting] = field(default_factory=set)
 
 
-def claimed(found: Transaction, tables: Sequence[str]) -> Trace:
+def claimed(transaction: Transaction, tables: Sequence[str]) -> Trace:
     """What the plan says; of what is unknown to it there is nothing to see in these cases."""
-    trace = Trace([{held.table: held.mode for held in part.held.values()} for part in found.parts])
-    at_the_end = {held.table: held.mode for held in found.taken}
+    trace = Trace([{held.table: held.mode for held in part.held.values()} for part in transaction.parts])
+    at_the_end = {held.table: held.mode for held in transaction.locks}
     for held in (*trace.entries[1:], at_the_end):
         trace.waits.append({name: plans.waits_for(held.get(name)) for name in tables})
-    for each in found.taken:
-        over = frozenset((during.table, _counted(during.work)) for during in each.over if during.table)
-        trace.lasting.add(Lasting(each.table, each.mode, over))
+    for held_lock in transaction.locks:
+        over = frozenset((during.table, _counted(during.work)) for during in held_lock.over if during.table)
+        trace.lasting.add(Lasting(held_lock.table, held_lock.mode, over))
     return trace
 
 
@@ -112,7 +112,7 @@ def _held(scratch: Scratch, pid: int, oids: list[int], names: dict[int, str]) ->
 def composed(seed: int) -> Iterator[Case]:
     """Pairs of cases as one migration, without end. Not all of them fit together (``prepared``)."""
     chance = random.Random(seed)
-    cases = [each for each in plan_cases.CASES if each.atomic]
+    cases = [case for case in plan_cases.CASES if case.atomic]
     while True:
         one, other = chance.sample(cases, 2)
         yield Case(f"{one}; {other}", (*one.operations, *other.operations), (*one.before, *other.before), listed=False)
@@ -137,8 +137,10 @@ def prepared(scratch: Scratch, case: Case) -> ProjectState | None:
     finally:
         scratch.send("ROLLBACK")
     (planned,) = scratch.plan([pending], state, online=False)
-    (found,) = transaction_locks.of(planned.steps, atomic=True) or (None,)
-    planned_order = [each.sql for part in found.parts for each in part.statements] if found else []
+    (transaction,) = transaction_locks.of(planned.steps, atomic=True) or (None,)
+    planned_order = (
+        [statement.sql for part in transaction.parts for statement in part.statements] if transaction else []
+    )
     assert [each for each in planned_order if each in sent] == [each for each in sent if each in planned_order], case
     return state
 
@@ -149,9 +151,9 @@ def prove(scratch: Scratch, planned: MigrationPlan) -> tuple[list[str], list[str
         for statement in step.sql:
             scratch.send(statement)
     worse, better = [], []
-    for found in transaction_locks.of(planned.steps, atomic=planned.atomic):
+    for transaction in transaction_locks.of(planned.steps, atomic=planned.atomic):
         tables = sorted(set(scratch.relations().values()))
-        said, seen = claimed(found, tables), observed(scratch, found.parts)
+        said, seen = claimed(transaction, tables), observed(scratch, transaction.parts)
         more, less = _compared(said, seen)
         worse += more
         better += less
@@ -180,14 +182,14 @@ def _compared(said: Trace, seen: Trace) -> tuple[list[str], list[str]]:
                     text
                 )
     unclaimed, unseen = seen.lasting - said.lasting, said.lasting - seen.lasting
-    worse += [f"observed {each}" for each in sorted(unclaimed, key=str) if not _is_covered(each, said.lasting)]
-    better += [f"claimed {each}" for each in sorted(unseen, key=str)]
+    worse += [f"observed {lasting}" for lasting in sorted(unclaimed, key=str) if not _is_covered(lasting, said.lasting)]
+    better += [f"claimed {lasting}" for lasting in sorted(unseen, key=str)]
     return worse, better
 
 
 def _is_covered(seen: Lasting, said: set[Lasting]) -> bool:
     """Whether as much was claimed, or more."""
     return any(
-        each.table == seen.table and each.mode.strength >= seen.mode.strength and each.over >= seen.over
-        for each in said
+        lasting.table == seen.table and lasting.mode.strength >= seen.mode.strength and lasting.over >= seen.over
+        for lasting in said
     )

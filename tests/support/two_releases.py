@@ -72,13 +72,13 @@ class Turn:
         return f"{self.case}, {way.get((self.killed, self.then), 'backwards, then forwards')}"
 
 
-_NAMED = {str(each): each for each in CASES}
+_NAMED = {str(case): case for case in CASES}
 TURNS = (
     *(Turn(_NAMED[title]) for title in TITLES),
-    *(Turn(each) for each in COUNTED),
+    *(Turn(case) for case in COUNTED),
     *(
-        Turn(each, BACKWARDS, then)
-        for each in (*COUNTED, *(_NAMED[title] for title in TITLES[-3:]))
+        Turn(case, BACKWARDS, then)
+        for case in (*COUNTED, *(_NAMED[title] for title in TITLES[-3:]))
         for then in (BACKWARDS, FORWARDS)
     ),
 )
@@ -146,10 +146,10 @@ class Releases:
         leave the same; whoever waits at the kill has also met what the killed run held.
         """
         account = self.account(turn)
-        found = [Point(at, moment) for at in range(len(account.statements)) for moment in Moment]
+        points = [Point(at, moment) for at in range(len(account.statements)) for moment in Moment]
         if states:
-            found = sweep_states.ends(sweep_states.classes(account.seen, held=old is Old.WAITS))
-        return random.Random(f"{seed} {turn}").sample(found, min(sample, len(found))) if sample else found
+            points = sweep_states.ends(sweep_states.classes(account.seen, held=old is Old.WAITS))
+        return random.Random(f"{seed} {turn}").sample(points, min(sample, len(points))) if sample else points
 
     def account(self, turn: Turn) -> Account:
         """What is found out once of a turn, and that it ends as stock Django does."""

@@ -12,7 +12,7 @@ import pytest
 
 from lockgate import policy
 from lockgate.boot import empty_database, fast_path, libpq
-from lockgate.boot.fast_path import Doubt
+from lockgate.boot.fast_path import Fallback
 from lockgate.database import advisory_lock
 from lockgate.facts import Runner
 from lockgate.manifest import manifest_file
@@ -118,8 +118,8 @@ def made(*lines: str) -> Manifest:
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
-    found = made("contents abc", "path /one", "path /two", "release ")
-    assert (found.one("contents"), found.all("path"), found.one("release")) == ("abc", ["/one", "/two"], "")
+    manifest = made("contents abc", "path /one", "path /two", "release ")
+    assert (manifest.one("contents"), manifest.all("path"), manifest.one("release")) == ("abc", ["/one", "/two"], "")
 
 
 def test_a_line_that_is_not_there_is_no_answer() -> None:
@@ -152,13 +152,13 @@ def test_a_manifest_with_any_letter_changed_is_not_used(at: int) -> None:
     ],
 )
 def test_a_url_that_libpq_and_django_might_read_in_two_ways(url: str) -> None:
-    with pytest.raises(Doubt):
+    with pytest.raises(Fallback):
         fast_path._url(url)
 
 
 @pytest.mark.parametrize("arguments", [["--plan"], ["shop"], ["--log-format"], ["--log-format=yaml"], ["-v2"], ["--"]])
 def test_an_argument_that_is_not_known(arguments: list[str]) -> None:
-    with pytest.raises(Doubt):
+    with pytest.raises(Fallback):
         fast_path._log_format("migrate", arguments)
 
 

@@ -51,9 +51,9 @@ def prose(text: str) -> str:
 
 def section(text: str, title: str) -> str:
     """What stands under a heading of the second level, up to the next one."""
-    found = re.search(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    assert found, f"no section {title!r}"
-    return found.group(1)
+    match = re.search(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert match, f"no section {title!r}"
+    return match.group(1)
 
 
 def anchors(text: str) -> set[str]:
@@ -113,7 +113,7 @@ def test_every_setting_has_a_row_with_its_variable_and_default(option: configura
 
 
 @pytest.mark.parametrize(
-    "option", [each for each in configuration.OPTIONS if each.choices], ids=lambda option: option.key
+    "option", [option for option in configuration.OPTIONS if option.choices], ids=lambda option: option.key
 )
 def test_every_choice_of_a_setting_is_documented(option: configuration.Option) -> None:
     text = page("docs/settings.md")
@@ -214,7 +214,7 @@ def test_every_error_has_a_message_of_its_own_and_an_exit_code(error: type[Lockg
     assert error.returncode == (2 if error is errors.WrongArgument else 1)
     assert error().returncode == error.returncode
     assert str(error()).splitlines() == [message, "  state  nothing was changed"]
-    assert sum(each.__doc__ == error.__doc__ for each in all_errors()) == 1
+    assert sum(one_error.__doc__ == error.__doc__ for one_error in all_errors()) == 1
 
 
 def links() -> Iterator[tuple[Path, str]]:

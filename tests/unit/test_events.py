@@ -52,10 +52,10 @@ def test_a_start_without_django_says_what_the_console_would(
 
 
 def test_sentences_that_are_said_without_django_take_the_fields_of_their_event() -> None:
-    shared = {name: each for name, each in vars(sentences).items() if inspect.isfunction(each) and name[0] != "_"}
+    shared = {name: var for name, var in vars(sentences).items() if inspect.isfunction(var) and name[0] != "_"}
     assert shared.keys() == {kind for kind, _ in WITHOUT_DJANGO}
     for name, sentence in shared.items():
-        fields = [each for each in BY_KIND[name]._fields if each not in ("kind", "level")]
+        fields = [field for field in BY_KIND[name]._fields if field not in ("kind", "level")]
         assert list(inspect.signature(sentence).parameters) == fields
 
 

@@ -73,7 +73,9 @@ def test_the_fleet_that_readme_speaks_of_is_the_one_that_was_measured() -> None:
 
 
 def test_no_other_row_of_readme_has_a_measured_figure() -> None:
-    others = {row: [figure for cell in found for figure in FIGURE.findall(cell)] for row, found in rows().items()}
+    others = {
+        row: [figure for cell in found_row for figure in FIGURE.findall(cell)] for row, found_row in rows().items()
+    }
     given = {row: figures for row, figures in others.items() if figures and row not in QUOTES}
     assert given == {"the server is not up yet": ["60 s"]}  # a setting, no measurement
 
@@ -92,7 +94,7 @@ def test_guides_hold_no_table_of_measurements() -> None:
     headings = r"^#+ (?:Measured|What it costs.*|What it saves)$"
     guides = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
     sections = {name: re.findall(rf"{headings}\n(.*?)(?=^#|\Z)", text, re.M | re.S) for name, text in guides.items()}
-    assert [name for name, found in sections.items() if any("\n|" in text for text in found)] == []
+    assert [name for name, section in sections.items() if any("\n|" in text for text in section)] == []
 
 
 @pytest.mark.parametrize("page", sorted(EVIDENCE.glob("*.md")), ids=lambda page: page.stem)

@@ -178,14 +178,14 @@ def test_liveness_does_not_queue_behind_requests_that_wait_for_a_database(black:
 @pytest.fixture
 def busy(tmp_path: Path, port: int) -> Iterator[Gunicorn]:
     """One worker with one thread, which has something to do for two seconds."""
-    made = Gunicorn(tmp_path, port, WEB_CONCURRENCY="1", WEB_THREADS="1")
-    made.wait_until_it_serves()
+    new_gunicorn = Gunicorn(tmp_path, port, WEB_CONCURRENCY="1", WEB_THREADS="1")
+    new_gunicorn.wait_until_it_serves()
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
         client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
         until((tmp_path / "in_flight").exists, "the request is in flight")
-        yield made
-    made.process.kill()
-    made.process.wait()
+        yield new_gunicorn
+    new_gunicorn.process.kill()
+    new_gunicorn.process.wait()
 
 
 @pytest.mark.parametrize(

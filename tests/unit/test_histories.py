@@ -45,8 +45,8 @@ def test_migrations_are_spread_evenly_over_ten_apps(dense: Path) -> None:
 
 def test_a_history_is_made_of_the_whole_cycle_in_equal_parts_and_so_are_its_last_migrations(dense: Path) -> None:
     kinds = r"migrations\.(CreateModel|AddField|AddIndex|AlterField|RunPython|AddConstraint)\("
-    found = Counter(re.findall(kinds, text(dense)))
-    assert dict(found) == {
+    counts = Counter(re.findall(kinds, text(dense)))
+    assert dict(counts) == {
         "CreateModel": 34,  # ten of them roots
         "AddField": 71,  # three of the cycle's eight
         "AddIndex": 25,
@@ -55,15 +55,17 @@ def test_a_history_is_made_of_the_whole_cycle_in_equal_parts_and_so_are_its_last
         "AddConstraint": 23,
     }
     last = [path for path in migrations(dense) if path.name.startswith("0020")]
-    assert set(re.findall(kinds, "".join(path.read_text() for path in last))) == set(found)
+    assert set(re.findall(kinds, "".join(path.read_text() for path in last))) == set(counts)
 
 
 def test_every_model_of_a_dense_history_refers_to_the_user_its_root_and_the_root_before(dense: Path) -> None:
     models = ast.parse((dense / "app3" / "models.py").read_text())
     classes = [ast.unparse(each) for each in models.body if isinstance(each, ast.ClassDef)]
     assert len(classes) > 2
-    assert [each for each in classes if "settings.AUTH_USER_MODEL" not in each or "'app2.Root'" not in each] == []
-    assert [each for each in classes if "'app3.Root'" not in each] == []
+    assert [
+        class_ for class_ in classes if "settings.AUTH_USER_MODEL" not in class_ or "'app2.Root'" not in class_
+    ] == []
+    assert [class_ for class_ in classes if "'app3.Root'" not in class_] == []
 
 
 def test_no_app_of_a_sparse_history_knows_another(sparse: Path) -> None:

@@ -9,7 +9,7 @@ from django.db.migrations import operations as ops
 
 from lockgate.facts import Key
 from lockgate.gate import leftovers
-from lockgate.gate.leftovers import Ruins
+from lockgate.gate.leftovers import Leftovers
 from lockgate.ledger import journal
 from lockgate.models import JournalEntry
 from lockgate.planning.steps import Kind
@@ -45,13 +45,14 @@ def test_an_operation_of_several_parts_is_done_when_all_of_them_are(ordinals: tu
     migration = plans.migration("0001_case", index, two, nothing, ops.RunSQL("SELECT 2"), atomic=False)
     key = Key(plans.APP, "0001_case")
     rows = [
-        JournalEntry(ordinal=each, phase=journal.SWITCH, state=STATE.DONE, kind=Kind.ADD_INDEX) for each in ordinals
+        JournalEntry(ordinal=ordinal, phase=journal.SWITCH, state=STATE.DONE, kind=Kind.ADD_INDEX)
+        for ordinal in ordinals
     ]
     others = [
         JournalEntry(ordinal=9, phase=journal.SWITCH, state=STATE.FAILED),
         JournalEntry(ordinal=9, phase=journal.EXPAND),
     ]
-    assert Ruins({key: [*rows, *others]}, {}).done([migration]) == {(key, each) for each in done}
+    assert Leftovers({key: [*rows, *others]}, {}).done([migration]) == {(key, each) for each in done}
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def fresh() -> Iterator[None]:
 
 
 def told_to(*names: str) -> policy.Policy:
-    return policy.Policy(listeners=tuple(f"{__name__}.{each}" for each in names))
+    return policy.Policy(listeners=tuple(f"{__name__}.{name}" for name in names))
 
 
 def test_a_signal_ends_the_wait_for_a_listener_and_says_that_the_run_was_over() -> None:
@@ -86,8 +86,8 @@ def test_a_line_of_the_log_has_the_event(caplog: pytest.LogCaptureFixture) -> No
     with listeners.told(told_to(), lambda event: None) as listen:
         listen(ENDED)
         listen(accepted)
-    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", ENDED.message),
         ("DEBUG", "hazards"),
     ]
-    assert [vars(each)["lockgate"] for each in caplog.records] == [ENDED, accepted]
+    assert [vars(record)["lockgate"] for record in caplog.records] == [ENDED, accepted]

@@ -37,10 +37,10 @@ def test_a_mutant_is_known_by_its_text_and_not_by_its_place(tmp_path: Path) -> N
 
 
 def test_those_of_the_product_are_valid_code() -> None:
-    found = all_mutants("")
-    assert len(found) > 2000
-    sources = {mutant.path: (ROOT / mutant.path).read_bytes() for mutant in found}
-    for mutant in found[:500]:
+    found_mutants = all_mutants("")
+    assert len(found_mutants) > 2000
+    sources = {mutant.path: (ROOT / mutant.path).read_bytes() for mutant in found_mutants}
+    for mutant in found_mutants[:500]:
         ast.parse(mutant.applied(sources[mutant.path]))
 
 

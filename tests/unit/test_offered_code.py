@@ -21,11 +21,14 @@ NEW = migrations.AddField("order", "payer", models.IntegerField(null=True))
 def offered(*operations: Any) -> tuple[Migration, Offer | None]:
     """What is offered in place of the first operation."""
     state = LazyState()
-    for each in migration(MODELS).operations:
-        each.state_forwards("shop", state)
-    made = Migration("0002_example", "shop")
-    made.operations, made.dependencies = [*operations], [migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
-    return made, taken_out(Situation(made, 0, state), 0, "why")
+    for operation in migration(MODELS).operations:
+        operation.state_forwards("shop", state)
+    new_migration = Migration("0002_example", "shop")
+    new_migration.operations, new_migration.dependencies = (
+        [*operations],
+        [migrations.swappable_dependency(settings.AUTH_USER_MODEL)],
+    )
+    return new_migration, taken_out(Situation(new_migration, 0, state), 0, "why")
 
 
 @pytest.mark.parametrize(
@@ -53,16 +56,16 @@ def test_a_new_column_goes_past_what_does_not(operation: Any) -> None:
 
 
 def test_a_dependency_on_the_user_model_names_the_setting() -> None:
-    made, offer = offered(NEW, migrations.AlterUniqueTogether("order", {("number", "total")}))
+    new_migration, offer = offered(NEW, migrations.AlterUniqueTogether("order", {("number", "total")}))
     assert offer
-    first, *_ = migration_code.of(offer, made)
+    first, *_ = migration_code.of(offer, new_migration)
     assert "migrations.swappable_dependency(settings.AUTH_USER_MODEL)," in first.source
     assert "from django.conf import settings" in first.source
 
 
 def test_a_dependency_on_another_model_that_may_be_swapped_names_its_app() -> None:
-    made, offer = offered(NEW, migrations.AlterUniqueTogether("order", {("number", "total")}))
+    new_migration, offer = offered(NEW, migrations.AlterUniqueTogether("order", {("number", "total")}))
     assert offer
-    made.dependencies = [migrations.swappable_dependency("sites.Site")]
-    first, *_ = migration_code.of(offer, made)
+    new_migration.dependencies = [migrations.swappable_dependency("sites.Site")]
+    first, *_ = migration_code.of(offer, new_migration)
     assert '("sites", "__first__"),' in first.source

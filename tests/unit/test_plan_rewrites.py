@@ -61,11 +61,11 @@ VALIDATE = postgres_operations.ValidateConstraint("Book", "old")
 
 @pytest.mark.parametrize("before", [[], [EXTRA], [add("extra", models.IntegerField(default=1))]], ids=named)
 def test_a_constraint_that_is_there_is_validated_before_the_switch(before: list[Operation]) -> None:
-    made = plan(*before, VALIDATE, book=WITH_CONSTRAINT)
-    assert made.steps[0].phase is Phase.EXPAND
-    assert made.steps[0].sql == ('ALTER TABLE "library_book" VALIDATE CONSTRAINT "old"',)
-    assert not made.steps[0].undo, "it was there before"
-    assert [step.kept_in_place for step in made.steps if step.kept_in_place] == []
+    migration_plan = plan(*before, VALIDATE, book=WITH_CONSTRAINT)
+    assert migration_plan.steps[0].phase is Phase.EXPAND
+    assert migration_plan.steps[0].sql == ('ALTER TABLE "library_book" VALIDATE CONSTRAINT "old"',)
+    assert not migration_plan.steps[0].undo, "it was there before"
+    assert [step.kept_in_place for step in migration_plan.steps if step.kept_in_place] == []
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a_validation_stays_where_the_migration_makes_what_it_needs(before: list
     name = "Volume" if isinstance(before[0], ops.RenameModel) else "Book"
     validate = postgres_operations.ValidateConstraint(name, "old")
     operations = [EXTRA, *before, validate] if "made" in reason else [*before, validate]
-    made = plan(*operations, book=WITH_CONSTRAINT if "made" not in reason else BOOK)
-    (kept,) = [step.kept_in_place for step in made.steps if "VALIDATE" in step.sql[0]]
+    migration_plan = plan(*operations, book=WITH_CONSTRAINT if "made" not in reason else BOOK)
+    (kept,) = [step.kept_in_place for step in migration_plan.steps if "VALIDATE" in step.sql[0]]
     assert reason in kept
 
 
@@ -95,8 +95,8 @@ def test_what_is_added_not_valid_and_validated_goes_ahead_together() -> None:
     condition = check("old", models.Q(pages__gte=0))
     pair = (postgres_operations.AddConstraintNotValid("Book", condition), VALIDATE)
     for operations in (pair, (EXTRA, *pair)):
-        made = plan(*operations)
-        addition, validation = made.phase(Phase.EXPAND)
+        migration_plan = plan(*operations)
+        addition, validation = migration_plan.phase(Phase.EXPAND)
         assert [addition.statements[0].sql[-9:], validation.sql[0][-25:]] == [
             "NOT VALID",
             ' VALIDATE CONSTRAINT "old"'[-25:],
@@ -120,10 +120,10 @@ def test_a_migration_may_ask_to_be_left_alone(attributes: dict[str, bool]) -> No
 @pytest.mark.parametrize("operation", [INDEX, unique("u", fields=["pages"]), CHECK, SET_NOT_NULL], ids=named)
 @pytest.mark.parametrize("nested", [False, True])
 def test_data_changed_before_keeps_it_in_place(data: Operation, operation: Operation, nested: bool) -> None:
-    given = ops.SeparateDatabaseAndState(database_operations=[data]) if nested else data
+    given_operation = ops.SeparateDatabaseAndState(database_operations=[data]) if nested else data
     reason = f"{type(data).__name__} runs before it in the same migration, and it may depend on that"
-    assert kept(given, operation) == [reason]
-    assert set(phases(given, operation)) == {"switch"}
+    assert kept(given_operation, operation) == [reason]
+    assert set(phases(given_operation, operation)) == {"switch"}
 
 
 class Asks(Operation):
@@ -178,7 +178,7 @@ def test_a_migration_with_methods_of_its_own_is_one_unknown_step(method: str) ->
     (step,) = new_planner().plan(own("0001_case", plans.APP), state).steps
     assert (step.phase, [change.kind for change in step.changes], step.locks) == (Phase.SWITCH, [Kind.UNKNOWN], ())
     assert f"it overrides Migration.{method}" in step.changes[0].name
-    assert [each.name for each in state.models[plans.APP, "book"].options["indexes"]] == ["pages_idx"]
+    assert [one_index.name for one_index in state.models[plans.APP, "book"].options["indexes"]] == ["pages_idx"]
 
 
 NOTE = ops.CreateModel(
@@ -205,8 +205,8 @@ def test_a_foreign_key_that_django_defers_is_there_at_the_end_or_never(later: Op
 
 
 def test_what_django_defers_stays_with_its_operation_where_nothing_in_between_matters() -> None:
-    made = plan(NOTE, ops.AddField("Shelf", "extra", models.IntegerField(null=True)))
-    assert [(step.operation, len(step.sql)) for step in made.steps] == [(0, 3), (1, 1)]
+    migration_plan = plan(NOTE, ops.AddField("Shelf", "extra", models.IntegerField(null=True)))
+    assert [(step.operation, len(step.sql)) for step in migration_plan.steps] == [(0, 3), (1, 1)]
 
 
 def test_data_changed_after_does_not() -> None:
@@ -255,13 +255,13 @@ def test_a_check_of_other_columns_than_the_new_one_goes_before_the_switch() -> N
 
 
 def test_an_index_is_dropped_before_its_column_is_filled() -> None:
-    state, made = library(), new_planner()
-    made.plan(plans.migration("0001_index", index("isbn_idx", fields=["isbn"])), state)
+    state, planner = library(), new_planner()
+    planner.plan(plans.migration("0001_index", index("isbn_idx", fields=["isbn"])), state)
     removed, filled = (
         ops.RemoveIndex("Book", "isbn_idx"),
         alter("isbn", models.CharField(max_length=20, default="none")),
     )
-    last = made.plan(plans.migration("0002_filled", removed, filled), state)
+    last = planner.plan(plans.migration("0002_filled", removed, filled), state)
     assert Phase.FINISH not in {step.phase for step in last.steps}
 
 

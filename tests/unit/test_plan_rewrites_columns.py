@@ -63,11 +63,11 @@ class Moving(models.IntegerField):  # type: ignore[type-arg]
     ids=named,
 )
 def test_a_new_column_gets_its_constraints_after_the_switch(field: Any, expected: list[str]) -> None:
-    made = plan(add("extra", field))
-    assert [step.phase.value for step in made.steps] == expected
-    (first, *_) = (step for step in made.steps if step.phase is Phase.SWITCH)
+    migration_plan = plan(add("extra", field))
+    assert [step.phase.value for step in migration_plan.steps] == expected
+    (first, *_) = (step for step in migration_plan.steps if step.phase is Phase.SWITCH)
     assert not any(word in first.sql[0] for word in ("UNIQUE", "CHECK"))
-    assert made.replaced[0][1] == first.sql
+    assert migration_plan.replaced[0][1] == first.sql
 
 
 @pytest.mark.parametrize(
@@ -93,26 +93,26 @@ def test_a_new_column_that_rows_could_violate_stays_in_place(field: Any, reason:
 def test_a_new_column_of_a_table_that_is_named_with_its_schema_stays_in_place() -> None:
     state = library()
     ops.AlterModelTable("Book", '"other"."book"').state_forwards(plans.APP, state)
-    made = new_planner(BOOK._replace(name='other"."book')).plan(
+    migration_plan = new_planner(BOOK._replace(name='other"."book')).plan(
         plans.migration("0001_case", add("extra", UNIQUE)), state
     )
-    assert [step.phase for step in made.steps] == [Phase.SWITCH]
-    assert "names a schema" in made.steps[0].kept_in_place
+    assert [step.phase for step in migration_plan.steps] == [Phase.SWITCH]
+    assert "names a schema" in migration_plan.steps[0].kept_in_place
 
 
 def test_a_key_of_a_table_that_the_migration_makes_stops_numbering_its_rows() -> None:
-    made = ops.CreateModel("Plain", [("id", models.AutoField(primary_key=True))])
-    steps = plan(made, alter("id", models.IntegerField(primary_key=True), "Plain")).steps
+    operation = ops.CreateModel("Plain", [("id", models.AutoField(primary_key=True))])
+    steps = plan(operation, alter("id", models.IntegerField(primary_key=True), "Plain")).steps
     sent = [statement for step in steps for statement in step.sql]
     assert sum("DROP IDENTITY" in each for each in sent) == 1
     assert not any("SEQUENCE" in each for each in sent)  # it goes along
 
 
 def test_a_constraint_says_of_itself_what_it_is() -> None:
-    changes = [each for step in plan(unique("u", fields=["pages"]), CHECK).steps for each in step.changes]
-    found = {each.kind: each for each in changes if each.kind in (Kind.ADD_UNIQUE, Kind.ADD_CHECK)}
-    assert (found[Kind.ADD_UNIQUE].unique, found[Kind.ADD_UNIQUE].columns) == (True, ("pages",))
-    assert (found[Kind.ADD_CHECK].unique, found[Kind.ADD_CHECK].columns) == (False, ("pages",))
+    changes = [change for step in plan(unique("u", fields=["pages"]), CHECK).steps for change in step.changes]
+    found_changes = {change.kind: change for change in changes if change.kind in (Kind.ADD_UNIQUE, Kind.ADD_CHECK)}
+    assert (found_changes[Kind.ADD_UNIQUE].unique, found_changes[Kind.ADD_UNIQUE].columns) == (True, ("pages",))
+    assert (found_changes[Kind.ADD_CHECK].unique, found_changes[Kind.ADD_CHECK].columns) == (False, ("pages",))
 
 
 def test_a_field_without_a_column_comes_and_goes_without_a_statement() -> None:

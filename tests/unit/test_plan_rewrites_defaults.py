@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from lockgate.facts.tables import DatabaseFacts, TableFacts
-from lockgate.linting.rules.case import Case, HazardSettings
 from lockgate.linting.rules.compatibility import required_column
+from lockgate.linting.rules.rule_context import HazardSettings, RuleContext
 from lockgate.planning import kept_defaults
 from lockgate.planning.steps import Phase
 from tests.support import plans
@@ -38,10 +38,10 @@ DEFAULTED = add("extra", models.IntegerField(default=7))
 @pytest.mark.parametrize("book", [BOOK, BOOK._replace(size=0)], ids=["large", "empty"])
 @pytest.mark.parametrize("earlier", [[], [NOTHING], [ops.RunSQL("UPDATE library_book SET pages = 1")]])
 def test_a_default_stays_until_the_contract_phase_whatever_the_size(earlier: list[Operation], book: TableFacts) -> None:
-    made = plan(*earlier, DEFAULTED, book=book)
-    (step,) = made.phase(Phase.CONTRACT)
+    migration_plan = plan(*earlier, DEFAULTED, book=book)
+    (step,) = migration_plan.phase(Phase.CONTRACT)
     assert step.sql == ('ALTER TABLE "library_book" ALTER COLUMN "extra" DROP DEFAULT',)
-    assert not any("DROP DEFAULT" in sql for each in made.phase(Phase.SWITCH) for sql in each.sql)
+    assert not any("DROP DEFAULT" in sql for row in migration_plan.phase(Phase.SWITCH) for sql in row.sql)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def fills(apps: Any, schema_editor: Any) -> None:
     ids=named,
 )
 def test_a_function_that_is_known_to_give_the_same_is_kept(field: Any) -> None:
-    made = plan(add("extra", field))
-    assert len(made.phase(Phase.CONTRACT)) == 1
-    assert not any("SET DEFAULT" in sql for step in made.steps for sql in step.sql)
+    migration_plan = plan(add("extra", field))
+    assert len(migration_plan.phase(Phase.CONTRACT)) == 1
+    assert not any("SET DEFAULT" in sql for step in migration_plan.steps for sql in step.sql)
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_a_function_that_is_known_to_give_the_same_is_kept(field: Any) -> None:
     ids=named,
 )
 def test_a_function_that_the_server_knows_becomes_its_expression(field: Any, expression: str) -> None:
-    made = plan(add("extra", field))
-    (switch,) = made.phase(Phase.SWITCH)
+    migration_plan = plan(add("extra", field))
+    (switch,) = migration_plan.phase(Phase.SWITCH)
     assert switch.sql[-1] == f'ALTER TABLE "library_book" ALTER COLUMN "extra" SET DEFAULT {expression}'
-    assert len(made.phase(Phase.CONTRACT)) == 1
+    assert len(migration_plan.phase(Phase.CONTRACT)) == 1
 
 
 @pytest.mark.parametrize(
@@ -175,23 +175,25 @@ def test_a_function_that_the_server_knows_becomes_its_expression(field: Any, exp
     ids=named,
 )
 def test_any_other_function_is_not_kept_and_the_hazard_names_the_field(field: Any) -> None:
-    made = plan(add("extra", field))
-    assert made.phase(Phase.CONTRACT) == ()
+    migration_plan = plan(add("extra", field))
+    assert migration_plan.phase(Phase.CONTRACT) == ()
     assert kept(add("extra", field)) == [
         "its default is a function that may give each row another value, and the server has none like it"
     ]
     facts = DatabaseFacts(160000, tables={"library_book": BOOK})
     migration = plans.migration("0001_case", add("extra", field))
-    (found,) = required_column.find(Case(migration, made, facts, HazardSettings(8 * MEGABYTE, MEGABYTE**2)))
-    assert 'column "extra"' in found.what
-    assert "its default is a function" in found.what
+    (finding,) = required_column.find(
+        RuleContext(migration, migration_plan, facts, HazardSettings(8 * MEGABYTE, MEGABYTE**2))
+    )
+    assert 'column "extra"' in finding.what
+    assert "its default is a function" in finding.what
 
 
 @pytest.mark.parametrize("code", [widens, asks_a_cursor, passes_on], ids=named)
 def test_code_that_cannot_be_read_touches_every_kept_default(code: Any) -> None:
     assert plan(DEFAULTED, ops.RunPython(code)).phase(Phase.CONTRACT) == ()
     statements = plan(ops.RunPython(code)).sent(Phase.SWITCH)
-    assert kept_defaults.follow("library_book", "extra", statements) is kept_defaults.Fate.TOUCHED
+    assert kept_defaults.resolve("library_book", "extra", statements) is kept_defaults.KeptDefault.TOUCHED
 
 
 @pytest.mark.parametrize(
@@ -199,10 +201,10 @@ def test_code_that_cannot_be_read_touches_every_kept_default(code: Any) -> None:
 )
 def test_sql_that_cannot_be_read_touches_every_kept_default(sql: str) -> None:
     statements = plan(ops.RunSQL(sql)).sent(Phase.SWITCH)
-    assert kept_defaults.follow("library_book", "extra", statements) is kept_defaults.Fate.TOUCHED
+    assert kept_defaults.resolve("library_book", "extra", statements) is kept_defaults.KeptDefault.TOUCHED
 
 
 @pytest.mark.parametrize("later", [NOTHING, ops.RunPython(fills), ops.RunSQL("UPDATE library_book SET pages = 1")])
 def test_code_that_was_read_and_works_on_rows_leaves_kept_defaults_alone(later: Operation) -> None:
     statements = plan(later).sent(Phase.SWITCH)
-    assert kept_defaults.follow("library_book", "extra", statements) == ("library_book", "extra")
+    assert kept_defaults.resolve("library_book", "extra", statements) == ("library_book", "extra")

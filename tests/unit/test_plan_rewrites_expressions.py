@@ -67,9 +67,11 @@ class Renamed(Func):
 def test_a_database_default_is_known_by_the_sql_that_django_makes_of_it(default: Any, computed: str) -> None:
     facts = DatabaseFacts(160000, tables={"library_book": BOOK}, volatile_functions=frozenset({"random"}))
     connection = offline_connection("default", 160000)
-    made = planner.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
+    new_planner = planner.Planner(facts, lambda catalog: recording(connection, catalog), SETTINGS)
     adds = add("extra", models.FloatField(db_default=default))
     changes = [
-        change for step in made.plan(plans.migration("0001_case", adds), library()).steps for change in step.changes
+        change
+        for step in new_planner.plan(plans.migration("0001_case", adds), library()).steps
+        for change in step.changes
     ]
     assert [change.default for change in changes if change.kind is Kind.ADD_COLUMN] == [computed]

@@ -53,13 +53,13 @@ FOREIGN_KEY = alter("copies", models.ForeignKey("library.Author", models.CASCADE
 
 @pytest.mark.parametrize(("version", "rewritten"), [(160000, False), (180000, True)])
 def test_a_foreign_key_of_a_partitioned_table_is_not_valid_from_18_on(version: int, rewritten: bool) -> None:
-    made = plan(FOREIGN_KEY, book=BOOK._replace(kind="p"), version=version)
-    assert any("NOT VALID" in sql for step in made.steps for sql in step.sql) is rewritten
+    migration_plan = plan(FOREIGN_KEY, book=BOOK._replace(kind="p"), version=version)
+    assert any("NOT VALID" in sql for step in migration_plan.steps for sql in step.sql) is rewritten
 
 
 def test_a_foreign_key_of_a_small_table_to_a_large_one_is_validated_online_too() -> None:
-    made = plan(FOREIGN_KEY, book=BOOK._replace(size=MEGABYTE))
-    assert any("FOREIGN KEY" in sql and "NOT VALID" in sql for step in made.steps for sql in step.sql)
+    migration_plan = plan(FOREIGN_KEY, book=BOOK._replace(size=MEGABYTE))
+    assert any("FOREIGN KEY" in sql and "NOT VALID" in sql for step in migration_plan.steps for sql in step.sql)
 
 
 def test_a_column_that_is_filled_in_the_same_migration_is_not_required_online() -> None:
@@ -88,12 +88,12 @@ def test_every_step_of_expand_can_be_undone_and_says_why_it_is_there() -> None:
 @pytest.mark.parametrize(("swapped", "tables"), [("library.Author", 0), (None, 1)])
 def test_a_model_that_is_swapped_out_has_no_table(settings: Any, swapped: str | None, tables: int) -> None:
     settings.LIBRARY_READER_MODEL = swapped
-    made = plan(
+    migration_plan = plan(
         ops.CreateModel(
             "Reader", [("id", models.AutoField(primary_key=True))], options={"swappable": "LIBRARY_READER_MODEL"}
         )
     )
-    assert len([sql for step in made.steps for sql in step.sql]) == tables
+    assert len([sql for step in migration_plan.steps for sql in step.sql]) == tables
 
 
 COLLATED = add("extra", models.CharField(max_length=9, null=True, db_index=True, db_collation="odd"))
@@ -102,8 +102,8 @@ COLLATED = add("extra", models.CharField(max_length=9, null=True, db_index=True,
 def collated(collations: dict[str, bool]) -> MigrationPlan:
     facts = DatabaseFacts(160000, tables={"library_book": BOOK}, collations=collations)
     connection = offline_connection("default", 160000)
-    made = planner.Planner(facts, lambda prospect: recording(connection, prospect), SETTINGS)
-    return made.plan(plans.migration("0001_case", COLLATED), library())
+    new_planner = planner.Planner(facts, lambda catalog: recording(connection, catalog), SETTINGS)
+    return new_planner.plan(plans.migration("0001_case", COLLATED), library())
 
 
 @pytest.mark.parametrize(("deterministic", "indexes"), [(True, 2), (False, 1)])
@@ -119,12 +119,12 @@ def test_what_has_a_collation_of_which_nothing_is_known_stays_in_place() -> None
 def test_what_asks_for_the_constraints_of_a_table_that_nobody_looked_at_stays_in_place() -> None:
     connection = offline_connection("default", 160000)
     unseen = DatabaseFacts(160000, tables={"library_author": AUTHOR})
-    made = planner.Planner(unseen, lambda prospect: recording(connection, prospect), SETTINGS)
-    (step,) = made.plan(plans.migration("0001_case", ops.AlterUniqueTogether("Author", set())), library()).steps
+    new_planner = planner.Planner(unseen, lambda catalog: recording(connection, catalog), SETTINGS)
+    (step,) = new_planner.plan(plans.migration("0001_case", ops.AlterUniqueTogether("Author", set())), library()).steps
     assert step.changes == ()
-    made = planner.Planner(unseen, lambda prospect: recording(connection, prospect), SETTINGS)
+    new_planner = planner.Planner(unseen, lambda catalog: recording(connection, catalog), SETTINGS)
     unindexed = alter("author", models.IntegerField())
-    (step,) = made.plan(plans.migration("0001_case", unindexed), library()).steps
+    (step,) = new_planner.plan(plans.migration("0001_case", unindexed), library()).steps
     assert [change.kind for change in step.changes] == [Kind.UNKNOWN]
 
 

@@ -22,15 +22,18 @@ OTHER_TABLE = alter("code", models.BigIntegerField(), "Shelf")
 
 def held(*operations: Operation, **attributes: bool) -> list[list[str]]:
     """Of each transaction every lock of its total, with the work it is held over."""
-    made = plan(*operations, online=False, **attributes)
+    migration_plan = plan(*operations, online=False, **attributes)
     return [
-        [f"{each.table} {each.mode.name} {[' '.join(during) for during in each.over]}" for each in found.total]
-        for found in transaction_locks.of(made.steps, atomic=made.atomic)
+        [
+            f"{held_lock.table} {held_lock.mode.name} {[' '.join(during) for during in held_lock.over]}"
+            for held_lock in transaction.total
+        ]
+        for transaction in transaction_locks.of(migration_plan.steps, atomic=migration_plan.atomic)
     ]
 
 
-def shown(made: MigrationPlan) -> str:
-    return "\n".join(plan_report.text([made], FACTS)).replace(" (size unknown)", "")
+def shown(migration_plan: MigrationPlan) -> str:
+    return "\n".join(plan_report.text([migration_plan], FACTS)).replace(" (size unknown)", "")
 
 
 def test_a_lock_is_held_over_the_work_of_later_steps() -> None:

@@ -14,7 +14,7 @@ def ids(body: str) -> list[str]:
         "class Migration(migrations.Migration):\n"
         "    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]\n"
     )
-    return [each.rule.id for each in hazards_of(text)]
+    return [hazard.rule.id for hazard in hazards_of(text)]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ NAMES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def beyond(text: str) -> python_schema.Beyond:
+def beyond(text: str) -> python_schema.BeyondModels:
     """text: of a module, whose last name is ``code``."""
     file = f"<{hash(text)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
@@ -116,14 +116,14 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("text", KNOWN.values(), ids=KNOWN)
 def test_rows_alone_are_known(text: str) -> None:
-    assert beyond(text) == python_schema.Beyond()
+    assert beyond(text) == python_schema.BeyondModels()
 
 
 @pytest.mark.parametrize("text", SENT.values(), ids=SENT)
 def test_sql_that_is_written_out_is_read(text: str) -> None:
-    found = beyond(text)
-    assert [sql for sql, _ in found.sql] == [LOCK]
-    assert found.unknown == ()
+    found_beyond = beyond(text)
+    assert [sql for sql, _ in found_beyond.sql] == [LOCK]
+    assert found_beyond.unknown == ()
 
 
 @pytest.mark.parametrize(("text", "why"), UNKNOWN.items())
@@ -144,5 +144,5 @@ def test_a_plan_has_its_locks_and_rules_judge_it() -> None:
     )
     [step] = examples.plans(examples.migration(text))[0].steps
     assert [(lock.table, lock.mode.name) for lock in step.locks] == [("shop_order", "SHARE")]
-    assert [each.kind for each in step.changes] == [Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.ADD_INDEX]
-    assert "LG101" in {each.rule.id for each in examples.hazards_of(examples.migration(text))}
+    assert [change.kind for change in step.changes] == [Kind.RUN_PYTHON, Kind.RUN_SQL, Kind.ADD_INDEX]
+    assert "LG101" in {hazard.rule.id for hazard in examples.hazards_of(examples.migration(text))}

@@ -13,7 +13,7 @@ from lockgate.facts.tables import ConstraintFacts, DatabaseFacts
 from lockgate.linting.rules.example_models import MODELS, given, table
 from lockgate.linting.rules.rule import OFFLINE, source
 from lockgate.planning import python_calls, python_reading
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from lockgate.project_state.lazy_state import LazyState
 from tests.support.examples import hazards_of, migration
 
@@ -781,14 +781,14 @@ CASES += [
 )
 def test_a_check_in_the_database_proves_what_it_says(definition: str, *, validated: bool, proven: bool) -> None:
     check = ConstraintFacts("has_note", "c", ("note",), definition, validated)
-    prospect = Prospect(given(table("shop_order", constraints={"has_note": check})))
-    assert bool(prospect.proofs("shop_order", "note")) is proven
-    assert not prospect.proofs("shop_order", "total")
+    catalog = VirtualCatalog(given(table("shop_order", constraints={"has_note": check})))
+    assert bool(catalog.proofs("shop_order", "note")) is proven
+    assert not catalog.proofs("shop_order", "total")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
 def test_what_is_found(case: Case) -> None:
-    found = {each.rule.id for each in hazards_of(*case.migrations, facts=case.facts)}
+    found = {hazard.rule.id for hazard in hazards_of(*case.migrations, facts=case.facts)}
     assert set(case.found.split()) <= found
     assert not found & set(case.quiet.split())
 
@@ -807,8 +807,8 @@ class Migration(migrations.Migration):
 
 
 def test_a_default_that_may_be_who_asks_the_server_is_named() -> None:
-    [found] = [each for each in hazards_of(ASKS) if each.rule.id == "LG709"]
-    assert found.what == (
+    [hazard] = [one_hazard for one_hazard in hazards_of(ASKS) if one_hazard.rule.id == "LG709"]
+    assert hazard.what == (
         "Add field source to order: an operation asks the server, and planning is offline "
         "(its default is the function first of shop.migrations)"
     )
@@ -840,8 +840,8 @@ migrations.CreateModel(
 def test_code_is_about_the_tables_that_its_models_say() -> None:
     state = LazyState()
     for text in (MODELS, source(BOOK)):
-        for each in migration(text).operations:
-            each.state_forwards("shop", state)
+        for one_operation in migration(text).operations:
+            one_operation.state_forwards("shop", state)
     [operation, _] = migration(LEDGER).operations
     assert isinstance(operation, RunPython)
     code = python_reading.read(operation.code)
@@ -852,6 +852,6 @@ def test_code_is_about_the_tables_that_its_models_say() -> None:
 
 
 def test_rows_of_a_table_that_the_release_makes_are_not_many() -> None:
-    found = {each.rule.id for each in hazards_of(BOOK, LEDGER)}
+    found = {hazard.rule.id for hazard in hazards_of(BOOK, LEDGER)}
     assert "LG714" in found
     assert not found & {"LG604", "LG605", "LG609"}

@@ -17,7 +17,7 @@ import pytest
 from lockgate.linting.rules import ALL, GROUPS, Rule
 from lockgate.linting.rules.rule import WARNING, rule
 from lockgate.reporting import hazard_report, rule_pages
-from lockgate.reporting.hazard_report import Placed, Report
+from lockgate.reporting.hazard_report import LocatedHazard, Report
 from tests.support.examples import hazards_of_example
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,24 +29,26 @@ every_rule = pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
 
 @every_rule
 def test_the_unsafe_example_is_found(rule: Rule) -> None:
-    assert rule.id in [each.rule.id for each in hazards_of_example(rule.unsafe)]
+    assert rule.id in [hazard.rule.id for hazard in hazards_of_example(rule.unsafe)]
 
 
 @every_rule
 def test_the_safe_example_is_not_found(rule: Rule) -> None:
     """Or is accepted: what only people can know is said there."""
-    assert rule.id not in [each.rule.id for each in hazards_of_example(rule.safe) if not each.accepted]
+    assert rule.id not in [hazard.rule.id for hazard in hazards_of_example(rule.safe) if not hazard.accepted]
 
 
 @every_rule
 def test_the_safe_example_has_no_error_at_all(rule: Rule) -> None:
-    assert [f"{each.rule.id} {each.what}" for each in hazards_of_example(rule.safe) if each.blocking] == []
+    assert [f"{hazard.rule.id} {hazard.what}" for hazard in hazards_of_example(rule.safe) if hazard.blocking] == []
 
 
 @every_rule
 def test_what_people_read_is_as_it_was_looked_at(rule: Rule) -> None:
-    found = [Placed(each, "shop/migrations/0002_example.py", 1) for each in hazards_of_example(rule.unsafe)]
-    text = hazard_report.text(Report(tuple(found), 1)) + "\n"
+    locateds = [
+        LocatedHazard(hazard, "shop/migrations/0002_example.py", 1) for hazard in hazards_of_example(rule.unsafe)
+    ]
+    text = hazard_report.text(Report(tuple(locateds), 1)) + "\n"
     golden = GOLDEN / f"{rule.id}.txt"
     if os.environ.get("LOCKGATE_WRITE_GOLDEN"):
         golden.write_text(text, encoding="utf-8")
@@ -62,7 +64,7 @@ def test_nothing_of_a_rule_is_missing(rule: Rule) -> None:
         assert part.endswith((".", ";"))
         assert "!" not in part
     assert rule.unsafe.source != rule.safe.source or rule.unsafe.facts != rule.safe.facts
-    assert all(example.facts.offline or example.given for example in (rule.unsafe, rule.safe))
+    assert all(example.facts.offline or example.database for example in (rule.unsafe, rule.safe))
 
 
 @every_rule

@@ -16,7 +16,7 @@ WIDEN = 'migrations.AlterField("customer", "email", models.IntegerField()),'
 
 def found(*operations: str, identity: str = "LG711", facts: DatabaseFacts = OFFLINE, attributes: str = "") -> list[str]:
     text = source(attributes + "\n".join(operations))
-    return [each.what for each in hazards_of(text, facts=facts) if each.rule.id == identity]
+    return [hazard.what for hazard in hazards_of(text, facts=facts) if hazard.rule.id == identity]
 
 
 def test_the_same_table_counts_where_the_work_alone_would_block_less() -> None:

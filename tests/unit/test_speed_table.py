@@ -15,11 +15,11 @@ from benchmarks.speed.measurements import MEASUREMENTS
 from benchmarks.speed.results import Choice, Result
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-BY_NAME = {each.name: each for each in MEASUREMENTS}
+BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
 
 
 def measured(*seconds: float, since: int = 1) -> Measured:
-    return Measured({number: Once(each, each / 2, 40 + each) for number, each in enumerate(seconds, since)})
+    return Measured({number: Once(second, second / 2, 40 + second) for number, second in enumerate(seconds, since)})
 
 
 def result(length: int = 100, **found: Measured) -> Result:
@@ -49,8 +49,8 @@ def test_the_first_turn_warms_up_and_what_takes_long_has_no_other(
     took = {"short": 0.1, "long": 0.5}
     monkeypatch.setattr(Launcher, "run", lambda self, command: Once(took[command.name], 0.0, 0.0))
     short, long = python("short", "", tmp_path), python("long", "", tmp_path)
-    found = measure([short, long], Turns(least=3, most=3, budget=0, once=0.4))
-    assert (list(found["short"].turns), list(found["long"].turns)) == ([1, 2, 3], [0])
+    measureds = measure([short, long], Turns(least=3, most=3, budget=0, once=0.4))
+    assert (list(measureds["short"].turns), list(measureds["long"].turns)) == ([1, 2, 3], [0])
 
 
 def test_who_fails_has_the_reason_in_place_of_turns_and_the_others_are_measured(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_who_fails_has_the_reason_in_place_of_turns_and_the_others_are_measured(
         python("broken", "raise SystemExit('it broke')", tmp_path),
         python("idle", "", tmp_path, check=check),
     ]
-    found = measure(commands, Turns(1, 1, 0))
-    assert {name: (len(each.turns), each.failed) for name, each in found.items()} == {
+    measureds = measure(commands, Turns(1, 1, 0))
+    assert {name: (len(one_measured.turns), one_measured.failed) for name, one_measured in measureds.items()} == {
         "fine": (1, ""),
         "broken": (0, "exit 1: it broke"),
         "idle": (0, "exit 0, and there is no table"),
@@ -72,10 +72,10 @@ def test_who_fails_has_the_reason_in_place_of_turns_and_the_others_are_measured(
 
 def test_who_fails_later_on_has_no_turns_left(tmp_path: Path) -> None:
     once = "import os; os.mkdir('made')"  # what exists cannot be made again
-    found = measure([python("fine", "", tmp_path), python("once", once, tmp_path)], Turns(2, 2, 0))
-    assert list(found["fine"].turns) == [1, 2]
-    assert found["once"].turns == {}
-    assert found["once"].failed.startswith("exit 1: FileExistsError")
+    measureds = measure([python("fine", "", tmp_path), python("once", once, tmp_path)], Turns(2, 2, 0))
+    assert list(measureds["fine"].turns) == [1, 2]
+    assert measureds["once"].turns == {}
+    assert measureds["once"].failed.startswith("exit 1: FileExistsError")
 
 
 def test_memory_is_the_command_s_own_and_not_the_benchmark_s(tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_without_a_base_there_is_no_ratio() -> None:
 
 
 def test_a_fleet_s_page_has_cpu_and_time_to_the_last() -> None:
-    found = {each.name: Measured(failed="not there") for each in fleet.CONTENDERS}
-    found |= {"stock": measured(8.0), "ordinary": measured(2.0)}
-    rows = fleet.markdown(found).splitlines()
+    measureds = {contender.name: Measured(failed="not there") for contender in fleet.CONTENDERS}
+    measureds |= {"stock": measured(8.0), "ordinary": measured(2.0)}
+    rows = fleet.markdown(measureds).splitlines()
     assert rows[2] == "| stock Django | 4.00 s | 1.000 | 8.00 s | 1.000 | 1 |"
     assert rows[3].startswith("| Lockgate | not there |")
     assert rows[4] == "| Lockgate, no manifest | 1.00 s | 0.250 | 2.00 s | 0.250 | 1 |"
@@ -140,7 +140,7 @@ def test_the_docs_have_the_marks_of_each_benchmark(name: str) -> None:
 
 def test_every_contender_can_be_chosen_by_a_name_of_its_own() -> None:
     for measurement in MEASUREMENTS:
-        names = [each.name for each in measurement.contenders]
+        names = [contender.name for contender in measurement.contenders]
         assert len(set(names)) == len(names)
         assert set(names) <= set(contenders.ALL)
         assert names[0] == contenders.STOCK.name
@@ -148,10 +148,16 @@ def test_every_contender_can_be_chosen_by_a_name_of_its_own() -> None:
 
 def test_sparse_histories_are_measured_where_they_differ_and_without_peers() -> None:
     choice = Choice(MEASUREMENTS, [10], ["sparse"], ("lockgate", "dbmate"))
-    assert [each.name for each in choice.measured_on("dense")] == [each.name for each in MEASUREMENTS]
-    assert [each.name for each in choice.measured_on("sparse")] == ["all", "last"]
-    assert [each.name for each in choice.taking_part(BY_NAME["all"], "dense")] == ["stock", "lockgate", "dbmate"]
-    assert [each.name for each in choice.taking_part(BY_NAME["all"], "sparse")] == ["stock", "lockgate"]
+    assert [measurement.name for measurement in choice.measured_on("dense")] == [
+        measurement.name for measurement in MEASUREMENTS
+    ]
+    assert [measurement.name for measurement in choice.measured_on("sparse")] == ["all", "last"]
+    assert [contender.name for contender in choice.taking_part(BY_NAME["all"], "dense")] == [
+        "stock",
+        "lockgate",
+        "dbmate",
+    ]
+    assert [contender.name for contender in choice.taking_part(BY_NAME["all"], "sparse")] == ["stock", "lockgate"]
 
 
 def test_a_stack_is_told_by_the_kind_of_work_that_it_is_at() -> None:

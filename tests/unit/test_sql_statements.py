@@ -53,11 +53,11 @@ FUNCTION = "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC
     ],
 )
 def test_statements_are_told_apart(text: str, statements: list[str]) -> None:
-    found = sql_statements.statements(text)
+    parts = sql_statements.statements(text)
     if "never closed" in text:
-        assert len(found) >= 1  # whatever PostgreSQL would say of it, reading it ends
+        assert len(parts) >= 1  # whatever PostgreSQL would say of it, reading it ends
     else:
-        assert [each.text for each in found] == statements
+        assert [statement.text for statement in parts] == statements
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_a_plain_statement_becomes_a_change(
 
 
 def test_several_actions_become_several_changes() -> None:
-    found = changes("ALTER TABLE t ADD a numeric(10, 2) NOT NULL DEFAULT 0, DROP b, ADD UNIQUE (c, d)")
-    assert [each.kind for each in found] == [Kind.ADD_COLUMN, Kind.DROP_COLUMN, Kind.ADD_UNIQUE]
+    found_changes = changes("ALTER TABLE t ADD a numeric(10, 2) NOT NULL DEFAULT 0, DROP b, ADD UNIQUE (c, d)")
+    assert [change.kind for change in found_changes] == [Kind.ADD_COLUMN, Kind.DROP_COLUMN, Kind.ADD_UNIQUE]
 
 
 def test_how_a_thing_is_done_is_seen() -> None:
@@ -207,6 +207,6 @@ def test_it_tells_statements_apart_as_the_parser_does() -> None:
         parsed = sql_parser.parse(text)
         if parsed is not None:
             compared += 1
-            found = [each.text for each in sql_statements._split(text)]
-            assert found == [each.text for each in parsed if each.text], text
+            found = [part.text for part in sql_statements._split(text)]
+            assert found == [one_parsed.text for one_parsed in parsed if one_parsed.text], text
     assert compared > 400, "the parser took too few of them"

@@ -68,12 +68,12 @@ def test_what_nobody_reads_is_never_taken_for_more_harmless(
     for each in (sql_parser.parse, sql_parser.parse_body, sql_changes.of):
         each.cache_clear()
     monkeypatch.setattr(sql_parser, "_module", lambda: None)
-    found = sql_waiting.of(text, sql_changes.of(text))
+    waiting = sql_waiting.of(text, sql_changes.of(text))
     for each in (sql_parser.parse, sql_parser.parse_body, sql_changes.of):
         each.cache_clear()
     if "CONCURRENTLY" in text:
-        assert found is Waiting.LETS_PASS
+        assert waiting is Waiting.LETS_PASS
     elif text.startswith(("VACUUM", "CLUSTER", "REINDEX")):
-        assert found is Waiting.IN_FRONT
+        assert waiting is Waiting.IN_FRONT
     else:
-        assert found is (Waiting.IN_FRONT if expected is Waiting.IN_FRONT else Waiting.TRIED)
+        assert waiting is (Waiting.IN_FRONT if expected is Waiting.IN_FRONT else Waiting.TRIED)

@@ -11,8 +11,8 @@ from lockgate.errors import LockgateError
 from lockgate.facts import Key
 from lockgate.linting import hazards, squawk
 from lockgate.linting.rules import ALL
-from lockgate.linting.rules.case import HazardSettings
 from lockgate.linting.rules.rule import OFFLINE, source
+from lockgate.linting.rules.rule_context import HazardSettings
 from lockgate.reporting import hazard_report
 from lockgate.reporting.hazard_report import Report
 from tests.support.examples import migration, plans
@@ -23,8 +23,10 @@ KEY = Key("shop", "0002_example")
 def test_a_finding_has_its_place_and_squawks_name() -> None:
     program = squawk.program()
     assert program
-    found = squawk.judge(program, [(KEY, 3, "SELECT 1"), (KEY, 7, "ALTER TABLE a DROP COLUMN b")], 160000)
-    assert [(each.migration, each.operation) for each in found if each.rule == "ban-drop-column"] == [(KEY, 7)]
+    findings = squawk.judge(program, [(KEY, 3, "SELECT 1"), (KEY, 7, "ALTER TABLE a DROP COLUMN b")], 160000)
+    assert [(finding.migration, finding.operation) for finding in findings if finding.rule == "ban-drop-column"] == [
+        (KEY, 7)
+    ]
 
 
 def test_nothing_is_run_for_nothing() -> None:
@@ -42,21 +44,23 @@ def test_what_is_no_report_is_an_error_with_what_it_said(tmp_path: Path) -> None
 
 def test_only_what_our_reader_does_not_know_is_asked() -> None:
     sql = "CREATE INDEX a ON shop_order (note); ALTER DOMAIN d ADD CHECK (VALUE > 0)"
-    made = plans(migration(source(f'migrations.RunSQL("{sql}", migrations.RunSQL.noop),')))
-    assert [text for _, _, text in hazards.unread(made)] == ["ALTER DOMAIN d ADD CHECK (VALUE > 0)"]
+    migration_plans = plans(migration(source(f'migrations.RunSQL("{sql}", migrations.RunSQL.noop),')))
+    assert [text for _, _, text in hazards.unread(migration_plans)] == ["ALTER DOMAIN d ADD CHECK (VALUE > 0)"]
 
 
 def test_a_finding_becomes_the_rule_that_names_it_once() -> None:
-    given = migration(source('migrations.RunSQL("ALTER DOMAIN d ADD CHECK (VALUE > 0)", migrations.RunSQL.noop),'))
-    made = plans(given)
+    given_migration = migration(
+        source('migrations.RunSQL("ALTER DOMAIN d ADD CHECK (VALUE > 0)", migrations.RunSQL.noop),')
+    )
+    migration_plans = plans(given_migration)
     said = [
-        hazards.SqlFinding(made[0].migration, 0, "ban-alter-domain-with-add-constraint", "said again"),
-        hazards.SqlFinding(made[0].migration, 0, "ban-drop-column", "said by squawk alone"),
-        hazards.SqlFinding(made[0].migration, 0, "prefer-text-field", "a matter of style"),
+        hazards.SqlFinding(migration_plans[0].migration, 0, "ban-alter-domain-with-add-constraint", "said again"),
+        hazards.SqlFinding(migration_plans[0].migration, 0, "ban-drop-column", "said by squawk alone"),
+        hazards.SqlFinding(migration_plans[0].migration, 0, "prefer-text-field", "a matter of style"),
     ]
-    found = hazards.find(made, OFFLINE, [given], HazardSettings(1, 1), said)
-    assert [each.rule.id for each in found] == ["LG508", "LG801"]
-    assert found[1].what == "said by squawk alone"
+    found_hazards = hazards.find(migration_plans, OFFLINE, [given_migration], HazardSettings(1, 1), said)
+    assert [hazard.rule.id for hazard in found_hazards] == ["LG508", "LG801"]
+    assert found_hazards[1].what == "said by squawk alone"
 
 
 def test_squawk_knows_every_rule_that_is_mapped(tmp_path: Path) -> None:
@@ -80,8 +84,8 @@ def test_squawk_knows_every_rule_that_is_mapped(tmp_path: Path) -> None:
     ],
 )
 def test_what_was_not_read_is_counted_and_said(operation: str, number: int) -> None:
-    given = migration(source(f"{operation},"))
-    made = plans(given)
-    assert hazards.not_read(made) == number
+    given_migration = migration(source(f"{operation},"))
+    migration_plans = plans(given_migration)
+    assert hazards.not_read(migration_plans) == number
     said = "of their statements and functions were not read" in hazard_report.summary(Report((), 1, unread=number))
     assert said is bool(number)

@@ -104,9 +104,9 @@ def test_the_docs_have_the_marks_that_the_table_is_written_between() -> None:
 
 
 def test_operations_are_chosen_by_any_word_of_their_name_and_every_name_is_its_own() -> None:
-    names = [each.name for each in operations.OPERATIONS]
+    names = [operation.name for operation in operations.OPERATIONS]
     assert len(set(names)) == len(names)
-    assert {each.name for each in operations.chosen(["addindex", "RunSQL"])} == {
+    assert {operation.name for operation in operations.chosen(["addindex", "RunSQL"])} == {
         "AddIndex",
         "AddIndexConcurrently",
         "RunSQL, 100 rows",

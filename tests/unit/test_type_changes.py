@@ -6,7 +6,7 @@ import pytest
 
 from lockgate.planning import type_changes
 from lockgate.planning.steps import Work
-from lockgate.planning.virtual_catalog import Named
+from lockgate.planning.virtual_catalog import NamedObject
 
 MOMENT, SCAN, BUILD, REWRITE = Work.MOMENT, Work.SCAN, Work.BUILD, Work.REWRITE
 
@@ -95,11 +95,11 @@ def test_another_collation_builds_indexes_again_and_leaves_the_rows() -> None:
     assert type_changes.work("varchar(10)", "varchar(5)", collation=True) is REWRITE
 
 
-def hanging(kind: str, *uses: str, computed: bool = False) -> Named:
-    return Named("n", kind, uses, uses=frozenset(uses), computed=computed)
+def hanging(kind: str, *uses: str, computed: bool = False) -> NamedObject:
+    return NamedObject("n", kind, uses, uses=frozenset(uses), computed=computed)
 
 
-UNKNOWN = Named("n", "i", (), computed=True)  # an expression that the same plan makes
+UNKNOWN = NamedObject("n", "i", (), computed=True)  # an expression that the same plan makes
 
 
 @pytest.mark.parametrize(
@@ -120,5 +120,5 @@ UNKNOWN = Named("n", "i", (), computed=True)  # an expression that the same plan
         (REWRITE, [], REWRITE),
     ],
 )
-def test_what_hangs_on_the_column_is_made_anew(needed: Work, dependents: list[Named], expected: Work) -> None:
+def test_what_hangs_on_the_column_is_made_anew(needed: Work, dependents: list[NamedObject], expected: Work) -> None:
     assert type_changes.with_dependents(needed, "c", dependents) is expected

@@ -15,9 +15,9 @@ PARTS = ("USER", "PASSWORD", "HOST", "PORT", "NAME", "OPTIONS")
 
 def parts(text: str) -> dict[str, Any]:
     """What a URL sets, without what it leaves empty."""
-    found = url.parse(text)
-    assert found["ENGINE"] == "django.db.backends.postgresql"
-    return {key: found[key] for key in PARTS if found.get(key)}
+    parsed = url.parse(text)
+    assert parsed["ENGINE"] == "django.db.backends.postgresql"
+    return {key: parsed[key] for key in PARTS if parsed.get(key)}
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])

@@ -63,9 +63,9 @@ def _refuse_neighbour(name: str) -> None:
     """Raise ConfigurationError where another app's command runs in place of ours, and is one of Django's."""
     from lockgate import command_conflicts  # noqa: PLC0415  the apps are loaded
 
-    found = command_conflicts.of_command(name) if name in command_conflicts.OVERRIDING else None
-    if found:
-        raise ConfigurationError(found.what, why=found.why, next_step=found.next_step)
+    conflict = command_conflicts.of_command(name) if name in command_conflicts.OVERRIDING else None
+    if conflict:
+        raise ConfigurationError(conflict.what, why=conflict.why, next_step=conflict.next_step)
 
 
 def _heed_default_options(argv: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from lockgate.boot.fast_path import Doubt, statement
+from lockgate.boot.fast_path import Fallback, statement
 from lockgate.boot.libpq import NoAnswer, Session
 from lockgate.manifest.manifest_file import Manifest, decoded
 from lockgate.snapshot import reader
@@ -60,13 +60,16 @@ class Stopped(KeyboardInterrupt):
     """A signal came before the commit."""
 
 
-def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping[str, str]", command: str) -> Loaded:
-    """Load it, under the migration lock. wanted: the parameters of ``current.sql``. command: the arguments, to be kept.
+def load(
+    session: Session, manifest: Manifest, extensions: list[str], environ: "Mapping[str, str]", command: str
+) -> Loaded:
+    """Load it, under the migration lock. extensions: the parameters of ``current.sql``. command: the arguments, to be
+    kept.
 
     Raises Doubt, NoAnswer or Stopped; then the database is as it was.
     """
-    path, checksum, digest, server, zone = _snapshot(found, environ)
-    kept = [signal.signal(each, _stop) for each in _SIGNALS]
+    path, checksum, digest, server, zone = _snapshot(manifest, environ)
+    kept = [signal.signal(signal_number, _stop) for signal_number in _SIGNALS]
     started = time.monotonic()
     try:
         session.allow(LOAD_SECONDS)
@@ -74,7 +77,7 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
         _end_with_client(session)
         session.run(b"BEGIN;" + statement("lift_limits").encode())  # in one message: none ends it in between
         _refuse(session, server)
-        for name, value in (("application_name", _name(wanted[0])), ("TimeZone", zone)):
+        for name, value in (("application_name", _name(extensions[0])), ("TimeZone", zone)):
             session.row("SELECT pg_catalog.set_config($1, $2, true)", [name, value])
         header = _load(session, content, reader.boundary(digest))
         for right in session.rows(
@@ -82,32 +85,32 @@ def load(session: Session, found: Manifest, wanted: list[str], environ: "Mapping
         ):  # what default privileges give to others
             session.run(right[-1].encode())
         process = [os.uname().nodename, str(os.getpid()), command]
-        run = session.row(statement("snapshot_loaded"), [header, *wanted[:2], *process])
-        history_digest = session.row(statement("current"), wanted)[0]
+        run = session.row(statement("snapshot_loaded"), [header, *extensions[:2], *process])
+        history_digest = session.row(statement("current"), extensions)[0]
         session.rows(
             "INSERT INTO lockgate_checkpoint (run_id, history_digest) VALUES ($1::bigint, $2)", [run[0], history_digest]
         )
-        if session.row(statement("current"), wanted) != [history_digest, "t"]:
-            raise Doubt("what was loaded is not all of this release")
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
+        if session.row(statement("current"), extensions) != [history_digest, "t"]:
+            raise Fallback("what was loaded is not all of this release")
+        for signal_number in _SIGNALS:
+            signal.signal(signal_number, signal.SIG_IGN)
         session.allow(COMMIT_SECONDS)
         session.run(b"COMMIT;")
     except BaseException:
-        for each, before in zip(_SIGNALS, kept, strict=True):
-            signal.signal(each, before)
+        for signal_number, before in zip(_SIGNALS, kept, strict=True):
+            signal.signal(signal_number, before)
         raise
     return Loaded(os.path.basename(path), int(run[1]), time.monotonic() - started)  # noqa: PTH119
 
 
-def _snapshot(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
+def _snapshot(manifest: Manifest, environ: "Mapping[str, str]") -> list[str]:
     """Path, checksum, boundary's digest and server of the snapshot that the manifest names. Raises Doubt."""
-    for line in found.all("replay"):
-        raise Doubt(f"the snapshot is not for a start to load: {decoded(line)}")
-    for line in found.all("option"):
+    for line in manifest.all("replay"):
+        raise Fallback(f"the snapshot is not for a start to load: {decoded(line)}")
+    for line in manifest.all("option"):
         if environ.get(name := line.partition(" ")[0]):
-            raise Doubt(f"the database is empty, and only a full start reads {name}")
-    return [decoded(each) for each in found.all("snapshot")[0].split(" ")]
+            raise Fallback(f"the database is empty, and only a full start reads {name}")
+    return [decoded(field) for field in manifest.all("snapshot")[0].split(" ")]
 
 
 def _content(path: str, checksum: str) -> reader.Content:
@@ -115,9 +118,9 @@ def _content(path: str, checksum: str) -> reader.Content:
     try:
         return reader.trusted(path, checksum)
     except reader.Unreadable as error:
-        raise Doubt(f"the snapshot: {error}") from None
+        raise Fallback(f"the snapshot: {error}") from None
     except OSError:
-        raise Doubt("the snapshot cannot be read") from None
+        raise Fallback("the snapshot cannot be read") from None
 
 
 def _end_with_client(session: Session) -> None:
@@ -133,13 +136,13 @@ def _end_with_client(session: Session) -> None:
 def _refuse(session: Session, server: str) -> None:
     """Raise Doubt unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
     if session.row(_TRY_LOCK, [str(LOCK)]) != ["t"]:
-        raise Doubt("another run has the migration lock")
+        raise Fallback("another run has the migration lock")
     if session.row("SELECT pg_catalog.current_setting('server_version_num')::integer / 10000", []) != [server]:
-        raise Doubt(f"the snapshot was made on PostgreSQL {server}, and this is another")
+        raise Fallback(f"the snapshot was made on PostgreSQL {server}, and this is another")
     if session.row(statement("database_nature"), [])[:2] != [SCHEMA, ENCODING]:
-        raise Doubt("the database has another encoding, or new tables go elsewhere")
+        raise Fallback("the database has another encoding, or new tables go elsewhere")
     if session.rows(statement("own_objects"), []):
-        raise Doubt("the database is not empty")
+        raise Fallback("the database is not empty")
 
 
 def _load(session: Session, content: reader.Content, boundary: bytes) -> str:
@@ -150,7 +153,7 @@ def _load(session: Session, content: reader.Content, boundary: bytes) -> str:
         session.run(part)
     session.row("SELECT pg_catalog.set_config('search_path', $1, true)", search_path)
     if session.rows(statement("other_extensions"), [header]):
-        raise Doubt("an extension is of another version than where the snapshot was made")
+        raise Fallback("an extension is of another version than where the snapshot was made")
     return header
 
 

@@ -38,7 +38,7 @@ _OF_NOTHING: "dict[str, tuple[str, Fields]]" = {
 _UNDEFINED_TABLE = "42P01"
 
 
-class Doubt(Exception):
+class Fallback(Exception):
     """Why Lockgate falls back to a full start."""
 
 
@@ -57,7 +57,7 @@ def answers(argv: list[str]) -> bool:
         name = str(stopped) or "SIGINT"
         sys.stderr.write(f"error: interrupted by {name}\n  state  nothing was changed\n  next   run again\n")
         sys.exit(1)
-    except (Doubt, Unusable) as doubt:
+    except (Fallback, Unusable) as doubt:
         _explain(f"full start: {'the manifest: ' if isinstance(doubt, Unusable) else ''}{doubt}")
         return False
     except Exception as error:  # the full start reports it better
@@ -82,61 +82,63 @@ def _split(argv: list[str]) -> tuple[str, list[str]]:
 
 def _explain(text: str) -> None:
     if os.environ.get(EXPLAIN) == "1":
-        plain = "".join(each if each.isprintable() else " " for each in text)  # the server's words may be in it
+        plain = "".join(
+            character if character.isprintable() else " " for character in text
+        )  # the server's words may be in it
         sys.stderr.write(f"start: {plain}\n")
 
 
 def _log_format(command: str, arguments: list[str]) -> str:
     """What ``--log-format`` says. Raises Doubt for any argument that is not known here."""
-    found, given = "text", iter(arguments)
-    for argument in given:
+    log_format, rest = "text", iter(arguments)
+    for argument in rest:
         name, equals, value = argument.partition("=")
         if name == "--log-format":
-            found = value if equals else next(given, "")
-            if found not in _FORMATS:
-                raise Doubt("--log-format has no value that is known")
+            log_format = value if equals else next(rest, "")
+            if log_format not in _FORMATS:
+                raise Fallback("--log-format has no value that is known")
         elif argument not in _FLAGS[command]:
-            raise Doubt("an argument asks for more than whether there is anything to do")
-    return found
+            raise Fallback("an argument asks for more than whether there is anything to do")
+    return log_format
 
 
 def _ask(script: str, command: str, arguments: list[str]) -> "Loaded | None":
     """Raises Doubt or Unusable unless manifest and database agree. Returns what was done about it, if anything."""
     environ = os.environ
-    found = manifest_file.read(manifest_file.place(script, environ))
+    manifest = manifest_file.read(manifest_file.place(script, environ))
     url = _url(environ.get("DATABASE_URL", ""))
-    _refuse_odd_options(found, environ)
-    if why := manifest_file.why_stale(found, environ, environ.get("DJANGO_SETTINGS_MODULE", ""), sys.path, script):
-        raise Doubt(why)
+    _refuse_odd_options(manifest, environ)
+    if why := manifest_file.why_stale(manifest, environ, environ.get("DJANGO_SETTINGS_MODULE", ""), sys.path, script):
+        raise Fallback(why)
     from lockgate.boot import libpq  # noqa: PLC0415  ctypes, which only a start that gets here pays for
 
     try:
-        session = libpq.Library(found.one("libpq")).connect(url, DEADLINE_SECONDS)
+        session = libpq.Library(manifest.one("libpq")).connect(url, DEADLINE_SECONDS)
         try:
-            return _agreed(session, found, command, arguments)
+            return _agreed(session, manifest, command, arguments)
         finally:
             session.close()
     except libpq.NoAnswer as no_answer:
-        raise Doubt(str(no_answer)) from None
+        raise Fallback(str(no_answer)) from None
 
 
-def _agreed(session: "Session", found: Manifest, command: str, arguments: list[str]) -> "Loaded | None":
+def _agreed(session: "Session", manifest: Manifest, command: str, arguments: list[str]) -> "Loaded | None":
     from lockgate.boot.libpq import NoAnswer  # noqa: PLC0415  as above
 
-    expected = wanted(found, os.environ)
+    expected = wanted(manifest, os.environ)
     try:
         row = session.row(statement("current"), expected)
     except NoAnswer as refused:
         if not refused.sqlstate:
             raise
-        told = found.all("snapshot") or found.all("replay")
+        told = manifest.all("snapshot") or manifest.all("replay")
         if not told or refused.sqlstate != _UNDEFINED_TABLE or command != "migrate" or "--check" in arguments:
-            raise Doubt("the server refuses the question: there may be no ledger yet, or an older one") from None
+            raise Fallback("the server refuses the question: there may be no ledger yet, or an older one") from None
         from lockgate.boot import empty_database  # noqa: PLC0415  only for a database without a ledger
 
-        return empty_database.load(session, found, expected, os.environ, " ".join([command, *arguments]))
+        return empty_database.load(session, manifest, expected, os.environ, " ".join([command, *arguments]))
     if row[1:] != ["t"]:
-        raise Doubt("the database is not in the state that this manifest describes")
+        raise Fallback("the database is not in the state that this manifest describes")
     return None
 
 
@@ -144,20 +146,20 @@ def _url(url: str) -> str:
     """DATABASE_URL, where libpq and Django's settings must read it alike. Raises Doubt."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("postgres", "postgresql"):
-        raise Doubt("DATABASE_URL is not set, or names no PostgreSQL")
+        raise Fallback("DATABASE_URL is not set, or names no PostgreSQL")
     if not rest.partition("?")[0].partition("/")[2]:
-        raise Doubt("DATABASE_URL has no path that names a database")
-    if not rest.isascii() or any(each in rest for each in " \t\r\n#+\\;"):
-        raise Doubt("DATABASE_URL has a character that not everybody reads alike")
+        raise Fallback("DATABASE_URL has no path that names a database")
+    if not rest.isascii() or any(character in rest for character in " \t\r\n#+\\;"):
+        raise Fallback("DATABASE_URL has a character that not everybody reads alike")
     return url
 
 
-def _refuse_odd_options(found: Manifest, environ: "Mapping[str, str]") -> None:
+def _refuse_odd_options(manifest: Manifest, environ: "Mapping[str, str]") -> None:
     """A variable that a full start would refuse must be refused by one. Raises Doubt."""
-    for line in found.all("option"):
+    for line in manifest.all("option"):
         name, kind, *words = line.split(" ")
         if (value := environ.get(name)) and not _is_readable(value, kind, words):
-            raise Doubt(f"{name} cannot be read")
+            raise Fallback(f"{name} cannot be read")
 
 
 def _is_readable(value: str, kind: str, words: list[str]) -> bool:
@@ -171,12 +173,15 @@ def _is_readable(value: str, kind: str, words: list[str]) -> bool:
         return False
 
 
-def wanted(found: Manifest, environ: "Mapping[str, str]") -> list[str]:
+def wanted(manifest: Manifest, environ: "Mapping[str, str]") -> list[str]:
     """The parameters of ``current.sql``, as text."""
-    given = environ.get("LOCKGATE_RELEASE")
-    name = "-".join(given.split())[-RELEASE_LENGTH:] if given else found.one("release")
-    quoted = ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in manifest_file.extensions(found)]
-    return [name, found.one("contents"), found.one("ast_digest"), "{" + ",".join(quoted) + "}"]
+    release = environ.get("LOCKGATE_RELEASE")
+    name = "-".join(release.split())[-RELEASE_LENGTH:] if release else manifest.one("release")
+    quoted = [
+        '"' + extension.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        for extension in manifest_file.extensions(manifest)
+    ]
+    return [name, manifest.one("contents"), manifest.one("ast_digest"), "{" + ",".join(quoted) + "}"]
 
 
 def statement(name: str) -> str:

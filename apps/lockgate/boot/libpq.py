@@ -106,10 +106,10 @@ class Session:
 
     def row(self, statement: str, values: list[str]) -> list[str]:
         """The one row that a statement returns, as text. Raises NoAnswer."""
-        found = self.rows(statement, values)
-        if len(found) != 1:
+        rows = self.rows(statement, values)
+        if len(rows) != 1:
             raise NoAnswer("the server answers with other than one row")
-        return found[0]
+        return rows[0]
 
     def rows(self, statement: str, values: list[str]) -> list[list[str]]:
         """The rows that a statement returns, as text; NULL is an empty one. Raises NoAnswer."""
@@ -149,17 +149,17 @@ class Session:
         """The rows of all results; they are read to the end, also where one of them is a refusal."""
         rows: list[list[str]] = []
         refused = None
-        while found := self._result():
-            status = self._call.PQresultStatus(found)
+        while result := self._result():
+            status = self._call.PQresultStatus(result)
             if status == _TUPLES_OK:
-                fields = range(self._call.PQnfields(found))
-                for number in range(self._call.PQntuples(found)):
-                    rows.append([self._call.PQgetvalue(found, number, each).decode() for each in fields])
+                fields = range(self._call.PQnfields(result))
+                for number in range(self._call.PQntuples(result)):
+                    rows.append([self._call.PQgetvalue(result, number, field).decode() for field in fields])
             elif status in _COPYING:
                 raise NoAnswer("a statement wants to copy")
             elif status != _COMMAND_OK:
-                refused = refused or (self._call.PQresultErrorField(found, _SQLSTATE) or b"?").decode()
-            self._call.PQclear(found)
+                refused = refused or (self._call.PQresultErrorField(result, _SQLSTATE) or b"?").decode()
+            self._call.PQclear(result)
         if refused:
             raise NoAnswer(f"the server refuses a statement ({refused})", refused)
         return rows
@@ -188,7 +188,7 @@ class Session:
 
 def _texts(texts: list[str]) -> "ctypes.Array[c_char_p]":
     """An array of C strings that ends with a null pointer."""
-    return (c_char_p * (len(texts) + 1))(*[each.encode() for each in texts], None)
+    return (c_char_p * (len(texts) + 1))(*[text.encode() for text in texts], None)
 
 
 def _ignore(context: int, result: int) -> None:

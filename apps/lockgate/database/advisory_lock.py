@@ -152,23 +152,27 @@ def look(opened: psycopg.Connection[Any]) -> tuple[bool, str | None]:
     return row[0], row[1]
 
 
-def _gave_up(found: Holder | None, waited: float) -> LockNotAcquired:
-    if found is None:
+def _gave_up(lock_holder: Holder | None, waited: float) -> LockNotAcquired:
+    if lock_holder is None:
         return LockNotAcquired(
             f"could not get the migration lock in {waited:.0f} s",
             why="other runners took turns with it",
             next_step="run again, or allow more time with LOCKGATE_LOCK_WAIT_SECONDS",
         )
     return LockNotAcquired(
-        f"could not get the migration lock in {waited:.0f} s", why=f"held by {found}", next_step=_ending(found)
+        f"could not get the migration lock in {waited:.0f} s",
+        why=f"held by {lock_holder}",
+        next_step=_ending(lock_holder),
     )
 
 
-def _ending(found: Holder) -> str:
+def _ending(lock_holder: Holder) -> str:
     """What to do about whoever holds the lock."""
-    if found.pid is None:
+    if lock_holder.pid is None:
         return "find it in pg_prepared_xacts, and end it where nobody needs it:  ROLLBACK PREPARED '…';"
-    if found.able:
-        return f"wait for that run and run again; if it is stuck, end it:  SELECT pg_terminate_backend({found.pid});"
+    if lock_holder.able:
+        return (
+            f"wait for that run and run again; if it is stuck, end it:  SELECT pg_terminate_backend({lock_holder.pid});"
+        )
     again = "it can take the lock again: keep it from connecting to this database (REVOKE CONNECT ON DATABASE …)"
-    return f"end it, as a superuser or a member of that role:  SELECT pg_terminate_backend({found.pid});\n{again}"
+    return f"end it, as a superuser or a member of that role:  SELECT pg_terminate_backend({lock_holder.pid});\n{again}"

@@ -61,8 +61,8 @@ def surveyed(connection: BaseDatabaseWrapper, known: DatabaseFacts, names: Colle
         return known
     opened = raw(connection)
     simply = [Question("plan_simply")] if opened.autocommit else []  # it would last as long as the transaction
-    *_, found = ask(opened, *simply, Question("survey", table_names.of(connection, names)))
-    return known._replace(dependents=tuple(map(_dependent, found)))
+    *_, rows = ask(opened, *simply, Question("survey", table_names.of(connection, names)))
+    return known._replace(dependents=tuple(map(_dependent, rows)))
 
 
 def measured(connection: BaseDatabaseWrapper, known: DatabaseFacts, large: int, *, blind: bool) -> DatabaseFacts:
@@ -100,15 +100,15 @@ def _table(row: dict[str, Any]) -> TableFacts:
         kind=row["kind"],
         size=row["size"],
         rows=row["rows"],
-        columns={each["name"]: ColumnFacts(**each) for each in row["columns"]},
-        indexes={each["name"]: IndexFacts(**_tuples(each)) for each in row["indexes"]},
-        constraints={each["name"]: ConstraintFacts(**_tuples(each)) for each in row["constraints"]},
-        sessions=tuple(SessionFacts(**_tuples(each)) for each in row["sessions"]),
+        columns={column["name"]: ColumnFacts(**column) for column in row["columns"]},
+        indexes={index["name"]: IndexFacts(**_tuples(index)) for index in row["indexes"]},
+        constraints={constraint["name"]: ConstraintFacts(**_tuples(constraint)) for constraint in row["constraints"]},
+        sessions=tuple(SessionFacts(**_tuples(session)) for session in row["sessions"]),
         referenced_by=tuple(row["referenced_by"]),
         parents=tuple(row["parents"]),
     )
 
 
-def _tuples(found: dict[str, Any]) -> dict[str, Any]:
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
     """JSON's lists as tuples: facts are frozen."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

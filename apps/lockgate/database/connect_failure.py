@@ -122,18 +122,22 @@ def libpq_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _effective(parameters: dict[str, Any]) -> dict[str, str]:
     """The parameters as libpq takes them: what is not given comes from its variables, then from its defaults."""
-    defaults = {each.keyword.decode(): each.val.decode() for each in pq.Conninfo.get_defaults() if each.val is not None}
+    defaults = {
+        default.keyword.decode(): default.val.decode()
+        for default in pq.Conninfo.get_defaults()
+        if default.val is not None
+    }
     return {**defaults, **{key: str(value) for key, value in parameters.items()}}
 
 
-def _is_well_formed(wanted: dict[str, str]) -> bool:
+def _is_well_formed(parameters: dict[str, str]) -> bool:
     """Whether ports and addresses can be such: libpq calls a server that has none away."""
-    ports = (each.strip() for each in wanted.get("port", "").split(","))
-    addresses = (each.strip().partition("%")[0] for each in wanted.get("hostaddr", "").split(","))
+    ports = (address.strip() for address in parameters.get("port", "").split(","))
+    addresses = (address.strip().partition("%")[0] for address in parameters.get("hostaddr", "").split(","))
     try:
-        for each in filter(None, addresses):
-            ipaddress.ip_address(each)
-        return all(0 < int(each) < _PORTS for each in ports if each)
+        for address in filter(None, addresses):
+            ipaddress.ip_address(address)
+        return all(0 < int(port) < _PORTS for port in ports if port)
     except ValueError:
         return False
 
@@ -143,13 +147,13 @@ def _unmet(parameters: dict[str, Any]) -> Cause | None:
 
     Sends no credentials. Which of several hosts is the primary changes while they fail over: that is waited for.
     """
-    wanted = _effective(parameters)
-    strict = wanted.get("sslmode", "prefer") not in ("disable", "allow", "prefer")
-    several = "," in wanted.get("host", "") or "," in wanted.get("hostaddr", "")
-    demands = {key for key, idle in _DEMANDS.items() if wanted.get(key, "") not in idle}
+    effective = _effective(parameters)
+    strict = effective.get("sslmode", "prefer") not in ("disable", "allow", "prefer")
+    several = "," in effective.get("host", "") or "," in effective.get("hostaddr", "")
+    demands = {key for key, idle in _DEMANDS.items() if effective.get(key, "") not in idle}
     if not strict and not (demands - {"target_session_attrs"} if several else demands):
         return None
-    sslmodes = ("require", "disable") if strict else (wanted.get("sslmode", "prefer"),)
+    sslmodes = ("require", "disable") if strict else (effective.get("sslmode", "prefer"),)
     probes = (conninfo.make_conninfo(**_anonymous(parameters, sslmode)).encode() for sslmode in sslmodes)
     if not any(pq.Ping(pq.PGconn.ping(probe)) in (pq.Ping.OK, pq.Ping.REJECT) for probe in probes):
         return None
@@ -183,8 +187,8 @@ def _attempt(target: bytes, timeout: timedelta) -> tuple[str | None, bool]:
             library.PQsetErrorVerbosity(ctypes.c_void_p(attempt.pgconn_ptr), _PQERRORS_SQLSTATE)
         if _drive(attempt, time.monotonic() + timeout.total_seconds()):
             return None, False
-        found = _SQLSTATE.search(attempt.error_message.decode(errors="replace")) if library is not None else None
-        return found.group(1) if found else None, bool(attempt.needs_password)
+        extension = _SQLSTATE.search(attempt.error_message.decode(errors="replace")) if library is not None else None
+        return extension.group(1) if extension else None, bool(attempt.needs_password)
     finally:
         attempt.finish()
 

@@ -22,18 +22,18 @@ def of(alias: str, settings: Mapping[str, Any], *keys: str, environ: Mapping[str
     variable = _variable(settings, environ)
     entry = f'DATABASES["{alias}"]'
     if variable:
-        words = [each.lower() if each != "OPTIONS" else "options" for each in keys]
+        words = [key.lower() if key != "OPTIONS" else "options" for key in keys]
         named = f"{' and '.join(words)} in {variable}" if words else variable
     else:
-        named = " and ".join(f'{entry}["{each}"]' for each in keys) or entry
-    set_too = [each for each in _libpq_variables() if environ.get(each)] if "OPTIONS" in keys else []
+        named = " and ".join(f'{entry}["{key}"]' for key in keys) or entry
+    set_too = [name for name in _libpq_variables() if environ.get(name)] if "OPTIONS" in keys else []
     return f"{named}, and {', '.join(set_too)} in the environment" if set_too else named
 
 
 def _variable(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     """The variable whose URL says just what the settings do; empty where none does."""
-    for name, value in sorted(environ.items(), key=lambda each: each[0] != "DATABASE_URL"):
-        if value.strip().startswith(tuple(f"{each}://" for each in url.SCHEMES)):
+    for name, value in sorted(environ.items(), key=lambda item: item[0] != "DATABASE_URL"):
+        if value.strip().startswith(tuple(f"{item}://" for item in url.SCHEMES)):
             try:
                 said = url.parse(value.strip(), name)
             except ConfigurationError:
@@ -44,5 +44,5 @@ def _variable(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str:
 
 
 def _libpq_variables() -> list[str]:
-    found = (option.envvar.decode() for option in pq.Conninfo.get_defaults() if option.envvar)
-    return sorted(each for each in found if each not in ("PGPASSWORD", "PGUSER", "PGDATABASE"))
+    variables = (option.envvar.decode() for option in pq.Conninfo.get_defaults() if option.envvar)
+    return sorted(variable for variable in variables if variable not in ("PGPASSWORD", "PGUSER", "PGDATABASE"))

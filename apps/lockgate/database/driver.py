@@ -13,11 +13,11 @@ OLDEST = (3, 2)  # RawCursor, cancel_safe; as in pyproject.toml
 
 def require() -> None:
     """Raise ConfigurationError unless psycopg is new enough, as far as its version can be read."""
-    found = re.match(r"(\d+)\.(\d+)", psycopg.__version__)
-    if found and tuple(map(int, found.groups())) < OLDEST:
-        wanted = ".".join(map(str, OLDEST))
+    match = re.match(r"(\d+)\.(\d+)", psycopg.__version__)
+    if match and tuple(map(int, match.groups())) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
         raise ConfigurationError(
             f"psycopg {psycopg.__version__} is older than what Lockgate works with",
-            why=f"it wants {wanted} or newer, as its package says",
-            next_step=f'pip install "psycopg[binary]>={wanted}"',
+            why=f"it wants {oldest} or newer, as its package says",
+            next_step=f'pip install "psycopg[binary]>={oldest}"',
         )

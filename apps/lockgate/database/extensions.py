@@ -25,7 +25,7 @@ from lockgate.facts import ServerFacts
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")  # a name that needs no quotes
 
 
-class Survey(NamedTuple):
+class ExtensionFacts(NamedTuple):
     """What stands between this role and one extension."""
 
     name: str
@@ -44,56 +44,60 @@ class Survey(NamedTuple):
         return not self.present and self.installed and allowed
 
 
-def survey(connection: BaseDatabaseWrapper, names: Collection[str]) -> dict[str, Survey]:
+def survey(connection: BaseDatabaseWrapper, names: Collection[str]) -> dict[str, ExtensionFacts]:
     """One query over the catalog, for all names; nothing is changed."""
     if not names:
         return {}
     with raw(connection).cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(read("extensions"), {"names": sorted(names)}).fetchall()
-    return {row["name"]: Survey(**row) for row in rows}
+    return {row["name"]: ExtensionFacts(**row) for row in rows}
 
 
-def outcomes(surveys: Iterable[Survey], server: ServerFacts) -> list[ExtensionOutcome]:
+def outcomes(surveys: Iterable[ExtensionFacts], server: ServerFacts) -> list[ExtensionOutcome]:
     """The outcome for each extension if nothing is attempted."""
-    return [_outcome(found, server) for found in surveys]
+    return [_outcome(preflight, server) for preflight in surveys]
 
 
-def create(connection: BaseDatabaseWrapper, surveys: Iterable[Survey], server: ServerFacts) -> list[ExtensionOutcome]:
+def create(
+    connection: BaseDatabaseWrapper, surveys: Iterable[ExtensionFacts], server: ServerFacts
+) -> list[ExtensionOutcome]:
     """Create what is missing and installed on the server; each in a transaction of its own.
 
     The attempt is made even where the catalog says it will fail: hosted services allow more than it shows.
     """
     return [
-        _attempt(connection, found, server) if found.installed and not found.present else _outcome(found, server)
-        for found in surveys
+        _attempt(connection, preflight, server)
+        if preflight.installed and not preflight.present
+        else _outcome(preflight, server)
+        for preflight in surveys
     ]
 
 
-def _attempt(connection: BaseDatabaseWrapper, found: Survey, server: ServerFacts) -> ExtensionOutcome:
-    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(sql.Identifier(found.name))
+def _attempt(connection: BaseDatabaseWrapper, extension: ExtensionFacts, server: ServerFacts) -> ExtensionOutcome:
+    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(sql.Identifier(extension.name))
     try:
         raw(connection).execute(statement)
     except psycopg.errors.InsufficientPrivilege:
-        return _outcome(found, server)
+        return _outcome(extension, server)
     except psycopg.DatabaseError as error:
         if raw(connection).closed:
             raise
         text = " ".join(server_messages.of(error).split())
-        return ExtensionOutcome(found.name, "failed", f"the server says: {text} (SQLSTATE {error.sqlstate})")
-    return ExtensionOutcome(found.name, "created")
+        return ExtensionOutcome(extension.name, "failed", f"the server says: {text} (SQLSTATE {error.sqlstate})")
+    return ExtensionOutcome(extension.name, "created")
 
 
-def _outcome(found: Survey, server: ServerFacts) -> ExtensionOutcome:
-    state = _state(found)
-    return ExtensionOutcome(found.name, state, _remedy(found.name, state, server))
+def _outcome(extension: ExtensionFacts, server: ServerFacts) -> ExtensionOutcome:
+    state = _state(extension)
+    return ExtensionOutcome(extension.name, state, _remedy(extension.name, state, server))
 
 
-def _state(found: Survey) -> ExtensionState:
-    if found.present:
+def _state(extension: ExtensionFacts) -> ExtensionState:
+    if extension.present:
         return "present"
-    if not found.installed:
+    if not extension.installed:
         return "not-installed"
-    return "needs-grant" if found.trusted or found.anyone else "needs-superuser"
+    return "needs-grant" if extension.trusted or extension.anyone else "needs-superuser"
 
 
 def _remedy(name: str, state: ExtensionState, server: ServerFacts) -> str:

@@ -42,12 +42,12 @@ def oids(connection: BaseDatabaseWrapper) -> set[int]:
 
 def read(connection: BaseDatabaseWrapper) -> list[InvalidIndex]:
     """Those that are invalid and stay so: a build ends in the progress view a moment before its index is valid."""
-    found = _read(connection)
-    if not found:
+    indexes = _read(connection)
+    if not indexes:
         return []
     time.sleep(policy.BUILD_ENDS_WITHIN.total_seconds())
     again = _read(connection)
-    return [each for each in found if each in again]
+    return [index for index in indexes if index in again]
 
 
 def _read(connection: BaseDatabaseWrapper) -> list[InvalidIndex]:

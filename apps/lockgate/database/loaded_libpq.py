@@ -18,7 +18,7 @@ class Unknown(Exception):
     """Which file it is cannot be told; the text says why."""
 
 
-class _Found(ctypes.Structure):
+class _LoadedLibrary(ctypes.Structure):
     """``Dl_info``. Source: https://man7.org/linux/man-pages/man3/dladdr.3.html"""
 
     _fields_ = (
@@ -36,10 +36,10 @@ def file() -> str:
     function = _version_function()
     if function() != pq.version():  # a libpq that was loaded before, for everybody, stands in for psycopg's own
         raise Unknown(f"psycopg ({pq.__impl__}) calls another libpq than the one that it was linked with")
-    found = _Found()
-    if not ctypes.CDLL(None).dladdr(ctypes.cast(function, ctypes.c_void_p), ctypes.byref(found)) or not found.file:
+    library = _LoadedLibrary()
+    if not ctypes.CDLL(None).dladdr(ctypes.cast(function, ctypes.c_void_p), ctypes.byref(library)) or not library.file:
         raise Unknown(f"the linker does not say which libpq psycopg ({pq.__impl__}) has loaded")
-    return os.path.realpath(os.fsdecode(found.file))
+    return os.path.realpath(os.fsdecode(library.file))
 
 
 def _version_function() -> Any:

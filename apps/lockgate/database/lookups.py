@@ -77,12 +77,12 @@ def defined(connection: BaseDatabaseWrapper, table: str, name: str, statement: s
                 "'search_path', 'pg_temp, ' || pg_catalog.current_setting('search_path'), true)"
             )
             opened.execute(f"{begins[1]} {statement[begins.end() :]}")
-            found = index(connection, table, name)
+            state = index(connection, table, name)
     except psycopg.errors.OperationalError:
         raise
     except psycopg.Error:
         return None
-    return found.definition if found else None
+    return state.definition if state else None
 
 
 def index_elsewhere(connection: BaseDatabaseWrapper, table: str, name: str) -> tuple[str, str] | None:

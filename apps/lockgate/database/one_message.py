@@ -38,9 +38,9 @@ class Question(NamedTuple):
         statement = read(self.name)
         if self.values is None or isinstance(self.values, Mapping):
             return cursor.mogrify(statement, self.values)
-        literals = [sql.Literal(each).as_string(cursor) for each in self.values]
+        literals = [sql.Literal(value).as_string(cursor) for value in self.values]
         said = "\n".join(line for line in statement.splitlines() if not line.startswith("--"))
-        return re.sub(r"\$(\d+)", lambda found: literals[int(found[1]) - 1], said)
+        return re.sub(r"\$(\d+)", lambda match: literals[int(match[1]) - 1], said)
 
 
 def ask(opened: psycopg.Connection[Any], *questions: Question) -> list[Rows]:
@@ -48,7 +48,7 @@ def ask(opened: psycopg.Connection[Any], *questions: Question) -> list[Rows]:
     cursor = psycopg.ClientCursor(opened, row_factory=dict_row)
     cursor.adapters.register_loader("jsonb", JsonbLoader)  # Django has its connections hand JSON out as text
     with cursor:
-        cursor.execute("\n".join(each.text(cursor) for each in questions))
+        cursor.execute("\n".join(question.text(cursor) for question in questions))
         answers = [cursor.fetchall()]
         while cursor.nextset():
             answers.append(cursor.fetchall())

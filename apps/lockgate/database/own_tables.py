@@ -39,12 +39,12 @@ def question(names: Iterable[str]) -> Question:
 
 def of_rows(rows: Rows) -> dict[str, Table]:
     """What the question is answered with, by table."""
-    found: dict[str, Table] = {}
+    tables: dict[str, Table] = {}
     for row in rows:
-        table = found.setdefault(row["name"], Table(row["is_table"], {}))
+        table = tables.setdefault(row["name"], Table(row["is_table"], {}))
         if row["column"] is not None:
             table.columns[row["column"]] = Column(row["type"], row["not_null"], row["filled"])
-    return found
+    return tables
 
 
 def has_rows(connection: BaseDatabaseWrapper, name: str) -> bool:

@@ -88,8 +88,8 @@ def milliseconds(timeout: timedelta) -> str:
 def _held(
     opened: psycopg.Connection[Any], values: Mapping[str, str], pid: int | None, *along: Question
 ) -> Iterator[list[Rows]]:
-    found, *answers = ask(opened, _set(values, pid), *along)
-    before = {row["name"]: row["setting"] for row in found}  # of those that had other values
+    earlier, *answers = ask(opened, _set(values, pid), *along)
+    before = {row["name"]: row["setting"] for row in earlier}  # of those that had other values
     try:
         yield answers
     finally:
@@ -99,5 +99,5 @@ def _held(
 
 
 def _set(values: Mapping[str, str], pid: int | None) -> Question:
-    given = {"names": [*values], "wanted": [*values.values()], "yielding": [*_NETWORK], "pid": pid}
-    return Question("set_parameters", given)
+    values_by_name = {"names": [*values], "wanted": [*values.values()], "yielding": [*_NETWORK], "pid": pid}
+    return Question("set_parameters", values_by_name)

@@ -42,11 +42,13 @@ def wheel() -> Any | None:
 
 def pg_dump(server_major: int) -> Path:
     """A pg_dump of the server's version, or of the oldest newer one. Raises ProgramMissing: older ones refuse."""
-    found = {path: _major(path) for path in _candidates("pg_dump")}
-    able = sorted((major, str(path)) for path, major in found.items() if major >= server_major)
+    versions = {path: _major(path) for path in _candidates("pg_dump")}
+    able = sorted((major, str(path)) for path, major in versions.items() if major >= server_major)
     if able:
         return Path(able[0][1])
-    there = ", ".join(f"{path} is of version {major}" for path, major in found.items()) or "there is none on the PATH"
+    there = (
+        ", ".join(f"{path} is of version {major}" for path, major in versions.items()) or "there is none on the PATH"
+    )
     raise ProgramMissing(
         f"no pg_dump that can read PostgreSQL {server_major}",
         why=f"it must be of the server's version or a newer one; {there}",
@@ -83,8 +85,8 @@ def _without_secrets(connection: BaseDatabaseWrapper) -> Iterator[tuple[str, dic
     libpq has no variable for the password of a key: it reads that from a service file, which only we may read.
     """
     parameters = connect_failure.libpq_parameters(connection.get_connection_params())
-    given = {option: str(parameters.pop(option)) for option in _IN_VARIABLES if option in parameters}
-    environment = {_IN_VARIABLES[option]: value for option, value in given.items()}
+    in_variables = {option: str(parameters.pop(option)) for option in _IN_VARIABLES if option in parameters}
+    environment = {_IN_VARIABLES[option]: value for option, value in in_variables.items()}
     key_password = parameters.pop("sslpassword", None)
     if key_password is None:
         yield make_conninfo(**parameters), environment

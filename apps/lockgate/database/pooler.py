@@ -46,12 +46,12 @@ def kept_backend(connection: BaseDatabaseWrapper, limits: policy.Policy) -> Back
     where there is one.
     """
     opened = raw(connection)
-    found = backend(opened)
-    if found.pid != opened.info.backend_pid:
+    kept = backend(opened)
+    if kept.pid != opened.info.backend_pid:
         _refuse_statement_mode(opened)
         if limits.pooler != "session":
-            _prove(connection, opened, found.pid)
-    return found
+            _prove(connection, opened, kept.pid)
+    return kept
 
 
 def _prove(connection: BaseDatabaseWrapper, opened: psycopg.Connection[Any], pid: int) -> None:
@@ -93,7 +93,7 @@ def _keeps_ours(
         raise _unproven(f"a second connection, which would show it, cannot be had ({_words(error)})") from None
     probes.callback(second.close)
     try:
-        given, started, untouched = _look(second, ours, stamp)
+        stamped, started, untouched = _look(second, ours, stamp)
     except _Unanswered:
         # It waits for a backend, and ours is idle. Given away, ours would be its by now, and we behind it in the queue.
         _stamped(opened, ours, stamp)
@@ -102,7 +102,7 @@ def _keeps_ours(
         raise _unproven("a second connection got a backend only as ours was asked something") from None
     except psycopg.Error as error:
         raise _unproven(f"a second connection, which would show it, was refused ({_words(error)})") from None
-    if given == ours:
+    if stamped == ours:
         raise _given_away()
     _stamped(opened, ours, stamp)
     return int(untouched and started >= since)

@@ -63,10 +63,12 @@ class Dependent(NamedTuple):
 
 def named(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[Relation]:
     """Those that a statement with these names means: where it names the schema, no other of the name."""
-    wanted = set(names)
-    found = [Relation(*row) for row in raw(connection).execute(read("relations"), {"names": sorted(wanted)})]
-    placed = {each.name for each in found if each.schema in wanted}
-    return [each for each in found if each.schema in wanted or each.name not in placed]
+    bare_names = set(names)
+    named_relations = [
+        Relation(*row) for row in raw(connection).execute(read("relations"), {"names": sorted(bare_names)})
+    ]
+    placed = {relation.name for relation in named_relations if relation.schema in bare_names}
+    return [relation for relation in named_relations if relation.schema in bare_names or relation.name not in placed]
 
 
 def schemas(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[Schema]:

@@ -20,7 +20,7 @@ HISTORY = "django_migrations"
 
 
 class Right(NamedTuple):
-    """Rights of a role on a table, or a sequence, of ours. given: PostgreSQL's words. ours: whether we may take them.
+    """Rights of a role on a table, or a sequence, of ours. granted: PostgreSQL's words. ours: whether we may take them.
 
     statement: what takes them back.
     """
@@ -28,7 +28,7 @@ class Right(NamedTuple):
     own: str
     owner: str
     role: str
-    given: str
+    granted: str
     ours: bool
     statement: str
 
@@ -48,17 +48,17 @@ def take_back(connection: BaseDatabaseWrapper, *, history: bool = False) -> list
 
     In the transaction that is open, if any.
     """
-    found = of_others(connection, history=history)
-    for each in found:
-        if each.ours:
-            raw(connection).execute(sql.SQL(each.statement))  # made, and quoted, by the server
-    return found
+    taken = of_others(connection, history=history)
+    for right in taken:
+        if right.ours:
+            raw(connection).execute(sql.SQL(right.statement))  # made, and quoted, by the server
+    return taken
 
 
 def lacking(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> list[str]:
     """The GRANTs without which this role cannot read these tables; none for one that is not on its search path."""
-    found = raw(connection).execute(read("unreadable"), {"names": sorted(tables)})
-    return [grant for (grant,) in found.fetchall()]
+    rows = raw(connection).execute(read("unreadable"), {"names": sorted(tables)})
+    return [grant for (grant,) in rows.fetchall()]
 
 
 def to_create(connection: BaseDatabaseWrapper) -> str:

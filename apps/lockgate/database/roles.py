@@ -10,7 +10,7 @@ from psycopg import sql
 from lockgate.database.sql import read
 
 
-class Wanted(NamedTuple):
+class RoleRequest(NamedTuple):
     """What the two roles are for, by name. read_only: tables that the service reads alone. extends: whether the owner
     creates extensions."""
 
@@ -22,21 +22,21 @@ class Wanted(NamedTuple):
     extends: bool
 
 
-def statements(wanted: Wanted) -> str:
+def statements(request: RoleRequest) -> str:
     """One transaction, that can be run again, by who may create roles and owns database and schema.
 
     It holds no password.
     """
     template = read("roles").partition("\n")[2]
     filled = sql.SQL(template).format(
-        owner=sql.Identifier(wanted.owner),
-        service=sql.Identifier(wanted.service),
-        database=sql.Identifier(wanted.database),
-        schema=sql.Identifier(wanted.schema),
-        create=sql.SQL(", CREATE" if wanted.extends else ""),
-        owner_name=sql.Literal(wanted.owner),
-        service_name=sql.Literal(wanted.service),
-        schema_name=sql.Literal(wanted.schema),
-        read_only=sql.Literal(",".join(sorted(wanted.read_only))),
+        owner=sql.Identifier(request.owner),
+        service=sql.Identifier(request.service),
+        database=sql.Identifier(request.database),
+        schema=sql.Identifier(request.schema),
+        create=sql.SQL(", CREATE" if request.extends else ""),
+        owner_name=sql.Literal(request.owner),
+        service_name=sql.Literal(request.service),
+        schema_name=sql.Literal(request.schema),
+        read_only=sql.Literal(",".join(sorted(request.read_only))),
     )
     return filled.as_string(None)

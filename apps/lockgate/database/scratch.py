@@ -48,7 +48,7 @@ def server(alias: str, named: str | None, postgres: int) -> Iterator[None]:
     elif _may_create(alias):
         yield
     else:
-        with _of_the_wheel(alias, postgres) as found, aimed(alias, found):
+        with _of_the_wheel(alias, postgres) as server_url, aimed(alias, server_url):
             yield
 
 
@@ -149,8 +149,8 @@ def _drop_abandoned(admin: psycopg.Connection[Any]) -> None:
     oldest = time.time() - policy.SCRATCH_ABANDONED.total_seconds()
     query = "SELECT datname FROM pg_catalog.pg_database WHERE datname LIKE %s::pg_catalog.text"
     for (name,) in admin.execute(query, [f"{_PREFIX}_%"]).fetchall():
-        made = name.removeprefix(f"{_PREFIX}_").partition("_")[0]
-        if made.isdigit() and int(made) < oldest:
+        created = name.removeprefix(f"{_PREFIX}_").partition("_")[0]
+        if created.isdigit() and int(created) < oldest:
             _drop(admin, name)
 
 

@@ -43,11 +43,11 @@ def retold(text: str, error: BaseException, *, indent: str = "") -> str:
     indent: before each further line of an error.
     """
     told: dict[str, str] = {}
-    for each in sorted(_chain(error), key=lambda one: not isinstance(one, psycopg.Error)):  # the others quote these
-        own = str(each).strip()
+    for link in sorted(_chain(error), key=lambda one: not isinstance(one, psycopg.Error)):  # the others quote these
+        own = str(link).strip()
         said = _replaced(own, told)
         bound = foreign.bounded if said == own else foreign.part  # what it quotes is bounded already
-        shown = bound(_shown(each, said)).replace("\n", f"\n{indent}")
+        shown = bound(_shown(link, said)).replace("\n", f"\n{indent}")
         told |= {said: shown, repr(said)[1:-1]: shown}
     return foreign.visible(_replaced(text, told))
 
@@ -103,8 +103,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     left = [error]
     while left:
-        each = left.pop()
-        if id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            left += [before for before in (each.__cause__, each.__context__) if before is not None]
+        link = left.pop()
+        if id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            left += [before for before in (link.__cause__, link.__context__) if before is not None]

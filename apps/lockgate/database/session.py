@@ -120,7 +120,7 @@ def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: t
     settings = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
     opened = raw(connection)
     cursor = psycopg.ClientCursor(opened)
-    pairs = [each for pair in values.items() for each in pair]
+    pairs = [value_text for pair in values.items() for value_text in pair]
     text = cursor.mogrify(f"SELECT {settings}; SAVEPOINT {_SAVEPOINT}", pairs)
     if opened.autocommit or not (_is_idle(opened) and begins_plainly(connection)):
         cursor.execute(text)
@@ -138,8 +138,8 @@ def begins_plainly(connection: BaseDatabaseWrapper) -> bool:
 
 def begin_whole(connection: BaseDatabaseWrapper, lock_timeout: timedelta) -> str:
     """The statement that begins a transaction that is sent whole, instead of a mark."""
-    given = {"lock_timeout": parameters.milliseconds(lock_timeout)}
-    return psycopg.ClientCursor(raw(connection)).mogrify(read("begin_whole"), given)
+    values = {"lock_timeout": parameters.milliseconds(lock_timeout)}
+    return psycopg.ClientCursor(raw(connection)).mogrify(read("begin_whole"), values)
 
 
 def mark_of_transaction(connection: BaseDatabaseWrapper) -> str | None:

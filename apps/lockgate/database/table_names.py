@@ -15,7 +15,7 @@ _PLACE = re.compile(r'"(?:[^"]|"")+"(?:\."(?:[^"]|"")+")?')
 def of(connection: BaseDatabaseWrapper, names: Collection[str]) -> dict[str, list[str]]:
     """Parameters of a query about tables: ``names`` and ``places``, in the same order."""
     ordered = sorted(names)
-    return {"names": ordered, "places": [_place(connection, each) for each in ordered]}
+    return {"names": ordered, "places": [_place(connection, name) for name in ordered]}
 
 
 def _place(connection: BaseDatabaseWrapper, name: str) -> str:

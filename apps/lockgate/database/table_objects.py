@@ -72,7 +72,7 @@ def of_tables(
 ) -> dict[Key, Marked]:
     """What there is now of these tables, or of the tables of these indexes, by oid; and of any that is called as one of
     ``like`` is."""
-    return _read(connection, sorted(set(tables)), sorted({f"{each.schema}.{each.table}" for each in like}))
+    return _read(connection, sorted(set(tables)), sorted({f"{thing.schema}.{thing.table}" for thing in like}))
 
 
 def touched(connection: BaseDatabaseWrapper) -> set[int]:
@@ -83,7 +83,9 @@ def touched(connection: BaseDatabaseWrapper) -> set[int]:
 def differing(connection: BaseDatabaseWrapper, before: dict[Key, Marked]) -> set[int]:
     """The tables of which something was made, changed or removed since, by whomever; outside a transaction."""
     now = everything(connection)
-    return {each.thing.table_oid for key, each in (now | before).items() if before.get(key) != now.get(key)}
+    return {
+        marked_thing.thing.table_oid for key, marked_thing in (now | before).items() if before.get(key) != now.get(key)
+    }
 
 
 def changed(
@@ -95,24 +97,24 @@ def changed(
     has changed, the table comes too.
     """
     now = of_tables(connection, tables)
-    found = {
+    things = {
         key: thing
         for key, (thing, mark) in now.items()
         if key not in before or before[key].mark != mark or known.get(key, thing) != thing
     }
-    left = {each.thing.table_oid for each in now.values()}
+    left = {marked_thing.thing.table_oid for marked_thing in now.values()}
     gone = [
         thing.gone
         for key, (thing, _) in before.items()
         if key not in now and thing.table_oid in tables and (thing.kind == "table" or thing.table_oid in left)
     ]
-    owners = {("table", each.table_oid) for each in (*found.values(), *gone)}
-    return [*({key: now[key].thing for key in owners if key in now} | found).values(), *gone]
+    owners = {("table", thing.table_oid) for thing in (*things.values(), *gone)}
+    return [*({key: now[key].thing for key in owners if key in now} | things).values(), *gone]
 
 
 def _read(connection: BaseDatabaseWrapper, tables: list[int] | None, names: Collection[str]) -> dict[Key, Marked]:
     # As text: of a list of numbers psycopg names the type, and a guest may have one of that name.
     oids = None if tables is None else f"{{{','.join(map(str, tables))}}}"
     rows = raw(connection).execute(read("things"), {"tables": oids, "names": list(names)})
-    found = (Marked(Thing(*row[:-1]), row[-1]) for row in rows)
-    return {each.thing.key: each for each in found}
+    marked_things = (Marked(Thing(*row[:-1]), row[-1]) for row in rows)
+    return {marked_thing.thing.key: marked_thing for marked_thing in marked_things}

@@ -88,13 +88,13 @@ def _of_several_hosts(url: str) -> tuple[str, dict[str, str]]:
     login, at, hosts = authority.rpartition("@")
     if "," not in hosts:
         return url, {}
-    each = [f"{scheme}://{host}/" for host in hosts.split(",")]
-    if any(urlsplit(one).port == 0 for one in each):
+    urls = [f"{scheme}://{host}/" for host in hosts.split(",")]
+    if any(urlsplit(one).port == 0 for one in urls):
         raise ValueError("a port is from 1 to 65535")
-    found = [dj_database_url.parse(one) for one in each]
-    ports = [str(one["PORT"] or "") for one in found]
+    parsed = [dj_database_url.parse(one) for one in urls]
+    ports = [str(one["PORT"] or "") for one in parsed]
     first = f"{scheme}://{login}{at}{hosts.partition(',')[0]}{rest[len(authority) :]}"
-    return first, {"HOST": ",".join(one["HOST"] for one in found), "PORT": ",".join(ports) if any(ports) else ""}
+    return first, {"HOST": ",".join(one["HOST"] for one in parsed), "PORT": ",".join(ports) if any(ports) else ""}
 
 
 def _move_options(database: dict[str, Any], parts: SplitResult) -> None:
@@ -103,11 +103,11 @@ def _move_options(database: dict[str, Any], parts: SplitResult) -> None:
     Read from the query itself: a password of digits is not a number.
     """
     pairs = (pair.partition("=") for pair in parts.query.split("&"))
-    given = {key: unquote(value) for key, _, value in pairs}  # as libpq has it, a + is a +
+    decoded = {key: unquote(value) for key, _, value in pairs}  # as libpq has it, a + is a +
     options = database.get("OPTIONS", {})
     for option, key in _KEYS.items():
-        if option in given:
-            database[key] = given[option]
+        if option in decoded:
+            database[key] = decoded[option]
             del options[option]
 
 

@@ -95,8 +95,8 @@ def _violating(cursor: Any, table: str, rule: dict[str, Any]) -> str:
     rows = _bounded(cursor, query)
     if not rows:
         return ""
-    found = "; ".join(_key(shown, row["key"]) for row in rows) if shown else "without a primary key to name them by"
-    return f"{_count(rows[0]['found'], 'row violates', 'rows violate')} it: {found}{_more(rows)}"
+    keys = "; ".join(_key(shown, row["key"]) for row in rows) if shown else "without a primary key to name them by"
+    return f"{_count(rows[0]['found'], 'row violates', 'rows violate')} it: {keys}{_more(rows)}"
 
 
 def _refused(table: str, rule: dict[str, Any]) -> sql.Composable:
@@ -121,8 +121,8 @@ def _bounded(cursor: Any, query: sql.Composed) -> list[dict[str, Any]]:
     milliseconds = f"{policy.OFFENDERS_TIMEOUT.total_seconds() * 1000:.0f}"
     with cursor.connection.transaction():
         cursor.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", [milliseconds])
-        found: list[dict[str, Any]] = cursor.execute(query).fetchall()
-    return found
+        rows: list[dict[str, Any]] = cursor.execute(query).fetchall()
+    return rows
 
 
 def _key(names: list[str], values: list[str]) -> str:

@@ -47,7 +47,7 @@ def until_ready(connection: BaseDatabaseWrapper, limits: policy.Policy, listen: 
     prepare_parameters(connection, attempt)
     started = time.monotonic()
     deadline = started + limits.wait_for_server.total_seconds()
-    said = _Said(listen, limits.wait_for_server.total_seconds())
+    said = _Reported(listen, limits.wait_for_server.total_seconds())
     failure, error = Failure(Cause.NO_ANSWER, None), None
     for _ in polling.until(deadline):
         try:
@@ -77,7 +77,7 @@ def prepare_parameters(connection: BaseDatabaseWrapper, timeout: timedelta) -> N
     connection.settings_dict = {**connection.settings_dict, "OPTIONS": {**defaults, **options}}
 
 
-class _Said:
+class _Reported:
     """Says what is waited for when the reason changes, and again after twice the time since the last word."""
 
     def __init__(self, listen: Listener, deadline_seconds: float) -> None:

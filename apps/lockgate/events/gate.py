@@ -146,7 +146,7 @@ class RightsFound(NamedTuple):
 
     @property
     def message(self) -> str:
-        roles, tables = (", ".join(f'"{each}"' for each in names) for names in (self.roles, self.tables))
+        roles, tables = (", ".join(f'"{name}"' for name in names) for names in (self.roles, self.tables))
         done = "revoked; manage.py lockgate repair lists open steps"
         end = f"take it back:  {self.remedy}" if self.remedy else done
         return f"{roles} could write {tables}, which hold SQL that a run executes as its own role: {end}"

@@ -165,7 +165,7 @@ class WaitingForBlockers(NamedTuple):
 
     @property
     def message(self) -> str:
-        who = "; ".join(f'{each}, which holds {each.mode} on "{each.table}"' for each in self.blockers[:3])
+        who = "; ".join(f'{blocker}, which holds {blocker.mode} on "{blocker.table}"' for blocker in self.blockers[:3])
         more = f" and {len(self.blockers) - 3} more" if len(self.blockers) > 3 else ""
         return (
             f"{self.migration} waits, out of the way of others, for {who}{more} "

@@ -25,9 +25,9 @@ from lockgate.errors import (
 )
 from lockgate.events import InPlace
 from lockgate.execution import contract, current_operation, finish_phase, journal_lines, journaled_step, step_failures
-from lockgate.execution.context import Duties
-from lockgate.execution.lock_retry import Wanted
-from lockgate.execution.next_migration import Planner
+from lockgate.execution.context import RunContext
+from lockgate.execution.lock_retry import WantedLocks
+from lockgate.execution.next_migration import NextMigrationPlanner
 from lockgate.execution.switch_editor import switch_editor
 from lockgate.execution.transaction_body import TransactionBody
 from lockgate.execution.transaction_guard import committing
@@ -49,11 +49,13 @@ class PlanDiverged(Exception):
     """Django sent other statements than the plan foresaw."""
 
 
-class Course:
+class AtomicMigration:
     """How one migration runs. body: does its operations in the switch's transaction, and records it."""
 
-    def __init__(self, duties: Duties, migration: Migration, planner: Planner | None, body: TransactionBody) -> None:
-        self.duties, self.migration, self.planner, self.body = duties, migration, planner, body
+    def __init__(
+        self, context: RunContext, migration: Migration, planner: NextMigrationPlanner | None, body: TransactionBody
+    ) -> None:
+        self.context, self.migration, self.planner, self.body = context, migration, planner, body
         self.key = key_of(migration)
         self.plan: MigrationPlan | None = None
         self.foreseen: tuple[Statement, ...] = ()  # what the switch sends, also where it then runs as Django does
@@ -83,12 +85,12 @@ class Course:
 
     def finish(self) -> None:
         """What the journal has left for this migration after its switch."""
-        finish_phase.run(self.duties, self.key, self.to_finish)
+        finish_phase.run(self.context, self.key, self.to_finish)
 
     # The plan, and what an earlier run has done of it
 
-    def _prepare(self, planner: Planner, state: ProjectState) -> None:
-        left = self.duties.journal.prepared(self.key)
+    def _prepare(self, planner: NextMigrationPlanner, state: ProjectState) -> None:
+        left = self.context.journal.prepared(self.key)
         hidden = journal_lines.made(left)
         try:
             self.plan = planner.plan(self.migration, state, hidden)
@@ -100,13 +102,13 @@ class Course:
             self.foreseen = (ANYTHING,)
         lines = self._lines(Phase.EXPAND)
         if left and not journal_lines.same(left, lines):
-            undo(self.duties, self.key, left)
+            undo(self.context, self.key, left)
             left = []
         if lines and not left:
-            left = self.duties.journal.write(self.key, fingerprints.of(self.migration).ast_digest, lines)
+            left = self.context.journal.write(self.key, fingerprints.of(self.migration).ast_digest, lines)
         self.rows = left
 
-    def _unforeseen(self, planner: Planner) -> tuple[Statement, ...]:
+    def _unforeseen(self, planner: NextMigrationPlanner) -> tuple[Statement, ...]:
         """What stands for a migration that has no plan: Django's schema operations have none on tables of the run's
         own alone, code may do anything to any table."""
         if not planner.earlier or all(map(is_djangos_schema, self.migration.operations)):
@@ -114,7 +116,7 @@ class Course:
         return (ANYTHING,)
 
     def _in_place(self, reason: str) -> None:
-        self.duties.listen(InPlace(self.key, reason))
+        self.context.listen(InPlace(self.key, reason))
         self.plan, self.rows = None, []
 
     def _lines(self, *phases: Phase) -> list[Line]:
@@ -126,37 +128,37 @@ class Course:
     def _expand(self) -> None:
         steps = self.plan.phase(Phase.EXPAND) if self.plan else ()
         for number, (row, step) in enumerate(zip(self.rows, steps, strict=True), 1):
-            self.duties.progress.remaining = _prepared(self.key, number - 1, len(steps))
-            if row.state == Row.State.DONE and journaled_step.still_there(self.duties, row):
+            self.context.progress.remaining = _prepared(self.key, number - 1, len(steps))
+            if row.state == Row.State.DONE and journaled_step.still_there(self.context, row):
                 continue
             try:
-                journaled_step.run(self.duties, row, wanted(step), number=number, total=len(steps))
+                journaled_step.run(self.context, row, momentary_locks(step), number=number, total=len(steps))
             except (DatabaseError, psycopg.Error) as error:
                 self._note_failed(step, row)
-                raise step_failures.offended(self.duties, self.key, row, error) from error
+                raise step_failures.offended(self.context, self.key, row, error) from error
         if steps:
-            self.duties.progress.remaining = _prepared(self.key, len(steps), len(steps))
+            self.context.progress.remaining = _prepared(self.key, len(steps), len(steps))
 
     def _note_failed(self, step: Step, row: Row) -> None:
         operation = self.migration.operations[step.operation]
-        self.duties.progress.operation = current_operation.described(step.operation + 1, self.migration, operation)
-        self.duties.progress.sql, self.duties.progress.statement = row.sql, current_operation.shortened(row.sql)
+        self.context.progress.operation = current_operation.described(step.operation + 1, self.migration, operation)
+        self.context.progress.sql, self.context.progress.statement = row.sql, current_operation.shortened(row.sql)
 
     def _undo(self) -> None:
-        undo(self.duties, self.key, self.rows)
+        undo(self.context, self.key, self.rows)
         self.rows = []
-        self.duties.progress.remaining = ""
+        self.context.progress.remaining = ""
 
     def _undo_after(self, error: Exception) -> None:
         """Undo what can be undone; whatever prevents that must not hide the error that came first."""
         if not self.rows:
-            self.duties.progress.remaining = ""
+            self.context.progress.remaining = ""
             return
         try:
-            django_seams.leave_transaction(self.duties.connection)
+            django_seams.leave_transaction(self.context.connection)
             self._undo()
         except Exception as second:
-            self.duties.progress.remaining += "; what they have left there, the next run takes back or goes on with"
+            self.context.progress.remaining += "; what they have left there, the next run takes back or goes on with"
             error.add_note(f"undoing what was prepared failed too: {server_messages.of(second)}")
 
     # The switch
@@ -167,43 +169,43 @@ class Course:
         targets = self._wanted()
 
         def attempt(timeout: timedelta) -> ProjectState:
-            made = switch_editor(self.duties.connection, plan.replaced if plan else (), hidden)
-            with committing(self.duties.connection, self.key, made) as editor, self.body.begun(timeout):
+            editor_of_switch = switch_editor(self.context.connection, plan.replaced if plan else (), hidden)
+            with committing(self.context.connection, self.key, editor_of_switch) as editor, self.body.begun(timeout):
                 self._first()
                 after = self.body.run(editor)
                 self._last(editor)
             return after
 
-        if not self.duties.gated:
+        if not self.context.gated:
             return attempt(journaled_step.NO_LIMIT)
-        return self.duties.ladder.climb(self.key, targets, attempt)
+        return self.context.lock_retry.run(self.key, targets, attempt)
 
     def _first(self) -> None:
         """Before the operations, in their transaction."""
-        if not self.duties.gated:
+        if not self.context.gated:
             return
         targets = self._wanted()
         if self.plan is not None and len(targets) > 1 and _brief(self.plan):
-            locks.take(self.duties.connection, {table: mode.name.replace("_", " ") for table, mode in targets.items()})
-        if self.duties.journaled is not None:
-            contract.settle(self.duties, self.foreseen)
+            locks.take(self.context.connection, {table: mode.name.replace("_", " ") for table, mode in targets.items()})
+        if self.context.journaled is not None:
+            contract.resolve_kept_defaults(self.context, self.foreseen)
 
     def _last(self, editor: Any) -> None:
         """After the operations and their deferred SQL, with the rows that record them, in their transaction."""
         if editor.replaced:
             raise PlanDiverged(f"Django did not send what was planned: {editor.replaced[0][0]}")
-        if self.duties.journaled is None:
+        if self.context.journaled is None:
             return
-        self.duties.journal.commit(self.key)
-        self.duties.journal.supersede(self.key)
+        self.context.journal.commit(self.key)
+        self.context.journal.supersede(self.key)
         finishing = self._lines(Phase.FINISH)
         self._require_free_names(finishing)
-        connection, contracting = self.duties.connection, self._lines(Phase.CONTRACT)
+        connection, contracting = self.context.connection, self._lines(Phase.CONTRACT)
         lines = [journal_lines.identified(connection, line) for line in finishing]
         lines += [journal_lines.expecting(connection, line) for line in contracting]
         if lines:
             ast_digest = fingerprints.of(self.migration).ast_digest
-            rows = self.duties.journal.write(self.key, ast_digest, lines, committed=True)
+            rows = self.context.journal.write(self.key, ast_digest, lines, committed=True)
             self.to_finish = [row for row in rows if row.phase == journal.FINISH]
 
     def _require_free_names(self, lines: Sequence[Line]) -> None:
@@ -213,7 +215,7 @@ class Course:
         """
         dropped = set()
         for line in lines:
-            relation, constraint = lookups.taken(self.duties.connection, line.table_name, line.object_name)
+            relation, constraint = lookups.taken(self.context.connection, line.table_name, line.object_name)
             if line.kind == Kind.DROP_INDEX:
                 dropped.add(line.object_name)
             elif line.kind == Kind.ADD_INDEX and relation and line.object_name not in dropped:
@@ -221,24 +223,24 @@ class Course:
             elif line.kind == Kind.VALIDATE_CONSTRAINT and constraint:
                 raise PlanDiverged(f'another table has a constraint "{line.object_name}" too')
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> WantedLocks:
         """The locks that the switch takes on tables that others use."""
-        found: dict[str, LockMode] = {}
+        modes: dict[str, LockMode] = {}
         for step in self.plan.phase(Phase.SWITCH) if self.plan else ():
-            for table, mode in wanted(step).items():
-                found[table] = max(found.get(table, mode), mode, key=lambda each: each.strength)
-        return found
+            for table, mode in momentary_locks(step).items():
+                modes[table] = max(modes.get(table, mode), mode, key=lambda lock_mode: lock_mode.strength)
+        return modes
 
 
-def undo(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
+def undo(context: RunContext, key: Key, rows: Sequence[Row]) -> None:
     """Take back what was prepared for a migration, last step first."""
     for number, row in reversed(list(enumerate(rows, 1))):
-        duties.progress.remaining = _prepared(key, number, len(rows))
-        journaled_step.undo(duties, row)
-    duties.progress.remaining = ""
+        context.progress.remaining = _prepared(key, number, len(rows))
+        journaled_step.undo(context, row)
+    context.progress.remaining = ""
 
 
-def wanted(step: Step) -> Wanted:
+def momentary_locks(step: Step) -> WantedLocks:
     """The locks of a step that it needs only for a moment, and so waits for only for a moment."""
     return {lock.table: lock.mode for lock in step.locks if step.transactional}
 

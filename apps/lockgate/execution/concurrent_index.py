@@ -15,14 +15,14 @@ from psycopg import sql
 from lockgate import policy
 from lockgate.database import lookups, session
 from lockgate.execution import deadlock_retry, step_conflicts
-from lockgate.execution.context import Duties
+from lockgate.execution.context import RunContext
 from lockgate.execution.wait_deadline import patiently
 from lockgate.ledger import journal
 from lockgate.models import JournalEntry
 
 
 def run(
-    duties: Duties,
+    context: RunContext,
     step: JournalEntry,
     send: Callable[[], None],
     *,
@@ -38,39 +38,39 @@ def run(
     def attempt() -> None:
         if not step.attempts and first is not None:
             first()
-        elif _is_over(duties, step, builds=builds):
+        elif _is_over(context, step, builds=builds):
             return
-        duties.journal.begin(step)
-        with patiently(duties, step):
+        context.journal.begin(step)
+        with patiently(context, step):
             send()
 
-    deadlock_retry.repeatedly(duties, attempt)
+    deadlock_retry.repeatedly(context, attempt)
 
 
-def _is_over(duties: Duties, step: JournalEntry, *, builds: bool) -> bool:
+def _is_over(context: RunContext, step: JournalEntry, *, builds: bool) -> bool:
     """Whether an earlier attempt came to its end; an index that it left invalid is dropped."""
-    found = lookups.index(duties.connection, step.table_name, step.object_name)
-    if found is None and not builds and step.object_oid:
-        elsewhere = lookups.index_by_oid(duties.connection, step.object_oid)
+    index = lookups.index(context.connection, step.table_name, step.object_name)
+    if index is None and not builds and step.object_oid:
+        elsewhere = lookups.index_by_oid(context.connection, step.object_oid)
         if elsewhere is not None:
             raise step_conflicts.renamed(step, *elsewhere)
-    if found is None:
+    if index is None:
         return not builds
-    if not is_ours(duties.connection, step, found):
-        raise step_conflicts.in_the_way(step, valid=found.valid)
-    if builds and not found.valid:
-        with patiently(duties, step):
-            _drop_concurrently(duties.connection, found.schema, step.object_name)
-    return builds and found.valid
+    if not is_ours(context.connection, step, index):
+        raise step_conflicts.in_the_way(step, valid=index.valid)
+    if builds and not index.valid:
+        with patiently(context, step):
+            _drop_concurrently(context.connection, index.schema, step.object_name)
+    return builds and index.valid
 
 
-def is_ours(connection: BaseDatabaseWrapper, step: JournalEntry, found: lookups.IndexState) -> bool:
+def is_ours(connection: BaseDatabaseWrapper, step: JournalEntry, index: lookups.IndexState) -> bool:
     """Whether an index of the step's name is the one that it made, or one of the very same definition."""
-    if found.table != step.table_name:
+    if index.table != step.table_name:
         return False
-    if step.object_oid is not None and found.oid == step.object_oid:
+    if step.object_oid is not None and index.oid == step.object_oid:
         return True
-    return found.definition == lookups.defined(connection, step.table_name, step.object_name, _building(step))
+    return index.definition == lookups.defined(connection, step.table_name, step.object_name, _building(step))
 
 
 def _building(step: JournalEntry) -> str:
@@ -78,24 +78,24 @@ def _building(step: JournalEntry) -> str:
     return step.definition if step.phase in (journal.SWITCH, journal.BACKWARDS) else step.sql
 
 
-def drop_invalid(duties: Duties, step: JournalEntry) -> None:
+def drop_invalid(context: RunContext, step: JournalEntry) -> None:
     """Drop what a concurrent build of ours, broken off, has left; a valid index stays, and one of another's."""
-    found = lookups.index(duties.connection, step.table_name, step.object_name)
-    if found is not None and not found.valid and is_ours(duties.connection, step, found):
-        with patiently(duties, step):
-            _drop_concurrently(duties.connection, found.schema, step.object_name)
+    index = lookups.index(context.connection, step.table_name, step.object_name)
+    if index is not None and not index.valid and is_ours(context.connection, step, index):
+        with patiently(context, step):
+            _drop_concurrently(context.connection, index.schema, step.object_name)
 
 
-def drop_built(duties: Duties, step: JournalEntry) -> None:
+def drop_built(context: RunContext, step: JournalEntry) -> None:
     """By its oid, where that was noted: a table, or an index, may have another name by now."""
-    known = lookups.index_by_oid(duties.connection, step.object_oid) if step.object_oid else None
+    known = lookups.index_by_oid(context.connection, step.object_oid) if step.object_oid else None
     if known is None:
-        found = lookups.index(duties.connection, step.table_name, step.object_name)
-        known = (found.schema, step.object_name) if found and is_ours(duties.connection, step, found) else None
-        known = known or _built_elsewhere(duties.connection, step)
+        index = lookups.index(context.connection, step.table_name, step.object_name)
+        known = (index.schema, step.object_name) if index and is_ours(context.connection, step, index) else None
+        known = known or _built_elsewhere(context.connection, step)
     if known is not None:
-        with patiently(duties, step, min(policy.UNDO_LOCK_TIMEOUT, duties.limits.wait_for_others)):
-            _drop_concurrently(duties.connection, *known)
+        with patiently(context, step, min(policy.UNDO_LOCK_TIMEOUT, context.limits.wait_for_others)):
+            _drop_concurrently(context.connection, *known)
 
 
 def _built_elsewhere(connection: BaseDatabaseWrapper, step: JournalEntry) -> tuple[str, str] | None:
@@ -108,11 +108,11 @@ def _built_elsewhere(connection: BaseDatabaseWrapper, step: JournalEntry) -> tup
         return None
     schema, table = elsewhere
     old, new = (f" ON {connection.ops.quote_name(name)} " for name in (step.table_name, table))
-    found = lookups.index(connection, table, step.object_name)
-    wanted = lookups.defined(connection, table, step.object_name, _building(step).replace(old, new, 1))
-    if found is None or found.schema != schema or wanted is None:
+    index = lookups.index(connection, table, step.object_name)
+    definition = lookups.defined(connection, table, step.object_name, _building(step).replace(old, new, 1))
+    if index is None or index.schema != schema or definition is None:
         raise step_conflicts.unknown_whose(step, schema, table)
-    return (schema, step.object_name) if found.definition == wanted else None
+    return (schema, step.object_name) if index.definition == definition else None
 
 
 def _drop_concurrently(connection: BaseDatabaseWrapper, schema: str, name: str) -> None:

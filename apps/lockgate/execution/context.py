@@ -12,14 +12,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from lockgate import policy
 from lockgate.database.advisory_lock import Ask
 from lockgate.events import Listener
-from lockgate.execution.lock_retry import Ladder
+from lockgate.execution.lock_retry import LockRetry
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
 from lockgate.ledger.journal import Journal
 from lockgate.ledger.records import Entry
 
 
-class Confirm(Protocol):
+class LockCheck(Protocol):
     """Raises unless the session still holds the lock. inside: whether a migration's transaction is open.
 
     lock: whether the server is asked; otherwise only the session is looked at. Returns the mark of the transaction that
@@ -29,7 +29,7 @@ class Confirm(Protocol):
     def __call__(self, *, inside: bool, lock: bool = True, ask: Ask | None = None) -> str | None: ...
 
 
-class Seal(Protocol):
+class RecordApplied(Protocol):
     """Confirms the lock and records an applied migration, by Django's row and by the ledger's, in its transaction."""
 
     def __call__(self, entry: Entry) -> str | None:
@@ -40,28 +40,28 @@ class Seal(Protocol):
 
 
 @dataclass(frozen=True)
-class Duties:
+class RunContext:
     """held: migrations left out of forward plans. record: writes a ledger row in the open transaction.
 
-    seal: confirm and record in one, and Django's own record with them. None where there is no ledger.
+    record_applied: confirm and record in one, and Django's own record with them. None where there is no ledger.
 
     gated: whether others use this database; without it (a test runner's) nothing is online, tried again or limited.
     journaled: the journal, where its table is there; online work needs it.
     tables: those that were there when the run began, where they were read with the rest.
-    begin: what must be done before the first migration, and after pre_migrate; the duties from then on.
+    begin: what must be done before the first migration, and after pre_migrate; the context from then on.
     """
 
     connection: BaseDatabaseWrapper
     progress: Progress
     held: Collection[Key]
-    confirm: Confirm
+    confirm: LockCheck
     record: Callable[[Entry], None]
     limits: policy.Policy
     gated: bool = True
     journaled: Journal | None = None
-    seal: Seal | None = None
+    record_applied: RecordApplied | None = None
     tables: frozenset[str] | None = None
-    begin: Callable[[], Duties] | None = None
+    begin: Callable[[], RunContext] | None = None
 
     @property
     def listen(self) -> Listener:
@@ -74,5 +74,5 @@ class Duties:
         return self.journaled
 
     @cached_property
-    def ladder(self) -> Ladder:
-        return Ladder(self.connection, self.limits, self.listen)
+    def lock_retry(self) -> LockRetry:
+        return LockRetry(self.connection, self.limits, self.listen)

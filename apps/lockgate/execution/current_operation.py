@@ -84,7 +84,7 @@ def shortened(statement: str) -> str:
     statement = statement[: policy.STATEMENT_READ]
     if not server_messages.values_allowed():
         statement = sql_statements.without_literals(statement)
-    line = " ".join("".join(each if each.isprintable() else " " for each in masked(statement)).split())
+    line = " ".join("".join(character if character.isprintable() else " " for character in masked(statement)).split())
     return line if len(line) <= policy.STATEMENT_SHOWN else f"{line[: policy.STATEMENT_SHOWN]} …"
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from lockgate import django_seams, policy
 from lockgate.execution import failures, shutdown
-from lockgate.execution.context import Duties
+from lockgate.execution.context import RunContext
 
 # Deadlock and serialization failure. Not a lock timeout, which comes after all the time that there is to wait.
 REPEATED = ("40P01", "40001")
 
 
-def repeatedly(duties: Duties, attempt: Callable[[], None]) -> None:
+def repeatedly(context: RunContext, attempt: Callable[[], None]) -> None:
     """Make an attempt again after a deadlock or the like, a bounded number of times."""
     for number in range(1, policy.STEP_ATTEMPTS + 1):
         try:
@@ -21,8 +21,8 @@ def repeatedly(duties: Duties, attempt: Callable[[], None]) -> None:
         except Exception as error:
             if number == policy.STEP_ATTEMPTS or failures.sqlstate_of(error) not in REPEATED:
                 raise
-            django_seams.leave_transaction(duties.connection)
+            django_seams.leave_transaction(context.connection)
             shutdown.raise_if_requested()
-            time.sleep(policy.LADDER_FIRST_PAUSE.total_seconds() * number)
+            time.sleep(policy.LOCK_RETRY_FIRST_PAUSE.total_seconds() * number)
         else:
             return

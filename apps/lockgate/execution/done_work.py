@@ -19,7 +19,7 @@ from lockgate.database import table_objects
 from lockgate.database.table_objects import Key as ThingKey
 from lockgate.database.table_objects import Marked, Place, Thing
 from lockgate.errors import MigrationFailed
-from lockgate.execution.context import Duties
+from lockgate.execution.context import RunContext
 from lockgate.facts import Key
 from lockgate.models import JournalEntry as Row
 
@@ -75,37 +75,39 @@ class DoneWork:
     exact: whether a table that was made again, with the same columns, counts as another one.
     """
 
-    def __init__(self, duties: Duties, migration: Key, rows: Iterable[Row], *, exact: bool) -> None:
-        self.duties, self.migration, self.exact = duties, migration, exact
+    def __init__(self, context: RunContext, migration: Key, rows: Iterable[Row], *, exact: bool) -> None:
+        self.context, self.migration, self.exact = context, migration, exact
         self._noted: dict[ThingKey, list[tuple[Row, Thing]]] = {}
         self._handed: dict[int, list[Thing]] = {}
         rows = sorted(rows, key=lambda row: row.pk)
-        effects = duties.journal.effects(rows)
+        effects = context.journal.effects(rows)
         for row in rows:
-            self._keep(row, [Thing.from_json(each) for each in effects.get(row.pk, ())])
+            self._keep(row, [Thing.from_json(fields) for fields in effects.get(row.pk, ())])
 
     def before(self) -> dict[ThingKey, Marked]:
         """To be asked for before an operation's transaction."""
-        return table_objects.everything(self.duties.connection)
+        return table_objects.everything(self.context.connection)
 
     def note(self, row: Row, before: dict[ThingKey, Marked]) -> None:
         """What the open transaction has done. To be asked for at its end; what an attempt before it noted is void."""
         self._strike(row)
-        tables = table_objects.touched(self.duties.connection)
-        self._write(row, table_objects.changed(self.duties.connection, tables, before, self._known()))
+        tables = table_objects.touched(self.context.connection)
+        self._write(row, table_objects.changed(self.context.connection, tables, before, self._known()))
 
     def note_outside(self, row: Row, before: dict[ThingKey, Marked]) -> None:
         """What has become of anything since: it counts as the doing of the code that ran outside a transaction."""
         known = self._known()
-        tables = table_objects.differing(self.duties.connection, before) | {each.table_oid for each in known.values()}
-        found = table_objects.changed(self.duties.connection, tables, before, known)
-        self._write(row, [each for each in found if not _is_broken_off(each)])
+        tables = table_objects.differing(self.context.connection, before) | {
+            thing.table_oid for thing in known.values()
+        }
+        things = table_objects.changed(self.context.connection, tables, before, known)
+        self._write(row, [thing for thing in things if not _is_broken_off(thing)])
 
     def note_index(self, row: Row, oid: int | None, *, gone: bool = False) -> None:
         """An index that was built concurrently, or is to be dropped."""
-        found = table_objects.of_tables(self.duties.connection, [oid]).get(("index", oid)) if oid else None
-        if found:
-            self._write(row, [found.thing.gone if gone else found.thing])
+        marked_thing = table_objects.of_tables(self.context.connection, [oid]).get(("index", oid)) if oid else None
+        if marked_thing:
+            self._write(row, [marked_thing.thing.gone if gone else marked_thing.thing])
 
     def hand_on(self, earlier: Row, row: Row) -> None:
         """An operation that failed was mended, and has a new row: what its code had done is done still."""
@@ -114,26 +116,28 @@ class DoneWork:
 
     def doubts(self) -> list[Problem]:
         """What code that was under way may have done, or somebody: what is a problem only where none was."""
-        known = {each.thing.key for each in self.problems(code_was_under_way=True)}
-        return [each for each in self.problems(code_was_under_way=False) if each.thing.key not in known]
+        known = {problem.thing.key for problem in self.problems(code_was_under_way=True)}
+        return [problem for problem in self.problems(code_was_under_way=False) if problem.thing.key not in known]
 
     def problems(self, *, code_was_under_way: bool) -> list[Problem]:
         """What is not as it was noted. code_was_under_way: which may have changed definitions, and removed nothing."""
         now = self._now()
-        places, wanted = {each.place: each for each in now.values()}, self._places()
-        found = []
+        places, expected = {present.place: present for present in now.values()}, self._places()
+        problems = []
         for key, noted in self._noted.items():
             thing = noted[-1][1]
             if _is_gone(thing):
-                is_back = thing.place in places and thing.place not in wanted and not code_was_under_way
+                is_back = thing.place in places and thing.place not in expected and not code_was_under_way
                 what = "is back" if is_back else ""
             else:
                 what = self._become(thing, now.get(key), places.get(thing.place), code_was_under_way)
             if what:
-                found.append(Problem(thing, what, tuple({row.pk: row for row, _ in noted}.values())))
-        lost = {each.thing.table_oid for each in found if each.thing.kind == "table"}
-        found = [each for each in found if each.thing.kind == "table" or each.thing.table_oid not in lost]
-        return sorted(found, key=lambda each: (_ORDER.index(each.thing.kind), each.thing.place))
+                problems.append(Problem(thing, what, tuple({row.pk: row for row, _ in noted}.values())))
+        lost = {problem.thing.table_oid for problem in problems if problem.thing.kind == "table"}
+        problems = [
+            problem for problem in problems if problem.thing.kind == "table" or problem.thing.table_oid not in lost
+        ]
+        return sorted(problems, key=lambda present: (_ORDER.index(present.thing.kind), present.thing.place))
 
     def _become(self, thing: Thing, itself: Thing | None, namesake: Thing | None, lenient: bool) -> str:
         """What has become of a thing; nothing where it is as it was."""
@@ -149,38 +153,38 @@ class DoneWork:
 
     def _now(self) -> dict[ThingKey, Thing]:
         known = self._known().values()
-        found = (
-            table_objects.of_tables(self.duties.connection, {each.table_oid for each in known}, list(known))
+        marked_things = (
+            table_objects.of_tables(self.context.connection, {thing.table_oid for thing in known}, list(known))
             if known
             else {}
         )
-        return {key: each.thing for key, each in found.items()}
+        return {key: marked_thing.thing for key, marked_thing in marked_things.items()}
 
     def _known(self) -> dict[ThingKey, Thing]:
         return {key: noted[-1][1] for key, noted in self._noted.items()}
 
     def _places(self) -> set[Place]:
-        return {each.place for each in self._known().values() if not _is_gone(each)}
+        return {thing.place for thing in self._known().values() if not _is_gone(thing)}
 
     def _of(self, row: Row) -> list[Thing]:
         return [thing for noted in self._noted.values() for by, thing in noted if by.pk == row.pk]
 
     def _strike(self, row: Row) -> None:
         for key, noted in list(self._noted.items()):
-            self._noted[key] = [(by, each) for by, each in noted if by.pk != row.pk]
+            self._noted[key] = [(by, thing) for by, thing in noted if by.pk != row.pk]
             if not self._noted[key]:
                 del self._noted[key]
         self._keep(row, self._handed.get(row.pk, ()))
 
-    def _write(self, row: Row, found: Collection[Thing]) -> None:
-        if found:
-            self._keep(row, found)
-            self.duties.journal.note_effect(row, [each.as_json() for each in self._of(row)])
+    def _write(self, row: Row, things: Collection[Thing]) -> None:
+        if things:
+            self._keep(row, things)
+            self.context.journal.note_effect(row, [thing.as_json() for thing in self._of(row)])
 
-    def _keep(self, row: Row, found: Iterable[Thing]) -> None:
-        for thing in found:
+    def _keep(self, row: Row, things: Iterable[Thing]) -> None:
+        for thing in things:
             noted = self._noted.setdefault(thing.key, [])
-            noted[:] = [(by, each) for by, each in noted if by.pk != row.pk] + [(row, thing)]
+            noted[:] = [(by, other) for by, other in noted if by.pk != row.pk] + [(row, thing)]
 
 
 def _is_gone(thing: Thing) -> bool:
@@ -192,14 +196,14 @@ def _is_broken_off(thing: Thing) -> bool:
     return thing.kind == "index" and not thing.valid and not _is_gone(thing)
 
 
-def _unless_whole(thing: Thing, found: Thing) -> str:
-    return "is not valid any more" if thing.valid and not found.valid else ""
+def _unless_whole(thing: Thing, present: Thing) -> str:
+    return "is not valid any more" if thing.valid and not present.valid else ""
 
 
 def refused(migration: Key, problems: Collection[Problem], *, backwards: bool) -> MigrationFailed:
     """What to say of what is not as it was left."""
     first, *others = problems
-    rows = {row.pk: row for each in problems for row in each.rows}
+    rows = {row.pk: row for problem in problems for row in problem.rows}
     numbers = sorted({row.ordinal + 1 for row in rows.values()})
     done = (
         f"operation {numbers[0]} of {migration} has"
@@ -213,10 +217,10 @@ def refused(migration: Key, problems: Collection[Problem], *, backwards: bool) -
         if first.thing.definition
         else "left it"
     )
-    also = "".join(f"\n{each.thing} {each.what}" for each in others[: policy.THINGS_SHOWN])
+    also = "".join(f"\n{problem.thing} {problem.what}" for problem in others[: policy.THINGS_SHOWN])
     if len(others) > policy.THINGS_SHOWN:
         also += f"\nand {len(others) - policy.THINGS_SHOWN} more"
-    mends = "".join(f"\n  {each.mend}" for each in (first, *others[: policy.THINGS_SHOWN]) if each.mend)
+    mends = "".join(f"\n  {problem.mend}" for problem in (first, *others[: policy.THINGS_SHOWN]) if problem.mend)
     again = f"manage.py lockgate repair {' '.join(map(str, sorted(rows)))} --forget --apply"
     right = "or, where it is right as it is: do by hand what is left of the migration, and record it:  "
     record = f"\n{right}manage.py migrate {migration.app} {migration.name} --fake"

@@ -102,7 +102,7 @@ def explain(error: BaseException, progress: Progress) -> LockgateError:
     )
     if progress.invalid:
         after = "run again" if sqlstate == "42P07" else failed.next_step
-        drops = "  ".join(each.drop for each in progress.invalid)
+        drops = "  ".join(index.drop for index in progress.invalid)
         failed.next_step = f"drop what is left invalid:  {drops}\nthen {after}"
     if progress.pid is not None:
         failed.next_step += (
@@ -148,7 +148,7 @@ def state_of(progress: Progress) -> str:
     """What the database looks like now, as far as it is known."""
     parts = [_of_current(progress, progress.current)] if progress.current else []
     parts += _of_lost(progress)
-    parts += [f"an index is left invalid: {each} ({each.drop})" for each in progress.invalid]
+    parts += [f"an index is left invalid: {index} ({index.drop})" for index in progress.invalid]
     if progress.invalid_unknown:
         parts.append(f"whether an index is left invalid is unknown: {_WHICH_INVALID}")
     if progress.remaining:

@@ -6,32 +6,32 @@ from collections.abc import Sequence
 
 from lockgate.errors import SessionLost
 from lockgate.execution import current_operation, journaled_step, step_failures
-from lockgate.execution.context import Duties
+from lockgate.execution.context import RunContext
 from lockgate.facts import Key
 from lockgate.models import JournalEntry as Row
 from lockgate.planning.steps import Kind
 
 
-def run(duties: Duties, key: Key, rows: Sequence[Row]) -> None:
+def run(context: RunContext, key: Key, rows: Sequence[Row]) -> None:
     """Run a migration's finish steps, in order. Raises NotFinished, with what is left to be done."""
     for number, row in enumerate(rows, 1):
-        duties.progress.remaining = _unfinished(key, number - 1, len(rows), row)
+        context.progress.remaining = _unfinished(key, number - 1, len(rows), row)
         try:
-            if _is_finished(duties, row):
+            if _is_finished(context, row):
                 continue
-            journaled_step.run(duties, row, journaled_step.locks_of(row), number=number, total=len(rows))
+            journaled_step.run(context, row, journaled_step.locks_of(row), number=number, total=len(rows))
         except SessionLost:
             raise
         except Exception as error:
-            duties.progress.sql, duties.progress.statement = row.sql, current_operation.shortened(row.sql)
-            raise step_failures.not_finished(duties, key, row, error) from error
-    duties.progress.remaining = ""
+            context.progress.sql, context.progress.statement = row.sql, current_operation.shortened(row.sql)
+            raise step_failures.not_finished(context, key, row, error) from error
+    context.progress.remaining = ""
 
 
-def _is_finished(duties: Duties, row: Row) -> bool:
+def _is_finished(context: RunContext, row: Row) -> bool:
     """Whether a step is done, and what it made is there."""
     done = row.state == Row.State.DONE
-    return done and (row.kind == Kind.DROP_INDEX or journaled_step.still_there(duties, row))
+    return done and (row.kind == Kind.DROP_INDEX or journaled_step.still_there(context, row))
 
 
 def _unfinished(key: Key, done: int, total: int, row: Row) -> str:

@@ -53,5 +53,5 @@ def identified(connection: BaseDatabaseWrapper, line: Line) -> Line:
 
 def expecting(connection: BaseDatabaseWrapper, line: Line) -> Line:
     """With the default that a column has now, which the contract phase drops where it has it still."""
-    found = lookups.column_default(connection, line.table_name, line.object_name)
-    return replace(line, definition=found.expression, object_oid=found.oid) if found else line
+    default = lookups.column_default(connection, line.table_name, line.object_name)
+    return replace(line, definition=default.expression, object_oid=default.oid) if default else line

@@ -30,8 +30,8 @@ def named(connection: BaseDatabaseWrapper, state: str = NOTHING_CHANGED) -> Iter
     try:
         yield
     except (DatabaseError, psycopg.Error) as error:
-        if failures.sqlstate_of(error) == failures.LOCK_NOT_AVAILABLE and (found := _looked(connection)):
-            raise _held(found, state) from error
+        if failures.sqlstate_of(error) == failures.LOCK_NOT_AVAILABLE and (blockers := _looked(connection)):
+            raise _held(blockers, state) from error
         raise
 
 
@@ -41,8 +41,8 @@ def holders(connection: BaseDatabaseWrapper, least: LockMode = LockMode.ROW_SHAR
     least: by default more than a reader's: who has changed a row, or locked it, keeps it from us as well.
     """
     modes = {mode.value: mode.strength for mode in LockMode if mode.strength >= least.strength}
-    found = [each for each in locks.holders(connection, records.tables()) if each.mode in modes]
-    return tuple(locks.blocker(each) for each in sorted(found, key=lambda each: -modes[each.mode]))
+    lock_holders = [holder for holder in locks.holders(connection, records.tables()) if holder.mode in modes]
+    return tuple(locks.blocker(holder) for holder in sorted(lock_holders, key=lambda holder: -modes[holder.mode]))
 
 
 def _looked(connection: BaseDatabaseWrapper) -> tuple[Blocker, ...]:
@@ -52,12 +52,12 @@ def _looked(connection: BaseDatabaseWrapper) -> tuple[Blocker, ...]:
     return ()
 
 
-def _held(found: tuple[Blocker, ...], state: str) -> LocksNotAcquired:
-    who = "; ".join(f'{each}, which holds {each.mode} on "{each.table}"' for each in found[:SHOWN])
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    ending = next((f":  {each.ending}" for each in found if each.ending), "")
+def _held(blockers: tuple[Blocker, ...], state: str) -> LocksNotAcquired:
+    who = "; ".join(f'{blocker}, which holds {blocker.mode} on "{blocker.table}"' for blocker in blockers[:SHOWN])
+    more = f" and {len(blockers) - SHOWN} more" if len(blockers) > SHOWN else ""
+    ending = next((f":  {blocker.ending}" for blocker in blockers if blocker.ending), "")
     return LocksNotAcquired(
-        f'"{found[0].table}" is kept from this run by others',
+        f'"{blockers[0].table}" is kept from this run by others',
         why=f"held by {who}{more}",
         state=state,
         next_step=f"end it, or run again when it is gone{ending}",

@@ -32,69 +32,69 @@ FAILED_TRANSACTION = "25P02"
 AUTOVACUUM = "autovacuum worker"
 
 Result = TypeVar("Result")
-Wanted = Mapping[str, LockMode]
+WantedLocks = Mapping[str, LockMode]
 
 
 @dataclass(frozen=True)
-class Rung:
+class AttemptTiming:
     """One attempt: how long it waits for a lock, and the longest pause after it."""
 
     lock_timeout: timedelta
     pause: timedelta
 
 
-def rung(attempt: int, first: timedelta) -> Rung:
-    """The rung of an attempt, counted from 1. first: the lock timeout to begin with."""
-    doubled = (attempt - 1) // policy.LADDER_ATTEMPTS_PER_RUNG
-    longest = max(first, policy.LADDER_LONGEST_LOCK_TIMEOUT)
+def attempt_timing(attempt: int, first: timedelta) -> AttemptTiming:
+    """The timing of an attempt, counted from 1. first: the lock timeout to begin with."""
+    doubled = (attempt - 1) // policy.LOCK_RETRY_ATTEMPTS_PER_TIMEOUT
+    longest = max(first, policy.LOCK_RETRY_LONGEST_TIMEOUT)
     timeout = min(first * 2 ** min(doubled, 10), longest)
-    growth = policy.LADDER_PAUSE_GROWTH ** min(attempt - 1, 20)
-    return Rung(timeout, min(policy.LADDER_FIRST_PAUSE * growth, policy.LADDER_LONGEST_PAUSE))
+    growth = policy.LOCK_RETRY_PAUSE_GROWTH ** min(attempt - 1, 20)
+    return AttemptTiming(timeout, min(policy.LOCK_RETRY_FIRST_PAUSE * growth, policy.LOCK_RETRY_LONGEST_PAUSE))
 
 
-class Ladder:
-    """Climbs for one session. limits: ``lock_timeout`` and ``lock_attempts``, the time for all attempts."""
+class LockRetry:
+    """Retries for one session. limits: ``lock_timeout`` and ``lock_attempts``, the time for all attempts."""
 
     def __init__(self, connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener) -> None:
         self.connection, self.limits, self.listen = connection, limits, listen
         self.attempts = 0
 
-    def climb(self, migration: Key, wanted: Wanted, attempt: Callable[[timedelta], Result]) -> Result:
+    def run(self, migration: Key, targets: WantedLocks, attempt: Callable[[timedelta], Result]) -> Result:
         """The result of the first attempt that gets its locks.
 
-        wanted: the locks it will take on tables that others use. attempt: is given its lock timeout, and must be whole
+        targets: the locks it will take on tables that others use. attempt: is given its lock timeout, and must be whole
         or leave nothing; it is made again after a lock timeout, a deadlock or a serialization failure.
         Raises LocksNotAcquired at the deadline, naming who was in the way; any other error as it is.
         """
         started = time.monotonic()
-        climb = _Climb(self, migration, wanted, started)
+        contention = _Contention(self, migration, targets, started)
         self.attempts = 0
         while True:
             self.attempts += 1
-            climb.wait_out_blockers(self.attempts)
-            rung_now = rung(self.attempts, self.limits.lock_timeout)
-            noted = _Noted()
+            contention.wait_out_blockers(self.attempts)
+            timing = attempt_timing(self.attempts, self.limits.lock_timeout)
+            last = _LastSqlState()
             try:
-                with self.connection.execute_wrapper(noted):
-                    return attempt(rung_now.lock_timeout)
+                with self.connection.execute_wrapper(last):
+                    return attempt(timing.lock_timeout)
             except Exception as error:
-                sqlstate = _retried(error, noted)
+                sqlstate = _retried(error, last)
                 if sqlstate is None:
                     raise
                 django_seams.leave_transaction(self.connection)
-                blockers = climb.blockers()
-                if climb.over:
-                    raise climb.gave_up(self.attempts, blockers, sqlstate) from error
-                climb.report_failure(self.attempts, sqlstate)
+                blockers = contention.blockers()
+                if contention.over:
+                    raise contention.gave_up(self.attempts, blockers, sqlstate) from error
+                contention.report_failure(self.attempts, sqlstate)
             shutdown.raise_if_requested()
-            time.sleep(rung_now.pause.total_seconds() * random.uniform(0.5, 1.0))  # noqa: S311  spreading
+            time.sleep(timing.pause.total_seconds() * random.uniform(0.5, 1.0))  # noqa: S311  spreading
 
-    def wait_out(self, migration: Key, wanted: Wanted) -> None:
+    def wait_out(self, migration: Key, targets: WantedLocks) -> None:
         """Wait until nobody holds a lock in the way, or the time is over: for what can be tried only once."""
-        _Climb(self, migration, wanted, time.monotonic()).wait_out_blockers(1)
+        _Contention(self, migration, targets, time.monotonic()).wait_out_blockers(1)
 
 
-class _Noted:
+class _LastSqlState:
     """Notes the SQLSTATE of the last error that code of a migration met, which it may have swallowed."""
 
     sqlstate: str | None = None
@@ -103,30 +103,30 @@ class _Noted:
         try:
             return execute(sql, params, many, context)
         except DatabaseError as error:
-            found = failures.sqlstate_of(error)
-            if found != FAILED_TRANSACTION:
-                self.sqlstate = found
+            sqlstate = failures.sqlstate_of(error)
+            if sqlstate != FAILED_TRANSACTION:
+                self.sqlstate = sqlstate
             raise
 
 
-def _retried(error: Exception, noted: _Noted) -> str | None:
+def _retried(error: Exception, last: _LastSqlState) -> str | None:
     """The SQLSTATE for which an attempt is made again; None where the error is another, or says more."""
     if isinstance(error, LockgateError):
         return None
-    found = failures.sqlstate_of(error)
-    if found == FAILED_TRANSACTION or isinstance(error, transaction.TransactionManagementError):
-        found = noted.sqlstate
-    return found if found in RETRIED else None
+    sqlstate = failures.sqlstate_of(error)
+    if sqlstate == FAILED_TRANSACTION or isinstance(error, transaction.TransactionManagementError):
+        sqlstate = last.sqlstate
+    return sqlstate if sqlstate in RETRIED else None
 
 
-class _Climb:
-    """What one climb knows of those who are in its way."""
+class _Contention:
+    """What is known, during one series of attempts, of the sessions in the way."""
 
-    def __init__(self, ladder: Ladder, migration: Key, wanted: Wanted, started: float) -> None:
-        self.ladder, self.migration, self.wanted, self.started = ladder, migration, wanted, started
-        self.allowed = ladder.limits.lock_attempts.total_seconds()
-        self.patience = ladder.limits.lock_timeout.total_seconds()
-        self.next_report = started + min(1.0, ladder.limits.report_lock_wait.total_seconds())
+    def __init__(self, lock_retry: LockRetry, migration: Key, targets: WantedLocks, started: float) -> None:
+        self.lock_retry, self.migration, self.targets, self.started = lock_retry, migration, targets, started
+        self.allowed = lock_retry.limits.lock_attempts.total_seconds()
+        self.longest_wait = lock_retry.limits.lock_timeout.total_seconds()
+        self.next_report = started + min(1.0, lock_retry.limits.report_lock_wait.total_seconds())
         self.asked_to_yield: set[str] = set()
 
     @property
@@ -140,13 +140,16 @@ class _Climb:
     def wait_out_blockers(self, attempt: int) -> None:
         """Return once nobody holds a conflicting lock for longer than an attempt would wait, or the time is over."""
         seen: dict[tuple[str, str, str], float] = {}
-        while self.wanted:
+        while self.targets:
             now = time.monotonic()
             holders = self._conflicting()
-            seen = {_same(each): seen.get(_same(each), now) for each in holders}
-            ages = {_same(each): _age(each, now - seen[_same(each)]) for each in holders}
-            old = [each for each in holders if ages[_same(each)] >= self.patience]
-            unsure = any(each.transaction_seconds is None and ages[_same(each)] < self.patience for each in holders)
+            seen = {_matches_plan(holder): seen.get(_matches_plan(holder), now) for holder in holders}
+            ages = {_matches_plan(holder): _age(holder, now - seen[_matches_plan(holder)]) for holder in holders}
+            old = [holder for holder in holders if ages[_matches_plan(holder)] >= self.longest_wait]
+            unsure = any(
+                holder.transaction_seconds is None and ages[_matches_plan(holder)] < self.longest_wait
+                for holder in holders
+            )
             if self.over or not (old or unsure):
                 return
             self._report(attempt, old)
@@ -156,23 +159,25 @@ class _Climb:
 
     def blockers(self) -> tuple[Blocker, ...]:
         """Who is in the way, as far as can be seen, outside of a transaction; nobody where there is no asking now."""
-        opened = self.ladder.connection.connection
+        opened = self.lock_retry.connection.connection
         if opened is None or opened.closed:
             return ()
-        ours = ledger_locks.holders(self.ladder.connection, LockMode.SHARE)  # its rows are written along with the rest
-        return (*map(locks.blocker, self._conflicting() if self.wanted else ()), *ours)
+        ours = ledger_locks.holders(
+            self.lock_retry.connection, LockMode.SHARE
+        )  # its rows are written along with the rest
+        return (*map(locks.blocker, self._conflicting() if self.targets else ()), *ours)
 
     def report_failure(self, attempt: int, sqlstate: str) -> None:
-        self.ladder.listen(AttemptFailed(self.migration, attempt, sqlstate, self.waited, self.allowed))
+        self.lock_retry.listen(AttemptFailed(self.migration, attempt, sqlstate, self.waited, self.allowed))
 
     def gave_up(self, attempts: int, blockers: tuple[Blocker, ...], sqlstate: str) -> LocksNotAcquired:
-        tables = ", ".join(f'"{name}"' for name in sorted(self.wanted)) or "what it needs"
-        found = "; ".join(f'{each}, which holds {each.mode} on "{each.table}"' for each in blockers)
-        ending = next((f":  {each.ending}" for each in blockers if each.ending), "")
+        tables = ", ".join(f'"{name}"' for name in sorted(self.targets)) or "what it needs"
+        holding = "; ".join(f'{blocker}, which holds {blocker.mode} on "{blocker.table}"' for blocker in blockers)
+        ending = next((f":  {blocker.ending}" for blocker in blockers if blocker.ending), "")
         return LocksNotAcquired(
             f"{self.migration} could not lock {tables} in {attempts} attempt{'' if attempts == 1 else 's'} "
             f"over {self.waited:.0f} s",
-            why=f"held by {found}" if found else f"others took turns with it (SQLSTATE {sqlstate})",
+            why=f"held by {holding}" if holding else f"others took turns with it (SQLSTATE {sqlstate})",
             state="",
             next_step=f"end it, or run again when it is gone{ending}"
             if blockers
@@ -181,17 +186,19 @@ class _Climb:
 
     def _conflicting(self) -> list[LockHolder]:
         modes = {mode.value: mode for mode in LockMode}
-        found = locks.holders(self.ladder.connection, self.wanted)
+        holders = locks.holders(self.lock_retry.connection, self.targets)
         return [
-            each for each in found if each.mode in modes and self.wanted[each.table].conflicts_with(modes[each.mode])
+            holder
+            for holder in holders
+            if holder.mode in modes and self.targets[holder.table].conflicts_with(modes[holder.mode])
         ]
 
     def _report(self, attempt: int, old: list[LockHolder]) -> None:
         if not old or time.monotonic() < self.next_report:
             return
         blockers = tuple(map(locks.blocker, old))
-        self.ladder.listen(WaitingForBlockers(self.migration, blockers, attempt, self.waited, self.allowed))
-        self.next_report = time.monotonic() + self.ladder.limits.report_lock_wait.total_seconds()
+        self.lock_retry.listen(WaitingForBlockers(self.migration, blockers, attempt, self.waited, self.allowed))
+        self.next_report = time.monotonic() + self.lock_retry.limits.report_lock_wait.total_seconds()
 
     def _ask_autovacuum(self, old: list[LockHolder]) -> None:
         """Have autovacuum give way, once for each table, by wanting a lock that holds up nobody else.
@@ -199,13 +206,13 @@ class _Climb:
         A worker is cancelled when somebody has waited for it as long as ``deadlock_timeout``; the mode that is waited
         for here lets reads and writes pass. One that prevents wraparound is not cancelled, and is waited for.
         """
-        tables = {each.table for each in old if each.backend == AUTOVACUUM} - self.asked_to_yield
+        tables = {holder.table for holder in old if holder.backend == AUTOVACUUM} - self.asked_to_yield
         for table in sorted(tables):
             self.asked_to_yield.add(table)
-            locks.ask_autovacuum_to_yield(self.ladder.connection, table)
+            locks.ask_autovacuum_to_yield(self.lock_retry.connection, table)
 
 
-def _same(holder: LockHolder) -> tuple[str, str, str]:
+def _matches_plan(holder: LockHolder) -> tuple[str, str, str]:
     return holder.transaction, holder.table, holder.mode
 
 

@@ -24,7 +24,7 @@ from lockgate.facts.tables import DatabaseFacts
 from lockgate.linting import hazards
 from lockgate.linting.rules import acceptance
 from lockgate.planning import affected_tables, planner, sql_steps
-from lockgate.planning.consequences import Consequence, Watch
+from lockgate.planning.consequences import Consequence, DependentTracker
 from lockgate.planning.dependents import Outcome
 from lockgate.planning.identifiers import names_schema
 from lockgate.planning.recorder import states
@@ -32,7 +32,7 @@ from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.recorder.questions import require_same_answers
 from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from lockgate.project_state.lazy_state import LazyState
 from lockgate.project_state.operations import copy_of, is_djangos_schema
 
@@ -40,7 +40,7 @@ RULE = "LG911"
 OWN = {model._meta.db_table for model in (*models.OWN, MigrationRecorder.Migration)}
 
 
-class Planner:
+class NextMigrationPlanner:
     """Knows which tables were there when the run began; plans one migration at a time. tables: those; or asked for."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Planner:
     ) -> None:
         self.connection, self.limits = connection, limits
         self.earlier = set(lookups.tables(connection) if tables is None else tables) - OWN
-        self.made: set[str] = set()
+        self.created: set[str] = set()
         self.noted: tuple[float, DatabaseFacts | None] = 0.0, None  # when, and what was read of the database then
 
     def plan(self, migration: Migration, state: ProjectState, hidden: Collection[str]) -> MigrationPlan | None:
@@ -70,7 +70,7 @@ class Planner:
         if not names & self.earlier and not by_sql and not any(map(names_schema, names)):
             return None
         facts = self._facts(names | by_sql, known, plain=plain).without(hidden)
-        earlier = self.earlier | set(filter(names_schema, facts.tables)) - self.made
+        earlier = self.earlier | set(filter(names_schema, facts.tables)) - self.created
         if not names & earlier and not by_sql:
             return None
         offline = offline_connection(self.connection.alias, facts.version)
@@ -78,18 +78,18 @@ class Planner:
 
         editors: list[Any] = []
 
-        def recorder(prospect: Prospect) -> Any:
-            prospect.new_tables |= names - earlier
-            editors.append(recording(offline, prospect))
+        def recorder(virtual_catalog: VirtualCatalog) -> Any:
+            virtual_catalog.new_tables |= names - earlier
+            editors.append(recording(offline, virtual_catalog))
             return editors[-1]
 
         with unplugged():
-            made = planner.Planner(facts, recorder, settings).plan(copy_of(migration), before)
-        if made.phase(Phase.EXPAND):
-            require_same_answers(self.connection, (asked for each in editors for asked in each.asked), hidden)
+            plan = planner.Planner(facts, recorder, settings).plan(copy_of(migration), before)
+        if plan.phase(Phase.EXPAND):
+            require_same_answers(self.connection, (asked for editor in editors for asked in editor.asked), hidden)
             if not hidden:
-                self._require_possible(migration, made, facts)
-        return made
+                self._require_possible(migration, plan, facts)
+        return plan
 
     def _facts(self, tables: set[str], known: DatabaseFacts | None, *, plain: bool) -> DatabaseFacts:
         """known: what ``_known`` gives, asked for before anything is planned: it also forgets what is out of date."""
@@ -108,17 +108,21 @@ class Planner:
             self.noted = 0.0, None
         return facts if time.monotonic() - since < policy.FACTS_OF_DATABASE_STAND.total_seconds() else None
 
-    def _require_possible(self, migration: Migration, made: MigrationPlan, facts: DatabaseFacts) -> None:
+    def _require_possible(self, migration: Migration, plan: MigrationPlan, facts: DatabaseFacts) -> None:
         """Raise RefusedAhead where the switch is certain to fail for what depends on its tables, and nobody accepts it:
         what is built online for it would be built in vain. Sends one SELECT.
         """
         if RULE in acceptance.accepted(migration):
             return
-        surveyed = catalog.surveyed(self.connection, facts, hazards.touched([made]))
-        consequences = Watch(surveyed).through(made.steps)
-        refused = [each for each in consequences if each.certain and each.fate.outcome is Outcome.REFUSED]
+        surveyed = catalog.surveyed(self.connection, facts, hazards.touched([plan]))
+        consequences = DependentTracker(surveyed).through(plan.steps)
+        refused = [
+            consequence
+            for consequence in consequences
+            if consequence.certain and consequence.verdict.outcome is Outcome.REFUSED
+        ]
         if refused:
-            raise _refused(self.connection, made.migration, refused)
+            raise _refused(self.connection, plan.migration, refused)
 
     def remember(self, changes: Iterable[Change]) -> None:
         """Tables keep being those of before under another name."""
@@ -127,18 +131,18 @@ class Planner:
                 self.earlier = self.earlier - {change.old_name} | {change.name}
             elif change.kind is Kind.DROP_TABLE or (change.kind is Kind.CREATE_TABLE and not change.special):
                 self.earlier = self.earlier - {change.table}
-                self.made.add(change.table)
+                self.created.add(change.table)
 
 
 def _refused(connection: BaseDatabaseWrapper, key: Key, refused: Sequence[Consequence]) -> RefusedAhead:
     because = dict.fromkeys(
-        f'{each.change.kind} on "{each.change.table}": {each.dependent} (SQLSTATE {each.fate.sqlstate})'
-        for each in refused
+        f'{refusal.change.kind} on "{refusal.change.table}": {refusal.dependent} (SQLSTATE {refusal.verdict.sqlstate})'
+        for refusal in refused
     )
     # Imported here: it is the way out of few runs, and reads SQL.
     from lockgate.execution.remedies import what_depends  # noqa: PLC0415
 
-    known = what_depends.before_it(connection, [each.change for each in refused])
+    known = what_depends.before_it(connection, [refusal.change for refusal in refused])
     return RefusedAhead(
         f"PostgreSQL would refuse {key}, so nothing of it was prepared",
         why="\n".join(because),

@@ -28,7 +28,7 @@ from lockgate.execution import (
     shutdown,
     step_conflicts,
 )
-from lockgate.execution.context import Duties
+from lockgate.execution.context import RunContext
 from lockgate.execution.done_work import DoneWork, Problem
 from lockgate.execution.operation_part import CONCURRENT, OperationPart
 from lockgate.execution.part_runner import PartRunner
@@ -40,7 +40,7 @@ from lockgate.planning.selection import key_of
 from lockgate.planning.steps import Step
 
 
-class Walk:
+class NonAtomicMigration:
     """One run's way through a migration's operations, forwards or backwards.
 
     planned: the steps that they were planned as, if they were. Backwards, a row says that an operation is taken back;
@@ -48,28 +48,28 @@ class Walk:
     """
 
     def __init__(
-        self, duties: Duties, migration: Migration, planned: Sequence[Step] = (), *, backwards: bool = False
+        self, context: RunContext, migration: Migration, planned: Sequence[Step] = (), *, backwards: bool = False
     ) -> None:
-        self.duties, self.migration, self.backwards = duties, migration, backwards
+        self.context, self.migration, self.backwards = context, migration, backwards
         self.phase = journal.BACKWARDS if backwards else journal.SWITCH
         self._confirmed = False
         self.key, self.ast_digest = key_of(migration), fingerprints.of(migration).ast_digest
-        left = journal.prepared(duties.connection.alias).get(self.key, ())
+        left = journal.prepared(context.connection.alias).get(self.key, ())
         self.rows = {row.ordinal: row for row in left if row.phase == self.phase}
-        self.work = DoneWork(duties, self.key, filter(_has_done, self.rows.values()), exact=not backwards)
-        self.runner = PartRunner(duties, self.key, planned, self.work)
+        self.work = DoneWork(context, self.key, filter(_has_done, self.rows.values()), exact=not backwards)
+        self.runner = PartRunner(context, self.key, planned, self.work)
 
     @property
     def total(self) -> int:
         """How many rows its journal has in the end."""
-        found = self.migration.operations
-        return sum(map(count, found)) if self.phase == journal.SWITCH else len(found)
+        operations = self.migration.operations
+        return sum(map(count, operations)) if self.phase == journal.SWITCH else len(operations)
 
-    def go(self, state: ProjectState) -> ProjectState:
+    def run(self, state: ProjectState) -> ProjectState:
         """Run every operation that is not done. state: before the first; brought forward and returned."""
         done = sum(row.state == Row.State.DONE for row in self.rows.values())
         if self.rows:
-            self.duties.listen(Recovering(self.key, "carry on", done, self.total))
+            self.context.listen(Recovering(self.key, "carry on", done, self.total))
         ordinal = 0
         earlier: list[OperationPart] = []  # done by runs before this one
         for number, operation in enumerate(self.migration.operations):
@@ -80,7 +80,7 @@ class Walk:
                     earlier.append(part)
                 else:
                     self._confirm_once(earlier)
-                self._one(part, number)
+                self._run_part(part, number)
                 ordinal = part.ordinal + 1
         self._confirm_once(earlier)
         return state
@@ -101,13 +101,13 @@ class Walk:
         under_way = any(_is_half_done(row) for row in self.rows.values())
         problems = self.work.problems(code_was_under_way=under_way)
         if under_way and (doubts := self.work.doubts()):
-            self.duties.listen(WorkDiffers(self.key, tuple(each.both for each in doubts)))
+            self.context.listen(WorkDiffers(self.key, tuple(doubt.both for doubt in doubts)))
         again = {
             part.ordinal: part
             for part in earlier
             if isinstance(part.operation, postgres_operations.AddIndexConcurrently)
         }
-        others = [each for each in problems if not self._built_again(each, again)]
+        others = [problem for problem in problems if not self._built_again(problem, again)]
         if others:
             raise done_work.refused(self.key, others, backwards=self.backwards)
 
@@ -120,7 +120,7 @@ class Walk:
         self.runner.build_or_drop(parts[ordinal], self.rows[ordinal])
         return True
 
-    def back(self, state: ProjectState) -> None:
+    def run_backwards(self, state: ProjectState) -> None:
         """Take back every operation that is not taken back. state: before the first; not changed.
 
         Raises IrreversibleError before anything runs where one cannot be, as Django does.
@@ -130,22 +130,22 @@ class Walk:
                 raise IrreversibleError(f"Operation {operation} in {self.migration} is not reversible")
         done = sum(row.state == Row.State.DONE for row in self.rows.values())
         if self.rows:
-            self.duties.listen(Recovering(self.key, "carry on", done, self.total))
+            self.context.listen(Recovering(self.key, "carry on", done, self.total))
         self._confirm_once()
         for number, part in reversed(self._all(state)):
-            self._one(part, number)
+            self._run_part(part, number)
 
     def restore(self, state: ProjectState) -> None:
         """Apply again, in order, what a run that took the migration back had done, or begun, of it."""
         done = sum(row.state == Row.State.DONE for row in self.rows.values())
-        self.duties.listen(Recovering(self.key, "restore", done, self.total))
+        self.context.listen(Recovering(self.key, "restore", done, self.total))
         self._confirm_once()
         self.backwards = False
         for number, part in self._all(state):
             row = self.rows.get(part.ordinal)
             if row is not None:
                 shutdown.raise_if_requested()
-                self.duties.confirm(inside=False)
+                self.context.confirm(inside=False)
                 try:
                     self.runner.run_again(part, row, number)
                 except SessionLost:
@@ -166,20 +166,22 @@ class Walk:
 
     def _all(self, state: ProjectState) -> list[tuple[int, OperationPart]]:
         """Every part, with the number of its operation, in the order of the file."""
-        found: list[tuple[int, OperationPart]] = []
+        numbered: list[tuple[int, OperationPart]] = []
         state = state.clone()
         for number, operation in enumerate(self.migration.operations):
             before = state.clone()
             operation.state_forwards(self.migration.app_label, state)
             after = state.clone()
-            found += [(number, part) for part in self._parts(len(found), operation, before, after)]
-        return found
+            numbered += [(number, part) for part in self._parts(len(numbered), operation, before, after)]
+        return numbered
 
     def _parts(
         self, ordinal: int, operation: Operation, before: ProjectState, after: ProjectState
     ) -> Iterator[OperationPart]:
-        for each, from_state, to_state in parts(operation, self.migration.app_label, before, after):
-            for part in apart(each) if self._is_taken_apart(ordinal, each) else [each]:
+        for database_operation, from_state, to_state in parts(operation, self.migration.app_label, before, after):
+            for part in (
+                apart(database_operation) if self._is_taken_apart(ordinal, database_operation) else [database_operation]
+            ):
                 yield OperationPart(self.migration.app_label, ordinal, part, from_state, to_state, self.backwards)
                 ordinal += 1
 
@@ -189,15 +191,15 @@ class Walk:
         forwards = self.phase == journal.SWITCH
         return forwards and not (known is not None and operation_identity.matches(known.sql, operation))
 
-    def _one(self, part: OperationPart, number: int) -> None:
+    def _run_part(self, part: OperationPart, number: int) -> None:
         shutdown.raise_if_requested()
-        self.duties.confirm(inside=False)
+        self.context.confirm(inside=False)
         row = self._row(part)
         if row.state != Row.State.DONE:
-            progress, operation = self.duties.progress, self.migration.operations[number]
+            progress, operation = self.context.progress, self.migration.operations[number]
             with (
-                journaled_step.failure_kept(self.duties, row),
-                current_operation.statements_noted(progress, self.duties.connection),
+                journaled_step.failure_kept(self.context, row),
+                current_operation.statements_noted(progress, self.context.connection),
             ):
                 progress.operation = current_operation.described(number + 1, self.migration, operation)
                 self.runner.run(part, row, number)
@@ -211,12 +213,12 @@ class Walk:
         if known is not None and known.state == Row.State.DONE:
             raise self._edited(known)
         if known is not None:  # it failed, and was mended
-            concurrent_index.drop_invalid(self.duties, known)
-            self.duties.journal.end(known, Row.State.UNDONE, known.error)
-        (made,) = self.duties.journal.write(self.key, self.ast_digest, [part.line(self.phase)])
+            concurrent_index.drop_invalid(self.context, known)
+            self.context.journal.end(known, Row.State.UNDONE, known.error)
+        (planned_step,) = self.context.journal.write(self.key, self.ast_digest, [part.line(self.phase)])
         if known is not None:
-            self.work.hand_on(known, made)
-        return made
+            self.work.hand_on(known, planned_step)
+        return planned_step
 
     def _edited(self, done: Row) -> MigrationFailed:
         return MigrationFailed(
@@ -228,22 +230,24 @@ class Walk:
         )
 
 
-def restore(duties: Duties, migrations: Mapping[Key, Migration], state_before: Callable[[Key], ProjectState]) -> None:
+def restore(
+    context: RunContext, migrations: Mapping[Key, Migration], state_before: Callable[[Key], ProjectState]
+) -> None:
     """Apply again what was taken back of these migrations by runs that ended half-way; they count as applied still.
 
     state_before: the state before a migration. Raises what their operations raise.
     """
-    for key, rows in journal.prepared(duties.connection.alias).items():
+    for key, rows in journal.prepared(context.connection.alias).items():
         if key in migrations and any(row.phase == journal.BACKWARDS for row in rows):
-            Walk(duties, migrations[key], backwards=True).restore(state_before(key))
+            NonAtomicMigration(context, migrations[key], backwards=True).restore(state_before(key))
 
 
 def _has_done(row: Row) -> bool:
     """Whether what is noted of it is done. A build or drop that was broken off is looked up by itself."""
-    return row.state == Row.State.DONE or row.kind not in {each.__name__ for each in CONCURRENT}
+    return row.state == Row.State.DONE or row.kind not in {operation_class.__name__ for operation_class in CONCURRENT}
 
 
 def _is_half_done(row: Row) -> bool:
     """Whether code outside a transaction was under way when its run died: of what it changed, nothing is noted."""
-    concurrent = {each.__name__ for each in CONCURRENT}
+    concurrent = {operation_class.__name__ for operation_class in CONCURRENT}
     return row.state == Row.State.RUNNING and not row.transactional and row.kind not in concurrent

@@ -93,9 +93,9 @@ class Progress:
         lost: the session is, perhaps with the server: what was done before may be taken back then.
         """
         if lost:
-            gone = [each for each in self.done if not _stands(each, applied)]
+            gone = [migration for migration in self.done if not _stands(migration, applied)]
             self.taken_back = [key for key, _ in gone]
-            self.done = [each for each in self.done if each not in gone]
+            self.done = [migration for migration in self.done if migration not in gone]
         waiting = [] if self.current is None else [self.current, *self.along]
         self.current, self.along = None, ()
         for place, key in enumerate(waiting):

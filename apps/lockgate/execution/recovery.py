@@ -16,7 +16,7 @@ from django.db.migrations import Migration
 from lockgate.errors import NotFinished
 from lockgate.events import Recovering
 from lockgate.execution import atomic, finish_phase
-from lockgate.execution.context import Duties
+from lockgate.execution.context import RunContext
 from lockgate.facts import Key
 from lockgate.ledger import fingerprints, journal
 from lockgate.models import JournalEntry
@@ -24,7 +24,7 @@ from lockgate.planning import selection
 
 
 def recover(
-    duties: Duties, disk: Mapping[Key, Migration], applied: Collection[Key], unapplying: Collection[Key]
+    context: RunContext, disk: Mapping[Key, Migration], applied: Collection[Key], unapplying: Collection[Key]
 ) -> None:
     """disk: this release's migrations. unapplying: those that this run will take back: what is left of them to be
     finished is tried, and left if it fails.
@@ -34,37 +34,37 @@ def recover(
     Raises NotFinished, LocksNotAcquired, or the server's error.
     """
     ours = selection.known(disk.values())
-    for key, rows in journal.prepared(duties.connection.alias).items():
+    for key, rows in journal.prepared(context.connection.alias).items():
         if key in disk:
-            _prepared(duties, key, rows, disk[key], recorded=key in applied)
+            _prepared(context, key, rows, disk[key], recorded=key in applied)
         else:
-            duties.listen(Recovering(key, "leave", _done(rows), len(rows)))
-    for key, rows in journal.half_finished(duties.connection.alias).items():
+            context.listen(Recovering(key, "leave", _done(rows), len(rows)))
+    for key, rows in journal.half_finished(context.connection.alias).items():
         if key not in ours:
-            duties.listen(Recovering(key, "leave", _done(rows), len(rows)))
+            context.listen(Recovering(key, "leave", _done(rows), len(rows)))
             continue
-        duties.listen(Recovering(key, "finish", _done(rows), len(rows)))
+        context.listen(Recovering(key, "finish", _done(rows), len(rows)))
         try:
-            finish_phase.run(duties, key, rows)
+            finish_phase.run(context, key, rows)
         except NotFinished:
             if key not in unapplying:
                 raise
-            duties.progress.remaining = ""
+            context.progress.remaining = ""
 
 
-def _prepared(duties: Duties, key: Key, rows: list[JournalEntry], migration: Migration, *, recorded: bool) -> None:
+def _prepared(context: RunContext, key: Key, rows: list[JournalEntry], migration: Migration, *, recorded: bool) -> None:
     done = _done(rows)
     if recorded and any(row.phase == journal.BACKWARDS for row in rows):
         return  # it was being taken back: applied again, or taken back further, where the states are known
     if recorded:
-        duties.listen(Recovering(key, "abandon", done, len(rows)))
-        duties.journal.abandon(key)
+        context.listen(Recovering(key, "abandon", done, len(rows)))
+        context.journal.abandon(key)
     elif fingerprints.of(migration).ast_digest != rows[0].ast_digest:
         if all(row.phase == journal.EXPAND for row in rows):
-            duties.listen(Recovering(key, "undo", done, len(rows)))
-            atomic.undo(duties, key, rows)
+            context.listen(Recovering(key, "undo", done, len(rows)))
+            atomic.undo(context, key, rows)
     elif rows[0].phase == journal.EXPAND:
-        duties.listen(Recovering(key, "carry on", done, len(rows)))
+        context.listen(Recovering(key, "carry on", done, len(rows)))
 
 
 def _done(rows: list[JournalEntry]) -> int:

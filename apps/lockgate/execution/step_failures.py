@@ -7,7 +7,7 @@ import contextlib
 from lockgate.database import violations
 from lockgate.errors import LockgateError, MigrationFailed, NotFinished
 from lockgate.execution import failures, step_conflicts
-from lockgate.execution.context import Duties
+from lockgate.execution.context import RunContext
 from lockgate.facts import Key
 from lockgate.models import JournalEntry as Row
 
@@ -15,24 +15,24 @@ from lockgate.models import JournalEntry as Row
 _OFFENDED = ("23502", "23503", "23505", "23514")
 
 
-def offended(duties: Duties, key: Key, row: Row, error: Exception) -> Exception:
+def offended(context: RunContext, key: Key, row: Row, error: Exception) -> Exception:
     """The error of an expand step, with the rows that break what the migration wants."""
     sqlstate = failures.sqlstate_of(error)
     if sqlstate not in _OFFENDED:
         return error
     return MigrationFailed(
         f"{key} failed: {row.title}",
-        why=_why(duties, row, error, sqlstate),
+        why=_why(context, row, error, sqlstate),
         state="",
         next_step=failures.next_step(sqlstate, lost=False),
     )
 
 
-def not_finished(duties: Duties, key: Key, row: Row, error: Exception) -> NotFinished:
+def not_finished(context: RunContext, key: Key, row: Row, error: Exception) -> NotFinished:
     sqlstate = failures.sqlstate_of(error)
     return NotFinished(
         f"{key} is applied but not finished: {row.title} failed",
-        why=error.why if isinstance(error, LockgateError) else _why(duties, row, error, sqlstate),
+        why=error.why if isinstance(error, LockgateError) else _why(context, row, error, sqlstate),
         state="",
         next_step=error.next_step
         if isinstance(error, LockgateError)
@@ -41,8 +41,10 @@ def not_finished(duties: Duties, key: Key, row: Row, error: Exception) -> NotFin
     )
 
 
-def _why(duties: Duties, row: Row, error: Exception, sqlstate: str | None) -> str:
+def _why(context: RunContext, row: Row, error: Exception, sqlstate: str | None) -> str:
     with contextlib.suppress(Exception):
-        if sqlstate in _OFFENDED and (found := violations.describe(duties.connection, row.table_name, row.object_name)):
-            return f"{found}\nin {row.table_name} (SQLSTATE {sqlstate})"
+        if sqlstate in _OFFENDED and (
+            offending_rows := violations.describe(context.connection, row.table_name, row.object_name)
+        ):
+            return f"{offending_rows}\nin {row.table_name} (SQLSTATE {sqlstate})"
     return failures.why(error, sqlstate)

@@ -28,24 +28,26 @@ LONGEST_JOIN = 1.0  # seconds: a look under way ends well within
 
 
 @contextlib.contextmanager
-def watching(connection: BaseDatabaseWrapper, listen: Listener, migration: Key, title: str) -> Iterator[Watch]:
+def reporting(
+    connection: BaseDatabaseWrapper, listen: Listener, migration: Key, title: str
+) -> Iterator[ProgressReporter]:
     """Report on the statement that this session runs in the block, once it takes long; yields what is seen of it."""
-    watch = Watch(connection, listen, migration, title)
-    thread = threading.Thread(target=watch.run, name="lockgate watch", daemon=True)
+    reporter = ProgressReporter(connection, listen, migration, title)
+    thread = threading.Thread(target=reporter.run, name="lockgate progress", daemon=True)
     thread.start()
     try:
-        yield watch
+        yield reporter
     finally:
-        watch.ended.set()
+        reporter.ended.set()
         thread.join(LONGEST_JOIN)
 
 
-class Watch:
+class ProgressReporter:
     """blockers: whom the statement waited for when it was looked at last."""
 
     def __init__(self, connection: BaseDatabaseWrapper, listen: Listener, migration: Key, title: str) -> None:
         parameters = connect_failure.libpq_parameters(connection.get_connection_params())
-        self.parameters = {**parameters, "connect_timeout": LONGEST_CONNECT, "application_name": "lockgate watch"}
+        self.parameters = {**parameters, "connect_timeout": LONGEST_CONNECT, "application_name": "lockgate progress"}
         self.pid = session.backend_pid(raw(connection))
         self.listen, self.migration, self.title = listen, migration, title
         self.ended, self.started = threading.Event(), time.monotonic()
@@ -75,10 +77,10 @@ class Watch:
         self.listen(StepProgress(self.migration, self.title, row["phase"] or "", done, total, self.blockers, took))
 
 
-def _session(each: dict[str, Any]) -> Blocker:
-    seen = (each["pid"], each["application"], each["state"], each["transaction_seconds"])
-    return Blocker(*seen, role=each["role"], command=each["command"])
+def _session(row: dict[str, Any]) -> Blocker:
+    seen = (row["pid"], row["application"], row["state"], row["transaction_seconds"])
+    return Blocker(*seen, role=row["role"], command=row["command"])
 
 
-def _prepared(each: dict[str, Any]) -> Blocker:
-    return Blocker(None, "", "prepared", each["transaction_seconds"], role=each["role"], gid=each["gid"])
+def _prepared(row: dict[str, Any]) -> Blocker:
+    return Blocker(None, "", "prepared", row["transaction_seconds"], role=row["role"], gid=row["gid"])

@@ -31,8 +31,8 @@ def switch_editor(
     replaced: statements by their text, with what is sent instead. hidden: names of indexes and constraints that
     Django must not see. absent: names of constraints that are not there, so dropping them sends nothing.
     """
-    made: Any = _class(connection.SchemaEditorClass)
-    editor = made(connection, atomic=True)
+    switching: Any = _class(connection.SchemaEditorClass)
+    editor = switching(connection, atomic=True)
     editor.replaced, editor.hidden, editor.absent = list(replaced), frozenset(hidden), frozenset(absent)
     return editor
 
@@ -58,8 +58,8 @@ class _Switching:
                 if known == text:
                     del self.replaced[number]
                     self._show(sql)
-                    for each in instead:
-                        super().execute(each, None)  # type: ignore[misc]
+                    for replacement in instead:
+                        super().execute(replacement, None)  # type: ignore[misc]
                     return
         super().execute(sql, params)  # type: ignore[misc]
 
@@ -73,5 +73,5 @@ class _Switching:
         return statement.template in drops and strip_quotes(str(statement.parts["name"])) in self.absent
 
     def _constraint_names(self, *args: Any, **kwargs: Any) -> list[str]:
-        found: list[str] = super()._constraint_names(*args, **kwargs)  # type: ignore[misc]
-        return [name for name in found if name not in self.hidden]
+        names: list[str] = super()._constraint_names(*args, **kwargs)  # type: ignore[misc]
+        return [name for name in names if name not in self.hidden]

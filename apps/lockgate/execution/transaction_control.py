@@ -47,11 +47,11 @@ def _ending(
     """The statement of an operation that ends the migration's transaction for sure."""
     if not migration.atomic or overridden(migration):
         return None
-    for each in _sql_operations(operation):
-        if router.allow_migrate(connection.alias, migration.app_label, **each.hints):
-            texts = texts_of(each.reverse_sql if backwards else each.sql)
-            found = (one for text in texts for one in sql_statements.statements(text))
-            for statement in filter(sql_statements.ends_transaction, found):
+    for part in _sql_operations(operation):
+        if router.allow_migrate(connection.alias, migration.app_label, **part.hints):
+            texts = texts_of(part.reverse_sql if backwards else part.sql)
+            statements = (one for text in texts for one in sql_statements.statements(text))
+            for statement in filter(sql_statements.ends_transaction, statements):
                 return statement
     return None
 
@@ -61,8 +61,8 @@ def _sql_operations(operation: Operation) -> Iterator[Any]:
     if type(operation) is RunSQL:
         yield operation
     elif type(operation) is SeparateDatabaseAndState:
-        for each in operation.database_operations:
-            yield from _sql_operations(each)
+        for part in operation.database_operations:
+            yield from _sql_operations(part)
 
 
 def _refusal(migration: Migration, number: int, statement: SqlStatement, *, backwards: bool) -> MigrationFailed:

@@ -47,7 +47,7 @@ def committing(connection: BaseDatabaseWrapper, key: Key, editor: Any) -> Iterat
         ) from error
 
 
-class OneTransaction:
+class TransactionGuard:
     """That of one attempt at a migration, or at an operation of one that is not atomic."""
 
     def __init__(self, connection: BaseDatabaseWrapper, progress: Progress, key: Key) -> None:
@@ -60,10 +60,10 @@ class OneTransaction:
         try:
             yield
         except BaseException as error:
-            found = self._at_failure(error)
-            if found is None or isinstance(error, LockgateError | Interrupted):
+            ended = self._at_failure(error)
+            if ended is None or isinstance(error, LockgateError | Interrupted):
                 raise
-            raise found from error
+            raise ended from error
 
     def after_statement(self) -> None:
         """Asks nobody: only a transaction that has ended, and has no successor, is noticed."""

@@ -17,8 +17,8 @@ from django.db.utils import Error as DatabaseError
 from lockgate.database import parameters, session
 from lockgate.errors import LocksNotAcquired
 from lockgate.execution import failures
-from lockgate.execution.context import Duties
-from lockgate.execution.step_progress import Watch, watching
+from lockgate.execution.context import RunContext
+from lockgate.execution.step_progress import ProgressReporter, reporting
 from lockgate.facts import Key
 from lockgate.models import JournalEntry
 
@@ -26,14 +26,14 @@ SHOWN = 3  # of those who are waited for, in a message; the rest are counted
 
 
 @contextlib.contextmanager
-def patiently(duties: Duties, step: JournalEntry, longest: timedelta | None = None) -> Iterator[None]:
+def patiently(context: RunContext, step: JournalEntry, longest: timedelta | None = None) -> Iterator[None]:
     """Let statements of the block take as long as they take, and wait for each lock so long; says how far they are.
 
     longest: instead of what the policy allows. Raises LocksNotAcquired at the deadline, naming who was waited for.
     """
-    allowed, started = longest or duties.limits.wait_for_others, time.monotonic()
-    opened, key = session.raw(duties.connection), Key(step.app, step.name)
-    with watching(duties.connection, duties.listen, key, step.title) as watch, parameters.waiting(opened, allowed):
+    allowed, started = longest or context.limits.wait_for_others, time.monotonic()
+    opened, key = session.raw(context.connection), Key(step.app, step.name)
+    with reporting(context.connection, context.listen, key, step.title) as watch, parameters.waiting(opened, allowed):
         try:
             yield
         except (DatabaseError, psycopg.Error) as error:
@@ -43,10 +43,10 @@ def patiently(duties: Duties, step: JournalEntry, longest: timedelta | None = No
             raise
 
 
-def _waited_out(key: Key, step: JournalEntry, watch: Watch, allowed: timedelta) -> LocksNotAcquired:
+def _waited_out(key: Key, step: JournalEntry, watch: ProgressReporter, allowed: timedelta) -> LocksNotAcquired:
     named = "; ".join(map(str, watch.blockers[:SHOWN]))
     more = f" and {len(watch.blockers) - SHOWN} more" if len(watch.blockers) > SHOWN else ""
-    ending = "".join(f"\n{each.ending}" for each in watch.blockers[:SHOWN] if each.ending)
+    ending = "".join(f"\n{blocker.ending}" for blocker in watch.blockers[:SHOWN] if blocker.ending)
     advice = f"end it, or run again when it is gone:{ending}" if ending else "run again at a quieter time"
     return LocksNotAcquired(
         f"{key} waited {allowed.total_seconds():g} s for others: {step.title}",

@@ -109,8 +109,8 @@ class TableFacts(NamedTuple):
     def without(self, names: Collection[str]) -> TableFacts:
         """The same, less its indexes and constraints of these names."""
         return self._replace(
-            indexes={name: each for name, each in self.indexes.items() if name not in names},
-            constraints={name: each for name, each in self.constraints.items() if name not in names},
+            indexes={name: index for name, index in self.indexes.items() if name not in names},
+            constraints={name: constraint for name, constraint in self.constraints.items() if name not in names},
         )
 
     def completed(self, names: Collection[str]) -> TableFacts:
@@ -157,10 +157,10 @@ class DatabaseFacts(NamedTuple):
 
     def is_large(self, name: str, threshold: int) -> bool:
         """Whether a table is worth care. One of unknown size is; whether a plan makes it first, the caller knows."""
-        found = self.tables.get(name)
-        if self.offline or found is None or not found.size_known:
+        table = self.tables.get(name)
+        if self.offline or table is None or not table.size_known:
             return True
-        return found.partitioned or found.size >= threshold
+        return table.partitioned or table.size >= threshold
 
     def any_large(self, threshold: int) -> bool:
         """Whether there is a table that is worth care, or may be, where nobody has looked."""

@@ -22,13 +22,13 @@ from lockgate import django_seams
 from lockgate.database import advisory_lock, rights, session
 from lockgate.events import SnapshotLoaded, SnapshotUnused
 from lockgate.execution import failures, shutdown
-from lockgate.execution.context import Confirm, Duties
+from lockgate.execution.context import LockCheck, RunContext
 from lockgate.execution.progress import Progress
 from lockgate.facts import Fingerprint, Key
 from lockgate.gate import ending, run_record
-from lockgate.gate.context import Gate, Request
+from lockgate.gate.context import GateContext, Request
 from lockgate.gate.ending import Ending
-from lockgate.gate.preflight import Survey
+from lockgate.gate.preflight import Preflight
 from lockgate.ledger import reading, records
 from lockgate.ledger.journal import Journal
 from lockgate.ledger.reading import Reading, UnderLock
@@ -40,62 +40,62 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass
-class Beginning:
-    """waited: for the lock, in seconds. open: closes the run's row when the run ends. run, duties: once they are.
+class LedgerBootstrap:
+    """waited: for the lock, in seconds. until_end: closes the run's row when the run ends. run, context: once they are.
 
     recorded: the files of what this run has applied. ending: what was found when all was done, where that was one look.
     """
 
-    gate: Gate
+    gate: GateContext
     request: Request
-    found: Survey
+    preflight: Preflight
     waited: float
     progress: Progress
-    confirm: Confirm
-    open: contextlib.ExitStack
+    confirm: LockCheck
+    until_end: contextlib.ExitStack
     run: Run | None = None
-    duties: Duties | None = None
+    context: RunContext | None = None
     recorded: dict[Key, Fingerprint] = dataclasses.field(default_factory=dict)
     ending: Ending | None = None
 
-    def ordinary(self) -> Duties:
+    def ordinary(self) -> RunContext:
         """The ledger's own migrations, the run's row, and from then on a record of all that is done."""
-        first = run_record.bring_up_ledger(self.gate, self.request, self.found, self.progress, self.confirm)
+        first = run_record.bring_up_ledger(self.gate, self.request, self.preflight, self.progress, self.confirm)
         known = self._known()
         if known is None and not records.exists(self.gate.connection):  # kept away by a router, or to be unapplied
             return self._without_ledger()
         if known is None or known.rights:
             run_record.close_to_others(self.gate)
-        run = run_record.open_run(self.gate, self.request, self.found, self.waited, known)
-        duties = self._keep(run, self.found.reading if known else None)
+        run = run_record.open_run(self.gate, self.request, self.preflight, self.waited, known)
+        context = self._keep(run, self.preflight.reading if known else None)
         for entry in first:
-            duties.record(entry)
-        return duties
+            context.record(entry)
+        return context
 
     def history_known(self) -> contextlib.AbstractContextManager[None]:
         """Django asks for what is applied again and again before the first migration: it is answered with what was read
         under the lock. Whatever may write there forgets it (``Executor.migrate``)."""
-        applied = self.found.reading.applied if self._known() and self.found.reading else None
+        applied = self.preflight.reading.applied if self._known() and self.preflight.reading else None
         return django_seams.history_known(self.gate.connection, applied)
 
     def _known(self) -> UnderLock | None:
         """What was read under the lock, as long as the tables that it was read from are as they were."""
-        ours = self.request.app_label == "lockgate" or self.found.ledger_pending
-        return None if ours or self.found.reading is None else self.found.reading.under_lock
+        ours = self.request.app_label == "lockgate" or self.preflight.ledger_pending
+        return None if ours or self.preflight.reading is None else self.preflight.reading.under_lock
 
     def last_look(self) -> tuple[bool, str | None]:
         """Whether the lock is still held, and with the same message what the end of the run needs to know."""
         if self.run and self._known():
             with contextlib.suppress(*reading.ANOTHER_WAY):
-                self.ending = ending.read(self.gate, self.found, self.recorded)
+                self.ending = ending.read(self.gate, self.preflight, self.recorded)
                 return self.ending.lock
         return advisory_lock.look(session.raw(self.gate.connection))
 
-    def later(self, snapshot: Snapshot) -> Duties:
+    def later(self, snapshot: Snapshot) -> RunContext:
         """Nothing yet: the snapshot is loaded when pre_migrate has been sent, as migrations would be run."""
         return dataclasses.replace(self._without_ledger(), begin=functools.partial(self.from_snapshot, snapshot))
 
-    def from_snapshot(self, snapshot: Snapshot) -> Duties:
+    def from_snapshot(self, snapshot: Snapshot) -> RunContext:
         """Load it; or begin as usual where the server refuses, which leaves nothing of it."""
         started = time.monotonic()
         try:
@@ -114,30 +114,30 @@ class Beginning:
         with transaction.atomic(using=alias):
             applied = snapshot.load(self.gate.connection)
             rights.take_back(self.gate.connection, history=True)
-            run = run_record.open_run(self.gate, self.request, self.found, self.waited)
+            run = run_record.open_run(self.gate, self.request, self.preflight, self.waited)
             records.record_found(alias, run, applied, MigrationRecord.Action.SNAPSHOT)
             shutdown.raise_if_requested()
             self.confirm(inside=True)
         self.progress.done += [(key, "apply") for key in applied]
         return run
 
-    def _keep(self, run: Run, read: Reading | None = None) -> Duties:
+    def _keep(self, run: Run, read: Reading | None = None) -> RunContext:
         """The duties of a run that has its row. read: what was read under the lock, where that holds still."""
         self.run, self.progress.run = run, run.pk
-        self.open.enter_context(run_record.closing(self, run))
+        self.until_end.enter_context(run_record.closing(self, run))
         lasting = self.request.app_label != "lockgate"
-        self.duties = dataclasses.replace(
+        self.context = dataclasses.replace(
             self._without_ledger(),
             record=self._record,
             journaled=Journal(self.gate.connection, run, read.open if read else None) if lasting else None,
-            seal=_Seal(self.gate.connection, run, self.confirm, self._note) if lasting else None,
+            record_applied=_RecordApplied(self.gate.connection, run, self.confirm, self._note) if lasting else None,
             tables=read.under_lock.tables if read and read.under_lock else None,
         )
-        return self.duties
+        return self.context
 
-    def _without_ledger(self) -> Duties:
-        gate, held = self.gate, self.found.held.keys()
-        return Duties(gate.connection, self.progress, held, self.confirm, nowhere, gate.limits)
+    def _without_ledger(self) -> RunContext:
+        gate, held = self.gate, self.preflight.held.keys()
+        return RunContext(gate.connection, self.progress, held, self.confirm, nowhere, gate.limits)
 
     def _record(self, entry: Entry) -> None:
         connection = self.gate.connection
@@ -151,10 +151,10 @@ class Beginning:
             self.recorded[entry.migration] = entry.fingerprint
 
 
-class _Seal(NamedTuple):
+class _RecordApplied(NamedTuple):
     connection: BaseDatabaseWrapper
     run: Run
-    confirm: Confirm
+    confirm: LockCheck
     note: Callable[[Entry], None]
 
     def __call__(self, entry: Entry) -> str | None:

@@ -12,42 +12,42 @@ from django.apps import apps
 from django.db.migrations.recorder import MigrationRecorder
 
 from lockgate.facts import Key
-from lockgate.gate.context import Gate
+from lockgate.gate.context import GateContext
 from lockgate.gate.ending import Ending
-from lockgate.gate.preflight import Survey
+from lockgate.gate.preflight import Preflight
 from lockgate.ledger import checkpoint, records, release
 from lockgate.models import Run
 from lockgate.planning import selection
 
 
-def record(gate: Gate, found: Survey, run: Run) -> None:
+def record(gate: GateContext, preflight: Preflight, run: Run) -> None:
     """Write the checkpoint of an ordinary run, before its row is closed; none where there is more to say."""
-    if found.held or found.edited or not records.exists(gate.connection):
+    if preflight.held or preflight.edited or not records.exists(gate.connection):
         return
     known = records.fingerprints(gate.connection.alias)
-    if found.disk.keys() - known.keys():
+    if preflight.disk.keys() - known.keys():
         return
-    said = release.ast_digest({key: known[key].ast_digest for key in found.disk})
-    wanted = checkpoint.Wanted(gate.limits.release, found.contents, said, ())
+    meanings = release.ast_digest({key: known[key].ast_digest for key in preflight.disk})
+    query = checkpoint.CheckpointQuery(gate.limits.release, preflight.contents, meanings, ())
     # In this order: rows that change after the first look are found by the second, or differ from it ever after.
-    reached = checkpoint.read(gate.connection, wanted).history_digest
-    if _is_whole(gate, found):
+    reached = checkpoint.read(gate.connection, query).history_digest
+    if _is_whole(gate, preflight):
         records.record_checkpoint(gate.connection.alias, run, reached)
 
 
-def reached(found: Survey, ending: Ending) -> str | None:
+def reached(preflight: Preflight, ending: Ending) -> str | None:
     """The checkpoint of an ordinary run, by what it found at its end; None where there is more to say."""
-    if found.held or found.edited or found.disk.keys() - ending.known.keys():
+    if preflight.held or preflight.edited or preflight.disk.keys() - ending.known.keys():
         return None
-    return ending.history_digest if _is_all(found, ending.applied) else None
+    return ending.history_digest if _is_all(preflight, ending.applied) else None
 
 
-def _is_whole(gate: Gate, found: Survey) -> bool:
+def _is_whole(gate: GateContext, preflight: Preflight) -> bool:
     """Whether the rows are those of this release: all of its migrations, and none that it does not know."""
     applied = {Key(*key) for key in MigrationRecorder(gate.connection).applied_migrations()}
-    return _is_all(found, applied)
+    return _is_all(preflight, applied)
 
 
-def _is_all(found: Survey, applied: Collection[Key]) -> bool:
-    installed = {each.label for each in apps.get_app_configs()}
-    return found.disk.keys() <= set(applied) and not selection.ahead(applied, found.disk.values(), installed)
+def _is_all(preflight: Preflight, applied: Collection[Key]) -> bool:
+    installed = {config.label for config in apps.get_app_configs()}
+    return preflight.disk.keys() <= set(applied) and not selection.ahead(applied, preflight.disk.values(), installed)

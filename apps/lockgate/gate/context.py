@@ -20,7 +20,7 @@ from lockgate.gate.django_command import DjangoCommand
 from lockgate.ledger import reading
 
 
-class Gate(NamedTuple):
+class GateContext(NamedTuple):
     """An open session, the policy in force, whoever listens, and Django's command.
 
     begun: whether the tables of a ledger were there when it was opened, so that they can be read at once.
@@ -73,7 +73,7 @@ class Request(NamedTuple):
 @contextlib.contextmanager
 def reached(
     connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, django: DjangoCommand | None = None
-) -> Iterator[Gate]:
+) -> Iterator[GateContext]:
     """Wait for the server, and open the one session of the run; no timeout ends it in the block.
 
     django: asked for everything forward, unless it is given.
@@ -89,13 +89,13 @@ def reached(
         server = ServerFacts(**facts)
         listen(ServerReady(server, waited))
         command = django or DjangoCommand.silent(connection.alias)
-        yield Gate(connection, server, limits, listen, command, tables["are_there"])
+        yield GateContext(connection, server, limits, listen, command, tables["are_there"])
 
 
 def already_open(
     connection: BaseDatabaseWrapper, limits: policy.Policy, listen: Listener, django: DjangoCommand | None = None
-) -> Gate:
+) -> GateContext:
     """The gate of a database that is known to be there: nothing is waited for."""
     connection.ensure_connection()
     server = session.server_facts(connection)
-    return Gate(connection, server, limits, listen, django or DjangoCommand.silent(connection.alias))
+    return GateContext(connection, server, limits, listen, django or DjangoCommand.silent(connection.alias))

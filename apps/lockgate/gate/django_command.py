@@ -22,8 +22,8 @@ class DjangoCommand:
     def silent(cls, alias: str, **options: Any) -> DjangoCommand:
         """One that is no command line's. What it would write goes nowhere; it asks nobody anything."""
         command = DjangoMigrate(stdout=io.StringIO(), stderr=io.StringIO())
-        given = command.create_parser("manage.py", "migrate").parse_args(["--noinput", f"--database={alias}"])
-        return cls(command, command.handle, {**vars(given), "verbosity": 0, **options})
+        parsed = command.create_parser("manage.py", "migrate").parse_args(["--noinput", f"--database={alias}"])
+        return cls(command, command.handle, {**vars(parsed), "verbosity": 0, **options})
 
     def plan(self) -> None:
         """Validate and plan, and change nothing. Raises what Django raises for what it cannot do."""
@@ -32,8 +32,8 @@ class DjangoCommand:
     def check(self) -> None:
         """Run the system checks that say something about a schema. Raises SystemCheckError."""
         if not self.options.get("skip_checks"):
-            wanted: Any = self.command.get_check_kwargs(dict(self.options))
-            self.command.check(**{"tags": list(policy.SCHEMA_CHECKS), **wanted})  # a class may want others
+            kwargs: Any = self.command.get_check_kwargs(dict(self.options))
+            self.command.check(**{"tags": list(policy.SCHEMA_CHECKS), **kwargs})  # a class may want others
 
     def apply(self) -> None:
         """Do what was asked for. Django's lines are left out where ours say the same."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from lockgate.database import advisory_lock, session
 from lockgate.database.one_message import Question, ask
 from lockgate.facts import Fingerprint, Key
-from lockgate.gate.context import Gate
-from lockgate.gate.preflight import Survey
+from lockgate.gate.context import GateContext
+from lockgate.gate.preflight import Preflight
 from lockgate.ledger import checkpoint, fingerprints, release
 
 
@@ -34,24 +34,26 @@ class Ending(NamedTuple):
     invalid: bool
 
 
-def read(gate: Gate, found: Survey, recorded: Mapping[Key, Fingerprint]) -> Ending:
+def read(gate: GateContext, by_name: Preflight, recorded: Mapping[Key, Fingerprint]) -> Ending:
     """One message, on a session that is in no transaction. recorded: by this run. Only where ``found.reading`` is.
 
     Raises psycopg.Error, where the ledger's tables are gone for example.
     """
-    before = found.reading
+    before = by_name.reading
     assert before is not None  # noqa: S101  see above
     known = {**before.known, **recorded}
     applied = {Key(*key) for key in before.applied} | recorded.keys()
-    unrecorded = {key: fingerprints.of(found.disk[key]) for key in sorted((applied & found.disk.keys()) - known.keys())}
+    unrecorded = {
+        key: fingerprints.of(by_name.disk[key]) for key in sorted((applied & by_name.disk.keys()) - known.keys())
+    }
     known |= unrecorded
-    said = release.ast_digest({key: known[key].ast_digest for key in found.disk if key in known})
-    wanted = checkpoint.Wanted(gate.limits.release, found.contents, said, ())
+    meanings = release.ast_digest({key: known[key].ast_digest for key in by_name.disk if key in known})
+    query = checkpoint.CheckpointQuery(gate.limits.release, by_name.contents, meanings, ())
     # The digest comes first: rows that change after it are seen in those that are read, or differ from it ever after.
     [lock], [current], history, invalid = ask(
         session.raw(gate.connection),
         Question("lock_is_ours", advisory_lock.HALVES),
-        Question("current", checkpoint.values(wanted)),
+        Question("current", checkpoint.values(query)),
         Question("history"),
         Question("invalid_indexes"),
     )
@@ -61,7 +63,7 @@ def read(gate: Gate, found: Survey, recorded: Mapping[Key, Fingerprint]) -> Endi
         (lock["exists"], lock["current_setting"]),
         current["history_digest"],
         now,
-        {key: each for key, each in known.items() if key not in gone},
-        {key: each for key, each in unrecorded.items() if key not in gone},
+        {key: fingerprint for key, fingerprint in known.items() if key not in gone},
+        {key: fingerprint for key, fingerprint in unrecorded.items() if key not in gone},
         bool(invalid),
     )

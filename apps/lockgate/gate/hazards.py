@@ -19,9 +19,9 @@ from lockgate.events import HazardFound, HazardsFound, HazardsUnknown
 from lockgate.execution import failures
 from lockgate.facts import Key
 from lockgate.gate import admission, leftovers, pending_plan
-from lockgate.gate.context import Gate
+from lockgate.gate.context import GateContext
 from lockgate.gate.pending_plan import Pending
-from lockgate.gate.preflight import Survey
+from lockgate.gate.preflight import Preflight
 from lockgate.linting import hazards, lint
 from lockgate.linting.hazards import Hazard
 from lockgate.planning import history
@@ -37,14 +37,14 @@ class HazardsRefused(LockgateError):
     """what would run has hazards that no migration accepts"""
 
 
-def judge(found: Survey, gate: Gate, there: Collection[str]) -> None:
+def judge(preflight: Preflight, gate: GateContext, tables: Collection[str]) -> None:
     """Report the hazards of pending forward migrations; refuse those of severity error where that is the policy.
 
-    there: the tables that the database has. Raises HazardsRefused.
+    tables: the tables that the database has. Raises HazardsRefused.
     """
     refuses = gate.limits.on_hazard == "refuse"
     try:
-        judged = _hazards(found, there, gate.connection, gate.limits)
+        judged = _hazards(preflight, tables, gate.connection, gate.limits)
     except (Exception, SystemExit) as error:  # a third party's operation may do anything
         why = failures.why(error, failures.sqlstate_of(error))
         if refuses:
@@ -52,52 +52,60 @@ def judge(found: Survey, gate: Gate, there: Collection[str]) -> None:
         gate.listen(HazardsUnknown(why))
         return
     _report(judged, gate)
-    blocking = [each for each in judged if each.blocking]
+    blocking = [hazard for hazard in judged if hazard.blocking]
     if refuses and blocking:
         raise _refused(blocking)
 
 
 def _hazards(
-    found: Survey, there: Collection[str], connection: BaseDatabaseWrapper, limits: policy.Policy
+    preflight: Preflight, tables: Collection[str], connection: BaseDatabaseWrapper, limits: policy.Policy
 ) -> list[Hazard]:
-    planned = _planned(found.pending, found.loader, there, lazy=limits.lazy_rendering)
+    planned = _planned(preflight.pending, preflight.loader, tables, lazy=limits.lazy_rendering)
     if planned is None:
         return []
-    left = leftovers.left(connection, found.disk, found.reading)
+    left = leftovers.of_release(connection, preflight.disk, preflight.reading)
     facts = left.cleared(catalog.facts(connection, planned.tables, limits.large_table_bytes), connection)
     plans = pending_plan.steps(planned, facts, connection.alias, history.settings_of(limits))
     facts = catalog.measured(connection, facts, limits.large_table_bytes, blind=hazards.blind(plans))
     facts = catalog.surveyed(connection, facts, hazards.touched(plans))
     done = left.done(planned.migrations)
     judged = hazards.find(plans, facts, planned.migrations, lint.settings_of(limits))
-    return [each for each in judged if (each.migration, each.operation) not in done]
+    return [hazard for hazard in judged if (hazard.migration, hazard.operation) not in done]
 
 
-def _planned(pending: Sequence[Key], loader: MigrationLoader, there: Collection[str], *, lazy: bool) -> Pending | None:
+def _planned(pending: Sequence[Key], loader: MigrationLoader, tables: Collection[str], *, lazy: bool) -> Pending | None:
     """What must be planned to know; None where nothing that is there already can be concerned."""
     migrations = [
         copy_of(loader.graph.nodes[key])
         for key in pending
         if key not in loader.applied_migrations and key.app != "lockgate"
     ]
-    found = pending_plan.pending(loader, migrations, lazy=lazy)
-    if found.tables.intersection(there) or any(map(names_schema, found.tables)):
-        return found
+    start = pending_plan.pending(loader, migrations, lazy=lazy)
+    if start.tables.intersection(tables) or any(map(names_schema, start.tables)):
+        return start
     begun = any(app != "lockgate" for app, _ in loader.applied_migrations)
-    blind = any(isinstance(each, _OF_UNKNOWN_TABLES) for migration in migrations for each in migration.operations)
-    return found if begun and blind else None
+    blind = any(
+        isinstance(operation, _OF_UNKNOWN_TABLES) for migration in migrations for operation in migration.operations
+    )
+    return start if begun and blind else None
 
 
-def _report(judged: Sequence[Hazard], gate: Gate) -> None:
-    for each in judged:
-        rule = each.rule
+def _report(judged: Sequence[Hazard], gate: GateContext) -> None:
+    for hazard in judged:
+        rule = hazard.rule
         gate.listen(
             HazardFound(
-                each.migration, rule.id, rule.name, str(rule.severity), each.what, _sentence(rule.effect), each.accepted
+                hazard.migration,
+                rule.id,
+                rule.name,
+                str(rule.severity),
+                hazard.what,
+                _sentence(rule.effect),
+                hazard.accepted,
             )
         )
     if judged:
-        errors, accepted = sum(each.blocking for each in judged), sum(bool(each.accepted) for each in judged)
+        errors, accepted = sum(hazard.blocking for hazard in judged), sum(bool(hazard.accepted) for hazard in judged)
         gate.listen(HazardsFound(errors, len(judged) - errors - accepted, accepted))
 
 
@@ -108,7 +116,9 @@ def _sentence(effect: str) -> str:
 
 def _refused(blocking: Sequence[Hazard]) -> HazardsRefused:
     shown = blocking[: admission.SHOWN]
-    lines = [f"{each.rule.id} in {each.migration}: {each.what}. {_sentence(each.rule.effect)}" for each in shown]
+    lines = [
+        f"{hazard.rule.id} in {hazard.migration}: {hazard.what}. {_sentence(hazard.rule.effect)}" for hazard in shown
+    ]
     more = len(blocking) - len(shown)
     first = blocking[0].rule.id
     return HazardsRefused(

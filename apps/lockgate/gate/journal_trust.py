@@ -24,14 +24,14 @@ def refuse_written_by_others(connection: BaseDatabaseWrapper, known: Reading | N
     if known is not None and known.under_lock is not None:
         if not known.open:
             return
-        found = list(known.under_lock.rights)
+        granted = list(known.under_lock.rights)
     else:
-        found = rights.of_others(connection)
-    if not found or not journal.exists(connection) or not journal.open_steps(connection.alias):
+        granted = rights.of_others(connection)
+    if not granted or not journal.exists(connection) or not journal.open_steps(connection.alias):
         return
-    roles = ", ".join(dict.fromkeys(f'"{each.role}"' for each in found))
+    roles = ", ".join(dict.fromkeys(f'"{right.role}"' for right in granted))
     raise JournalUntrusted(
         why=f"{roles} could write its tables, and a step is SQL; who has written which is not known",
         next_step=f"look at what they say, and delete what no run of yours has written:  {_LOOK};\n"
-        f"take the rights away, then run again:  {' '.join(f'{each.statement};' for each in found)}",
+        f"take the rights away, then run again:  {' '.join(f'{right.statement};' for right in granted)}",
     )

@@ -28,7 +28,7 @@ from lockgate.planning.steps import Kind
 _ADDS, _REMOVES = AddIndexConcurrently.__name__, RemoveIndexConcurrently.__name__
 
 
-class Ruins(NamedTuple):
+class Leftovers(NamedTuple):
     """prepared: for migrations that do not count yet. to_finish: what is left to do of migrations that count."""
 
     prepared: Mapping[Key, list[JournalEntry]]
@@ -37,11 +37,11 @@ class Ruins(NamedTuple):
     def cleared(self, facts: DatabaseFacts, connection: BaseDatabaseWrapper) -> DatabaseFacts:
         """The facts as they will be when this run has undone, used or finished it.
 
-        Sends some SELECTs for each of its indexes and constraints, and for a broken-off build what ``objects.defined``
+        Sends some SELECTs for each of its indexes and constraints, and for a broken-off build what ``lookups.defined``
         sends. Raises LockNotAvailable where somebody has its table to himself.
         """
         for rows, finished in ((self.prepared, False), (self.to_finish, True)):
-            for row in (row for each in rows.values() for row in each):
+            for row in (row for journal_entries in rows.values() for row in journal_entries):
                 if row.table_name in facts.tables and _made_by(connection, row):
                     gone = _drops(row) == finished and not _proves(row)
                     facts = (facts.without if gone else facts.completed)({row.object_name}, {row.table_name})
@@ -49,7 +49,7 @@ class Ruins(NamedTuple):
 
     def done(self, migrations: Collection[Migration]) -> set[tuple[Key, int]]:
         """The operations that are done of migrations that are not atomic: they will not run again."""
-        found = set()
+        done = set()
         for migration in migrations:
             key, first = selection.key_of(migration), 0
             rows = self.prepared.get(key, ())
@@ -59,20 +59,22 @@ class Ruins(NamedTuple):
             for number, operation in enumerate(migration.operations):
                 following = first + count(operation)
                 if following > first and ordinals.issuperset(range(first, following)):
-                    found.add((key, number))
+                    done.add((key, number))
                 first = following
-        return found
+        return done
 
 
-def left(connection: BaseDatabaseWrapper, disk: Mapping[Key, Migration], known: Reading | None = None) -> Ruins:
+def of_release(
+    connection: BaseDatabaseWrapper, disk: Mapping[Key, Migration], known: Reading | None = None
+) -> Leftovers:
     """What the journal has open of the migrations of a release; nothing where there is no journal.
 
     known: what was read under the lock.
     """
     if not known.open if known else not journal.exists(connection):
-        return Ruins({}, {})
+        return Leftovers({}, {})
     ours = selection.known(disk.values())
-    return Ruins(
+    return Leftovers(
         {key: rows for key, rows in journal.prepared(connection.alias).items() if key in disk},
         {key: rows for key, rows in journal.to_finish(connection.alias).items() if key in ours},
     )

@@ -80,8 +80,8 @@ class _Telling:
     def _tell(self) -> None:
         try:
             while (event := self._events.get()) is not None:
-                for each in self._others:
-                    each(event)
+                for listener in self._others:
+                    listener(event)
         finally:
             connections.close_all()  # those of this thread
 
@@ -112,7 +112,7 @@ def told(limits: policy.Policy, console: Listener) -> Iterator[Listener]:
 def load(path: str) -> Listener:
     """Raises ConfigurationError where nothing can be called by that name."""
     try:
-        found: Callable[[Event], None] = import_string(path)
+        listener: Callable[[Event], None] = import_string(path)
     except (Exception, SystemExit) as error:  # whatever the module does when it is imported
         why = masked(f"{type(error).__name__}: {error}")
         raise ConfigurationError(
@@ -120,11 +120,11 @@ def load(path: str) -> Listener:
             why=why,
             next_step='write it as "package.module.function"',
         ) from error
-    if not callable(found):
+    if not callable(listener):
         raise ConfigurationError(
             f'{SETTING} names "{path}", which cannot be called', next_step="name a function that takes one event"
         )
-    return found
+    return listener
 
 
 def _named(paths: Sequence[str]) -> Iterator[Listener]:

@@ -22,7 +22,7 @@ from lockgate.database import own_tables, rights
 from lockgate.database.own_tables import Column, Table
 from lockgate.errors import LedgerDamaged, LedgerRefused
 from lockgate.events import LedgerMended
-from lockgate.gate.context import Gate
+from lockgate.gate.context import GateContext
 from lockgate.models import OWN, Checkpoint, Effect, Failure, JournalEntry, MigrationRecord, Run
 
 _OWN_APP = Run._meta.app_label
@@ -49,12 +49,12 @@ def applies(loader: MigrationLoader, applied: Collection[tuple[str, str]]) -> bo
 
 
 def damages(
-    connection: BaseDatabaseWrapper, models: Collection[Any] = OWN, there: Mapping[str, Table] | None = None
+    connection: BaseDatabaseWrapper, models: Collection[Any] = OWN, shapes: Mapping[str, Table] | None = None
 ) -> list[Damage]:
-    """What is wrong with the tables of these models. there: those that are; else they are asked for, in one query."""
-    if there is None:
-        there = own_tables.shape(connection, [model._meta.db_table for model in models])
-    return [each for model in models for each in _of_table(connection, model, there.get(model._meta.db_table))]
+    """What is wrong with the tables of these models. shapes: those that are; else they are asked for, in one query."""
+    if shapes is None:
+        shapes = own_tables.shape(connection, [model._meta.db_table for model in models])
+    return [damage for model in models for damage in _of_table(connection, model, shapes.get(model._meta.db_table))]
 
 
 def damages_as_recorded(connection: BaseDatabaseWrapper) -> list[Damage]:
@@ -62,7 +62,7 @@ def damages_as_recorded(connection: BaseDatabaseWrapper) -> list[Damage]:
     return damages(connection, _as_applied(connection, MigrationLoader(connection)))
 
 
-def mend(gate: Gate, loader: MigrationLoader, there: Mapping[str, Table] | None = None) -> bool:
+def mend(gate: GateContext, loader: MigrationLoader, there: Mapping[str, Table] | None = None) -> bool:
     """Make again what is missing, in one transaction; returns whether anything was. Only for the lock's holder.
 
     loader: of this release's files; what is applied is asked for. there: as in ``damages``, of all of them.
@@ -70,33 +70,35 @@ def mend(gate: Gate, loader: MigrationLoader, there: Mapping[str, Table] | None 
     Raises LedgerDamaged where a person must decide, or the server's error; then nothing is changed.
     """
     connection = gate.connection
-    if not damages(connection, there=there):
+    if not damages(connection, shapes=there):
         return False
     models = _as_applied(connection, loader)
-    found = damages(connection, models)
-    refuse(found)
-    if not found:
+    damaged = damages(connection, models)
+    refuse(damaged)
+    if not damaged:
         return False
     with transaction.atomic(using=connection.alias):
         with connection.schema_editor() as editor:
-            for each in found:
-                if each.field is None:
-                    editor.create_model(each.model)
+            for damage in damaged:
+                if damage.field is None:
+                    editor.create_model(damage.model)
                 else:
-                    editor.add_field(each.model, each.field)
-        made = {each.table for each in found if each.field is None}
-        if Run._meta.db_table in made:
+                    editor.add_field(damage.model, damage.field)
+        recreated = {damage.table for damage in damaged if damage.field is None}
+        if Run._meta.db_table in recreated:
             _stand_in_for_runs(connection)
-        if JournalEntry._meta.db_table in made and Effect._meta.db_table in {model._meta.db_table for model in models}:
+        if JournalEntry._meta.db_table in recreated and Effect._meta.db_table in {
+            model._meta.db_table for model in models
+        }:
             Effect.objects.using(connection.alias).delete()  # of steps that are lost: their numbers are given again
         rights.take_back(connection)
-    gate.listen(LedgerMended(tuple(each.what for each in found)))
+    gate.listen(LedgerMended(tuple(damage.what for damage in damaged)))
     return True
 
 
 def refuse_without_rights(connection: BaseDatabaseWrapper, there: Mapping[str, Table] | None = None) -> None:
     """Raise LedgerRefused where a table is to be made and this role may not. there: as in ``damages``."""
-    missing = any(each.field is None and not each.remedy for each in damages(connection, there=there))
+    missing = any(damage.field is None and not damage.remedy for damage in damages(connection, shapes=there))
     if missing and (lack := rights.to_create(connection)):
         raise LedgerRefused(
             why="a killed run is carried on, and what would block is built online, by what is written there",
@@ -104,12 +106,13 @@ def refuse_without_rights(connection: BaseDatabaseWrapper, there: Mapping[str, T
         )
 
 
-def refuse(found: Iterable[Damage]) -> None:
+def refuse(damaged: Iterable[Damage]) -> None:
     """Raise LedgerDamaged for what no run makes good."""
-    left = [each for each in found if each.remedy]
+    left = [damage for damage in damaged if damage.remedy]
     if left:
         raise LedgerDamaged(
-            why="; ".join(each.what for each in left), next_step="\n".join(dict.fromkeys(each.remedy for each in left))
+            why="; ".join(damage.what for damage in left),
+            next_step="\n".join(dict.fromkeys(damage.remedy for damage in left)),
         )
 
 
@@ -129,21 +132,21 @@ def _ours(keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     return {key for key in keys if key[0] == _OWN_APP}
 
 
-def _of_table(connection: BaseDatabaseWrapper, model: Any, found: Table | None) -> Iterator[Damage]:
+def _of_table(connection: BaseDatabaseWrapper, model: Any, table: Table | None) -> Iterator[Damage]:
     name = model._meta.db_table
-    if found is None:
+    if table is None:
         yield Damage(model, f'table "{name}" is missing')
         return
-    if not found.is_table:
+    if not table.is_table:
         yield Damage(model, f'"{name}" is no table', remedy=f"rename or drop {name}")
         return
     columns = {field.column: field for field in model._meta.local_fields}
-    missing = [field for column, field in columns.items() if column not in found.columns]
+    missing = [field for column, field in columns.items() if column not in table.columns]
     rows = bool(missing) and own_tables.has_rows(connection, name)
     for field in missing:
         yield _missing(model, field, rows=rows)
-    for column, there in found.columns.items():
-        yield from _of_column(connection, model, columns.get(column), column, there)
+    for column, column_state in table.columns.items():
+        yield from _of_column(connection, model, columns.get(column), column, column_state)
 
 
 def _missing(model: Any, field: Field[Any, Any], *, rows: bool) -> Damage:
@@ -152,25 +155,27 @@ def _missing(model: Any, field: Field[Any, Any], *, rows: bool) -> Damage:
     if field.null or not rows:
         return Damage(model, what, field)
     if model._meta.model_name == Run._meta.model_name:
-        remedy = f"let go of all history and open steps:  TRUNCATE {', '.join(each._meta.db_table for each in OWN)};"
+        remedy = f"let go of all history and open steps:  TRUNCATE {', '.join(own._meta.db_table for own in OWN)};"
     else:
         remedy = f"let go of what it says:  DELETE FROM {name};"  # noqa: S608  ours
     return Damage(model, f"{what}, and what its rows had there is unknown", field, f"restore it, or {remedy}")
 
 
-def _of_column(connection: BaseDatabaseWrapper, model: Any, field: Any, column: str, there: Column) -> Iterator[Damage]:
+def _of_column(
+    connection: BaseDatabaseWrapper, model: Any, field: Any, column: str, column_state: Column
+) -> Iterator[Damage]:
     name, alter = model._meta.db_table, f'ALTER TABLE {model._meta.db_table} ALTER COLUMN "{column}"'
     if field is None:
-        if there.not_null and not there.filled:
+        if column_state.not_null and not column_state.filled:
             yield Damage(model, f'"{name}" has a column "{column}" that no run fills', remedy=f"{alter} DROP NOT NULL;")
         return
-    wanted = str(field.db_type(connection)).partition("(")[0]
-    if _SAME.get(wanted, wanted) != _SAME.get(there.type, there.type):
+    type_name = str(field.db_type(connection)).partition("(")[0]
+    if _SAME.get(type_name, type_name) != _SAME.get(column_state.type, column_state.type):
         cast = f'{alter} TYPE {field.db_type(connection)} USING "{column}"::{field.db_type(connection)};'
-        yield Damage(model, f'column "{column}" of "{name}" is {there.type}, not {wanted}', remedy=cast)
-    elif field.null and there.not_null:
+        yield Damage(model, f'column "{column}" of "{name}" is {column_state.type}, not {type_name}', remedy=cast)
+    elif field.null and column_state.not_null:
         yield Damage(model, f'column "{column}" of "{name}" is NOT NULL', remedy=f"{alter} DROP NOT NULL;")
-    elif field.get_internal_type() == "BigAutoField" and not there.filled:
+    elif field.get_internal_type() == "BigAutoField" and not column_state.filled:
         sequence = f"pg_catalog.pg_get_serial_sequence('{name}', '{column}')"
         past = f'SELECT pg_catalog.setval({sequence}, pg_catalog.max("{column}")) FROM {name};'  # noqa: S608  ours
         yield Damage(
@@ -184,10 +189,10 @@ def _stand_in_for_runs(connection: BaseDatabaseWrapper) -> None:
     """Rows of runs that others speak of, so that no new run is taken for one of them."""
     alias = connection.alias
     others: list[Any] = [Checkpoint, Failure, MigrationRecord, JournalEntry]  # whose rows name a run
-    known = {each for model in others for each in model.objects.using(alias).values_list("run_id", flat=True)}
+    known = {run_id for model in others for run_id in model.objects.using(alias).values_list("run_id", flat=True)}
     Run.objects.using(alias).bulk_create(
         Run(
-            pk=each,
+            pk=run_id,
             release="unknown",
             release_digest="",
             host="unknown",
@@ -200,7 +205,7 @@ def _stand_in_for_runs(connection: BaseDatabaseWrapper) -> None:
             outcome=Run.Outcome.INTERRUPTED,
             error="its row was lost",
         )
-        for each in sorted(known)
+        for run_id in sorted(known)
     )
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), [Run]):

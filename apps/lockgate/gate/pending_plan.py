@@ -35,9 +35,11 @@ def pending(loader: MigrationLoader, migrations: Sequence[Migration], *, lazy: b
 
     lazy: whether models are to be rendered as a run with lazy rendering has them.
     """
-    keys = {key_of(each) for each in migrations}
-    earlier = (each for each in history.in_order(loader) if key_of(each) not in keys)
-    state = history.state_after(loader, (each for each in earlier if key_of(each) in loader.applied_migrations))
+    keys = {key_of(migration) for migration in migrations}
+    earlier = (migration for migration in history.in_order(loader) if key_of(migration) not in keys)
+    state = history.state_after(
+        loader, (migration for migration in earlier if key_of(migration) in loader.applied_migrations)
+    )
     before = affected_tables.concerned(state, migrations)
     after = affected_tables.concerned(_after(state, migrations), migrations)
     start = states.of_history(state, migrations) if lazy else state
@@ -61,14 +63,14 @@ def plan(
     Sends six SELECTs to the catalog, and nothing else: operations that would go to the server are unknown steps. The
     last asks what depends on the tables that change.
     """
-    found = pending(loader, migrations, lazy=limits.lazy_rendering)
-    facts = catalog.facts(connection, found.tables, limits.large_table_bytes)
-    plans = steps(found, facts, connection.alias, history.settings_of(limits))
+    start = pending(loader, migrations, lazy=limits.lazy_rendering)
+    facts = catalog.facts(connection, start.tables, limits.large_table_bytes)
+    plans = steps(start, facts, connection.alias, history.settings_of(limits))
     return plans, catalog.surveyed(connection, facts, hazards.touched(plans))
 
 
-def steps(found: Pending, facts: DatabaseFacts, alias: str, settings: planner.Settings) -> list[MigrationPlan]:
+def steps(start: Pending, facts: DatabaseFacts, alias: str, settings: planner.Settings) -> list[MigrationPlan]:
     """The steps by these facts; the state is brought forward. Asks no server."""
     recorder = history.recorder(offline_connection(alias, facts.version))
     with unplugged():
-        return planner.plan(found.migrations, found.state, facts, recorder, settings)
+        return planner.plan(start.migrations, start.state, facts, recorder, settings)

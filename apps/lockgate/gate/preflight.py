@@ -23,7 +23,7 @@ from lockgate.database import extensions
 from lockgate.events import ExtensionOutcome, Held
 from lockgate.facts import Fingerprints, Key
 from lockgate.gate import own_tables
-from lockgate.gate.context import Gate, Request
+from lockgate.gate.context import GateContext, Request
 from lockgate.ledger import fingerprints, journal, reading, records, release
 from lockgate.ledger.reading import Reading, Runs
 from lockgate.planning import selection
@@ -32,7 +32,7 @@ from lockgate.planning.selection import Plan
 DIGEST_SHOWN = 12  # characters of a digest that stand for a release without a name: enough to tell builds apart
 
 
-class Survey(NamedTuple):
+class Preflight(NamedTuple):
     """The state of code and database at one moment, and what follows from it.
 
     contents, build: digest of the release without and with its name. digest: of what a run can finish of it now, less
@@ -69,34 +69,37 @@ class Survey(NamedTuple):
 
     @property
     def graph(self) -> MigrationGraph:
-        found: MigrationGraph = self.loader.graph
-        return found
+        graph: MigrationGraph = self.loader.graph
+        return graph
 
     def release(self, limits: policy.Policy) -> str:
         return limits.release or self.build[:DIGEST_SHOWN]
 
 
-def read(gate: Gate, request: Request, before: Survey | None = None, known: Reading | None = None) -> Survey:
-    """Survey code and database. before: an earlier survey for the same request, of which still holds what files say.
+def read(
+    gate: GateContext, request: Request, before: Preflight | None = None, fingerprints_known: Reading | None = None
+) -> Preflight:
+    """Look at code and database. before: an earlier preflight for the same request, of which still holds what files
+    say.
 
-    known: what is written down, where that was read already. Raises what Django raises for conflicts, unknown targets
-    and bad histories.
+    fingerprints_known: what is written down, where that was read already. Raises what Django raises for conflicts,
+    unknown targets and bad histories.
     """
-    if known is None and before is None and gate.begun:
-        known = reading.read(gate.connection)
-    loader, pairs = _planned(gate, before, known)
+    if fingerprints_known is None and before is None and gate.begun:
+        fingerprints_known = reading.read(gate.connection)
+    loader, pairs = _planned(gate, before, fingerprints_known)
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
-    found, outcomes = _extensions(gate, pairs)
+    by_name, outcomes = _extensions(gate, pairs)
     held = {} if request.fake else selection.held(pairs, loader.graph, outcomes, portable=request.portable)
     contents = before.contents if before else release.contents(disk, apps)
     build = release.digest(gate.limits.release, contents)
     digest = release.less_held(build, held)
-    damaged = _is_damaged(gate, loader, known)
-    written = None if damaged else _written(gate.connection, known)
+    damaged = _is_damaged(gate, loader, fingerprints_known)
+    written = None if damaged else _written(gate.connection, fingerprints_known)
     files = {} if written is None else {k: v for k, v in written.known.items() if k in loader.applied_migrations}
     runs = _runs(gate.connection, written, digest) if written else None
-    return Survey(
-        pending=tuple(key for key in map(selection.key_of, (each for each, _ in pairs)) if key not in held),
+    return Preflight(
+        pending=tuple(key for key in map(selection.key_of, (migration for migration, _ in pairs)) if key not in held),
         held=held,
         ahead=_ahead(loader, disk, runs),
         edited=before.edited if before and before.known == files else fingerprints.edited(files, disk),
@@ -106,31 +109,33 @@ def read(gate: Gate, request: Request, before: Survey | None = None, known: Read
         build=build,
         digest=digest,
         finished=bool(runs and written and runs.finished and not written.unfinished & selection.known(disk.values())),
-        creatable_extensions=any(each.creatable for each in found.values()),
+        creatable_extensions=any(preflight.creatable for preflight in by_name.values()),
         without_history=not loader.applied_migrations,
         outcomes=outcomes,
         known=files,
         loader=loader,
         plan=pairs,
         fake_initial=request.fake_initial,
-        reading=None if damaged else known,
+        reading=None if damaged else fingerprints_known,
         runs=runs,
     )
 
 
-def _extensions(gate: Gate, pairs: Plan) -> tuple[dict[str, extensions.Survey], dict[str, ExtensionOutcome]]:
+def _extensions(
+    gate: GateContext, pairs: Plan
+) -> tuple[dict[str, extensions.ExtensionFacts], dict[str, ExtensionOutcome]]:
     """What there is of the extensions that are wanted, and what becomes of each."""
     forwards = [migration for migration, backwards in pairs if not backwards]
     wanted = {*gate.limits.extensions, *selection.required_extensions(forwards)}
-    found = extensions.survey(gate.connection, wanted)
-    return found, {each.name: each for each in extensions.outcomes(found.values(), gate.server)}
+    preflights = extensions.survey(gate.connection, wanted)
+    return preflights, {outcome.name: outcome for outcome in extensions.outcomes(preflights.values(), gate.server)}
 
 
-def _is_damaged(gate: Gate, loader: MigrationLoader, known: Reading | None) -> bool:
+def _is_damaged(gate: GateContext, loader: MigrationLoader, known: Reading | None) -> bool:
     """Whether tables of Lockgate's own are not as its migrations that are recorded have made them."""
     shape = known.shape if known else None
     applies = own_tables.applies(loader, loader.applied_migrations)
-    return applies and bool(own_tables.damages(gate.connection, there=shape))
+    return applies and bool(own_tables.damages(gate.connection, shapes=shape))
 
 
 def _ahead(loader: MigrationLoader, disk: Mapping[Key, Migration], runs: Runs | None) -> tuple[Key, ...]:
@@ -156,7 +161,7 @@ def _runs(connection: BaseDatabaseWrapper, written: Reading, digest: str) -> Run
     return under_lock.runs if under_lock and under_lock.runs.digest == digest else reading.runs(connection, digest)
 
 
-def _planned(gate: Gate, before: Survey | None, known: Reading | None) -> tuple[MigrationLoader, Plan]:
+def _planned(gate: GateContext, before: Preflight | None, known: Reading | None) -> tuple[MigrationLoader, Plan]:
     """Django's loader and plan, of what is known to be recorded, or is read.
 
     Raises what ``records.refuse_hidden`` does, where nothing is recorded, and what Django does.
@@ -168,7 +173,7 @@ def _planned(gate: Gate, before: Survey | None, known: Reading | None) -> tuple[
     return loader, pairs
 
 
-def _plan_of(gate: Gate, before: Survey | None) -> tuple[MigrationLoader, Plan]:
+def _plan_of(gate: GateContext, before: Preflight | None) -> tuple[MigrationLoader, Plan]:
     """Those of before where the migrations that are recorded are still the same."""
     recorder = MigrationRecorder(gate.connection)
     if before and recorder.applied_migrations().keys() == before.loader.applied_migrations.keys():
@@ -177,18 +182,18 @@ def _plan_of(gate: Gate, before: Survey | None) -> tuple[MigrationLoader, Plan]:
     return executor.loader, pairs
 
 
-def planned(gate: Gate) -> tuple[MigrationExecutor, Plan]:
+def planned(gate: GateContext) -> tuple[MigrationExecutor, Plan]:
     """Django's executor and plan for what it is asked, caught on their way; nothing is changed."""
     caught: list[tuple[MigrationExecutor, Plan]] = []
 
     class Catching(MigrationExecutor):
-        def __init__(self, given: BaseDatabaseWrapper, progress_callback: Any = None) -> None:
-            super().__init__(given)
+        def __init__(self, connection: BaseDatabaseWrapper, progress_callback: Any = None) -> None:
+            super().__init__(connection)
 
         def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
-            found = super().migration_plan(targets, clean_start)
-            caught.append((self, found))
-            return found
+            plan = super().migration_plan(targets, clean_start)
+            caught.append((self, plan))
+            return plan
 
     with django_seams.executor_in_place(Catching), django_seams.unprepared(gate.connection):
         gate.django.plan()

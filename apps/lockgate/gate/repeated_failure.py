@@ -26,8 +26,8 @@ from lockgate.errors import FailedBefore, HookFailed, LockgateError, NotFinished
 from lockgate.execution import failures
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key
-from lockgate.gate.context import Gate, Request
-from lockgate.gate.preflight import Survey
+from lockgate.gate.context import GateContext, Request
+from lockgate.gate.preflight import Preflight
 from lockgate.ledger import fingerprints, journal, records
 from lockgate.ledger.reading import Reading
 from lockgate.models import Failure, Run
@@ -38,21 +38,21 @@ _BY_NATURE = ("22", "23", "42")
 _BY_CHANCE = (OSError, MemoryError, EOFError, TimeoutError)
 
 
-def refuse(gate: Gate, request: Request, found: Survey, known: Reading | None = None) -> None:
+def refuse(gate: GateContext, request: Request, damaged: Preflight, known: Reading | None = None) -> None:
     """Raise FailedBefore where the newest run of this release failed at this very work, by nature, and lately.
 
     Only an ordinary run is refused, that nobody asked to try again. known: what was read under the lock. Sends three
     SELECTs where a run of this release may have failed; a ledger that cannot be read refuses nothing.
     """
     bound = gate.limits.failure_stands
-    if not request.ordinary or request.retry or not bound or found.ledger_pending:
+    if not request.ordinary or request.retry or not bound or damaged.ledger_pending:
         return
-    runs = known.under_lock.runs if known and known.under_lock else found.runs
-    if runs is not None and runs.digest == found.digest and runs.newest != Run.Outcome.FAILED:
+    runs = known.under_lock.runs if known and known.under_lock else damaged.runs
+    if runs is not None and runs.digest == damaged.digest and runs.newest != Run.Outcome.FAILED:
         return  # what a run failed at is written down once it is closed as failed
     with contextlib.suppress(DatabaseError):
-        met = records.standing_failure(gate.connection.alias, found.digest)
-        if met and met.age < bound and _same_files(met.failure) and met.failure.work_digest == work(gate, found):
+        met = records.recent_failure(gate.connection.alias, damaged.digest)
+        if met and met.age < bound and _same_files(met.failure) and met.failure.work_digest == work(gate, damaged):
             raise _refused(request, met, bound.total_seconds() - met.age.total_seconds())
 
 
@@ -61,12 +61,12 @@ def retrying(request: Request) -> str:
     return f"manage.py migrate{' --fake-initial' if request.fake_initial else ''} --retry"
 
 
-def record(gate: Gate, found: Survey, run: Run, error: BaseException, progress: Progress) -> None:
+def record(gate: GateContext, preflight: Preflight, run: Run, error: BaseException, progress: Progress) -> None:
     """Write down what an ordinary run failed at, where it would fail there again. Outside a transaction."""
     of_a_migration = progress.current is not None or isinstance(error, NotFinished)
     if not (run.release_digest and of_a_migration and gate.limits.failure_stands and repeats(error)):
         return
-    if (met := work(gate, found)) is not None:
+    if (met := work(gate, preflight)) is not None:
         operation = redaction.sifted(progress.operation or str(error).partition("\n")[0])
         records.record_failure(gate.connection.alias, run, met, operation, _files(error))
         progress.stands = True
@@ -79,26 +79,30 @@ def repeats(error: BaseException) -> bool:
     """
     if isinstance(error, TransactionEnded):
         return True  # whatever it met after that: to do it again would commit a part of it again
-    if any(isinstance(each, HookFailed) for each in _chain(error)):
+    if any(isinstance(link, HookFailed) for link in _chain(error)):
         return False  # it is not tried again
-    causes = [each for each in _chain(error) if not isinstance(each, LockgateError)]
+    causes = [link for link in _chain(error) if not isinstance(link, LockgateError)]
     return bool(causes) and all(map(_is_by_nature, causes))
 
 
-def work(gate: Gate, found: Survey) -> str | None:
+def work(gate: GateContext, preflight: Preflight) -> str | None:
     """sha256 over what decides how a run of this release ends, as far as it can be seen; None where a file cannot be.
 
     Reads the rows of applied migrations and of open steps as they are now.
     """
     connection = gate.connection
     applied = {Key(*key) for key in MigrationRecorder(connection).applied_migrations()}
-    files = {key: fingerprints.source(found.disk[key]) for key in sorted(found.disk.keys() - applied)}
+    files = {key: fingerprints.source(preflight.disk[key]) for key in sorted(preflight.disk.keys() - applied)}
     if None in files.values():
         return None
     left = journal.open_steps(connection.alias) if journal.exists(connection) else []
-    steps = [(each.pk, each.state, each.attempts) for each in left if Key(each.app, each.name) in found.disk]
+    steps = [
+        (journal_entry.pk, journal_entry.state, journal_entry.attempts)
+        for journal_entry in left
+        if Key(journal_entry.app, journal_entry.name) in preflight.disk
+    ]
     versions = (lockgate.__version__, django.get_version(), psycopg.__version__, gate.server.version)
-    parts = (versions, gate.server.user, gate.limits, found.fake_initial, sorted(applied), files, steps)
+    parts = (versions, gate.server.user, gate.limits, preflight.fake_initial, sorted(applied), files, steps)
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
 
 
@@ -113,11 +117,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
-        each = waiting.pop()
-        if each is not None and all(each is not other for other in seen):
-            seen.append(each)
-            waiting += [each.__cause__, each.__context__]  # also what "from None" hides
-            waiting += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+        link = waiting.pop()
+        if link is not None and all(link is not other for other in seen):
+            seen.append(link)
+            waiting += [link.__cause__, link.__context__]  # also what "from None" hides
+            waiting += link.exceptions if isinstance(link, BaseExceptionGroup) else ()
     return iter(seen)
 
 
@@ -125,8 +129,8 @@ def _files(error: BaseException) -> dict[str, str]:
     """The digests of the project's own files that an error came through: a helper may be mended, not the migration."""
     paths = {
         frame.filename
-        for each in _chain(error)
-        for frame in traceback.extract_tb(each.__traceback__)
+        for link in _chain(error)
+        for frame in traceback.extract_tb(link.__traceback__)
         if not failures.is_of_a_library(frame.filename)
     }
     return {path: digest for path in sorted(paths) if (digest := _digest(path))}
@@ -143,7 +147,7 @@ def _digest(path: str) -> str:
         return ""
 
 
-def _refused(request: Request, known: records.Standing, remaining: float) -> FailedBefore:
+def _refused(request: Request, known: records.RecentFailure, remaining: float) -> FailedBefore:
     run = known.failure.run
     age = known.age.total_seconds()
     refused = FailedBefore(

@@ -22,12 +22,12 @@ from lockgate.database import advisory_lock, extensions, parameters, pooler, ses
 from lockgate.errors import ConfigurationError, HeldTarget, Interrupted, LockgateError
 from lockgate.events import Action, Ended, ExtensionOutcome, IndexInvalid, LockAcquired, NothingPending
 from lockgate.execution import failures, ledger_locks, shutdown
-from lockgate.execution.aftermath import Aftermath
+from lockgate.execution.interrupted_work import InterruptedWork
 from lockgate.execution.progress import Progress
 from lockgate.facts import Key, Runner
 from lockgate.gate import admission, journal_trust, own_tables, preflight, repeated_failure
-from lockgate.gate.context import Gate, Request
-from lockgate.gate.preflight import Survey
+from lockgate.gate.context import GateContext, Request
+from lockgate.gate.preflight import Preflight
 from lockgate.ledger import reading, records
 from lockgate.ledger.reading import Reading
 
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     done: tuple[tuple[Key, Action], ...]
 
 
-def migrate(gate: Gate, request: Request) -> Outcome | None:
+def migrate(gate: GateContext, request: Request) -> Outcome | None:
     """Do what the request asks, under the lock; or find that there is nothing to do: then there is no outcome.
 
     Raises LockgateError (explained, with the state of the database), Interrupted, or Django's CommandError where
@@ -57,13 +57,13 @@ def migrate(gate: Gate, request: Request) -> Outcome | None:
         gate.django.check()  # a project's own take as long as they take
         _refuse_unwritable(gate, before.reading)
         progress = Progress(gate.listen)
-        aftermath = Aftermath(gate.connection, backend, progress)
-        with _explained(gate, request, progress, aftermath), ledger_locks.named(gate.connection):
+        interrupted_work = InterruptedWork(gate.connection, backend, progress)
+        with _explained(gate, request, progress, interrupted_work), ledger_locks.named(gate.connection):
             worked = _locked(gate, request, before, progress)
     return Outcome(progress.run, tuple(progress.done)) if worked else None
 
 
-def _lasting(gate: Gate, backend: session.Backend) -> contextlib.AbstractContextManager[object]:
+def _lasting(gate: GateContext, backend: session.Backend) -> contextlib.AbstractContextManager[object]:
     """Let the session outlast every limit where it was not told so as it was opened: that is behind a pooler alone."""
     opened = session.raw(gate.connection)
     if backend.pid == opened.info.backend_pid:
@@ -71,7 +71,7 @@ def _lasting(gate: Gate, backend: session.Backend) -> contextlib.AbstractContext
     return parameters.lasting(opened, gate.limits, proven=True)
 
 
-def obstacle(gate: Gate) -> LockgateError | None:
+def obstacle(gate: GateContext) -> LockgateError | None:
     """Why a run by this role on this database would end before anything, whatever there is to do."""
     try:
         _refuse_unwritable(gate)
@@ -80,23 +80,23 @@ def obstacle(gate: Gate) -> LockgateError | None:
     return None
 
 
-def _refuse_unwritable(gate: Gate, known: Reading | None = None) -> None:
+def _refuse_unwritable(gate: GateContext, known: Reading | None = None) -> None:
     session.refuse_read_only(gate.server)
     own_tables.refuse_without_rights(gate.connection, known.shape if known else None)
 
 
-def migrate_ungated(gate: Gate, request: Request) -> None:
+def migrate_ungated(gate: GateContext, request: Request) -> None:
     """The same work for a test runner's database: extensions and held migrations, but no lock and no ledger."""
     from lockgate.gate import work  # noqa: PLC0415  as below
 
     before = preflight.read(gate, request)
     _create_extensions(gate, before)
-    found = preflight.read(gate, request, before)
-    admission.report_held(found, gate)
-    work.do_ungated(gate, request, found)
+    survey = preflight.read(gate, request, before)
+    admission.report_held(survey, gate)
+    work.do_ungated(gate, request, survey)
 
 
-def _refuse_transaction(gate: Gate) -> None:
+def _refuse_transaction(gate: GateContext) -> None:
     """A run commits migration by migration, which nobody can inside a transaction that is the caller's to end."""
     if gate.connection.get_autocommit():
         return
@@ -107,7 +107,7 @@ def _refuse_transaction(gate: Gate) -> None:
     )
 
 
-def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) -> bool:
+def _locked(gate: GateContext, request: Request, before: Preflight, progress: Progress) -> bool:
     """Returns whether there was something to do."""
     runner = Runner(before.release(gate.limits), socket.gethostname())
     needless = functools.partial(_done_by_another, gate, request, before.digest)
@@ -122,7 +122,7 @@ def _locked(gate: Gate, request: Request, before: Survey, progress: Progress) ->
             return _under_lock(gate, request, before._replace(reading=known), waited, progress)
 
 
-def _done_by_another(gate: Gate, request: Request, digest: str) -> bool:
+def _done_by_another(gate: GateContext, request: Request, digest: str) -> bool:
     """Whether the lock's holder has done our work: one small query, and a survey only if that says yes."""
     shutdown.raise_if_requested()
     if not request.ordinary or request.contract:
@@ -132,12 +132,12 @@ def _done_by_another(gate: Gate, request: Request, digest: str) -> bool:
     return False
 
 
-def _nothing_pending(found: Survey, gate: Gate, *, behind: bool) -> None:
-    admission.report_held(found, gate)
-    gate.listen(NothingPending(behind, len(found.held)))
+def _nothing_pending(survey: Preflight, gate: GateContext, *, behind: bool) -> None:
+    admission.report_held(survey, gate)
+    gate.listen(NothingPending(behind, len(survey.held)))
 
 
-def _read_again(gate: Gate, before: Survey, runner: Runner) -> Reading | None:
+def _read_again(gate: GateContext, before: Preflight, runner: Runner) -> Reading | None:
     """What is written down, by now; None where it is to be read bit by bit. Other sessions see that the lock is ours.
 
     What was read before the lock was taken may have been another runner's half-done work.
@@ -149,29 +149,29 @@ def _read_again(gate: Gate, before: Survey, runner: Runner) -> Reading | None:
     return known
 
 
-def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, progress: Progress) -> bool:
+def _under_lock(gate: GateContext, request: Request, before: Preflight, waited: float, progress: Progress) -> bool:
     known = before.reading  # again, and under the lock
     journal_trust.refuse_written_by_others(gate.connection, known)
     mended = own_tables.mend(gate, before.loader, known.shape if known else None)
     repeated_failure.refuse(gate, request, before, known)  # the run that was waited for may have failed just there
     created, refused = _create_extensions(gate, before)
     # What was made just now, an extension's tables too, was not there when it was read.
-    found = preflight.read(gate, request, before, None if mended or created else known)
-    found.outcomes.update(refused)
-    if (found.ahead, found.edited, found.pending) != (before.ahead, before.edited, before.pending):
-        admission.judge(found, gate, request)  # another runner was here in between
-    if request.ordinary and found.current and not request.contract and not mended:
-        _nothing_pending(found, gate, behind=True)
+    survey = preflight.read(gate, request, before, None if mended or created else known)
+    survey.outcomes.update(refused)
+    if (survey.ahead, survey.edited, survey.pending) != (before.ahead, before.edited, before.pending):
+        admission.judge(survey, gate, request)  # another runner was here in between
+    if request.ordinary and survey.current and not request.contract and not mended:
+        _nothing_pending(survey, gate, behind=True)
         return False
-    admission.report_held(found, gate)
-    admission.judge_hazards(found, gate, request)
+    admission.report_held(survey, gate)
+    admission.judge_hazards(survey, gate, request)
     # Imported here: what plans and changes a schema is most of our code, and most runs have nothing to change.
     from lockgate.gate import work  # noqa: PLC0415
 
     started = time.monotonic()
-    ended = work.do(gate, request, found, waited, progress)
-    if found.held and request.app_label and request.signals:
-        first = next(iter(found.held.values()))
+    ended = work.do(gate, request, survey, waited, progress)
+    if survey.held and request.app_label and request.signals:
+        first = next(iter(survey.held.values()))
         raise HeldTarget(
             f"{first.migration} is held",
             why=first.reason,
@@ -180,23 +180,23 @@ def _under_lock(gate: Gate, request: Request, before: Survey, waited: float, pro
         )
     if progress.done and (ended is None or ended.invalid):
         _report_invalid_indexes(gate)
-    gate.listen(Ended(len(progress.done), len(found.held), time.monotonic() - started))
+    gate.listen(Ended(len(progress.done), len(survey.held), time.monotonic() - started))
     return True
 
 
-def _report_invalid_indexes(gate: Gate) -> None:
+def _report_invalid_indexes(gate: GateContext) -> None:
     """Name what looks as if it were there: CREATE INDEX CONCURRENTLY IF NOT EXISTS passes over one that is invalid."""
     from lockgate.database import invalid_indexes  # noqa: PLC0415  as above: a run without work needs none of it
 
-    for each in invalid_indexes.read(gate.connection):
-        gate.listen(IndexInvalid(each.qualified, each.table, each.drop))
+    for index in invalid_indexes.read(gate.connection):
+        gate.listen(IndexInvalid(index.qualified, index.table, index.drop))
 
 
-def _create_extensions(gate: Gate, found: Survey) -> tuple[bool, dict[str, ExtensionOutcome]]:
+def _create_extensions(gate: GateContext, survey: Preflight) -> tuple[bool, dict[str, ExtensionOutcome]]:
     """Create what is wanted and missing; returns whether any was, and those that the server refused, with its words."""
-    wanted = extensions.survey(gate.connection, found.outcomes.keys()).values()
+    extensions_there = extensions.survey(gate.connection, survey.outcomes.keys()).values()
     created, refused = False, {}
-    for outcome in extensions.create(gate.connection, wanted, gate.server):
+    for outcome in extensions.create(gate.connection, extensions_there, gate.server):
         if outcome.state == "created":
             created = True
             gate.listen(outcome)
@@ -206,19 +206,21 @@ def _create_extensions(gate: Gate, found: Survey) -> tuple[bool, dict[str, Exten
 
 
 @contextlib.contextmanager
-def _explained(gate: Gate, request: Request, progress: Progress, aftermath: Aftermath) -> Iterator[None]:
+def _explained(
+    gate: GateContext, request: Request, progress: Progress, interrupted_work: InterruptedWork
+) -> Iterator[None]:
     """Let an error leave with the state of the database, as it was found after the error."""
     try:
         yield
     except Interrupted as signal:
-        aftermath.settle(hurried=True)
+        interrupted_work.resolve(hurried=True)
         signal.state = failures.state_of(progress)
         signal.operation, signal.statement = progress.operation, progress.statement
         raise
     except (Exception, SystemExit) as error:  # code that ends the process must not end it as a success
         if isinstance(error, CommandError) and not isinstance(error, LockgateError) and not progress.touched:
             raise  # Django's refusal of what was asked for: it says all there is to say
-        aftermath.settle()
+        interrupted_work.resolve()
         explained = failures.explain(error, progress)
         from lockgate.execution import remedies  # noqa: PLC0415  as below: it reads SQL
 

@@ -9,8 +9,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lockgate.events import SnapshotUnused
 from lockgate.facts import ServerFacts
-from lockgate.gate.context import Gate
-from lockgate.gate.preflight import Survey
+from lockgate.gate.context import GateContext
+from lockgate.gate.preflight import Preflight
 from lockgate.manifest import manifest_file
 from lockgate.manifest.manifest_file import Unusable
 from lockgate.snapshot import compatibility, load, reader
@@ -19,7 +19,7 @@ from lockgate.snapshot.load import Snapshot
 from lockgate.snapshot.reader import Unreadable
 
 
-def find(gate: Gate, found: Survey, *, plain: bool) -> Snapshot | None:
+def find(gate: GateContext, preflight: Preflight, *, plain: bool) -> Snapshot | None:
     """The snapshot that a run without history may load; None, with the reason told, where it has to replay.
 
     plain: whether everything forward is asked for, and nothing else. Silent where there is no snapshot.
@@ -27,7 +27,7 @@ def find(gate: Gate, found: Survey, *, plain: bool) -> Snapshot | None:
     path = load.place(gate.limits)
     if path is None or (not path.exists() and not gate.limits.snapshot):
         return None
-    release = Release(found.disk, found.graph, found.held.keys())
+    release = Release(preflight.disk, preflight.graph, preflight.held.keys())
     chosen = (
         chosen_from(path, release, gate.connection, gate.server)
         if plain
@@ -44,14 +44,14 @@ def chosen_from(path: Path, release: Release, connection: BaseDatabaseWrapper, s
     if not path.is_absolute():
         return 'LOCKGATE["SNAPSHOT"] is a relative path'
     try:
-        found = Snapshot.of(path.name, reader.trusted(str(path), _checksum(path)))
+        snapshot = Snapshot.of(path.name, reader.trusted(str(path), _checksum(path)))
     except FileNotFoundError:
         return "there is no such file"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     except (ValueError, TypeError, KeyError) as error:
         return str(error)
-    return compatibility.why_not(found.header, release, connection, server) or found
+    return compatibility.why_not(snapshot.header, release, connection, server) or snapshot
 
 
 def _checksum(path: Path) -> str:

@@ -14,7 +14,7 @@ from lockgate.database import session
 from lockgate.database.sql import read as statement
 
 
-class Wanted(NamedTuple):
+class CheckpointQuery(NamedTuple):
     """What a release wants to find: its name, the digests of its contents and of what its migrations say."""
 
     release: str
@@ -23,22 +23,22 @@ class Wanted(NamedTuple):
     extensions: tuple[str, ...]
 
 
-class Level(NamedTuple):
+class CurrentState(NamedTuple):
     """history_digest: of the rows of django_migrations now. current: whether nothing is left to do."""
 
     history_digest: str
     current: bool
 
 
-def read(connection: BaseDatabaseWrapper, wanted: Wanted) -> Level:
+def read(connection: BaseDatabaseWrapper, query: CheckpointQuery) -> CurrentState:
     """One query, on Django's open connection. Raises psycopg.Error, where there is no ledger, for example."""
     cursor = psycopg.RawCursor(session.raw(connection))
     with cursor:
-        row = cursor.execute(statement("current"), values(wanted)).fetchone()
+        row = cursor.execute(statement("current"), values(query)).fetchone()
     assert row is not None  # noqa: S101  the statement has one row
-    return Level(*row)
+    return CurrentState(*row)
 
 
-def values(wanted: Wanted) -> list[str | list[str]]:
+def values(query: CheckpointQuery) -> list[str | list[str]]:
     """The parameters of ``current.sql``, in their order."""
-    return [wanted.release, wanted.contents, wanted.ast_digest, list(wanted.extensions)]
+    return [query.release, query.contents, query.ast_digest, list(query.extensions)]

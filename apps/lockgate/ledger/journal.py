@@ -124,13 +124,13 @@ class Journal:
 
     def effects(self, steps: Iterable[JournalEntry]) -> dict[int, list[dict[str, Any]]]:
         """What is noted of these steps, by their numbers."""
-        wanted = [step.pk for step in steps]
-        rows = Effect.objects.using(self.alias).filter(pk__in=wanted) if wanted else ()
+        numbers = [step.pk for step in steps]
+        rows = Effect.objects.using(self.alias).filter(pk__in=numbers) if numbers else ()
         return {row.pk: row.catalog_objects for row in rows}
 
     def note_effect(self, step: JournalEntry, catalog_objects: Sequence[Mapping[str, Any]]) -> None:
         """What a step has made, changed or removed, and all that was noted of it before."""
-        written = [dict(each) for each in catalog_objects]
+        written = [dict(object_) for object_ in catalog_objects]
         if not Effect.objects.using(self.alias).filter(pk=step.pk).update(catalog_objects=written):
             Effect(entry_id=step.pk, catalog_objects=written).save(using=self.alias)
 
@@ -230,8 +230,8 @@ def of_migrations(alias: str) -> dict[Key, list[JournalEntry]]:
         .order_by("id")
     )
     rows = rows.exclude(phase=BACKWARDS, committed=True)
-    found = _by_migration(rows)
-    return {key: steps for key, steps in found.items() if any(is_open(each) for each in steps)}
+    by_migration = _by_migration(rows)
+    return {key: steps for key, steps in by_migration.items() if any(is_open(step) for step in steps)}
 
 
 def is_open(step: JournalEntry) -> bool:
@@ -247,7 +247,7 @@ def _of(alias: str, migration: Key):  # type: ignore[no-untyped-def]
 
 
 def _by_migration(rows: Iterable[JournalEntry]) -> dict[Key, list[JournalEntry]]:
-    found: dict[Key, list[JournalEntry]] = {}
+    by_migration: dict[Key, list[JournalEntry]] = {}
     for row in rows:
-        found.setdefault(Key(row.app, row.name), []).append(row)
-    return found
+        by_migration.setdefault(Key(row.app, row.name), []).append(row)
+    return by_migration

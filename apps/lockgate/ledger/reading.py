@@ -93,14 +93,14 @@ def read_under_lock(connection: BaseDatabaseWrapper, digest: str, name: str) -> 
     except ANOTHER_WAY:
         return None
     tables, rights, [under_way], *runs = answers[len(_QUESTIONS) :]
-    found = UnderLock(
+    under_lock = UnderLock(
         tables=frozenset(row["relname"] for row in tables),
         rights=tuple(Right(**row) for row in rights),
         runs=_runs(digest, *runs),
         unclosed=under_way["unclosed"],
         backend_pid=under_way["backend_pid"],
     )
-    return _reading(*answers[: len(_QUESTIONS)])._replace(under_lock=found)
+    return _reading(*answers[: len(_QUESTIONS)])._replace(under_lock=under_lock)
 
 
 def runs(connection: BaseDatabaseWrapper, digest: str) -> Runs:
@@ -126,8 +126,8 @@ def _of_release(digest: str) -> tuple[Question, Question]:
 
 
 def _runs(digest: str, newest: Rows, after: Rows) -> Runs:
-    [found] = newest
-    return Runs(digest, found["newest"], frozenset(Key(row["app"], row["name"]) for row in after))
+    [newest_run] = newest
+    return Runs(digest, newest_run["newest"], frozenset(Key(row["app"], row["name"]) for row in after))
 
 
 def _reading(shape: Rows, history: Rows, fingerprints: Rows, rows: Rows) -> Reading:

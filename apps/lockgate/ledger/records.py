@@ -44,7 +44,7 @@ class Entry:
     attempts: int = 1
 
 
-class Standing(NamedTuple):
+class RecentFailure(NamedTuple):
     """A failure of the newest run of a release. age: by the server's clock."""
 
     failure: Failure
@@ -88,12 +88,12 @@ def finished(alias: str, digest: str) -> bool:
     return newest == Run.Outcome.SUCCEEDED
 
 
-def standing_failure(alias: str, digest: str) -> Standing | None:
+def recent_failure(alias: str, digest: str) -> RecentFailure | None:
     """What the newest run of this digest failed at, where that would repeat; None for any other end of it."""
     newest = Run.objects.using(alias).filter(release_digest=digest).order_by("-id").values("id")[:1]
     age = ExpressionWrapper(Now() - F("failed_at"), output_field=DurationField())
-    found = Failure.objects.using(alias).filter(run_id=newest).select_related("run").annotate(age=age).first()
-    return Standing(found, found.age) if found else None
+    failure = Failure.objects.using(alias).filter(run_id=newest).select_related("run").annotate(age=age).first()
+    return RecentFailure(failure, failure.age) if failure else None
 
 
 def fingerprints(alias: str) -> dict[Key, Fingerprint]:
@@ -154,7 +154,7 @@ def applied_as_text(connection: BaseDatabaseWrapper, run: Run, entry: Entry) -> 
     return cursor.mogrify(read("record_applied_whole"), _applied(run, entry))
 
 
-def record_found(alias: str, run: Run, found: Mapping[Key, Fingerprint], action: MigrationRecord.Action) -> None:
+def record_found(alias: str, run: Run, applied: Mapping[Key, Fingerprint], action: MigrationRecord.Action) -> None:
     """Write down the files of migrations that were not run by this run, and count as applied.
 
     action: BASELINE, applied without Lockgate, with their files as they are today; or SNAPSHOT.
@@ -172,7 +172,7 @@ def record_found(alias: str, run: Run, found: Mapping[Key, Fingerprint], action:
                 file_digest=fingerprint.file_digest,
                 ast_digest=fingerprint.ast_digest,
             )
-            for key, fingerprint in found.items()
+            for key, fingerprint in applied.items()
         ]
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 def of(value: Any) -> str:
     """Sets in order, deconstructible objects by what they are made from, other objects by their class."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{of(key)}: {of(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{of(key)}: {of(item)}' for key, item in value.items())}}}"
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(map(of, value)))}}}"
     if isinstance(value, list | tuple):

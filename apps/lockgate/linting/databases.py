@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from lockgate.errors import WrongArgument
 from lockgate.facts import Key
 from lockgate.linting.hazards import Hazard
-from lockgate.linting.lint import Linted
+from lockgate.linting.lint import LintResult
 from lockgate.linting.rules.acceptance import of_nothing
 from lockgate.planning.selection import key_of
 from lockgate.project_state.eligibility import routed
@@ -37,18 +37,18 @@ class Databases(NamedTuple):
         return [tuple(group) for group in groups.values()]
 
 
-def of_project(wanted: str | None = None) -> Databases:
-    """Every one that is PostgreSQL, but no replica of another. wanted: the only one to judge.
+def of_project(alias_asked: str | None = None) -> Databases:
+    """Every one that is PostgreSQL, but no replica of another. alias_asked: the only one to judge.
 
     Raises WrongArgument where that is not PostgreSQL.
     """
-    vendors = {alias: _vendor(alias) for alias in connections if not _replica(alias) or alias == wanted}
-    found = [alias for alias, vendor in vendors.items() if vendor == "postgresql"]
-    if wanted and wanted not in found and found:
-        raise WrongArgument(f'database "{wanted}" is {vendors[wanted]}, not PostgreSQL')
-    judged = (wanted,) if wanted else tuple(found) or (DEFAULT_DB_ALIAS,)
+    vendors = {alias: _vendor(alias) for alias in connections if not _replica(alias) or alias == alias_asked}
+    aliases = [alias for alias, vendor in vendors.items() if vendor == "postgresql"]
+    if alias_asked and alias_asked not in aliases and aliases:
+        raise WrongArgument(f'database "{alias_asked}" is {vendors[alias_asked]}, not PostgreSQL')
+    judged = (alias_asked,) if alias_asked else tuple(aliases) or (DEFAULT_DB_ALIAS,)
     others = tuple((alias, vendor) for alias, vendor in vendors.items() if alias not in judged)
-    return Databases(judged, others, named=len(found) > 1, assumed=not found)
+    return Databases(judged, others, named=len(aliases) > 1, assumed=not aliases)
 
 
 def _replica(alias: str) -> bool:
@@ -62,13 +62,13 @@ def _vendor(alias: str) -> str:
         return "unknown"
 
 
-def merged(found: Mapping[tuple[str, ...], Linted], *, named: bool) -> Linted:
+def merged(results: Mapping[tuple[str, ...], LintResult], *, named: bool) -> LintResult:
     """What was judged for several databases as one: of what is the same in all of them, one finding."""
-    migrations = {key_of(each): each for linted in found.values() for each in linted.migrations}
-    places = _places(found)
+    migrations = {key_of(migration): migration for linted in results.values() for migration in linted.migrations}
+    places = _places(results)
     hazards: dict[tuple[object, ...], tuple[Hazard, list[str]]] = {}
     unread: dict[Key, int] = {}
-    for aliases, linted in found.items():
+    for aliases, linted in results.items():
         for hazard in linted.hazards:
             if hazard.migration not in linted.elsewhere:
                 _, known = hazards.setdefault((hazard.rule.id, *hazard[1:]), (hazard, []))
@@ -80,15 +80,21 @@ def merged(found: Mapping[tuple[str, ...], Linted], *, named: bool) -> Linted:
         for hazard, aliases in hazards.values()
         if hazard.rule is not of_nothing or len(aliases) == len(places[hazard.migration])
     ]
-    kept.sort(key=lambda each: (order[each.migration], -1 if each.operation is None else each.operation, each.rule.id))
+    kept.sort(
+        key=lambda finding: (
+            order[finding.migration],
+            -1 if finding.operation is None else finding.operation,
+            finding.rule.id,
+        )
+    )
     nowhere = frozenset(key for key, aliases in places.items() if not aliases)
-    return Linted(tuple(migrations.values()), tuple(kept), unread, nowhere)
+    return LintResult(tuple(migrations.values()), tuple(kept), unread, nowhere)
 
 
-def _places(found: Mapping[tuple[str, ...], Linted]) -> dict[Key, list[str]]:
+def _places(results: Mapping[tuple[str, ...], LintResult]) -> dict[Key, list[str]]:
     """Each migration with the databases that it runs in, of those for which it was judged."""
     places: dict[Key, list[str]] = {}
-    for aliases, linted in found.items():
+    for aliases, linted in results.items():
         for key in map(key_of, linted.migrations):
             places.setdefault(key, []).extend(aliases if key not in linted.elsewhere else ())
     return places

@@ -12,9 +12,9 @@ from lockgate.errors import LockgateError
 from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.linting.rules import ALL, BY_ID, Finding, Rule, Severity, acceptance
-from lockgate.linting.rules.case import Case, HazardSettings
+from lockgate.linting.rules.rule_context import HazardSettings, RuleContext
 from lockgate.planning import sql_changes, sql_statements, sql_steps
-from lockgate.planning.consequences import Watch
+from lockgate.planning.consequences import DependentTracker
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import Change, Kind, MigrationPlan
 from lockgate.redaction import masked
@@ -78,28 +78,30 @@ def find(  # noqa: PLR0913  what a judgement is made of
     by_key = {key_of(migration): migration for migration in migrations}
     new = _new_tables(plans)
     was: dict[str, str] = {}
-    watch = Watch(facts)
-    found: list[Hazard] = []
+    watch = DependentTracker(facts)
+    hazards: list[Hazard] = []
     for plan, validated in zip(plans, _validated_later(plans), strict=True):
         for change in (change for step in plan.steps for change in step.changes if change.kind is Kind.RENAME_TABLE):
             was[change.name] = was.pop(change.old_name, change.old_name)
-        case = Case(by_key[plan.migration], plan, facts, settings, new, dict(was), plan.migration in fixed, validated)
+        case = RuleContext(
+            by_key[plan.migration], plan, facts, settings, new, dict(was), plan.migration in fixed, validated
+        )
         if facts.dependents:
             case = replace(case, consequences=tuple(watch.through(case.steps)))
-        found += _judged(case, [each for each in sql if each.migration == plan.migration])
-    return found
+        hazards += _judged(case, [finding for finding in sql if finding.migration == plan.migration])
+    return hazards
 
 
 def not_read(plans: Iterable[MigrationPlan]) -> int:
     """How many statements and functions were not read, or not to their end: what they lock is not known."""
-    found = (change for plan in plans for step in plan.steps for change in step.changes)
-    return sum(each.unread for each in found)
+    changes = (change for plan in plans for step in plan.steps for change in step.changes)
+    return sum(change.unread for change in changes)
 
 
 def blind(plans: Iterable[MigrationPlan]) -> bool:
     """Whether a plan may touch any table: it has an operation or SQL that nobody can say a table of."""
-    found = (change for plan in plans for change in _changes(plan))
-    return any(each.kind is Kind.UNKNOWN and not each.read and not each.table for each in found)
+    changes = (change for plan in plans for change in _changes(plan))
+    return any(change.kind is Kind.UNKNOWN and not change.read and not change.table for change in changes)
 
 
 def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
@@ -108,44 +110,44 @@ def unread(plans: Iterable[MigrationPlan]) -> Iterator[tuple[Key, int, str]]:
         for step in plan.steps:
             for statement in step.statements:
                 if sql_steps.is_sql(statement.changes):
-                    for each in sql_statements.statements(statement.text):
-                        if not sql_changes.known(each.text):
-                            yield plan.migration, step.operation, each.text
+                    for part in sql_statements.statements(statement.text):
+                        if not sql_changes.known(part.text):
+                            yield plan.migration, step.operation, part.text
 
 
-def _judged(case: Case, sql: Iterable[SqlFinding]) -> list[Hazard]:
+def _judged(case: RuleContext, sql: Iterable[SqlFinding]) -> list[Hazard]:
     """The hazards of one migration, by their place in it, and what is wrong with what it accepts."""
     key = case.plan.migration
     own = case.settings.own
-    found = {(rule.id, each): rule for rule in ALL for each in rule.find(case)}
-    found |= {(rule.id, each): rule for rule in own for each in _by_project(rule, case)}
-    seen = {(identity, each.operation) for identity, each in found}
-    for each in sql:
-        for rule in (rule for rule in (*ALL, *own) if each.rule in rule.squawk):
-            if (rule.id, each.operation) not in seen:
-                found[rule.id, Finding(each.message, each.operation)] = rule
+    rules = {(rule.id, finding): rule for rule in ALL for finding in rule.find(case)}
+    rules |= {(rule.id, finding): rule for rule in own for finding in _by_project(rule, case)}
+    seen = {(identity, finding.operation) for identity, finding in rules}
+    for hazard in sql:
+        for rule in (rule for rule in (*ALL, *own) if hazard.rule in rule.squawk):
+            if (rule.id, hazard.operation) not in seen:
+                rules[rule.id, Finding(hazard.message, hazard.operation)] = rule
     reasons: Mapping[object, object] = acceptance.accepted(case.migration)
     hazards = [
         Hazard(
             rule,
             key,
-            each.what,
-            each.operation,
-            each.table,
+            finding.what,
+            finding.operation,
+            finding.table,
             acceptance.reason(reasons, identity),
-            pattern=each.pattern,
+            pattern=finding.pattern,
         )
-        for (identity, each), rule in found.items()
+        for (identity, finding), rule in rules.items()
     ]
-    found_ids, known = {each.rule.id for each in hazards}, {*BY_ID, *(each.id for each in own)}
+    found_ids, known = {hazard.rule.id for hazard in hazards}, {*BY_ID, *(hazard.id for hazard in own)}
     hazards += [
-        Hazard(rule, key, each.what)
-        for rule, each in acceptance.problems(reasons, found_ids, known, idle=case.facts.offline)
+        Hazard(rule, key, finding.what)
+        for rule, finding in acceptance.problems(reasons, found_ids, known, idle=case.facts.offline)
     ]
-    return sorted(hazards, key=lambda each: (-1 if each.operation is None else each.operation, each.rule.id))
+    return sorted(hazards, key=lambda hazard: (-1 if hazard.operation is None else hazard.operation, hazard.rule.id))
 
 
-def _by_project(rule: Rule, case: Case) -> list[Finding]:
+def _by_project(rule: Rule, case: RuleContext) -> list[Finding]:
     """What a rule of the project's own finds. Raises LockgateError where it fails, since that is unknown then."""
     try:
         return list(rule.find(case))
@@ -158,32 +160,32 @@ def _by_project(rule: Rule, case: Case) -> list[Finding]:
 def touched(plans: Sequence[MigrationPlan]) -> frozenset[str]:
     """The tables that are there and changed, by the names that they have before the plans."""
     new, was = _new_tables(plans), dict[str, str]()
-    found: set[str] = set()
+    tables: set[str] = set()
     for change in (change for plan in plans for change in _changes(plan)):
         if change.table not in new:
-            found.add(was.get(change.table, change.table))
+            tables.add(was.get(change.table, change.table))
         if change.kind is Kind.RENAME_TABLE:
             was[change.name] = was.pop(change.old_name, change.old_name)
-    return frozenset(found - {""})
+    return frozenset(tables - {""})
 
 
 def _new_tables(plans: Iterable[MigrationPlan]) -> frozenset[str]:
     """Tables that the plans make, those of RunSQL among them: nobody else knows of them yet."""
-    found: set[str] = set()
+    tables: set[str] = set()
     for plan in plans:
-        found |= plan.new_tables
-        found.update(change.table for change in _changes(plan) if change.kind is Kind.CREATE_TABLE)
-    return frozenset(found)
+        tables |= plan.new_tables
+        tables.update(change.table for change in _changes(plan) if change.kind is Kind.CREATE_TABLE)
+    return frozenset(tables)
 
 
 def _validated_later(plans: Sequence[MigrationPlan]) -> list[frozenset[str]]:
     """For each plan, the constraints that a later one of them validates, by name."""
-    found: list[frozenset[str]] = []
+    validated: list[frozenset[str]] = []
     names: frozenset[str] = frozenset()
     for plan in reversed(plans):
-        found.append(names)
+        validated.append(names)
         names |= {change.name for change in _changes(plan) if change.kind is Kind.VALIDATE_CONSTRAINT}
-    return found[::-1]
+    return validated[::-1]
 
 
 def _changes(plan: MigrationPlan) -> Iterator[Change]:

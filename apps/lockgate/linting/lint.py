@@ -19,16 +19,16 @@ from lockgate.facts import Key
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.linting import hazards, own_rules, squawk
 from lockgate.linting.hazards import Hazard
-from lockgate.linting.rules.case import HazardSettings
 from lockgate.linting.rules.rule import OFFLINE
+from lockgate.linting.rules.rule_context import HazardSettings
 from lockgate.planning import affected_tables, history, sql_steps
-from lockgate.planning.history import Walk
+from lockgate.planning.history import HistoryPlanner
 from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.selection import key_of
 from lockgate.project_state.lazy_state import LazyState
 
 
-class Linted(NamedTuple):
+class LintResult(NamedTuple):
     """What was judged, and what was found. unread: how many statements and functions of each migration were not read
     to their end. elsewhere: of the migrations, those that the project's routers keep away from the database.
     """
@@ -40,22 +40,24 @@ class Linted(NamedTuple):
 
 
 def offline(
-    loader: MigrationLoader, wanted: Collection[Key], alias: str, limits: policy.Policy, *, together: bool
-) -> Linted:
+    loader: MigrationLoader, keys: Collection[Key], alias: str, limits: policy.Policy, *, together: bool
+) -> LintResult:
     """Judge migrations without a server: every table counts as large. together: they go out as one release."""
     state = LazyState(real_apps=loader.unmigrated_apps)
     recorder = history.recorder(offline_connection(alias, OFFLINE.version))
-    walk = Walk(state, recorder, OFFLINE, history.settings_of(limits))
+    walk = HistoryPlanner(state, recorder, OFFLINE, history.settings_of(limits))
     with unplugged():
-        walk.through(history.in_order(loader), wanted, together=together)
+        walk.through(history.in_order(loader), keys, together=together)
     return judged(walk, limits, together=together, fixed=() if together else _built_upon(loader))
 
 
-def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWrapper, limits: policy.Policy) -> Linted:
+def online(
+    loader: MigrationLoader, keys: Set[Key], connection: BaseDatabaseWrapper, limits: policy.Policy
+) -> LintResult:
     """Judge migrations with the catalog's facts; of applied ones only the sizes of their tables mean anything now."""
     ordered = history.in_order(loader)
-    applied = [each for each in ordered if key_of(each) in loader.applied_migrations]
-    pending = [each for each in ordered if key_of(each) not in loader.applied_migrations]
+    applied = [migration for migration in ordered if key_of(migration) in loader.applied_migrations]
+    pending = [migration for migration in ordered if key_of(migration) not in loader.applied_migrations]
     state = history.state_after(loader, applied)
     names = affected_tables.concerned(state, ordered) | sql_steps.named(ordered)
     facts = catalog.facts(connection, names, limits.large_table_bytes)
@@ -63,19 +65,19 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
         history.recorder(offline_connection(connection.alias, facts.version)),
         history.settings_of(limits),
     )
-    before = Walk(LazyState(real_apps=loader.unmigrated_apps), recorder, _sizes_alone(facts), settings)
-    now = Walk(state, recorder, facts, settings)
+    before = HistoryPlanner(LazyState(real_apps=loader.unmigrated_apps), recorder, _sizes_alone(facts), settings)
+    now = HistoryPlanner(state, recorder, facts, settings)
     with unplugged():
-        if wanted & {key_of(each) for each in applied}:
-            before.through(applied, wanted, together=False)
-        now.through(pending, wanted, together=True)
+        if keys & {key_of(migration) for migration in applied}:
+            before.through(applied, keys, together=False)
+        now.through(pending, keys, together=True)
     blind = hazards.blind(before.plans + now.plans)
     facts = catalog.measured(connection, facts, limits.large_table_bytes, blind=blind)
     before.facts = before.facts._replace(largest=facts.largest)
     now.facts = catalog.surveyed(connection, facts, hazards.touched(now.plans))
     past = judged(before, limits, together=False, fixed=loader.applied_migrations)
     coming = judged(now, limits, together=True)
-    return Linted(
+    return LintResult(
         past.migrations + coming.migrations,
         past.hazards + coming.hazards,
         {**past.unread, **coming.unread},
@@ -83,14 +85,16 @@ def online(loader: MigrationLoader, wanted: Set[Key], connection: BaseDatabaseWr
     )
 
 
-def judged(walk: Walk, limits: policy.Policy, *, together: bool, fixed: Container[tuple[str, str]] = ()) -> Linted:
+def judged(
+    walk: HistoryPlanner, limits: policy.Policy, *, together: bool, fixed: Container[tuple[str, str]] = ()
+) -> LintResult:
     """What is hazardous in the plans that a walk has kept. together: they go out as one release. fixed: see hazards."""
     unread = list(hazards.unread(walk.plans))
     program = squawk.program()
     sql = squawk.judge(program, unread, walk.facts.version) if program else []
     settings = settings_of(limits)
-    groups = [walk.kept] if together else [[each] for each in walk.kept]
-    found = [
+    groups = [walk.kept] if together else [[alone] for alone in walk.kept]
+    judged_hazards = [
         hazard
         for group in groups
         for hazard in hazards.find(
@@ -99,7 +103,7 @@ def judged(walk: Walk, limits: policy.Policy, *, together: bool, fixed: Containe
     ]
     unread_of = {plan.migration: hazards.not_read([plan]) for plan in walk.plans}
     elsewhere = frozenset(plan.migration for plan in walk.plans if plan.is_elsewhere)
-    return Linted(walk.migrations, tuple(found), unread_of, elsewhere)
+    return LintResult(walk.migrations, tuple(judged_hazards), unread_of, elsewhere)
 
 
 def _built_upon(loader: MigrationLoader) -> frozenset[tuple[str, str]]:

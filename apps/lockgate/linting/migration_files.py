@@ -52,16 +52,16 @@ def changed_since(reference: str) -> set[Path]:
 
 def among(migrations: Iterable[Migration], files: set[Path]) -> list[Migration]:
     """Those of the migrations whose file is one of these."""
-    return [each for each in migrations if (path := path_of(each)) and path.resolve() in files]
+    return [migration for migration in migrations if (path := path_of(migration)) and path.resolve() in files]
 
 
 def installed_twin(path: Path, migrations: Iterable[Migration]) -> Migration | None:
     """The migration of a package that has the app, folder and name of a file elsewhere: an installed copy of it."""
     return next(
         (
-            each
-            for each in migrations
-            if (loaded := path_of(each)) and loaded.parts[-3:] == path.parts[-3:] and is_installed(each)
+            migration
+            for migration in migrations
+            if (loaded := path_of(migration)) and loaded.parts[-3:] == path.parts[-3:] and is_installed(migration)
         ),
         None,
     )
@@ -99,7 +99,7 @@ def _lines(path: Path) -> tuple[int, tuple[int, ...]]:
         return 1, ()
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "Migration":
-            return node.lineno, tuple(line for each in node.body for line in _of_operations(each))
+            return node.lineno, tuple(line for statement in node.body for line in _of_operations(statement))
     return 1, ()
 
 
@@ -108,5 +108,5 @@ def _of_operations(node: ast.stmt) -> list[int]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     named = any(isinstance(target, ast.Name) and target.id == "operations" for target in targets)
     value = getattr(node, "value", None)
-    plain = isinstance(value, ast.List) and not any(isinstance(each, ast.Starred) for each in value.elts)
-    return [each.lineno for each in value.elts] if named and plain else []  # type: ignore[union-attr]
+    plain = isinstance(value, ast.List) and not any(isinstance(element, ast.Starred) for element in value.elts)
+    return [element.lineno for element in value.elts] if named and plain else []  # type: ignore[union-attr]

@@ -26,27 +26,29 @@ def offers(
     hazards: Iterable[Hazard], ordered: Sequence[Migration], real_apps: set[str], *, online: bool
 ) -> dict[Place, Offer]:
     """What to write instead, for the hazards that nobody has accepted. ordered: the whole history."""
-    wanted: dict[object, list[Hazard]] = {}
-    for each in hazards:
-        if each.rule.instead and each.operation is not None and not each.accepted:
-            wanted.setdefault(each.migration, []).append(each)
+    by_migration: dict[object, list[Hazard]] = {}
+    for hazard in hazards:
+        if hazard.rule.instead and hazard.operation is not None and not hazard.accepted:
+            by_migration.setdefault(hazard.migration, []).append(hazard)
     state = LazyState(real_apps=real_apps)
-    found: dict[Place, Offer] = {}
+    by_place: dict[Place, Offer] = {}
     for migration in ordered:
-        if not wanted:
+        if not by_migration:
             break
-        here = wanted.pop(key_of(migration), [])
+        here = by_migration.pop(key_of(migration), [])
         if not here:
             history.forwards(migration, state)
             continue
         for number, operation in enumerate(migration.operations):
-            before = state.clone() if any(each.operation == number for each in here) else state
-            for each in here:
-                if each.operation == number and (offer := _offer(each, Situation(migration, number, before, online))):
-                    found[place(each)] = offer
+            before = state.clone() if any(hazard.operation == number for hazard in here) else state
+            for hazard in here:
+                if hazard.operation == number and (
+                    offer := _offer(hazard, Situation(migration, number, before, online))
+                ):
+                    by_place[place(hazard)] = offer
             with contextlib.suppress(Exception):  # a third party's, or a history that fits together no more
                 operation.state_forwards(migration.app_label, state)
-    return found
+    return by_place
 
 
 def _offer(hazard: Hazard, situation: Situation) -> Offer | None:

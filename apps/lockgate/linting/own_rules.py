@@ -16,7 +16,7 @@ SETTING = 'LOCKGATE["RULES"]'
 
 def in_force(limits: policy.Policy) -> dict[str, Rule]:
     """Every rule by its id: Lockgate's, then the project's. Raises ConfigurationError."""
-    return {each.id: each for each in (*ALL, *of(limits.rules))}
+    return {rule.id: rule for rule in (*ALL, *of(limits.rules))}
 
 
 @cache
@@ -29,14 +29,14 @@ def _of(module: str) -> list[Rule]:
     try:
         import_module(module)
     except (Exception, SystemExit) as error:  # a rule that cannot be one is a ValueError
-        DECORATED[:] = [each for each in DECORATED if not _is_in(each, module)]  # else they are there twice next time
+        DECORATED[:] = [rule for rule in DECORATED if not _is_in(rule, module)]  # else they are there twice next time
         raise ConfigurationError(
             f'{SETTING} names "{module}", which cannot be imported',
             why=masked(f"{type(error).__name__}: {error}"),
             next_step='write it as "package.module", and correct what is wrong in it',
         ) from error
-    if found := [each for each in DECORATED if _is_in(each, module)]:
-        return found
+    if rules := [rule for rule in DECORATED if _is_in(rule, module)]:
+        return rules
     raise ConfigurationError(
         f'{SETTING} names "{module}", which has no rule', next_step="decorate a function in it: docs/own-rules.md"
     )

@@ -22,14 +22,14 @@ from lockgate.linting.hazards import Hazard
 from lockgate.linting.rules.offer import Offer
 from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import history, planner
-from lockgate.planning.history import Walk
+from lockgate.planning.history import HistoryPlanner
 from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import MigrationPlan, Statement
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from lockgate.project_state.lazy_state import LazyState
 
-Recorder = Callable[[Prospect], Any]
+Recorder = Callable[[VirtualCatalog], Any]
 New = Mapping[str, Sequence[Migration]]
 
 
@@ -50,7 +50,7 @@ class Preview:
 
     def is_like(self, other: Preview) -> bool:
         """Whether the same is done elsewhere too."""
-        mine, theirs = (each.plan._replace(elsewhere=()) for each in (self, other))
+        mine, theirs = (preview.plan._replace(elsewhere=()) for preview in (self, other))
         return (self.migration, self.sql, mine, self.hazards) == (other.migration, other.sql, theirs, other.hazards)
 
 
@@ -69,22 +69,22 @@ def of_project(
     loader: MigrationLoader, new: New, gone: Collection[Key], where: Databases, limits: policy.Policy
 ) -> Previews:
     """Preview migrations for each database that they run in; what is the same in several of them is there once."""
-    made = [(aliases, of_new(loader, new, gone, aliases[0], limits)) for aliases in where.alike]
-    found: list[Preview] = []
+    by_aliases = [(aliases, of_new(loader, new, gone, aliases[0], limits)) for aliases in where.alike]
+    previews_found: list[Preview] = []
     elsewhere = []
     for migration in _in_order(new):
         here: list[Preview] = []
-        for aliases, each in ((aliases, each) for aliases, all_of in made for each in all_of.migrations):
-            if each.migration is not migration or each.plan.is_elsewhere:
+        for aliases, item in ((aliases, preview) for aliases, all_of in by_aliases for preview in all_of.migrations):
+            if item.migration is not migration or item.plan.is_elsewhere:
                 continue
-            twin = next((number for number, other in enumerate(here) if each.is_like(other)), None)
+            twin = next((number for number, other in enumerate(here) if item.is_like(other)), None)
             if twin is None:
-                here.append(replace(each, databases=aliases))
+                here.append(replace(item, databases=aliases))
             else:
                 here[twin] = replace(here[twin], databases=here[twin].databases + aliases)
         elsewhere += [] if here else [key_of(migration)]
-        found += here if where.named else (replace(each, databases=()) for each in here)
-    return Previews(tuple(found), max(each.unread for _, each in made), tuple(elsewhere))
+        previews_found += here if where.named else (replace(preview, databases=()) for preview in here)
+    return Previews(tuple(previews_found), max(previews.unread for _, previews in by_aliases), tuple(elsewhere))
 
 
 def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str, limits: policy.Policy) -> Previews:
@@ -93,15 +93,15 @@ def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str,
     new: by app label, in their order. gone: migrations on disk that they take the place of.
     """
     ordered = list(_in_order(new))
-    earlier = [each for each in history.in_order(loader) if key_of(each) not in gone]
+    earlier = [migration for migration in history.in_order(loader) if key_of(migration) not in gone]
     recorder = history.recorder(offline_connection(alias, OFFLINE.version))
     late: list[Statement] = []
 
-    def walk(settings: planner.Settings, recorder: Recorder) -> Walk:
-        made = Walk(LazyState(real_apps=loader.unmigrated_apps - set(new)), recorder, OFFLINE, settings)
+    def walk(settings: planner.Settings, recorder: Recorder) -> HistoryPlanner:
+        walk_of = HistoryPlanner(LazyState(real_apps=loader.unmigrated_apps - set(new)), recorder, OFFLINE, settings)
         with unplugged():
-            made.through([*earlier, *ordered], {key_of(each) for each in ordered}, together=True)
-        return made
+            walk_of.through([*earlier, *ordered], {key_of(migration) for migration in ordered}, together=True)
+        return walk_of
 
     as_run = history.settings_of(limits)
     in_place = walk(as_run._replace(online=False), _noting(recorder, late))
@@ -109,7 +109,7 @@ def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str,
     judged = lint.judged(run, limits, together=True)
     every = [*earlier, *ordered]
     offers = offering.offers(judged.hazards, every, loader.unmigrated_apps - set(new), online=as_run.online)
-    made = zip(ordered, in_place.plans, run.plans, strict=True)
+    planned = zip(ordered, in_place.plans, run.plans, strict=True)
     return Previews(
         tuple(
             Preview(
@@ -119,21 +119,21 @@ def of_new(loader: MigrationLoader, new: New, gone: Collection[Key], alias: str,
                 _of(migration, judged.hazards),
                 tuple((rule, offer) for (key, rule, _), offer in offers.items() if key == key_of(migration)),
             )
-            for migration, plain, plan in made
+            for migration, plain, plan in planned
         ),
         sum(judged.unread.values()),
     )
 
 
-def _of(migration: Migration, found: Sequence[Hazard]) -> tuple[Hazard, ...]:
-    return tuple(each for each in found if each.migration == key_of(migration))
+def _of(migration: Migration, hazards: Sequence[Hazard]) -> tuple[Hazard, ...]:
+    return tuple(hazard for hazard in hazards if hazard.migration == key_of(migration))
 
 
 def _noting(recorder: Recorder, late: list[Statement]) -> Recorder:
     """The recorder, made to note which statements Django puts off to the end of their migration."""
 
-    def noted(prospect: Prospect) -> Any:
-        editor = recorder(prospect)
+    def noted(catalog: VirtualCatalog) -> Any:
+        editor = recorder(catalog)
         take = editor.take
 
         def taking(deferred: Sequence[Any] = ()) -> tuple[Statement, ...]:
@@ -149,23 +149,25 @@ def _noting(recorder: Recorder, late: list[Statement]) -> Recorder:
 
 def _by_operation(plan: MigrationPlan, late: Sequence[Statement]) -> Iterator[tuple[str, tuple[Statement, ...]]]:
     """A plan in place, in Django's order: what is put off comes last."""
-    titles = {id(each): step.title for step in plan.steps for each in step.statements}
-    order = {each.sql: number for number, each in enumerate(late)}
-    deferred = (each for step in plan.steps for each in step.statements if each.deferred)
-    put_off = sorted(deferred, key=lambda each: order.get(each.sql, len(order)))
-    known = {id(each) for each in put_off}
+    titles = {id(statement): step.title for step in plan.steps for statement in step.statements}
+    order = {statement.sql: number for number, statement in enumerate(late)}
+    deferred = (statement for step in plan.steps for statement in step.statements if statement.deferred)
+    put_off = sorted(deferred, key=lambda statement: order.get(statement.sql, len(order)))
+    known = {id(statement) for statement in put_off}
     for _, steps in groupby(plan.steps, key=lambda step: step.operation):
         group = list(steps)
-        sent = tuple(each for step in group for each in step.statements if id(each) not in known)
+        sent = tuple(statement for step in group for statement in step.statements if id(statement) not in known)
         if sent or not any(step.statements for step in group):
             yield group[0].title, sent
-    for title, statements in groupby(put_off, key=lambda each: titles[id(each)]):
+    for title, statements in groupby(put_off, key=lambda statement: titles[id(statement)]):
         yield f"{title} (at the end)", tuple(statements)
 
 
 def _in_order(new: New) -> Iterator[Migration]:
     """New migrations after those among them that they depend on."""
-    by_key: dict[tuple[str, str], Migration] = {key_of(each): each for listed in new.values() for each in listed}
+    by_key: dict[tuple[str, str], Migration] = {
+        key_of(migration): migration for listed in new.values() for migration in listed
+    }
     firsts = {(label, "__first__"): listed[0] for label, listed in new.items() if listed[0].initial}
     placed: set[Key] = set()
 
@@ -178,5 +180,5 @@ def _in_order(new: New) -> Iterator[Migration]:
                 yield from place(needed)
         yield migration
 
-    for each in by_key.values():
-        yield from place(each)
+    for waiting in by_key.values():
+        yield from place(waiting)

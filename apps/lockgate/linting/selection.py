@@ -18,7 +18,7 @@ SETTING = 'LOCKGATE["LINT_START_AFTER"]'
 
 
 @dataclass(frozen=True)
-class Asked:
+class LintRequest:
     """What the command line says. changed: the files that changed since a commit, where one is given.
 
     start_after: migrations, as ``app.name``, up to which each app's are the project's history.
@@ -38,67 +38,70 @@ class Asked:
 
 @dataclass(frozen=True)
 class Selection:
-    """wanted: to be judged. installed: left out because they came with packages. early: before where linting starts."""
+    """migrations: to be judged. installed: left out because they came with packages. early: before where linting
+    starts."""
 
-    wanted: tuple[Migration, ...]
+    migrations: tuple[Migration, ...]
     installed: tuple[Migration, ...]
     early: tuple[Migration, ...]
 
 
-def select(asked: Asked, ordered: list[Migration], loader: MigrationLoader) -> Selection:
+def select(asked: LintRequest, ordered: list[Migration], loader: MigrationLoader) -> Selection:
     """Raises WrongArgument for an app or a name that does not exist, or where nothing is left of what was asked for."""
-    found = _named(asked, ordered, loader)
+    migrations = _named(asked, ordered, loader)
     if asked.unapplied:
-        found = [each for each in found if key_of(each) not in loader.applied_migrations]
-    installed = [] if asked.app_label else [each for each in found if migration_files.is_installed(each)]
-    found = [each for each in found if each not in installed]
+        migrations = [migration for migration in migrations if key_of(migration) not in loader.applied_migrations]
+    installed = (
+        [] if asked.app_label else [migration for migration in migrations if migration_files.is_installed(migration)]
+    )
+    migrations = [migration for migration in migrations if migration not in installed]
     if asked.changed is not None:
-        found = migration_files.among(found, set(asked.changed))
+        migrations = migration_files.among(migrations, set(asked.changed))
     history = set() if asked.migration_name or asked.changed is not None else _history(asked.start_after, loader)
-    early = [each for each in found if key_of(each) in history]
-    wanted = [each for each in found if key_of(each) not in history]
-    if not wanted and not early:
+    early = [migration for migration in migrations if key_of(migration) in history]
+    pending = [migration for migration in migrations if key_of(migration) not in history]
+    if not pending and not early:
         _refuse(asked, ordered, installed)
-    return Selection(tuple(wanted), tuple(installed) if asked.changed is None else (), tuple(early))
+    return Selection(tuple(pending), tuple(installed) if asked.changed is None else (), tuple(early))
 
 
-def _named(asked: Asked, ordered: list[Migration], loader: MigrationLoader) -> list[Migration]:
+def _named(asked: LintRequest, ordered: list[Migration], loader: MigrationLoader) -> list[Migration]:
     label, name = asked.app_label, asked.migration_name
     if label and label not in loader.migrated_apps:
-        known = ", ".join(sorted({each.app_label for each in ordered}))
+        known = ", ".join(sorted({migration.app_label for migration in ordered}))
         raise WrongArgument(f'there is no app "{label}" with migrations', next_step=f"those are {known}")
-    found = [each for each in ordered if not label or each.app_label == label]
+    migrations = [migration for migration in ordered if not label or migration.app_label == label]
     if not name:
-        return found
-    exact = [each for each in found if each.name == name]
-    found = exact or [each for each in found if each.name.startswith(name)]
-    if len(found) != 1:
+        return migrations
+    exact = [migration for migration in migrations if migration.name == name]
+    migrations = exact or [migration for migration in migrations if migration.name.startswith(name)]
+    if len(migrations) != 1:
         raise WrongArgument(
-            f'{len(found)} migrations of "{label}" begin with "{name}"',
-            why=", ".join(each.name for each in found),
+            f'{len(migrations)} migrations of "{label}" begin with "{name}"',
+            why=", ".join(migration.name for migration in migrations),
             next_step="give the whole name, or more of it; showmigrations lists them",
         )
-    return found
+    return migrations
 
 
 def _history(start_after: tuple[str, ...], loader: MigrationLoader) -> set[Key]:
     """Each of these migrations, and those of its app that it depends on. Raises ConfigurationError."""
-    found: set[Key] = set()
-    for each in start_after:
-        app, _, name = each.partition(".")
+    keys: set[Key] = set()
+    for starting_point in start_after:
+        app, _, name = starting_point.partition(".")
         replaced = (squash for squash, by in loader.replacements.items() if (app, name) in by.replaces)
         key = (app, name) if (app, name) in loader.graph.nodes else next(replaced, None)
         if key not in loader.graph.nodes:
             raise ConfigurationError(
-                f'{SETTING} names "{each}", which is no migration', next_step='write it as "app.0041_name"'
+                f'{SETTING} names "{starting_point}", which is no migration', next_step='write it as "app.0041_name"'
             )
-        found |= {Key(*before) for before in loader.graph.forwards_plan(key) if before[0] == app}
-    return found
+        keys |= {Key(*before) for before in loader.graph.forwards_plan(key) if before[0] == app}
+    return keys
 
 
-def _refuse(asked: Asked, ordered: list[Migration], installed: list[Migration]) -> None:
+def _refuse(asked: LintRequest, ordered: list[Migration], installed: list[Migration]) -> None:
     """Raise WrongArgument where something was asked for, and nothing is judged: no build must be content with that."""
-    apps = sorted({each.app_label for each in installed} - {OWN})
+    apps = sorted({migration.app_label for migration in installed} - {OWN})
     if apps and asked.changed is None:
         raise WrongArgument(
             "no migration was judged",

@@ -33,33 +33,33 @@ def judge(squawk: str, statements: Iterable[tuple[Key, int, str]], version: int)
     Runs it once, in an empty directory, so that no configuration of the project changes what it looks for.
     Raises LockgateError where it fails.
     """
-    given = list(statements)
-    if not given:
+    listed = list(statements)
+    if not listed:
         return []
     with tempfile.TemporaryDirectory() as folder:
-        for number, (_, _, text) in enumerate(given):
+        for number, (_, _, text) in enumerate(listed):
             (Path(folder) / f"{number}.sql").write_text(f"{text};\n", encoding="utf-8")
-        names = [f"{number}.sql" for number in range(len(given))]
+        names = [f"{number}.sql" for number in range(len(listed))]
         command = [squawk, "--reporter", "json", "--pg-version", f"{version // 10000}.0", *names]
         ended = subprocess.run(  # noqa: S603  our own command line
             command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False
         )
-    return [_finding(given, each) for each in _read(ended)]
+    return [_finding(listed, finding) for finding in _read(ended)]
 
 
 def _read(ended: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
     try:
-        found: list[dict[str, str]] = json.loads(ended.stdout)
+        findings: list[dict[str, str]] = json.loads(ended.stdout)
     except ValueError:
         raise LockgateError(
             f"squawk failed with exit code {ended.returncode}",
             why=ended.stderr or ended.stdout,
             next_step="update squawk-cli, or uninstall it: its part is then left out, and named as missing",
         ) from None
-    return found
+    return findings
 
 
-def _finding(given: list[tuple[Key, int, str]], found: dict[str, str]) -> SqlFinding:
-    key, operation, text = given[int(Path(found["file"]).stem)]
+def _finding(listed: list[tuple[Key, int, str]], finding: dict[str, str]) -> SqlFinding:
+    key, operation, text = listed[int(Path(finding["file"]).stem)]
     shown = " ".join(text.split())[:60]
-    return SqlFinding(key, operation, found["rule_name"], f"squawk ({found['rule_name']}) objects to: {shown}")
+    return SqlFinding(key, operation, finding["rule_name"], f"squawk ({finding['rule_name']}) objects to: {shown}")

@@ -73,7 +73,7 @@ class _Ended(Exception):
         self.error = error
 
 
-class Boundary(BaseCommand):
+class LockgateCommand(BaseCommand):
     """Mixed in before Django's command class."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
@@ -103,8 +103,10 @@ class Boundary(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """As Django does; but where lines are JSON, Django's own errors leave as ours do."""
         styled = bool(options.get("force_color"))
-        given = {name: options.get(name) or (getattr(sys, name) if styled else None) for name in ("stdout", "stderr")}
-        streams = {name: Output(stream, styled=styled) for name, stream in given.items() if stream}
+        given_streams = {
+            name: options.get(name) or (getattr(sys, name) if styled else None) for name in ("stdout", "stderr")
+        }
+        streams = {name: Output(stream, styled=styled) for name, stream in given_streams.items() if stream}
         try:
             refuse_neighbour(self)
             return super().execute(*args, **{**options, **streams})
@@ -113,7 +115,7 @@ class Boundary(BaseCommand):
                 raise
             if isinstance(error, LockgateError):
                 raise _Ended(error) from None
-            error.args = tuple(foreign.part(masked(server_messages.retold(str(each), error))) for each in error.args)
+            error.args = tuple(foreign.part(masked(server_messages.retold(str(arg), error))) for arg in error.args)
             if options.get("log_format") == "json":
                 told = LockgateError(str(error))
                 told.__cause__ = error
@@ -122,8 +124,8 @@ class Boundary(BaseCommand):
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         """Only the checks that say something about a schema, where the command wants any."""
-        wanted = super().get_check_kwargs(options)
-        return {**wanted, "tags": list(policy.SCHEMA_CHECKS)} if self.requires_system_checks == ALL_CHECKS else wanted
+        kwargs = super().get_check_kwargs(options)
+        return {**kwargs, "tags": list(policy.SCHEMA_CHECKS)} if self.requires_system_checks == ALL_CHECKS else kwargs
 
     def _fail(self, error: LockgateError | Interrupted, argv: Sequence[str]) -> None:
         if isinstance(error, OutputClosed):
@@ -147,9 +149,9 @@ def _drop(stream: Any) -> None:
 def refuse_neighbour(command: BaseCommand) -> None:
     """Raise ConfigurationError where another app brings a command of Django's as well, and this one hides it."""
     name = type(command).__module__.rpartition(".")[2]
-    found = command_conflicts.of_command(name) if name in command_conflicts.OVERRIDING else None
-    if found:
-        raise ConfigurationError(found.what, why=found.why, next_step=found.next_step)
+    conflict = command_conflicts.of_command(name) if name in command_conflicts.OVERRIDING else None
+    if conflict:
+        raise ConfigurationError(conflict.what, why=conflict.why, next_step=conflict.next_step)
 
 
 def _log_format(argv: Sequence[str]) -> str:

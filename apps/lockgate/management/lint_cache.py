@@ -29,7 +29,7 @@ from lockgate import configuration, policy
 from lockgate.ledger import fingerprints
 from lockgate.linting import migration_files, squawk
 from lockgate.manifest import manifest_file
-from lockgate.manifest.probe import Notes, is_installed
+from lockgate.manifest.probe import ReadLog, is_installed
 from lockgate.snapshot import settings_used
 
 FORMAT = 1
@@ -40,13 +40,13 @@ _OWN_VARIABLES = ("LOCKGATE_", "DJANGO_", "PG")  # Lockgate's are in the policy;
 
 
 @dataclass
-class Kept:
+class LintCache:
     """One judgement's place. asked: arguments, and what else it hangs on that is known beforehand."""
 
     folder: Path
     asked: Mapping[str, object]
     started: float = field(default_factory=time.time)
-    notes: Notes = field(default_factory=Notes)
+    notes: ReadLog = field(default_factory=ReadLog)
 
     @property
     def path(self) -> Path:
@@ -57,11 +57,11 @@ class Kept:
     def find(self) -> Any:
         """What was kept, where all that it rested on is as it was; None otherwise."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            found = json.loads(self.path.read_bytes())
-            if all(_digest(path) == digest for path, digest in found["files"].items()) and found["rest"] == _rest(
-                found["folders"], found["settings"], found["unset"]
+            document = json.loads(self.path.read_bytes())
+            if all(_digest(path) == digest for path, digest in document["files"].items()) and document["rest"] == _rest(
+                document["folders"], document["settings"], document["unset"]
             ):
-                return found["judgement"]
+                return document["judgement"]
         return None
 
     def begin(self) -> None:
@@ -93,7 +93,7 @@ class Kept:
         return ""
 
     def _obstacles(self, files: Mapping[str, str], names: Iterable[str]) -> Iterator[str]:
-        yield from (each for each in self.notes.obstacles if not each.startswith(_OURS))
+        yield from (obstacle for obstacle in self.notes.obstacles if not obstacle.startswith(_OURS))
         yield from (f"the environment variable {name} is read" for name in self._variables() if name in os.environ)
         listed = configuration.resolve(getattr(settings, "LOCKGATE", {}), {}).snapshot_settings
         for name in settings_used.unlisted(names, _setting, {*SETTINGS, *listed}):
@@ -121,7 +121,9 @@ def _rest(folders: Iterable[str], names: Iterable[str], unset: Iterable[str]) ->
     """A digest of what is no file's content: names in folders, what is installed, settings; variables must be unset."""
     lines = [f"{folder} {_names(folder)}" for folder in folders]
     lines += [
-        manifest_file.distributions(each) for each in manifest_file.search_path(sys.path) if manifest_file.is_site(each)
+        manifest_file.distributions(folder)
+        for folder in manifest_file.search_path(sys.path)
+        if manifest_file.is_site(folder)
     ]
     lines += [f"{config.label} {_names(str(Path(config.path) / 'migrations'))}" for config in apps.get_app_configs()]
     lines += [settings_used.digest(names, _setting), str([name for name in unset if name in os.environ])]
@@ -141,7 +143,7 @@ def _modules() -> Iterator[str]:
 
 
 def _migration_folders(migrations: Iterable[Migration]) -> set[str]:
-    return {str(path.parent) for each in migrations if (path := migration_files.path_of(each))}
+    return {str(path.parent) for migration in migrations if (path := migration_files.path_of(migration))}
 
 
 def _names(folder: str) -> list[str]:

@@ -13,33 +13,35 @@ from lockgate import policy
 from lockgate.facts import Key
 from lockgate.linting import databases, lint, migration_files, offering, operation_digest, own_rules, selection
 from lockgate.linting.databases import Databases
-from lockgate.linting.lint import Linted
+from lockgate.linting.lint import LintResult
 from lockgate.linting.rules.offer import Offer
-from lockgate.linting.selection import Asked, Selection
+from lockgate.linting.selection import LintRequest, Selection
 from lockgate.planning import history, sql_parser
 from lockgate.planning.selection import key_of
 from lockgate.reporting import migration_code
-from lockgate.reporting.hazard_report import Placed, Report
+from lockgate.reporting.hazard_report import LocatedHazard, Report
 
 _SHOWN = 3  # migrations that a note names
 
 
-def judge(asked: Asked, where: Databases, limits: policy.Policy, ordered: list[Migration], *, asks: bool) -> Report:
+def judge(
+    asked: LintRequest, where: Databases, limits: policy.Policy, ordered: list[Migration], *, asks: bool
+) -> Report:
     """asks: each database is asked for its facts. ordered: gets every migration there is."""
     loader = MigrationLoader(None)
     ordered += history.in_order(loader)
     selected = [] if asks else [selection.select(asked, ordered, loader)]
-    found: dict[tuple[str, ...], Linted] = {}
+    results: dict[tuple[str, ...], LintResult] = {}
     if asks:
         for alias in where.judged:
             there = MigrationLoader(connections[alias])
             selected.append(selection.select(asked, history.in_order(there), there))
-            found[(alias,)] = lint.online(there, _keys(selected[-1]), connections[alias], limits)
+            results[(alias,)] = lint.online(there, _keys(selected[-1]), connections[alias], limits)
     for aliases in [] if asks else where.alike:
-        found[aliases] = lint.offline(
+        results[aliases] = lint.offline(
             loader, _keys(selected[0]), aliases[0], limits, together=asked.changed is not None
         )
-    linted = databases.merged(found, named=where.named)
+    linted = databases.merged(results, named=where.named)
     offers = offering.offers(linted.hazards, ordered, loader.unmigrated_apps, online=limits.online)
     keys = frozenset[Key]().union(*map(_keys, selected))
     return Report(
@@ -53,13 +55,13 @@ def judge(asked: Asked, where: Databases, limits: policy.Policy, ordered: list[M
 
 
 def _keys(selected: Selection) -> set[Key]:
-    return {key_of(each) for each in selected.wanted}
+    return {key_of(migration) for migration in selected.migrations}
 
 
-def _placed(linted: Linted, offers: Mapping[offering.Place, Offer]) -> tuple[Placed, ...]:
-    migrations = {key_of(each): each for each in linted.migrations}
-    files = {key: migration_files.path_of(each) for key, each in migrations.items()}
-    found = []
+def _placed(linted: LintResult, offers: Mapping[offering.Place, Offer]) -> tuple[LocatedHazard, ...]:
+    migrations = {key_of(other): other for other in linted.migrations}
+    files = {key: migration_files.path_of(other) for key, other in migrations.items()}
+    located = []
     for hazard in linted.hazards:
         migration = migrations[hazard.migration]
         path = files[hazard.migration]
@@ -68,8 +70,8 @@ def _placed(linted: Linted, offers: Mapping[offering.Place, Offer]) -> tuple[Pla
         offer = offers.get(offering.place(hazard))
         code = migration_code.of(offer, migration) if offer else ()
         note = offer.note if offer and code else ""
-        found.append(Placed(hazard, _shown(path) if path else "", line, digest, code=code, note=note))
-    return tuple(found)
+        located.append(LocatedHazard(hazard, _shown(path) if path else "", line, digest, code=code, note=note))
+    return tuple(located)
 
 
 def _shown(path: Path) -> str:
@@ -77,7 +79,7 @@ def _shown(path: Path) -> str:
     return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_posix()
 
 
-def _notes(linted: Linted, where: Databases, selected: Selection, *, asks: bool) -> Iterator[str]:
+def _notes(linted: LintResult, where: Databases, selected: Selection, *, asks: bool) -> Iterator[str]:
     if not asks:
         yield (
             "offline: no database was asked, so every table counts as large; "
@@ -92,7 +94,7 @@ def _notes(linted: Linted, where: Databases, selected: Selection, *, asks: bool)
         yield f"{len(selected.early)} migrations were left out: {selection.SETTING} says that they are history"
 
 
-def _of_databases(linted: Linted, where: Databases) -> Iterator[str]:
+def _of_databases(linted: LintResult, where: Databases) -> Iterator[str]:
     """Which databases it was judged for, where that is a question, and what runs in none of them."""
     judged = ", ".join(where.judged)
     if where.assumed:
@@ -102,7 +104,7 @@ def _of_databases(linted: Linted, where: Databases) -> Iterator[str]:
         left = f"; not for {', '.join(others)}" if others else ""
         yield f"judged for the database{'s' if len(where.judged) > 1 else ''} {judged}{left}"
     if linted.elsewhere:
-        keys = [str(each) for each in map(key_of, linted.migrations) if each in linted.elsewhere]
+        keys = [str(key) for key in map(key_of, linted.migrations) if key in linted.elsewhere]
         one = len(keys) == 1
         yield (
             f"{len(keys)} migration{' does' if one else 's do'} not run in {judged}, as the project's routers say, and "

@@ -1,4 +1,4 @@
-"""Makes a manifest: asks a witness of its own process, and writes down what that found.
+"""Makes a manifest: runs a probe in a process of its own, and writes down what that read.
 
 Nothing in it is a guess of what a project might read: settings, apps and migrations are loaded, twice, with the address
 of a database that nobody has, and every read on the way is in it.
@@ -32,23 +32,23 @@ def build(script: str, settings: str, started_with: StartedWith) -> str:
     script: what starts are made with, manage.py. settings: the settings module's name. started_with: this process's
     sys.path and environment before settings and apps could change them.
     """
-    found = _settled_testimony(script, settings, started_with)
+    report = _stable_report(script, settings, started_with)
     # With options in the URL, too: they might be dropped, or replaced where there are none.
-    other = _testimony(
-        _given(script, settings, started_with, query="sslmode=disable&options=-c%20search_path%3Dnowhere")
+    second_report = _report_of_probe(
+        _circumstances(script, settings, started_with, query="sslmode=disable&options=-c%20search_path%3Dnowhere")
     )
-    obstacles = dict.fromkeys([*found["obstacles"], *other["obstacles"]])
-    lines = [*(f"obstacle {manifest_file.encoded(each)}" for each in obstacles), *found["lines"]]
-    return manifest_file.written(lines, json.dumps(found["document"], indent=1)[1:-1])
+    obstacles = dict.fromkeys([*report["obstacles"], *second_report["obstacles"]])
+    lines = [*(f"obstacle {manifest_file.encoded(obstacle)}" for obstacle in obstacles), *report["lines"]]
+    return manifest_file.written(lines, json.dumps(report["document"], indent=1)[1:-1])
 
 
-def _settled_testimony(script: str, settings: str, started_with: StartedWith) -> dict[str, Any]:
-    """What a witness found while no file was younger than a time stamp can tell, nor changed under its eyes."""
+def _stable_report(script: str, settings: str, started_with: StartedWith) -> dict[str, Any]:
+    """What the probe reports once no file is younger than a time stamp can tell, and none changes meanwhile."""
     for _ in range(TRIES):
-        found = _testimony(_given(script, settings, started_with, query=""))
-        age = found["started"] - found["newest"]
+        report = _report_of_probe(_circumstances(script, settings, started_with, query=""))
+        age = report["started"] - report["newest"]
         if age > manifest_file.RACY_NANOSECONDS:
-            return found
+            return report
         time.sleep((manifest_file.RACY_NANOSECONDS - age) / 10**9)
     raise LockgateError(
         "files of the project change while it is loaded",
@@ -58,7 +58,7 @@ def _settled_testimony(script: str, settings: str, started_with: StartedWith) ->
     )
 
 
-def _given(script: str, settings: str, started_with: StartedWith, query: str) -> dict[str, Any]:
+def _circumstances(script: str, settings: str, started_with: StartedWith, query: str) -> dict[str, Any]:
     path, environ = started_with
     mark = secrets.token_hex(4)
     database = {
@@ -84,15 +84,15 @@ def _given(script: str, settings: str, started_with: StartedWith, query: str) ->
     }
 
 
-def _testimony(given: dict[str, Any]) -> dict[str, Any]:
-    """What a witness found under these circumstances."""
-    environ = given.pop("environ")
+def _report_of_probe(circumstances: dict[str, Any]) -> dict[str, Any]:
+    """What the probe reports under these circumstances."""
+    environ = circumstances.pop("environ")
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "testimony.json"
-        # -P: the folder of the witness is no place to import from.
+        output = Path(folder) / "report.json"
+        # -P: the probe's folder is no place to import from.
         command = [sys.executable, "-P", str(Path(__file__).with_name("probe.py")), str(output)]
         ended = subprocess.run(  # noqa: S603
-            command, input=json.dumps(given), env=environ, capture_output=True, text=True, check=False
+            command, input=json.dumps(circumstances), env=environ, capture_output=True, text=True, check=False
         )
         if ended.returncode:
             raise LockgateError(
@@ -101,5 +101,5 @@ def _testimony(given: dict[str, Any]) -> dict[str, Any]:
                 state="no manifest was written",
                 next_step="correct it, and run again; a manifest is made without a server",
             )
-        found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
-        return found
+        report: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+        return report

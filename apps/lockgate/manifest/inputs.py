@@ -16,11 +16,11 @@ from django.db.migrations.loader import MigrationLoader
 
 from lockgate.manifest import manifest_file
 from lockgate.manifest.manifest_file import EVERY, MODULES, NAMED
-from lockgate.manifest.probe import Notes, is_installed
+from lockgate.manifest.probe import ReadLog, is_installed
 
 
 @dataclass
-class Watched:
+class Inputs:
     """racy_after: from when on a time of change proves nothing, in nanoseconds. newest: the last of them so far,
     but for those that are still to come. code: folders in which everything is code.
     """
@@ -35,27 +35,32 @@ class Watched:
 
     @classmethod
     def of(
-        cls, notes: Notes, loader: MigrationLoader, given: dict[str, Any], racy_after: int, ignored: Collection[str]
-    ) -> Watched:
+        cls,
+        log: ReadLog,
+        loader: MigrationLoader,
+        circumstances: dict[str, Any],
+        racy_after: int,
+        ignored: Collection[str],
+    ) -> Inputs:
         """Everything that counts. ignored: files that the project says do not."""
-        made = cls(racy_after, ignored)
-        for folder in filter(manifest_file.is_site, manifest_file.search_path(given["path"])):
-            made.lines.append(
+        inputs = cls(racy_after, ignored)
+        for folder in filter(manifest_file.is_site, manifest_file.search_path(circumstances["path"])):
+            inputs.lines.append(
                 " ".join(("distributions", *map(manifest_file.encoded, (folder, manifest_file.distributions(folder)))))
             )
-        made.code = set(made.migration_folders(loader))
-        every = made.code | notes.folders
-        made.folders(EVERY, every)
-        roots = {each for each in manifest_file.search_path(given["path"]) if not is_installed(each + "/")}
+        inputs.code = set(inputs.migration_folders(loader))
+        every = inputs.code | log.folders
+        inputs.folders(EVERY, every)
+        roots = {path for path in manifest_file.search_path(circumstances["path"]) if not is_installed(path + "/")}
         modules = {*roots, *_module_folders()} - every
-        made.folders(MODULES, modules)
-        made.files({each for each in (given["script"], *notes.files) if not _is_in(Path(each), every, modules)})
-        return made
+        inputs.folders(MODULES, modules)
+        inputs.files({path for path in (circumstances["script"], *log.files) if not _is_in(Path(path), every, modules)})
+        return inputs
 
     def migration_folders(self, loader: MigrationLoader) -> Iterator[str]:
         """Where each app's migrations are; where an app has none, that it has none is watched."""
-        for each in apps.get_app_configs():
-            name, _ = loader.migrations_module(each.label)
+        for config in apps.get_app_configs():
+            name, _ = loader.migrations_module(config.label)
             if name is None:
                 continue
             try:
@@ -63,7 +68,7 @@ class Watched:
             except ModuleNotFoundError:
                 folders = None
             if folders is None:  # also where it is a module, migrations.py: Django finds none in it
-                folder = Path(each.path).joinpath(*name.removeprefix(f"{each.name}.").split("."))
+                folder = Path(config.path).joinpath(*name.removeprefix(f"{config.name}.").split("."))
                 self.lines.append(f"absent {manifest_file.encoded(str(folder))}")
             yield from map(str, folders or ())
 
@@ -84,18 +89,18 @@ class Watched:
 
     def _add(self, kind: str, folder: str, names: list[str]) -> None:
         try:
-            found = manifest_file.stamps(kind, folder, names)
-            contents = [self._digest(folder, name, size) for name, size, _ in found]
+            stamps = manifest_file.stamps(kind, folder, names)
+            contents = [self._digest(folder, name, size) for name, size, _ in stamps]
         except OSError as error:
             self.obstacles.append(f"{folder} cannot be watched: {error.strerror}")
             return
         self.obstacles += [
             f"{folder}/{name} was changed at a time that is still to come, and nothing else of it is kept"
-            for (name, size, at), content in zip(found, contents, strict=True)
+            for (name, size, at), content in zip(stamps, contents, strict=True)
             if size >= 0 and not content and at > time.time_ns()
         ]
-        self.newest = max([self.newest, *(at for _, _, at in found if at <= time.time_ns())])
-        self.lines.append(manifest_file.folder_line(kind, folder, found, self.racy_after, contents))
+        self.newest = max([self.newest, *(at for _, _, at in stamps if at <= time.time_ns())])
+        self.lines.append(manifest_file.folder_line(kind, folder, stamps, self.racy_after, contents))
 
     def _digest(self, folder: str, name: str, size: int) -> str:
         """Of code alone. What else is read may be a secret (``.env``), of which its size and times are all that is

@@ -55,10 +55,10 @@ class Manifest:
 
     def one(self, kind: str) -> str:
         """The only line of a kind, decoded. Raises Unusable."""
-        found = self.all(kind)
-        if len(found) != 1:
-            raise Unusable(f"it has {len(found)} lines of kind {kind}")
-        return decoded(found[0])
+        values = self.all(kind)
+        if len(values) != 1:
+            raise Unusable(f"it has {len(values)} lines of kind {kind}")
+        return decoded(values[0])
 
 
 def place(script: str, environ: "Mapping[str, str]") -> str:
@@ -101,7 +101,7 @@ def encoded(text: str) -> str:
 
 def extensions(manifest: Manifest) -> list[str]:
     """The extensions that the project wants."""
-    return [decoded(each) for each in manifest.all("extension")]
+    return [decoded(extension) for extension in manifest.all("extension")]
 
 
 def decoded(field: str) -> str:
@@ -130,8 +130,8 @@ def search_path(entries: list[str]) -> list[str]:
 
     ``python -P``, a PYTHONPATH that repeats a folder, and another working folder do not show.
     """
-    found = dict.fromkeys(os.path.abspath(entry) for entry in entries)  # noqa: PTH100
-    return [entry for entry in found if os.path.isdir(entry)]  # noqa: PTH112
+    paths = dict.fromkeys(os.path.abspath(entry) for entry in entries)  # noqa: PTH100
+    return [entry for entry in paths if os.path.isdir(entry)]  # noqa: PTH112
 
 
 def is_site(folder: str) -> bool:
@@ -153,8 +153,8 @@ def stamps(kind: str, folder: str, names: list[str]) -> list[tuple[str, int, int
     names: those that count where the kind is NAMED. Raises OSError where one of those, or the folder, is not there.
     """
     if kind == NAMED:
-        found = [(name, os.stat(f"{folder}/{name}")) for name in names]  # noqa: PTH116
-        return [(name, at.st_size, at.st_mtime_ns) for name, at in found]
+        stats = [(name, os.stat(f"{folder}/{name}")) for name in names]  # noqa: PTH116
+        return [(name, at.st_size, at.st_mtime_ns) for name, at in stats]
     with os.scandir(folder) as entries:
         return sorted(stamp for entry in entries if (stamp := _stamp(kind, entry)))
 
@@ -171,10 +171,12 @@ def _stamp(kind: str, entry: "os.DirEntry[str]") -> tuple[str, int, int] | None:
     return name, at.st_size, at.st_mtime_ns
 
 
-def folder_line(kind: str, folder: str, found: list[tuple[str, int, int]], racy_after: int, contents: list[str]) -> str:
+def folder_line(
+    kind: str, folder: str, entries: list[tuple[str, int, int]], racy_after: int, contents: list[str]
+) -> str:
     """A watched folder. racy_after: from when on a time of change proves nothing. contents: each entry's digest."""
-    whole = "/".join(f"{name}:{size}:{-1 if at > racy_after else at // _SECOND}" for name, size, at in found)
-    parts = "/".join(str(at % _SECOND) for _, _, at in found)
+    whole = "/".join(f"{name}:{size}:{-1 if at > racy_after else at // _SECOND}" for name, size, at in entries)
+    parts = "/".join(str(at % _SECOND) for _, _, at in entries)
     return " ".join(["folder", kind, encoded(folder), encoded(whole), parts, "/".join(contents)])
 
 
@@ -186,11 +188,11 @@ def why_stale(
     settings: name of the settings module. entries: sys.path of the start. script: what Python was started with.
     """
     return (
-        next((decoded(each) for each in manifest.all("obstacle")), "")
+        next((decoded(value) for value in manifest.all("obstacle")), "")
         or (interpreter() != manifest.one("interpreter") and "it was made by another Python")
         or (settings != manifest.one("settings") and "it was made under other settings")
         or (os.path.abspath(script) != manifest.one("script") and "it was made by another script")  # noqa: PTH100
-        or (search_path(entries) != [decoded(each) for each in manifest.all("path")] and "sys.path is another one")
+        or (search_path(entries) != [decoded(value) for value in manifest.all("path")] and "sys.path is another one")
         or _changed_variable(manifest, environ)
         or why_files_differ(manifest)
         or ""
@@ -234,22 +236,22 @@ def _changed_file(manifest: Manifest, kind: str, folder: str, rest: str) -> str:
     whole = decoded(field)
     names = [entry.rsplit(":", 2)[0] for entry in whole.split("/")] if kind == NAMED else []
     try:
-        found = stamps(kind, folder, names)
-        now = "/".join([f"{name}:{size}:{at // _SECOND}" for name, size, at in found])
-        if now == whole and parts == "/".join([str(at % _SECOND) for _, _, at in found]):
+        current = stamps(kind, folder, names)
+        now = "/".join([f"{name}:{size}:{at // _SECOND}" for name, size, at in current])
+        if now == whole and parts == "/".join([str(at % _SECOND) for _, _, at in current]):
             return ""
         known = zip(whole.split("/"), parts.split("/"), contents.split("/"), strict=True)
-        return _changed_entry(manifest.one("salt"), folder, found, known)
+        return _changed_entry(manifest.one("salt"), folder, current, known)
     except OSError:
         return f"{folder} cannot be read"
 
 
 def _changed_entry(
-    salt: str, folder: str, found: list[tuple[str, int, int]], known: "zip[tuple[str, str, str]]"
+    salt: str, folder: str, current: list[tuple[str, int, int]], known: "zip[tuple[str, str, str]]"
 ) -> str:
     """Entry by entry. known: of each its stamp to the second, the rest of that second, and its content's digest."""
     expected = {stamp.rsplit(":", 2)[0]: (stamp, part, content) for stamp, part, content in known if stamp}
-    for name, size, at in found:
+    for name, size, at in current:
         if name not in expected:
             return f"{folder}/{name} is new"
         stamp, part, content = expected.pop(name)

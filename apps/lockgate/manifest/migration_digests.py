@@ -17,6 +17,6 @@ def known(path: Path) -> dict[str, str]:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["made_by"]["lockgate"] != lockgate.__version__:
             return {}
-        return {each["file_digest"]: each["ast_digest"] for each in document["migrations"]}
+        return {migration["file_digest"]: migration["ast_digest"] for migration in document["migrations"]}
     except (OSError, ValueError, LookupError, TypeError):  # there is none, or it is not one
         return {}

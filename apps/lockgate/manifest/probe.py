@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-# Of the process and its terminal, not of the project; DATABASE_URL is a matter of its own (``building``).
+# Of the process and its terminal, not of the project; DATABASE_URL is a matter of its own (``build``).
 _OF_THE_PROCESS = frozenset(
     (
         *("PATH", "HOME", "USER", "LOGNAME", "USERNAME", "SHELL", "PWD", "OLDPWD", "TMPDIR", "TEMP", "TMP"),
@@ -42,7 +42,7 @@ _BEYOND = {
 }
 
 
-class Notes:
+class ReadLog:
     """What was read, and what stands in the way of trusting a manifest at all."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Notes:
 
     def begin(self) -> None:
         """From now on, every read of this process is noted."""
-        os.environ.__class__ = os.environb.__class__ = _noting(self)
+        os.environ.__class__ = os.environb.__class__ = _logging_environment(self)
         sys.addaudithook(self._hear)
         self.on = True
 
@@ -82,14 +82,14 @@ class Notes:
 
     def _opened(self, path: Any, mode: str | None, flags: int) -> None:
         writes = flags & (os.O_WRONLY | os.O_RDWR)
-        if not isinstance(path, int) and not writes and (found := _of_the_project(path)):
-            self.files.add(found)
+        if not isinstance(path, int) and not writes and (absolute := _of_the_project(path)):
+            self.files.add(absolute)
 
     def _listed(self, path: Any) -> None:
         # Whoever imports looks into all of sys.path: what that finds is watched by what came of it.
         importing = sys._getframe(2).f_code.co_filename.startswith(("<frozen", f"{_STANDARD_LIBRARY}importlib/"))
-        if not isinstance(path, int) and not importing and (found := _of_the_project(path or ".")):
-            self.folders.add(found)
+        if not isinstance(path, int) and not importing and (absolute := _of_the_project(path or ".")):
+            self.folders.add(absolute)
 
     def _who(self, frame: FrameType | None) -> str:
         """The file and line that is to blame: the nearest that is not Python's."""
@@ -101,17 +101,17 @@ class Notes:
         return "Python"
 
 
-def _noting(notes: Notes) -> Any:
+def _logging_environment(log: ReadLog) -> Any:
     """A class for os.environ itself: whoever holds that object is heard, since when ever."""
     environ: Any = type(os.environ)
 
     class Noting(environ):  # type: ignore[misc]
         def __getitem__(self, key: Any) -> Any:
-            notes.variable(key)
+            log.variable(key)
             return super().__getitem__(key)
 
         def __iter__(self) -> Iterator[Any]:
-            notes.whole_environment()
+            log.whole_environment()
             return iter(super().__iter__())
 
     return Noting
@@ -119,10 +119,10 @@ def _noting(notes: Notes) -> Any:
 
 def _of_the_project(path: Any) -> str:
     """The absolute path, where it is neither the system's, nor Python's, nor of what is installed; else empty."""
-    found = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
-    if "/__pycache__/" in f"{found}/" or is_installed(found) or found.startswith(_OF_THE_SYSTEM):
+    absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
+    if "/__pycache__/" in f"{absolute}/" or is_installed(absolute) or absolute.startswith(_OF_THE_SYSTEM):
         return ""
-    return found
+    return absolute
 
 
 def is_installed(path: str) -> bool:
@@ -143,10 +143,10 @@ def _import_what_migrate_imports() -> None:
 
 
 def main() -> None:
-    given = json.load(sys.stdin)
-    sys.path[:] = given["path"]
-    started, notes = time.time_ns(), Notes()
-    notes.begin()
+    circumstances = json.load(sys.stdin)
+    sys.path[:] = circumstances["path"]
+    started, log = time.time_ns(), ReadLog()
+    log.begin()
     import django  # noqa: PLC0415
 
     django.setup()
@@ -154,12 +154,12 @@ def main() -> None:
 
     _import_what_migrate_imports()
     loader = MigrationLoader(None)
-    notes.on = False
+    log.on = False
     from lockgate.manifest import project  # noqa: PLC0415
 
-    found = project.describe(notes, loader, given, started)
+    report = project.describe(log, loader, circumstances, started)
     with open(sys.argv[1], "w", encoding="utf-8") as file:  # noqa: PTH123
-        json.dump(found, file)
+        json.dump(report, file)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a manifest says of a project that has just been loaded: its migrations, and the lines that a start compares.
 
-Runs in the witness's process, with settings, apps and migrations loaded and nothing else done.
+Runs in the probe's process, with settings, apps and migrations loaded and nothing else done.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from lockgate.database import loaded_libpq
 from lockgate.facts import Fingerprint, Key
 from lockgate.ledger import fingerprints, release
 from lockgate.manifest import manifest_file, snapshot_lines
-from lockgate.manifest.inputs import Watched
-from lockgate.manifest.probe import Notes
+from lockgate.manifest.inputs import Inputs
+from lockgate.manifest.probe import ReadLog
 from lockgate.planning import selection
 
 # Django's, which connect as libpq does and run nothing of their own on a new connection.
@@ -47,41 +47,45 @@ _NO_SECRETS = (
 )
 
 
-def describe(notes: Notes, loader: MigrationLoader, given: dict[str, Any], started: int) -> dict[str, Any]:
+def describe(log: ReadLog, loader: MigrationLoader, circumstances: dict[str, Any], started: int) -> dict[str, Any]:
     """Lines, obstacles and document; ``newest``: time of the last change to a file, in nanoseconds like ``started``."""
     limits = configuration.resolve(
         getattr(settings, "LOCKGATE", {}), {}
     )  # what the environment adds is each start's matter
-    said = {Key(*key): fingerprints.of(each) for key, each in loader.disk_migrations.items()}
-    watched = Watched.of(notes, loader, given, started - manifest_file.RACY_NANOSECONDS, limits.manifest_ignores)
-    variables = list(_variables(notes, limits, watched.salt))
+    said = {Key(*key): fingerprints.of(migration) for key, migration in loader.disk_migrations.items()}
+    inputs = Inputs.of(log, loader, circumstances, started - manifest_file.RACY_NANOSECONDS, limits.manifest_ignores)
+    variables = list(_variables(log, limits, inputs.salt))
     library, unknown = _libpq()
-    obstacles = [*notes.obstacles, *watched.obstacles, *_of_database(given["database"]), *_of_migrations(loader)]
+    obstacles = [*log.obstacles, *inputs.obstacles, *_of_database(circumstances["database"]), *_of_migrations(loader)]
     if (owner := get_commands().get("migrate")) != "lockgate":
         obstacles.append(f"manage.py migrate is {owner}'s, not Lockgate's")
-    obstacles += [each.what for each in command_conflicts.hidden() if each.command in command_conflicts.OVERRIDING]
+    obstacles += [
+        conflict.what for conflict in command_conflicts.hidden() if conflict.command in command_conflicts.OVERRIDING
+    ]
     if unknown:
         obstacles.append(unknown)
-    wanted = sorted({*limits.extensions, *selection.required_extensions(loader.disk_migrations.values())})
+    extensions = sorted({*limits.extensions, *selection.required_extensions(loader.disk_migrations.values())})
     facts = [
         ("interpreter", manifest_file.interpreter()),
-        ("settings", given["settings"]),
-        ("script", given["script"]),
-        *(("path", each) for each in manifest_file.search_path(given["path"])),
-        ("salt", watched.salt),
+        ("settings", circumstances["settings"]),
+        ("script", circumstances["script"]),
+        *(("path", value) for value in manifest_file.search_path(circumstances["path"])),
+        ("salt", inputs.salt),
         ("contents", release.contents(loader.disk_migrations, apps)),
-        ("ast_digest", release.ast_digest({key: each.ast_digest for key, each in said.items()})),
+        ("ast_digest", release.ast_digest({key: fingerprint.ast_digest for key, fingerprint in said.items()})),
         ("release", limits.release),
         ("libpq", library),
-        *(("extension", each) for each in wanted),
+        *(("extension", value) for value in extensions),
     ]
     lines = [f"{kind} {manifest_file.encoded(value)}" for kind, value in facts]
-    snapshot = snapshot_lines.lines(given["script"], loader, limits, notes.environment.get("LOCKGATE_SNAPSHOT", ""))
+    snapshot = snapshot_lines.lines(
+        circumstances["script"], loader, limits, log.environment.get("LOCKGATE_SNAPSHOT", "")
+    )
     return {
         "started": started,
-        "newest": watched.newest,
+        "newest": inputs.newest,
         "obstacles": obstacles,
-        "lines": [*lines, *_options(), *snapshot, *variables, *watched.lines],
+        "lines": [*lines, *_options(), *snapshot, *variables, *inputs.lines],
         "document": _document(loader, said),
     }
 
@@ -105,20 +109,20 @@ def _options() -> Iterator[str]:
         yield f"option {option.variable} {kind}"
 
 
-def _variables(notes: Notes, limits: policy.Policy, salt: str) -> Iterator[str]:
+def _variables(log: ReadLog, limits: policy.Policy, salt: str) -> Iterator[str]:
     """The variables that were read; with a keyed digest of their value where that is no secret by its name.
 
     A name tells nothing of the others: whoever has the manifest has the key, and could try values on the digest.
     """
-    digested = {*_NO_SECRETS, *(each.variable for each in configuration.OPTIONS), *limits.manifest_variables}
-    for name in sorted(notes.variables - set(limits.manifest_ignores)):
-        value = notes.environment.get(name)
+    digested = {*_NO_SECRETS, *(option.variable for option in configuration.OPTIONS), *limits.manifest_variables}
+    for name in sorted(log.variables - set(limits.manifest_ignores)):
+        value = log.environment.get(name)
         if value is None:
             yield f"variable {manifest_file.encoded(name)} unset"
         elif name in digested:
             yield f"variable {manifest_file.encoded(name)} {manifest_file.digest(salt, os.fsencode(value))}"
         else:
-            notes.obstacles[
+            log.obstacles[
                 f"{name} was set at build, and a manifest keeps nothing of what may be secret; unset it, or put it "
                 'into LOCKGATE["MANIFEST_VARIABLES"] if it is none, or into LOCKGATE["MANIFEST_IGNORES"] if nothing '
                 "depends on it"
@@ -133,8 +137,8 @@ def _of_migrations(loader: MigrationLoader) -> Iterator[str]:
 def _of_database(expected: dict[str, Any]) -> Iterator[str]:
     """What keeps libpq, given DATABASE_URL alone, from the very session that Django would have."""
     connection = connections["default"]
-    found = {key: str(connection.settings_dict[key]) for key in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
-    for key, value in found.items():
+    values = {key: str(connection.settings_dict[key]) for key in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
+    for key, value in values.items():
         if value != expected[key]:
             yield f'DATABASES["default"]["{key}"] is not what DATABASE_URL says'
     options = {key: value for key, value in connection.settings_dict["OPTIONS"].items() if key not in _HARMLESS}
@@ -168,7 +172,7 @@ def _document(loader: MigrationLoader, said: dict[Key, Fingerprint]) -> dict[str
             "psycopg": importlib.import_module("psycopg").__version__,
             "python": ".".join(map(str, sys.version_info[:3])),
         },
-        "modules": {each.label: loader.migrations_module(each.label)[0] for each in apps.get_app_configs()},
+        "modules": {config.label: loader.migrations_module(config.label)[0] for config in apps.get_app_configs()},
         "migrations": [
             {
                 "app": key.app,

@@ -71,8 +71,8 @@ def _failed_check() -> str:
         if checks.Tags.database in check.tags and not check.__module__.startswith(("django.", "lockgate.")):
             return f"a system check of {check.__module__} asks the database"
     try:
-        found = checks.run_checks(tags=policy.SCHEMA_CHECKS)
+        messages = checks.run_checks(tags=policy.SCHEMA_CHECKS)
     except Exception as error:  # whatever the project's code raises; the full start shows it
         return f"the system checks fail: {type(error).__name__}"
-    serious = [each for each in found if each.is_serious() and not each.is_silenced()]
+    serious = [message for message in messages if message.is_serious() and not message.is_silenced()]
     return f"a system check fails: {serious[0].id or serious[0].msg}" if serious else ""

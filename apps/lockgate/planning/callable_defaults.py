@@ -37,7 +37,7 @@ def on_the_server(default: object, column_type: str) -> str:
 
 def is_constant(default: Any) -> bool:
     """Whether a function is known to give the same whenever it is called."""
-    if any(default is each for each in _EMPTY):
+    if any(default is empty for empty in _EMPTY):
         return True
     if not isinstance(default, FunctionType) or default.__defaults__ or default.__kwdefaults__:
         return False
@@ -47,20 +47,20 @@ def is_constant(default: Any) -> bool:
 
 
 def _reads_nothing(code: CodeType, names: dict[str, Any]) -> bool:
-    if any(isinstance(each, CodeType) and not _reads_nothing(each, names) for each in code.co_consts):
+    if any(isinstance(const, CodeType) and not _reads_nothing(const, names) for const in code.co_consts):
         return False
-    return not code.co_freevars and all(_is_fixed(each, names) for each in dis.get_instructions(code))
+    return not code.co_freevars and all(_is_fixed(instruction, names) for instruction in dis.get_instructions(code))
 
 
-def _is_fixed(each: dis.Instruction, names: dict[str, Any]) -> bool:
-    if each.opname in _GLOBALS:
+def _is_fixed(instruction: dis.Instruction, names: dict[str, Any]) -> bool:
+    if instruction.opname in _GLOBALS:
         missing = object()
-        found = names.get(each.argval, getattr(builtins, each.argval, missing))
-        empty = any(found is each for each in _EMPTY)
-        return empty or _is_plain(found) or (isinstance(found, type) and issubclass(found, enum.Enum))
-    if each.opname in _NAMES and each.argval not in _HARMLESS:
-        return bool(each.argval.isupper())  # a member of an enumeration: nothing else has got here
-    return each.opname not in _OUTSIDE
+        value = names.get(instruction.argval, getattr(builtins, instruction.argval, missing))
+        empty = any(value is constant for constant in _EMPTY)
+        return empty or _is_plain(value) or (isinstance(value, type) and issubclass(value, enum.Enum))
+    if instruction.opname in _NAMES and instruction.argval not in _HARMLESS:
+        return bool(instruction.argval.isupper())  # a member of an enumeration: nothing else has got here
+    return instruction.opname not in _OUTSIDE
 
 
 def _is_plain(value: object) -> bool:

@@ -65,7 +65,7 @@ def _is_null(part: Any, *, null: bool) -> Iterator[str]:
 def writes_its_own_sql(expression: Any) -> bool:
     """Whether somebody else than Django says how an expression is written, beyond the name of one function."""
     own = (
-        name for each in type(expression).__mro__ if not each.__module__.startswith("django.") for name in vars(each)
+        name for base in type(expression).__mro__ if not base.__module__.startswith("django.") for name in vars(base)
     )
     brought = "template" in getattr(expression, "extra", {}) or not _WRITING.isdisjoint(own)
     return brought or isinstance(expression, RawSQL)
@@ -78,5 +78,5 @@ def expressions(condition: Any) -> Iterator[Any]:
             yield from expressions(child[1] if isinstance(child, tuple) else child)
     elif hasattr(condition, "get_source_expressions"):
         yield condition
-        for each in condition.get_source_expressions():
-            yield from expressions(each)
+        for expression in condition.get_source_expressions():
+            yield from expressions(expression)

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockgate.planning import kept_defaults
-from lockgate.planning.rewrites.context import Kept, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
 
 @dataclass
-class Choice:
+class RewrittenStatement:
     """A statement, and what the rewrites make of it."""
 
     statement: Statement
-    found: Rewritten | Kept | None
+    outcome: Rewritten | NotRewritten | None
 
     @property
     def put_off(self) -> bool:
@@ -33,26 +33,26 @@ class Choice:
         return self._has(Phase.CONTRACT)
 
     def _has(self, phase: Phase) -> bool:
-        return isinstance(self.found, Rewritten) and any(each.phase is phase for each in self.found.online)
+        return isinstance(self.outcome, Rewritten) and any(step.phase is phase for step in self.outcome.online)
 
 
-def keep_what_comes_again(choices: Sequence[Choice]) -> None:
+def keep_repeated_in_place(statements: Sequence[RewrittenStatement]) -> None:
     """Let statements stay in place of which the migration has several: the switch knows them by their text."""
-    times = Counter(choice.statement.sql for choice in choices)
-    for choice in choices:
-        if isinstance(choice.found, Rewritten) and times[choice.statement.sql] > 1:
-            choice.found = Kept("the same statement comes again in the same migration")
+    times = Counter(statement.statement.sql for statement in statements)
+    for statement in statements:
+        if isinstance(statement.outcome, Rewritten) and times[statement.statement.sql] > 1:
+            statement.outcome = NotRewritten("the same statement comes again in the same migration")
 
 
-def keep_what_is_touched_later(choices: Sequence[Choice]) -> None:
+def keep_needed_in_place(statements: Sequence[RewrittenStatement]) -> None:
     """Let statements stay in place that were put off although a later one of the same migration is not, and relies on
-    them. choices: of one migration, in order."""
-    later: list[Choice] = []
-    for choice in reversed(choices):
-        touched = _touched if choice.put_off else _disturbed if choice.contracted else None
-        if touched and (reason := touched(choice.statement, later)):
-            choice.found = Kept(reason)
-        later.append(choice)
+    them. statements: of one migration, in order."""
+    later: list[RewrittenStatement] = []
+    for statement in reversed(statements):
+        touched = _touched if statement.put_off else _disturbed if statement.contracted else None
+        if touched and (reason := touched(statement.statement, later)):
+            statement.outcome = NotRewritten(reason)
+        later.append(statement)
 
 
 def meet(some: Sequence[Change], others: Sequence[Change]) -> bool:
@@ -61,7 +61,7 @@ def meet(some: Sequence[Change], others: Sequence[Change]) -> bool:
     return any(not change.table or change.table in tables or change.name in tables for change in some)
 
 
-def _touched(statement: Statement, later: Sequence[Choice]) -> str:
+def _touched(statement: Statement, later: Sequence[RewrittenStatement]) -> str:
     for other in reversed(later):
         for change in other.statement.changes:
             if any(_relies(change, mine, put_off=other.put_off) for mine in statement.changes):
@@ -69,7 +69,7 @@ def _touched(statement: Statement, later: Sequence[Choice]) -> str:
     return ""
 
 
-def _disturbed(statement: Statement, later: Sequence[Choice]) -> str:
+def _disturbed(statement: Statement, later: Sequence[RewrittenStatement]) -> str:
     """Why a default cannot be left to its contract step."""
     for other in reversed(later):
         for mine in statement.changes:

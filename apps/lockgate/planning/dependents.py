@@ -31,7 +31,7 @@ class Outcome(Enum):
     FORGOTTEN = "forgotten"
 
 
-class Fate(NamedTuple):
+class Verdict(NamedTuple):
     """sqlstate: of the refusal, or of what fails afterwards, where there is one."""
 
     outcome: Outcome
@@ -55,7 +55,7 @@ REFUSED_TYPE_14 = "42601"  # of a generated column, by PostgreSQL 14
 NO_COLUMN, NO_IDENTITY = "42703", "55000"
 
 
-def fate(change: Change, dependent: Dependent, *, cascade: bool, published: bool) -> Fate | None:
+def verdict(change: Change, dependent: Dependent, *, cascade: bool, published: bool) -> Verdict | None:
     """What one change does to one dependent; None where it does nothing.
 
     cascade: the statement says CASCADE, as Django's DROP TABLE does, and before 6.0 its DROP COLUMN. published: rows of
@@ -65,7 +65,7 @@ def fate(change: Change, dependent: Dependent, *, cascade: bool, published: bool
     if dependent.kind in OF_TABLES:
         return _of_the_table(change, dependent)
     if dependent.kind is On.REPLICA_IDENTITY and change.kind is Kind.DROP_COLUMN:
-        return Fate(Outcome.BREAKS, NO_IDENTITY) if published and uses(change, dependent) else None
+        return Verdict(Outcome.BREAKS, NO_IDENTITY) if published and uses(change, dependent) else None
     if find is not None:
         return find(change, dependent, cascade)
     if change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
@@ -73,90 +73,90 @@ def fate(change: Change, dependent: Dependent, *, cascade: bool, published: bool
     return None
 
 
-def _of_the_table(change: Change, dependent: Dependent) -> Fate | None:
+def _of_the_table(change: Change, dependent: Dependent) -> Verdict | None:
     foreign = dependent.kind is On.FOREIGN_TABLE
     if change.kind in (_NOT_OF_FOREIGN if foreign else _NOT_OF_VIEW):
-        return Fate(Outcome.REFUSED, WRONG_TYPE)
+        return Verdict(Outcome.REFUSED, WRONG_TYPE)
     return None
 
 
-def _column_dropped(change: Change, dependent: Dependent, cascade: bool) -> Fate | None:
+def _column_dropped(change: Change, dependent: Dependent, cascade: bool) -> Verdict | None:
     if dependent.kind is On.SUBSCRIPTION:
-        return Fate(Outcome.BREAKS)
+        return Verdict(Outcome.BREAKS)
     if not uses(change, dependent):
         return None
     if dependent.kind in _INHERITED | {On.PARTITION_KEY}:
-        return Fate(Outcome.REFUSED, REFUSED_DEFINITION)
+        return Verdict(Outcome.REFUSED, REFUSED_DEFINITION)
     if dependent.kind in _BY_COLUMN | {On.FOREIGN_KEY, On.DEFAULT}:
         automatic = dependent.kind is On.GENERATED_COLUMN and dependent.rests_on  # PostgreSQL 14 does not ask
-        return Fate(Outcome.GOES) if cascade or automatic else Fate(Outcome.REFUSED, REFUSED_DROP)
-    left = {On.STATISTICS: Fate(Outcome.FORGOTTEN), On.TRIGGER_FUNCTION: Fate(Outcome.BREAKS, NO_COLUMN)}
+        return Verdict(Outcome.GOES) if cascade or automatic else Verdict(Outcome.REFUSED, REFUSED_DROP)
+    left = {On.STATISTICS: Verdict(Outcome.FORGOTTEN), On.TRIGGER_FUNCTION: Verdict(Outcome.BREAKS, NO_COLUMN)}
     return left.get(dependent.kind)
 
 
-def _table_dropped(_: Change, dependent: Dependent, cascade: bool) -> Fate | None:
+def _table_dropped(_: Change, dependent: Dependent, cascade: bool) -> Verdict | None:
     if dependent.own or dependent.kind not in _WITH_TABLE:
         return None
-    return Fate(Outcome.GOES) if cascade else Fate(Outcome.REFUSED, REFUSED_DROP)
+    return Verdict(Outcome.GOES) if cascade else Verdict(Outcome.REFUSED, REFUSED_DROP)
 
 
-def _type_changed(change: Change, dependent: Dependent, _: bool) -> Fate | None:
+def _type_changed(change: Change, dependent: Dependent, _: bool) -> Verdict | None:
     if dependent.kind is On.ROW_TYPE_COLUMN:
-        return Fate(Outcome.REFUSED, REFUSED_TYPE) if lock_levels.work_of(change) is Work.REWRITE else None
+        return Verdict(Outcome.REFUSED, REFUSED_TYPE) if lock_levels.work_of(change) is Work.REWRITE else None
     if dependent.kind is On.PUBLICATION:
         return _lag(change.columns, dependent)
     if not uses(change, dependent):
         return None
     if dependent.kind in _INHERITED | {On.PARTITION_KEY}:
-        return Fate(Outcome.REFUSED, REFUSED_DEFINITION)
+        return Verdict(Outcome.REFUSED, REFUSED_DEFINITION)
     code = REFUSED_TYPE_14 if dependent.kind is On.GENERATED_COLUMN and dependent.rests_on else REFUSED_TYPE
-    return Fate(Outcome.REFUSED, code) if dependent.kind in _BY_COLUMN else None
+    return Verdict(Outcome.REFUSED, code) if dependent.kind in _BY_COLUMN else None
 
 
-def _column_renamed(change: Change, dependent: Dependent, _: bool) -> Fate | None:
+def _column_renamed(change: Change, dependent: Dependent, _: bool) -> Verdict | None:
     if dependent.kind is On.PUBLICATION:
         return _lag((change.old_name,), dependent)
     if dependent.kind is On.SUBSCRIPTION:
-        return Fate(Outcome.BREAKS)
+        return Verdict(Outcome.BREAKS)
     if change.old_name not in dependent.columns:
         return None
     if dependent.kind in _INHERITED:
-        return Fate(Outcome.REFUSED, REFUSED_DEFINITION)
-    return Fate(Outcome.BREAKS, NO_COLUMN) if dependent.kind is On.TRIGGER_FUNCTION else None
+        return Verdict(Outcome.REFUSED, REFUSED_DEFINITION)
+    return Verdict(Outcome.BREAKS, NO_COLUMN) if dependent.kind is On.TRIGGER_FUNCTION else None
 
 
-def _table_renamed(_: Change, dependent: Dependent, __: bool) -> Fate | None:
+def _table_renamed(_: Change, dependent: Dependent, __: bool) -> Verdict | None:
     if dependent.kind is On.SUBSCRIPTION:
-        return Fate(Outcome.BREAKS)
-    return Fate(Outcome.LAGS) if dependent.kind is On.PUBLICATION else None
+        return Verdict(Outcome.BREAKS)
+    return Verdict(Outcome.LAGS) if dependent.kind is On.PUBLICATION else None
 
 
-def _column_added(change: Change, dependent: Dependent, _: bool) -> Fate | None:
+def _column_added(change: Change, dependent: Dependent, _: bool) -> Verdict | None:
     if dependent.kind is On.PARTITIONED_PARENT:
-        return Fate(Outcome.REFUSED, WRONG_TYPE)
+        return Verdict(Outcome.REFUSED, WRONG_TYPE)
     if dependent.kind is On.ROW_TYPE_COLUMN and lock_levels.work_of(change) is Work.REWRITE:
-        return Fate(Outcome.REFUSED, REFUSED_TYPE)
+        return Verdict(Outcome.REFUSED, REFUSED_TYPE)
     return _lag(change.columns, dependent) if dependent.kind is On.PUBLICATION else None
 
 
-def _lag(columns: tuple[str, ...], publication: Dependent) -> Fate | None:
+def _lag(columns: tuple[str, ...], publication: Dependent) -> Verdict | None:
     """A publication with a list of columns carries these alone: of others its subscribers see nothing."""
     carried = not publication.columns or bool(set(columns) & set(publication.columns))
-    return Fate(Outcome.LAGS) if carried else None
+    return Verdict(Outcome.LAGS) if carried else None
 
 
-def _null_allowed(change: Change, dependent: Dependent, _: bool) -> Fate | None:
+def _null_allowed(change: Change, dependent: Dependent, _: bool) -> Verdict | None:
     identity = dependent.kind is On.REPLICA_IDENTITY and uses(change, dependent)
-    return Fate(Outcome.REFUSED, REFUSED_DEFINITION) if identity else None
+    return Verdict(Outcome.REFUSED, REFUSED_DEFINITION) if identity else None
 
 
-def _index_dropped(change: Change, dependent: Dependent, *, cascade: bool, published: bool) -> Fate | None:
+def _index_dropped(change: Change, dependent: Dependent, *, cascade: bool, published: bool) -> Verdict | None:
     if not change.name or dependent.rests_on != change.name:
         return None
     if dependent.kind is On.FOREIGN_KEY:
-        return Fate(Outcome.GOES) if cascade else Fate(Outcome.REFUSED, REFUSED_DROP)
+        return Verdict(Outcome.GOES) if cascade else Verdict(Outcome.REFUSED, REFUSED_DROP)
     if dependent.kind is On.REPLICA_IDENTITY and published:
-        return Fate(Outcome.BREAKS, NO_IDENTITY)
+        return Verdict(Outcome.BREAKS, NO_IDENTITY)
     return None
 
 
@@ -176,12 +176,12 @@ def uses(change: Change, dependent: Dependent) -> bool:
 
 
 def of_table(facts: DatabaseFacts) -> Mapping[str, list[Dependent]]:
-    found: dict[str, list[Dependent]] = {}
-    for each in facts.dependents:
-        found.setdefault(each.table, []).append(each)
-    return found
+    dependents: dict[str, list[Dependent]] = {}
+    for dependent in facts.dependents:
+        dependents.setdefault(dependent.table, []).append(dependent)
+    return dependents
 
 
 def needs_identity(dependents: Iterable[Dependent]) -> bool:
     """Whether UPDATE and DELETE of the table fail without a replica identity."""
-    return any(each.kind is On.PUBLICATION and each.rests_on for each in dependents)
+    return any(dependent.kind is On.PUBLICATION and dependent.rests_on for dependent in dependents)

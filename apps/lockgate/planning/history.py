@@ -20,7 +20,7 @@ from lockgate.planning import planner
 from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.selection import key_of
 from lockgate.planning.steps import MigrationPlan
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from lockgate.project_state.lazy_state import LazyState
 
 
@@ -49,19 +49,23 @@ def settings_of(limits: policy.Policy) -> planner.Settings:
     return planner.Settings(threshold=limits.large_table_bytes, online=limits.online)
 
 
-def recorder(connection: BaseDatabaseWrapper) -> Callable[[Prospect], Any]:
+def recorder(connection: BaseDatabaseWrapper) -> Callable[[VirtualCatalog], Any]:
     """What makes an editor that only writes down, for a connection that is never opened."""
     return partial(recording, connection)
 
 
-class Walk:
+class HistoryPlanner:
     """Goes through a history without a server, and keeps the plans of what is wanted.
 
-    recorder: makes an editor that asks the given prospect.
+    recorder: makes an editor that asks the given virtual catalog.
     """
 
     def __init__(
-        self, state: LazyState, recorder: Callable[[Prospect], Any], facts: DatabaseFacts, settings: planner.Settings
+        self,
+        state: LazyState,
+        recorder: Callable[[VirtualCatalog], Any],
+        facts: DatabaseFacts,
+        settings: planner.Settings,
     ) -> None:
         self.state, self.facts = state, facts
         self._planner = planner.Planner(facts, recorder, settings)
@@ -75,14 +79,14 @@ class Walk:
     def plans(self) -> list[MigrationPlan]:
         return [plan for _, plan in self.kept]
 
-    def through(self, migrations: Iterable[Migration], wanted: Collection[Key], *, together: bool) -> None:
+    def through(self, migrations: Iterable[Migration], keys: Collection[Key], *, together: bool) -> None:
         """Plan what is wanted, and what made the names of constraints and indexes that it may change.
 
         together: what is wanted goes out as one release.
         """
-        apps = {key.app for key in wanted}
+        apps = {key.app for key in keys}
         for migration in migrations:
-            chosen = key_of(migration) in wanted
+            chosen = key_of(migration) in keys
             if migration.app_label in apps:
                 plan = self._planner.plan(migration, self.state, deployed=not (chosen and together))
                 if chosen:

@@ -29,21 +29,21 @@ _OF_COLUMN = frozenset(
 _TOUCHING = frozenset({Kind.ALTER_TYPE, Kind.SET_DEFAULT, Kind.DROP_DEFAULT, Kind.ADD_IDENTITY})
 
 
-class Fate(Enum):
+class KeptDefault(Enum):
     """What a later migration means for a default that an earlier one has kept."""
 
     TOUCHED = "touched"  # it must be dropped first
     GONE = "gone"  # so is its column
 
 
-def follow(table: str, column: str, statements: Iterable[Statement]) -> tuple[str, str] | Fate:
+def resolve(table: str, column: str, statements: Iterable[Statement]) -> tuple[str, str] | KeptDefault:
     """The names that a column with a kept default has after these statements, or why there is none to be kept.
 
     Code and SQL that cannot be read may touch any.
     """
     for change in (change for statement in statements for change in statement.changes):
         if _is_unread(change):
-            return Fate.TOUCHED
+            return KeptDefault.TOUCHED
         if change.kind is Kind.RENAME_TABLE and change.old_name == table:
             table = change.name
         if change.table != table:
@@ -51,9 +51,9 @@ def follow(table: str, column: str, statements: Iterable[Statement]) -> tuple[st
         if change.kind is Kind.RENAME_COLUMN and change.old_name == column:
             column = change.name
         elif change.kind is Kind.DROP_TABLE or (change.kind is Kind.DROP_COLUMN and column in change.columns):
-            return Fate.GONE
+            return KeptDefault.GONE
         elif change.kind in _TOUCHING and column in change.columns:
-            return Fate.TOUCHED
+            return KeptDefault.TOUCHED
     return table, column
 
 

@@ -42,7 +42,7 @@ class KnownRows:
         elif change.kind is Kind.UPDATE_ROWS:
             self._empty -= columns
             self._held = {
-                each for each in self._held if not (each[0] == change.table and {*each[1]} & {*change.columns})
+                known for known in self._held if not (known[0] == change.table and {*known[1]} & {*change.columns})
             }
         elif change.kind is Kind.RENAME_COLUMN:
             self._rename_column(change)
@@ -57,7 +57,7 @@ class KnownRows:
             return change.name if (table, column) == (change.table, change.old_name) else column
 
         self._empty = {(table, now(table, column)) for table, column in self._empty}
-        self._held = {(table, tuple(now(table, each) for each in columns), to) for table, columns, to in self._held}
+        self._held = {(table, tuple(now(table, column) for column in columns), to) for table, columns, to in self._held}
 
     def _rename_table(self, old: str, new: str) -> None:
         def now(table: str) -> str:

@@ -26,38 +26,38 @@ _TIME_ZONE = re.compile(r" with(out)? time zone$")
 _NO_DOMAINS = _OF_WORDS.union(_PLAIN.split())
 
 
-def work(wanted: str, types: Types = MappingProxyType({})) -> Work:
+def work(type_name: str, types: Types = MappingProxyType({})) -> Work:
     """What a new column's type alone asks for, its default aside. types: those that are not PostgreSQL's own.
 
     A serial's numbers are written into each row; a domain with a check is proven for each, and whether a name that is
     not known is such a domain, or an enumeration, nobody can tell.
     """
-    name = _name(wanted)
+    name = _name(type_name)
     if name in SERIALS:
         return Work.REWRITE
     if name in _NO_DOMAINS:
         return Work.MOMENT
     if name not in types:
         return Work.UNKNOWN
-    chain = list(_chain(name, types)) if not _is_array(wanted) else []
-    return Work.REWRITE if any(each.constrained or each.filled for each in chain) else Work.MOMENT
+    chain = list(_chain(name, types)) if not _is_array(type_name) else []
+    return Work.REWRITE if any(type_facts.constrained or type_facts.filled for type_facts in chain) else Work.MOMENT
 
 
-def stored(wanted: str, types: Types) -> str:
+def stored(type_name: str, types: Types) -> str:
     """The type of a column's values: what a domain stands on in the end, whose length PostgreSQL does not look at."""
-    found = _base(wanted, types, constrained=True)
-    return found if found == wanted or _is_array(found) else _name(found)
+    base = _base(type_name, types, constrained=True)
+    return base if base == type_name or _is_array(base) else _name(base)
 
 
-def unproven(wanted: str, types: Types) -> str:
+def unproven(type_name: str, types: Types) -> str:
     """The same for what a column is to become: a domain with a check stays itself, as each row is proven for it."""
-    return _base(wanted, types, constrained=False)
+    return _base(type_name, types, constrained=False)
 
 
-def _base(wanted: str, types: Types, *, constrained: bool) -> str:
-    chain = [] if _is_array(wanted) else list(_chain(_name(wanted), types))
-    if not chain or not chain[-1].base or (not constrained and any(each.constrained for each in chain)):
-        return wanted
+def _base(type_name: str, types: Types, *, constrained: bool) -> str:
+    chain = [] if _is_array(type_name) else list(_chain(_name(type_name), types))
+    if not chain or not chain[-1].base or (not constrained and any(type_facts.constrained for type_facts in chain)):
+        return type_name
     return chain[-1].base
 
 
@@ -68,11 +68,11 @@ def _chain(name: str, types: Types) -> Iterator[TypeFacts]:
         name = _name(types[name].base)
 
 
-def _name(wanted: str) -> str:
+def _name(type_name: str) -> str:
     """A type's name without its length, as the catalog has it."""
-    bare = re.sub(r"\(.*?\)|\[.*?\]", "", wanted if '"' in wanted else wanted.lower()).strip()
+    bare = re.sub(r"\(.*?\)|\[.*?\]", "", type_name if '"' in type_name else type_name.lower()).strip()
     return _TIME_ZONE.sub("", bare)
 
 
-def _is_array(wanted: str) -> bool:
-    return wanted.rstrip().endswith("]")
+def _is_array(type_name: str) -> bool:
+    return type_name.rstrip().endswith("]")

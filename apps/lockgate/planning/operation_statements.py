@@ -15,7 +15,7 @@ from lockgate.planning import python_calls, python_reading, python_schema, routi
 from lockgate.planning.model_columns import ModelColumns
 from lockgate.planning.operations import Unplanned, adjusted
 from lockgate.planning.steps import Change, Kind, Statement
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from lockgate.project_state.operations import does_nothing
 
 _REASONS = 3  # of why code is not known that are shown
@@ -26,7 +26,7 @@ class OperationStatements:
 
     def __init__(self, migration: Migration, editor: Any) -> None:
         self.migration, self.editor = migration, editor
-        self.prospect: Prospect = editor.prospect
+        self.catalog: VirtualCatalog = editor.catalog
         self.elsewhere: list[Operation] = []
 
     def of(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
@@ -45,7 +45,7 @@ class OperationStatements:
         if isinstance(operation, RunPython):
             return self._of_code(operation, before)
         if isinstance(operation, RunSQL):
-            return sql_steps.statements(operation.sql, self.prospect, ModelColumns(before, self.editor.connection))
+            return sql_steps.statements(operation.sql, self.catalog, ModelColumns(before, self.editor.connection))
         if isinstance(operation, postgres_operations.CreateExtension):
             sql = f"CREATE EXTENSION IF NOT EXISTS {self.editor.quote_name(operation.name)}"
             return (Statement(sql, (Change(Kind.EXTENSION, "", name=operation.name),)),)
@@ -59,13 +59,13 @@ class OperationStatements:
         beyond = python_schema.of(code)
         named = tuple(python_calls.db_tables(code, before)) if code else ()
         code = replace(code, db_tables=dict(named)) if code else None
-        unchecked = tuple(table for table in (code.tables if code else ()) if self.prospect.refers(table))
+        unchecked = tuple(table for table in (code.tables if code else ()) if self.catalog.refers(table))
         why = "; ".join(beyond.unknown[:_REASONS])
         collected = tuple(python_calls.collected(code, before)) if code else ()
         read = not beyond.unknown
         change = Change(Kind.RUN_PYTHON, "", name=why, read=read, unchecked=unchecked, collected=collected, named=named)
         models = ModelColumns(before, self.editor.connection)
-        sent = sql_steps.statements(beyond.sql, self.prospect, models, surely=False)
+        sent = sql_steps.statements(beyond.sql, self.catalog, models, surely=False)
         return (Statement("", (change,)), *sent)
 
     def _recorded(self, operation: Operation, before: ProjectState, after: ProjectState) -> tuple[Statement, ...]:
@@ -80,8 +80,10 @@ class OperationStatements:
             self.editor.discard(deferred)
             return (Unplanned(operation, error).statement,)
         recorded = self.editor.take()
-        made = tuple(adjusted(each, operation, before, self.migration, self.prospect) for each in recorded)
-        for was, statement in zip(recorded, made, strict=True):
+        statements = tuple(
+            adjusted(one_statement, operation, before, self.migration, self.catalog) for one_statement in recorded
+        )
+        for was, statement in zip(recorded, statements, strict=True):
             for change in statement.changes if statement is not was else ():
-                self.prospect.apply(change)
-        return made
+                self.catalog.apply(change)
+        return statements

@@ -14,7 +14,7 @@ from django.db.migrations.state import ProjectState
 from lockgate.errors import LockgateError
 from lockgate.planning import conditions, sql_statements
 from lockgate.planning.steps import Change, Kind, Statement
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 
 
 class Unplanned(Operation):
@@ -49,14 +49,14 @@ def parts(
     if not isinstance(operation, SeparateDatabaseAndState):
         yield operation, before, after
         return
-    for each in operation.database_operations:
+    for part in operation.database_operations:
         following = before.clone()
         try:
-            each.state_forwards(app_label, following)
+            part.state_forwards(app_label, following)
         except Exception as error:  # a third party's, as in build
-            yield Unplanned(each, error), before, following
+            yield Unplanned(part, error), before, following
             continue
-        yield from parts(each, app_label, before, following)
+        yield from parts(part, app_label, before, following)
         before = following
 
 
@@ -67,11 +67,14 @@ def apart(operation: Operation) -> list[Operation]:
     """
     if type(operation) is not RunSQL or isinstance(operation.sql, str):
         return [operation]
-    found = [each for text in statements_of(operation) for each in sql_statements.statements(text)]
-    if any(sql_statements.begins_transaction(each) or sql_statements.ends_transaction(each) for each in found):
+    statements = [statement for text in statements_of(operation) for statement in sql_statements.statements(text)]
+    if any(
+        sql_statements.begins_transaction(statement) or sql_statements.ends_transaction(statement)
+        for statement in statements
+    ):
         return [operation]
     texts: Any = operation.sql
-    return [RunSQL([each], hints=operation.hints) for each in texts] or [operation]
+    return [RunSQL([text], hints=operation.hints) for text in texts] or [operation]
 
 
 def count(operation: Operation) -> int:
@@ -86,15 +89,15 @@ def statements_of(operation: RunSQL) -> list[str]:
     return texts_of(operation.sql)
 
 
-def texts_of(given: Any) -> list[str]:
+def texts_of(sql: Any) -> list[str]:
     """What a RunSQL was given, forwards or backwards: one text, or several with or without parameters."""
-    if isinstance(given, str):
-        return [given]
-    return [each if isinstance(each, str) else str(each[0]) for each in given or ()]
+    if isinstance(sql, str):
+        return [sql]
+    return [text if isinstance(text, str) else str(text[0]) for text in sql or ()]
 
 
 def adjusted(
-    statement: Statement, operation: Operation, before: ProjectState, migration: Migration, prospect: Prospect
+    statement: Statement, operation: Operation, before: ProjectState, migration: Migration, catalog: VirtualCatalog
 ) -> Statement:
     """What two operations of django.contrib.postgres write as plain text, said in changes."""
     if isinstance(operation, postgres_operations.AddConstraintNotValid):
@@ -102,12 +105,12 @@ def adjusted(
         constraint = operation.constraint
         condition = conditions.read(model, constraint)
         added = Change(Kind.ADD_CHECK, model._meta.db_table, condition.columns, constraint.name, not_valid=True)
-        ahead = any(_validates(each, operation) for each in migration.operations)
+        ahead = any(_validates(other, operation) for other in migration.operations)
         change = added._replace(requires=condition.required)
         return statement._replace(changes=(change,), online=statement.sql if ahead else "")
     if isinstance(operation, postgres_operations.ValidateConstraint):
         table = before.apps.get_model(migration.app_label, operation.model_name)._meta.db_table
-        known = prospect.find(table, operation.name)
+        known = catalog.find(table, operation.name)
         references = known.references if known and known.references != table else ""
         change = Change(Kind.VALIDATE_CONSTRAINT, table, name=operation.name, references=references)
         return statement._replace(changes=(change,))

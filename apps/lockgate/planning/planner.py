@@ -15,16 +15,16 @@ from django.db.migrations.state import ProjectState
 
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.planning import deferral, rewrites, sql_steps
-from lockgate.planning.deferral import Choice
+from lockgate.planning.deferral import RewrittenStatement
 from lockgate.planning.known_rows import KnownRows
 from lockgate.planning.operation_statements import OperationStatements
 from lockgate.planning.operations import Unplanned, parts
-from lockgate.planning.rewrites import Context, Kept, Rewritten
+from lockgate.planning.rewrites import NotRewritten, RewriteContext, Rewritten
 from lockgate.planning.rewrites.context import EVERYTHING
 from lockgate.planning.selection import key_of
 from lockgate.planning.step_builder import RecordedOperation, StepBuilder
 from lockgate.planning.steps import Change, Kind, MigrationPlan, Phase, Statement
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 from lockgate.project_state.operations import overridden
 
 # Code and SQL of which a plan cannot tell what later statements find because of it.
@@ -36,7 +36,7 @@ _ALTERS = frozenset({Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.
 class Recorder(Protocol):
     """A schema editor that writes down what it would do (``planning.recorder``)."""
 
-    prospect: Prospect
+    catalog: VirtualCatalog
     deferred_sql: list[Any]
     connection: Any  # to the database that the plan is for; it is never opened
 
@@ -58,35 +58,36 @@ def plan(
     migrations: Iterable[Migration],
     state: ProjectState,
     facts: DatabaseFacts,
-    recorder: Callable[[Prospect], Any],
+    recorder: Callable[[VirtualCatalog], Any],
     settings: Settings,
 ) -> list[MigrationPlan]:
     """The steps of migrations, in their order.
 
-    state: before the first of them; it is brought forward. recorder: makes an editor that asks the given prospect.
+    state: before the first of them; it is brought forward. recorder: makes an editor that asks the given virtual
+    catalog.
     """
     planner = Planner(facts, recorder, settings)
     return [planner.plan(migration, state) for migration in migrations]
 
 
 class Planner:
-    """Plans one migration after another against one prospect."""
+    """Plans one migration after another against one virtual catalog."""
 
-    def __init__(self, facts: DatabaseFacts, recorder: Callable[[Prospect], Any], settings: Settings) -> None:
-        self._prospect, self._settings = Prospect(facts), settings
-        self._editor = recorder(self._prospect)
+    def __init__(self, facts: DatabaseFacts, recorder: Callable[[VirtualCatalog], Any], settings: Settings) -> None:
+        self._catalog, self._settings = VirtualCatalog(facts), settings
+        self._editor = recorder(self._catalog)
 
     def plan(self, migration: Migration, state: ProjectState, *, deployed: bool = False) -> MigrationPlan:
         """The steps of the next migration. state: before it; it is brought forward.
 
         deployed: the ones after it find its tables there already, filled and in use, instead of new.
         """
-        earlier, by_sql = set(self._prospect.new_tables), set(self._prospect.sql_tables)
-        made = _Builder(migration, self._editor, self._settings).build(state)
+        earlier, by_sql = set(self._catalog.new_tables), set(self._catalog.sql_tables)
+        migration_plan = _Builder(migration, self._editor, self._settings).build(state)
         if deployed:
-            self._prospect.new_tables &= earlier
-            self._prospect.sql_tables &= by_sql
-        return made
+            self._catalog.new_tables &= earlier
+            self._catalog.sql_tables &= by_sql
+        return migration_plan
 
 
 class _Deferred(NamedTuple):
@@ -105,10 +106,10 @@ class _Builder:
 
     def __init__(self, migration: Migration, editor: Any, settings: Settings) -> None:
         self.migration, self.editor, self.settings = migration, editor, settings
-        self.prospect: Prospect = editor.prospect
+        self.catalog: VirtualCatalog = editor.catalog
         self.key = key_of(migration)
         self.operations: list[RecordedOperation] = []
-        self.made: set[tuple[str, str]] = set()
+        self.created: set[tuple[str, str]] = set()
         self.dropped: set[str] = set()
         self.put_off: set[str] = set()  # constraints that are complete only after the switch
         self.added: set[str] = set()
@@ -131,9 +132,9 @@ class _Builder:
                 self._operation(number, part, from_state, to_state)
         for deferred in self.deferred:
             self._at_the_end(deferred)
-        choices = [each for recorded in self.operations for each in recorded.choices]
-        deferral.keep_what_comes_again(choices)
-        deferral.keep_what_is_touched_later(choices)
+        rewritten = [choice for recorded in self.operations for choice in recorded.choices]
+        deferral.keep_repeated_in_place(rewritten)
+        deferral.keep_needed_in_place(rewritten)
         steps = [step for recorded in self.operations for step in self.step_builder.steps(recorded)]
         phases = list(Phase)
         steps.sort(key=lambda step: phases.index(step.phase))
@@ -149,7 +150,7 @@ class _Builder:
     @property
     def _new(self) -> frozenset[str]:
         """The tables that this plan has made by now."""
-        return frozenset(self.prospect.new_tables | self.prospect.sql_tables)
+        return frozenset(self.catalog.new_tables | self.catalog.sql_tables)
 
     def _opaque(self, method: str, state: ProjectState) -> MigrationPlan:
         """One step of which nothing is known: what runs is the migration's own method."""
@@ -164,80 +165,87 @@ class _Builder:
     def _replaced(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The statements that the migration's transaction will not send as they are, and what it sends instead."""
         for recorded in self.operations:
-            for choice in recorded.choices:
-                if isinstance(choice.found, Rewritten):
-                    yield choice.statement.sql, tuple(each.sql for each in choice.found.switch)
+            for rewritten_statement in recorded.choices:
+                if isinstance(rewritten_statement.outcome, Rewritten):
+                    yield (
+                        rewritten_statement.statement.sql,
+                        tuple(statement.sql for statement in rewritten_statement.outcome.switch),
+                    )
 
     def _operation(self, number: int, operation: Operation, before: ProjectState, after: ProjectState) -> None:
         earlier, new = list(self.editor.deferred_sql), self._new
         statements = self.statements.of(operation, before, after)
         deferred = _without(self.editor.deferred_sql, earlier)
         self.deferred.append(_Deferred(len(self.operations), self.data, deferred))
-        choices = self._choices(statements)
-        self.operations.append(RecordedOperation(number, str(operation.describe()), choices, new | self._new))
+        rewritten = self._rewritten(statements)
+        self.operations.append(RecordedOperation(number, str(operation.describe()), rewritten, new | self._new))
         if any(change.kind in _FREE for statement in statements for change in statement.changes):
             self.data = self.data or _named(operation)
 
     def _at_the_end(self, deferred: _Deferred) -> None:
         """Plan what is left of it by then, as Django does; with its operation where nothing in between matters."""
         self.data = deferred.data
-        left = [each for each in deferred.sql if any(each is other for other in self.editor.deferred_sql)]
+        left = [
+            statement for statement in deferred.sql if any(statement is other for other in self.editor.deferred_sql)
+        ]
         if not left:
             return
         of = self.operations[deferred.at]
-        choices = self._choices(each._replace(deferred=True) for each in self.editor.take(left))
-        between = [each for later in self.operations[deferred.at + 1 :] for each in later.changes]
-        if not deferral.meet(between, [change for choice in choices for change in choice.statement.changes]):
-            of.choices.extend(choices)
+        rewritten = self._rewritten(statement._replace(deferred=True) for statement in self.editor.take(left))
+        between = [change for later in self.operations[deferred.at + 1 :] for change in later.changes]
+        if not deferral.meet(
+            between, [change for rewritten_statement in rewritten for change in rewritten_statement.statement.changes]
+        ):
+            of.choices.extend(rewritten)
             return
         filled = any(change.kind in _FREE for change in between)
-        self.operations.append(RecordedOperation(of.number, of.title, choices, self._new, filled=filled))
+        self.operations.append(RecordedOperation(of.number, of.title, rewritten, self._new, filled=filled))
 
-    def _choices(self, statements: Iterable[Statement]) -> list[Choice]:
-        choices = []
+    def _rewritten(self, statements: Iterable[Statement]) -> list[RewrittenStatement]:
+        rewritten = []
         previous: tuple[Change, ...] = ()
-        for each in statements:
-            statement = each._replace(changes=tuple(map(self._proven, each.changes)))
-            choices.append(Choice(statement, found := self._rewrite(statement, previous)))
+        for recorded in statements:
+            statement = recorded._replace(changes=tuple(map(self._proven, recorded.changes)))
+            rewritten.append(RewrittenStatement(statement, outcome := self._rewrite(statement, previous)))
             self._remember(statement)
-            if isinstance(found, Rewritten) and any(online.phase is Phase.FINISH for online in found.online):
+            if isinstance(outcome, Rewritten) and any(online.phase is Phase.FINISH for online in outcome.online):
                 self.put_off.update(change.name for change in statement.changes)
-            if not isinstance(found, Rewritten) or found.switch:
+            if not isinstance(outcome, Rewritten) or outcome.switch:
                 self.added.update(change.name for change in statement.changes if change.kind in _CONSTRAINTS)
             previous = statement.changes
-        return choices
+        return rewritten
 
     def _proven(self, change: Change) -> Change:
         """A NOT NULL with a check that says the same and was validated by then is proven."""
         if change.kind is not Kind.SET_NOT_NULL:
             return change
-        proofs = self.prospect.proofs(change.table, change.columns[0]) - self.put_off
+        proofs = self.catalog.proofs(change.table, change.columns[0]) - self.put_off
         return change._replace(proven=change.proven or bool(proofs))
 
-    def _rewrite(self, statement: Statement, previous: tuple[Change, ...]) -> Rewritten | Kept | None:
+    def _rewrite(self, statement: Statement, previous: tuple[Change, ...]) -> Rewritten | NotRewritten | None:
         if not (self.settings.online and self.migration.atomic and getattr(self.migration, "online", True)):
             return None
         if sql_steps.is_sql(statement.changes):
             return None  # what a migration's own SQL says is sent as it stands
-        context = Context(
-            self.prospect,
+        context = RewriteContext(
+            self.catalog,
             self.settings.threshold,
             self.editor.quote_name,
-            self.prospect.facts.version,
-            frozenset(self.made),
+            self.catalog.facts.version,
+            frozenset(self.created),
             frozenset(self.dropped),
             self.data,
             previous,
             self.rows,
             frozenset(self.added),
         )
-        kept: Kept | None = None
+        kept: NotRewritten | None = None
         for change in statement.changes:
             for rewrite in rewrites.ALL:
-                found = rewrite(statement, change, context)
-                if isinstance(found, Rewritten):
-                    return context.out_of_reach(change.table) or found
-                kept = found or kept
+                outcome = rewrite(statement, change, context)
+                if isinstance(outcome, Rewritten):
+                    return context.out_of_reach(change.table) or outcome
+                kept = outcome or kept
         return kept
 
     def _remember(self, statement: Statement) -> None:
@@ -245,20 +253,20 @@ class _Builder:
         for change in () if sql_steps.is_sql(statement.changes) else statement.changes:
             self.rows.remember(change)
             if change.kind is Kind.RENAME_TABLE:
-                self.made.add((change.name, ""))
+                self.created.add((change.name, ""))
             elif change.kind is Kind.CREATE_TABLE:
-                self.made.add((change.table, ""))
+                self.created.add((change.table, ""))
             elif change.kind is Kind.EXTENSION:
-                self.made.add(EVERYTHING)
+                self.created.add(EVERYTHING)
             elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX, Kind.RENAME_INDEX):
                 self.dropped.add(change.old_name or change.name)
             elif change.kind in _ALTERS and not (change.type and change.type == change.old_type):
-                self.made.update((change.table, column) for column in change.columns)
+                self.created.update((change.table, column) for column in change.columns)
 
 
 def _named(operation: Operation) -> str:
     return type(operation.operation if isinstance(operation, Unplanned) else operation).__name__
 
 
-def _without(found: Iterable[Any], known: Sequence[Any]) -> list[Any]:
-    return [each for each in found if not any(each is other for other in known)]
+def _without(items: Iterable[Any], known: Sequence[Any]) -> list[Any]:
+    return [item for item in items if not any(item is other for other in known)]

@@ -24,7 +24,7 @@ class _Branches(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
-        ends = (number for number, each in enumerate(node.body, 1) if isinstance(each, _ENDS))
+        ends = (number for number, statement in enumerate(node.body, 1) if isinstance(statement, _ENDS))
         node.body = node.body[: next(ends, len(node.body))]
         return node
 
@@ -36,7 +36,7 @@ def _on_postgresql(test: ast.AST) -> bool | None:
         return None if value is None else not value
     if isinstance(test, ast.BoolOp):
         decides = isinstance(test.op, ast.Or)
-        values = [_on_postgresql(each) for each in test.values]
+        values = [_on_postgresql(operand) for operand in test.values]
         return decides if decides in values else None if None in values else not decides
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and _is_vendor(test.left):
         return _compared(test.ops[0], test.comparators[0])

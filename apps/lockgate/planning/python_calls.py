@@ -33,7 +33,7 @@ def on_the_network(code: Code) -> Iterator[str]:
             if path:
                 module = imported.get(path[0]) or _module_of(function.__globals__.get(path[0]))
                 called = ".".join((module, *path[1:]))
-                if any(f"{called}.".startswith(f"{each}.") for each in _NETWORK):
+                if any(f"{called}.".startswith(f"{package}.") for package in _NETWORK):
                     yield f"{'.'.join(path)}()"
 
 
@@ -88,30 +88,30 @@ def relations(state: ProjectState) -> Iterator[tuple[str, str, Any]]:
 
 def _table(node: ast.AST, models: dict[str, str]) -> str:
     """The table that a chain of calls begins with."""
-    while not (found := table_of(node)) and isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+    while not (table := table_of(node)) and isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
         node = node.func if isinstance(node, ast.Call) else node.value
-    return found or (models.get(node.id, "") if isinstance(node, ast.Name) else "")
+    return table or (models.get(node.id, "") if isinstance(node, ast.Name) else "")
 
 
 def _path(node: ast.AST) -> list[str]:
     """The names of a dotted expression, ``urllib.request.urlopen``; none for anything else."""
-    found: list[str] = []
+    names: list[str] = []
     while isinstance(node, ast.Attribute):
-        found.insert(0, node.attr)
+        names.insert(0, node.attr)
         node = node.value
-    return [node.id, *found] if isinstance(node, ast.Name) else []
+    return [node.id, *names] if isinstance(node, ast.Name) else []
 
 
 def _imported(tree: ast.AST) -> dict[str, str]:
     """What a function imports by itself, by the names that it gives them."""
-    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {each.asname or each.name: each.name for each in node.names}
-            found |= {top: top for each in node.names if not each.asname and (top := each.name.partition(".")[0])}
+            modules |= {name.asname or name.name: name.name for name in node.names}
+            modules |= {top: top for name in node.names if not name.asname and (top := name.name.partition(".")[0])}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
-    return found
+            modules |= {name.asname or name.name: f"{node.module}.{name.name}" for name in node.names}
+    return modules
 
 
 def _module_of(value: Any) -> str:

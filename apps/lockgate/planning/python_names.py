@@ -9,16 +9,16 @@ from collections.abc import Iterator
 def bound(tree: ast.AST) -> Iterator[str]:
     """Names that a function gives a value itself."""
     own = tree.body if isinstance(tree, ast.Module) else []
-    given = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    globals_ = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):
             yield node.arg
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and node.id not in given:
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and node.id not in globals_:
             yield node.id
         elif isinstance(node, ast.ExceptHandler | ast.FunctionDef) and node.name and node not in own:
             yield node.name
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from ((each.asname or each.name).partition(".")[0] for each in node.names)
+            yield from ((name.asname or name.name).partition(".")[0] for name in node.names)
 
 
 def assigned(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -50,4 +50,4 @@ def said_of_it(tree: ast.AST) -> Iterator[ast.AST]:
 def imported_connections(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "django.db" and not node.level:
-            yield from (each.asname or each.name for each in node.names if each.name == "connection")
+            yield from (name.asname or name.name for name in node.names if name.name == "connection")

@@ -32,14 +32,14 @@ _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.Gener
 class Code:
     """A function, and those of its module that it calls.
 
-    owners: for each, the object whose method it is, or None. given: values that come before what it is called with,
+    owners: for each, the object whose method it is, or None. arguments: values that come before what it is called with,
     and those that it gets by name. db_tables: the tables of models that have not Django's default one, by that.
     """
 
     functions: tuple[FunctionType, ...]
     trees: tuple[ast.AST, ...]
     owners: tuple[Any, ...]
-    given: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()
     named: tuple[Any, ...] = ()
     db_tables: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,8 +62,8 @@ class Code:
     def labels(self) -> tuple[str, ...]:
         """The models that it names in full, as ``shop.Order``; none where it gets one by another name too."""
         calls = list(self._calls("get_model"))
-        found = (".".join(str(each.value) for each in call.args if isinstance(each, ast.Constant)) for call in calls)
-        return tuple(dict.fromkeys(found)) if self.names_all_tables and not any(c.keywords for c in calls) else ()
+        labels = (".".join(str(arg.value) for arg in call.args if isinstance(arg, ast.Constant)) for call in calls)
+        return tuple(dict.fromkeys(labels)) if self.names_all_tables and not any(c.keywords for c in calls) else ()
 
     def unbatched(self, *methods: str) -> Iterator[str]:
         """Calls of these methods on a whole queryset, outside any loop."""
@@ -95,14 +95,14 @@ class Code:
                     yield f".{call.func.attr}()"
 
     def _is_over_rows(self, node: ast.AST) -> bool:
-        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-        managed = any(isinstance(each, ast.Attribute) and each.attr in _MANAGERS for each in ast.walk(node))
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        managed = any(isinstance(part, ast.Attribute) and part.attr in _MANAGERS for part in ast.walk(node))
         return managed or bool(names & (self._querysets | {"range"}))
 
     def without_batch_size(self) -> Iterator[str]:
         for name in ("bulk_create", "bulk_update"):
             for call in self._calls(name):
-                limited = any(each.arg in ("batch_size", None) for each in call.keywords)
+                limited = any(keyword.arg in ("batch_size", None) for keyword in call.keywords)
                 if not limited and len(call.args) < (2 if name == "bulk_create" else 3):
                     yield f".{name}()"
 
@@ -111,11 +111,11 @@ class Code:
         for function, tree in zip(self.functions, self.trees, strict=True):
             for node in ast.walk(tree):
                 if isinstance(node, ast.Name):
-                    found = function.__globals__.get(node.id)
-                    if isinstance(found, type) and issubclass(found, Model):
+                    value = function.__globals__.get(node.id)
+                    if isinstance(value, type) and issubclass(value, Model):
                         yield node.id
                 elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[-1] == "models":
-                    yield from (each.name for each in node.names if node.module != "django.db.models")
+                    yield from (name.name for name in node.names if node.module != "django.db.models")
 
     def adds_up(self) -> bool:
         """Whether it makes rows without asking for them first, or computes values from themselves."""
@@ -123,7 +123,7 @@ class Code:
         bulk = (
             call for call in self._calls("bulk_create") if not any(e.arg == "ignore_conflicts" for e in call.keywords)
         )
-        updated = (call for call in self._calls("update") if any(_callee(each) == "F" for each in _inner_calls(call)))
+        updated = (call for call in self._calls("update") if any(_callee(inner) == "F" for inner in _inner_calls(call)))
         return created or any(True for _ in bulk) or any(True for _ in updated)
 
     def changes_data(self) -> bool:
@@ -153,7 +153,7 @@ class Code:
         return found
 
     def _is_queryset(self, node: ast.AST) -> bool:
-        if any(isinstance(each, ast.Attribute) and each.attr in _MANAGERS for each in ast.walk(node)):
+        if any(isinstance(part, ast.Attribute) and part.attr in _MANAGERS for part in ast.walk(node)):
             return not isinstance(node, ast.Call) or _callee(node) not in (
                 "len",
                 "range",
@@ -176,13 +176,13 @@ class Code:
     @cached_property
     def _querysets(self) -> set[str]:
         """Names that a queryset or a manager is assigned to, also one that is made of such a name."""
-        found: set[str] = set()
+        names: set[str] = set()
         while (
-            new := {name for name, values in self._values.items() if any(_gives_rows(each, found) for each in values)}
-            - found
+            new := {name for name, values in self._values.items() if any(_gives_rows(each, names) for each in values)}
+            - names
         ):
-            found |= new
-        return found
+            names |= new
+        return names
 
 
 def _gives_rows(node: ast.expr, querysets: set[str]) -> bool:
@@ -210,9 +210,9 @@ def table_of(node: ast.AST) -> str:
     """The table of a model that is named in full right here (``apps.get_model(…)``), by Django's default."""
     if not isinstance(node, ast.Call) or _callee(node) != "get_model":
         return ""
-    parts = [*node.args, *(each.value for each in node.keywords)]
-    given = [each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    return "_".join(given).replace(".", "_").lower() if len(given) == len(parts) else ""
+    parts = [*node.args, *(keyword.value for keyword in node.keywords)]
+    constants = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    return "_".join(constants).replace(".", "_").lower() if len(constants) == len(parts) else ""
 
 
 def read(function: Callable[..., Any]) -> Code | None:
@@ -220,24 +220,32 @@ def read(function: Callable[..., Any]) -> Code | None:
 
     None for what has no source at hand.
     """
-    given: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()
     named: tuple[Any, ...] = ()
     while isinstance(function, functools.partial):
-        given, named, function = (*function.args, *given), (*named, *function.keywords.values()), function.func
-    wanted = [python_source.plain(function)]
+        arguments, named, function = (*function.args, *arguments), (*named, *function.keywords.values()), function.func
+    waiting = [python_source.plain(function)]
     functions: list[FunctionType] = []
     trees: list[ast.AST] = []
     owners: list[Any] = []
-    while wanted:
-        owner, each = python_source.bare(wanted.pop())
-        if not isinstance(each, FunctionType) or each in functions or (tree := python_source.tree(each)) is None:
+    while waiting:
+        owner, function_now = python_source.bare(waiting.pop())
+        if (
+            not isinstance(function_now, FunctionType)
+            or function_now in functions
+            or (tree := python_source.tree(function_now)) is None
+        ):
             continue
-        functions.append(each)
+        functions.append(function_now)
         trees.append(tree)
         owners.append(owner)
-        near = (found for found in _called(each, tree, owner) if getattr(found, "__module__", None) == each.__module__)
-        wanted += [*near, *closure(each).values()]
-    return Code(tuple(functions), tuple(trees), tuple(owners), given, named) if trees else None
+        near = (
+            called
+            for called in _called(function_now, tree, owner)
+            if getattr(called, "__module__", None) == function_now.__module__
+        )
+        waiting += [*near, *closure(function_now).values()]
+    return Code(tuple(functions), tuple(trees), tuple(owners), arguments, named) if trees else None
 
 
 def _called(function: FunctionType, tree: ast.AST, owner: Any) -> Iterator[Any]:
@@ -260,24 +268,24 @@ def _outside_loops(node: ast.AST) -> Iterator[ast.Call]:
 
 def _chain(node: ast.AST) -> list[str]:
     """The methods called one after the other: ``objects.filter().all()`` has filter and all."""
-    found: list[str] = []
+    names: list[str] = []
     while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            found.insert(0, node.func.attr)
+            names.insert(0, node.func.attr)
             node = node.func.value
         else:
             node = node.func if isinstance(node, ast.Call) else node.value
-    return found
+    return names
 
 
 def _filters(node: ast.AST) -> Iterator[str]:
     for call in ast.walk(node):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("filter", "get"):
-            yield from (each.arg for each in call.keywords if each.arg)
+            yield from (keyword.arg for keyword in call.keywords if keyword.arg)
 
 
 def _sliced(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.Subscript) and isinstance(each.slice, ast.Slice) for each in ast.walk(node))
+    return any(isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Slice) for part in ast.walk(node))
 
 
 def _callee(call: ast.Call) -> str:
@@ -285,4 +293,4 @@ def _callee(call: ast.Call) -> str:
 
 
 def _inner_calls(call: ast.Call) -> Iterator[ast.Call]:
-    return (each for part in call.keywords for each in ast.walk(part.value) if isinstance(each, ast.Call))
+    return (inner for part in call.keywords for inner in ast.walk(part.value) if isinstance(inner, ast.Call))

@@ -33,37 +33,41 @@ _MANY = (tuple, list, set, frozenset, dict)
 NO_SOURCE = "code whose source is not at hand"
 
 
-class Beyond(NamedTuple):
+class BeyondModels(NamedTuple):
     """sql: the texts that are sent, as RunSQL takes them, with parameters or None. unknown: what nobody can tell."""
 
     sql: tuple[tuple[str, tuple[()] | None], ...] = ()
     unknown: tuple[str, ...] = ()
 
 
-def of(found: Code | None) -> Beyond:
-    if found is None:
-        return Beyond(unknown=(NO_SOURCE,))
-    readers = [_Reader(found, at) for at in range(len(found.functions))]
-    editors = _editors(found, readers)
-    for each in readers:
-        each.read(editors[each.function])
-    unknown = [what for each in readers for what in each.unknown]
-    unknown += [f"it is given a {type(each).__name__}" for each in (*found.given, *found.named) if not is_known(each)]
-    return Beyond(tuple(text for each in readers for text in each.sql), tuple(dict.fromkeys(unknown)))
+def of(statements: Code | None) -> BeyondModels:
+    if statements is None:
+        return BeyondModels(unknown=(NO_SOURCE,))
+    readers = [_SchemaCodeReader(statements, at) for at in range(len(statements.functions))]
+    editors = _editors(statements, readers)
+    for value in readers:
+        value.read(editors[value.function])
+    unknown = [what for reader in readers for what in reader.unknown]
+    unknown += [
+        f"it is given a {type(value).__name__}"
+        for value in (*statements.arguments, *statements.named)
+        if not is_known(value)
+    ]
+    return BeyondModels(tuple(text for reader in readers for text in reader.sql), tuple(dict.fromkeys(unknown)))
 
 
 Editors = dict[FunctionType, set[str]]
 
 
-def _editors(found: Code, readers: list[_Reader]) -> Editors:
+def _editors(code: Code, readers: list[_SchemaCodeReader]) -> Editors:
     """What each function calls the schema editor: RunPython's gets it as the second, others where it is passed on."""
-    names: Editors = {function: set() for function in found.functions}
+    names: Editors = {function: set() for function in code.functions}
     first = readers[0]
-    names[first.function] = {first.parameter(1 + len(found.given))}
+    names[first.function] = {first.parameter(1 + len(code.arguments))}
     while True:
-        before = {function: set(each) for function, each in names.items()}
-        for each in readers:
-            for callee, name in each.passed_on(names[each.function], {one.function: one for one in readers}):
+        before = {function: set(editors) for function, editors in names.items()}
+        for editors in readers:
+            for callee, name in editors.passed_on(names[editors.function], {one.function: one for one in readers}):
                 names[callee].add(name)
         if names == before:
             return names
@@ -72,26 +76,26 @@ def _editors(found: Code, readers: list[_Reader]) -> Editors:
 def is_known(value: Any, functions: tuple[FunctionType, ...] = ()) -> bool:
     """Whether a value is data, a function that was read, or of what is known to leave the schema alone."""
     if isinstance(value, _MANY):
-        return all(is_known(each, functions) for each in (*value, *(value.values() if isinstance(value, dict) else ())))
+        return all(is_known(item, functions) for item in (*value, *(value.values() if isinstance(value, dict) else ())))
     if isinstance(value, _PLAIN) or (isinstance(value, type) and issubclass(value, Exception | enum.Enum)):
         return True
-    if isinstance(value, MethodType) or any(value is each for each in functions):
+    if isinstance(value, MethodType) or any(value is function for function in functions):
         return getattr(value, "__func__", value) in functions
     name = value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
     if getattr(value, "__name__", "") in _BEYOND_ROWS or isinstance(value, ConnectionProxy):
         return False
-    return any(f"{name}.".startswith(f"{each}.") for each in _OF_DJANGO) or name.partition(".")[0] in _OF_PYTHON
+    return any(f"{name}.".startswith(f"{item}.") for item in _OF_DJANGO) or name.partition(".")[0] in _OF_PYTHON
 
 
-class _Reader:
+class _SchemaCodeReader:
     """Reads one function of a code."""
 
-    def __init__(self, found: Code, at: int) -> None:
-        self.function, self.tree, self.owner = found.functions[at], found.trees[at], found.owners[at]
-        self.functions = found.functions
+    def __init__(self, code: Code, at: int) -> None:
+        self.function, self.tree, self.owner = code.functions[at], code.trees[at], code.owners[at]
+        self.functions = code.functions
         self.around = closure(self.function)
         self.locals = set(python_names.bound(self.tree))
-        self.told: set[int] = set()  # nodes that are accounted for
+        self.mentioned: set[int] = set()  # nodes that are accounted for
         self.connections: set[str] = set()
         self.cursors: set[str] = set()
         self.editors: set[str] = set()
@@ -109,13 +113,15 @@ class _Reader:
             code.co_varnames[at] if code.co_flags & inspect.CO_VARARGS and len(code.co_varnames) > at else ""
         )  # *args
 
-    def passed_on(self, editors: set[str], readers: dict[FunctionType, _Reader]) -> Iterator[tuple[FunctionType, str]]:
+    def passed_on(
+        self, editors: set[str], readers: dict[FunctionType, _SchemaCodeReader]
+    ) -> Iterator[tuple[FunctionType, str]]:
         """To which functions that were read the editor is given, and what they call it."""
         for call in (node for node in ast.walk(self.tree) if isinstance(node, ast.Call)):
             callee = readers.get(self._called(call.func))
             for node, name in _arguments(call, callee) if callee else ():
                 if callee and isinstance(node, ast.Name) and node.id in editors:
-                    self.told.add(id(node))
+                    self.mentioned.add(id(node))
                     yield callee.function, name
 
     def _called(self, node: ast.AST) -> Any:
@@ -139,18 +145,18 @@ class _Reader:
         self.connections = set(python_names.imported_connections(self.tree))
         self.cursors = {name for name, value in python_names.assigned(self.tree) if self._is_cursor(value)}
         values = [*(self.function.__defaults__ or ()), *(self.function.__kwdefaults__ or {}).values()]
-        self.unknown += [f"it has a default of {type(each).__name__}" for each in values if not is_known(each)]
+        self.unknown += [f"it has a default of {type(default).__name__}" for default in values if not is_known(default)]
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Call):
                 self._call(node)
             elif isinstance(node, ast.Attribute) and node.attr in _ASKED and self._is_connection(node.value):
                 self._tell(node)
         self.unknown += [
-            what for node in ast.walk(self.tree) if id(node) not in self.told and (what := self._why(node))
+            what for node in ast.walk(self.tree) if id(node) not in self.mentioned and (what := self._why(node))
         ]
 
     def _tell(self, node: ast.AST) -> None:
-        self.told.update(id(each) for each in ast.walk(node))
+        self.mentioned.update(id(part) for part in ast.walk(node))
 
     def _call(self, call: ast.Call) -> None:
         """A cursor that is opened, and what is executed with one or with the editor."""
@@ -163,8 +169,8 @@ class _Reader:
             return
         self._tell(call.func)
         text = self._text(call.args[0]) if call.args else None
-        given = [*call.args[1:], *(each.value for each in call.keywords)]
-        bare = not of_editor if not given else isinstance(given[0], ast.Constant) and given[0].value is None
+        arguments = [*call.args[1:], *(keyword.value for keyword in call.keywords)]
+        bare = not of_editor if not arguments else isinstance(arguments[0], ast.Constant) and arguments[0].value is None
         if text is None:
             self.unknown.append("it executes SQL that is made up as it runs")
         else:
@@ -174,7 +180,7 @@ class _Reader:
         """A text that is written out, there or under a name of the module or of its own that has no other value."""
         if isinstance(node, ast.Name) and node.id in self.locals:
             values = [value for name, value in python_names.assigned(self.tree) if name == node.id]
-            stored = [each for each in ast.walk(self.tree) if python_names.stores(each, node.id)]
+            stored = [part for part in ast.walk(self.tree) if python_names.stores(part, node.id)]
             node = values[0] if len(values) == len(stored) == 1 else node
         value = node.value if isinstance(node, ast.Constant) else self._value(node)
         return value if isinstance(value, str) else None
@@ -216,24 +222,24 @@ class _Reader:
         return "" if known else f"it uses {node.id}"
 
 
-def _arguments(call: ast.Call, callee: _Reader) -> Iterator[tuple[ast.AST, str]]:
+def _arguments(call: ast.Call, callee: _SchemaCodeReader) -> Iterator[tuple[ast.AST, str]]:
     """What a function is called with, and what it calls that. All that a wrapper got is passed on as ``*args`` alone:
     the editor is the second."""
-    for place, each in enumerate(call.args):
-        if not isinstance(each, ast.Starred):
-            yield each, callee.parameter(place)
+    for place, arg in enumerate(call.args):
+        if not isinstance(arg, ast.Starred):
+            yield arg, callee.parameter(place)
         elif len(call.args) == 1 and callee.owner is None:
-            yield each.value, callee.parameter(1)
+            yield arg.value, callee.parameter(1)
         else:
             return  # nobody can tell in which places it and those after it are
-    yield from ((each.value, each.arg) for each in call.keywords if each.arg)
+    yield from ((keyword.value, keyword.arg) for keyword in call.keywords if keyword.arg)
 
 
 def _is_plain_import(node: ast.Import | ast.ImportFrom) -> bool:
     """Whether an import is of what is known; a connection of django.db is, since its use is looked at."""
     if isinstance(node, ast.Import):
-        return all(each.name.partition(".")[0] in _OF_PYTHON for each in node.names)
-    names = {each.name for each in node.names}
+        return all(name.name.partition(".")[0] in _OF_PYTHON for name in node.names)
+    names = {name.name for name in node.names}
     if node.level or not node.module or names & (_BEYOND_ROWS - {"connection"}):
         return False
     if node.module == "django.db":

@@ -29,21 +29,21 @@ def bare(function: Any) -> tuple[Any, Any]:
 
 def own(owner: Any, name: str) -> Any:
     """What an object has by a name, methods bound to it; nothing of it is run for that."""
-    found = inspect.getattr_static(owner, name, MISSING)
-    if isinstance(found, FunctionType):
-        return MethodType(found, owner)
-    if isinstance(found, classmethod):
-        return MethodType(found.__func__, owner if isinstance(owner, type) else type(owner))
-    return found.__func__ if isinstance(found, staticmethod) else found
+    attribute = inspect.getattr_static(owner, name, MISSING)
+    if isinstance(attribute, FunctionType):
+        return MethodType(attribute, owner)
+    if isinstance(attribute, classmethod):
+        return MethodType(attribute.__func__, owner if isinstance(owner, type) else type(owner))
+    return attribute.__func__ if isinstance(attribute, staticmethod) else attribute
 
 
 def closure(function: FunctionType) -> dict[str, Any]:
     """What a function has of the one around it, by name; nothing of what is not there yet."""
-    found = {}
+    values = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         with contextlib.suppress(ValueError):
-            found[name] = cell.cell_contents
-    return found
+            values[name] = cell.cell_contents
+    return values
 
 
 def is_own(node: ast.Attribute, function: FunctionType, owner: Any) -> bool:

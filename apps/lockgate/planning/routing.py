@@ -29,7 +29,7 @@ def answers() -> Iterator[list[bool]]:
     """
     heard: list[bool] = []
     asking: Any = router
-    if not any(hasattr(each, "allow_migrate") for each in asking.routers):
+    if not any(hasattr(asked_router, "allow_migrate") for asked_router in asking.routers):
         yield heard
         return
     asked, before = asking.allow_migrate, vars(asking).get("allow_migrate")

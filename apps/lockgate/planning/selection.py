@@ -67,7 +67,9 @@ def _reason(
 
 def known(disk: Iterable[Migration]) -> set[Key]:
     """The migrations of a release, with those that its squashed ones replace: their files may be gone."""
-    return {key for each in disk for key in (key_of(each), *(Key(*replaced) for replaced in each.replaces))}
+    return {
+        key for migration in disk for key in (key_of(migration), *(Key(*replaced) for replaced in migration.replaces))
+    }
 
 
 def ahead(

@@ -22,11 +22,11 @@ class SqlColumns:
         elif change.kind is Kind.DROP_COLUMN:
             self._types.pop((change.table, change.columns[0]), None)
         elif change.kind is Kind.RENAME_COLUMN:
-            if found := self._types.pop((change.table, change.old_name), ""):
-                self._types[change.table, change.name] = found
+            if moved := self._types.pop((change.table, change.old_name), ""):
+                self._types[change.table, change.name] = moved
         elif change.kind in _GONE:
             left = {change.table, change.old_name}
-            self._types = {place: each for place, each in self._types.items() if place[0] not in left}
+            self._types = {place: type_ for place, type_ in self._types.items() if place[0] not in left}
 
     def type_of(self, table: str, column: str) -> str:
         """As it was written; empty where it is not known. column: empty for the primary key."""

@@ -45,17 +45,17 @@ def parse(text: str) -> tuple[Parsed, ...] | None:
     if module is None or "\0" in text:
         return None
     try:
-        found = module.parse(text)
+        statements = module.parse(text)
     except (module.PGQueryError, ValueError, RecursionError):
         return None
     raw = text.encode(errors="surrogatepass")
-    return tuple(_parsed(each, raw) for each in found if each.get("stmt"))
+    return tuple(_parsed(statement, raw) for statement in statements if statement.get("stmt"))
 
 
-def _parsed(found: Tree, raw: bytes) -> Parsed:
+def _parsed(node: Tree, raw: bytes) -> Parsed:
     """stmt_location and stmt_len count bytes; no length is to the end."""
-    [(kind, body)] = found["stmt"].items()
-    start, length = found.get("stmt_location", 0), found.get("stmt_len", 0)
+    [(kind, body)] = node["stmt"].items()
+    start, length = node.get("stmt_location", 0), node.get("stmt_len", 0)
     text = raw[start : start + length if length else None].decode(errors="replace")
     return Parsed(kind, body, text.strip().rstrip(";").strip())
 

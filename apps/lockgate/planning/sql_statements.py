@@ -47,9 +47,9 @@ class SqlStatement(NamedTuple):
     def identifiers(self) -> list[str]:
         """Every word and quoted name of it, as the catalog would have it; keywords among them."""
         return [
-            each[1:-1].replace('""', '"') if each.startswith('"') else each.lower()
-            for each in self.tokens
-            if each.startswith('"') or each[0].isalpha() or each[0] == "_"
+            token[1:-1].replace('""', '"') if token.startswith('"') else token.lower()
+            for token in self.tokens
+            if token.startswith('"') or token[0].isalpha() or token[0] == "_"
         ]
 
 
@@ -73,19 +73,19 @@ def statements(text: str) -> list[SqlStatement]:
     parsed = sql_parser.parse(text)
     if parsed is None:
         return _split(text)
-    told = (SqlStatement(tuple(part for part, _, _ in tokens(each.text)), each.text) for each in parsed)
-    return [each for each in told if each.tokens]
+    told = (SqlStatement(tuple(part for part, _, _ in tokens(statement.text)), statement.text) for statement in parsed)
+    return [statement for statement in told if statement.tokens]
 
 
 def _split(text: str) -> list[SqlStatement]:
-    found, begin = [], 0
-    for each, ended in apart(text):
-        said = each[:-1] if ended else each
-        found.append(
-            SqlStatement(tuple(part for part, _, _ in said), text[begin : each[-1][1] if ended else None].strip())
+    split, begin = [], 0
+    for token, ended in apart(text):
+        said = token[:-1] if ended else token
+        split.append(
+            SqlStatement(tuple(part for part, _, _ in said), text[begin : token[-1][1] if ended else None].strip())
         )
-        begin = each[-1][2]
-    return [each for each in found if each.tokens]
+        begin = token[-1][2]
+    return [statement for statement in split if statement.tokens]
 
 
 def apart(text: str) -> Iterator[tuple[list[Token], bool]]:
@@ -94,18 +94,18 @@ def apart(text: str) -> Iterator[tuple[list[Token], bool]]:
     What stands in quotes, dollars or parentheses, or in the body of an SQL function, is a part of its statement; what
     follows a quote without an end, too.
     """
-    found: list[Token] = []
+    tokens_found: list[Token] = []
     nesting = _Nesting()
     for token in tokens(text):
         part = token[0]
         if part in _TELLING:
-            nesting.take(part, found)
-        found.append(token)
+            nesting.take(part, tokens_found)
+        tokens_found.append(token)
         if part == ";" and nesting.outermost:
-            yield found, True
-            found, nesting = [], _Nesting()
-    if found:
-        yield found, False
+            yield tokens_found, True
+            tokens_found, nesting = [], _Nesting()
+    if tokens_found:
+        yield tokens_found, False
 
 
 def without_literals(text: str) -> str:
@@ -113,16 +113,16 @@ def without_literals(text: str) -> str:
 
     One that does not end goes to the end of the text.
     """
-    found: list[str] = []
+    parts: list[str] = []
     last = 0
     for part, start, end in tokens(text):
         if start > last:
-            found.append(" ")
-        found.append("'…'" if _is_literal(part) else text[start:end])
+            parts.append(" ")
+        parts.append("'…'" if _is_literal(part) else text[start:end])
         last = end
         if part == "'":
             break
-    return "".join(found).strip()
+    return "".join(parts).strip()
 
 
 def _is_literal(part: str) -> bool:
@@ -150,7 +150,7 @@ class _Nesting:
             self._unclosed = True
         elif last in (".", "AS"):
             return  # a name: what follows these may be any word
-        elif part == "ATOMIC" and last == "BEGIN" and _makes_function([each for each, _, _ in before[:4]]):
+        elif part == "ATOMIC" and last == "BEGIN" and _makes_function([word for word, _, _ in before[:4]]):
             self._bodies = 1
         elif self._bodies and part in ("CASE", "END"):
             self._bodies += 1 if part == "CASE" else -1
@@ -164,14 +164,14 @@ def _makes_function(tokens: list[str]) -> bool:
 def tokens(text: str) -> Iterator[Token]:
     """Each part of a text with where it begins and ends; words in capitals, blanks and comments left out."""
     at = 0
-    while found := _TOKEN.match(text, at):
-        at = found.end()
-        kind = found.lastgroup or ""
-        part = found[kind]
+    while match := _TOKEN.match(text, at):
+        at = match.end()
+        kind = match.lastgroup or ""
+        part = match[kind]
         if kind == "comment":
             at = _end_of_comment(text, at)
         elif kind == "dollar":
-            start, end = found.start(kind), text.find(part, at)
+            start, end = match.start(kind), text.find(part, at)
             at = len(text) if end < 0 else end + len(part)
             yield text[start:at], start, at
         else:
@@ -181,8 +181,8 @@ def tokens(text: str) -> Iterator[Token]:
 def _end_of_comment(text: str, at: int) -> int:
     """Where a block comment ends; they nest."""
     depth = 1
-    for found in re.finditer(r"/\*|\*/", text[at:]):
-        depth += 1 if found.group() == "/*" else -1
+    for match in re.finditer(r"/\*|\*/", text[at:]):
+        depth += 1 if match.group() == "/*" else -1
         if depth == 0:
-            return at + found.end()
+            return at + match.end()
     return len(text)

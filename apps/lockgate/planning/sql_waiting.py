@@ -34,12 +34,12 @@ def of(text: str, changes: Iterable[Change]) -> Waiting:
     """changes: what the text is known to change."""
     changes = tuple(changes)
     unknown = is_unknown(changes)
-    found = sql_statements.statements(text)
-    if unknown and any(each.has("CONCURRENTLY") for each in found):
+    statements = sql_statements.statements(text)
+    if unknown and any(statement.has("CONCURRENTLY") for statement in statements):
         return Waiting.LETS_PASS  # such a statement is alone in its text
     if not unknown and not any(map(_is_strong, changes)):
         return Waiting.LETS_PASS
-    return Waiting.IN_FRONT if any(_commits(each, unknown=unknown) for each in found) else Waiting.TRIED
+    return Waiting.IN_FRONT if any(_commits(statement, unknown=unknown) for statement in statements) else Waiting.TRIED
 
 
 def is_unknown(changes: Iterable[Change]) -> bool:

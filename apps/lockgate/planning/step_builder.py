@@ -8,8 +8,8 @@ from typing import NamedTuple
 from django.db.migrations import Migration
 
 from lockgate.planning import lock_levels, sql_steps, sql_waiting
-from lockgate.planning.deferral import Choice
-from lockgate.planning.rewrites import Kept, Online, Rewritten
+from lockgate.planning.deferral import RewrittenStatement
+from lockgate.planning.rewrites import NotRewritten, Online, Rewritten
 from lockgate.planning.selection import key_of
 from lockgate.planning.sql_waiting import Waiting
 from lockgate.planning.steps import Change, Lock, Phase, Statement, Step, Work
@@ -26,7 +26,7 @@ class RecordedOperation(NamedTuple):
 
     number: int
     title: str
-    choices: list[Choice]
+    choices: list[RewrittenStatement]
     new: frozenset[str]
     filled: bool = False
 
@@ -46,29 +46,29 @@ class StepBuilder:
         switch: list[Statement] = []
         kept, name = "", ""
         for choice in recorded.choices:
-            found = choice.found
-            if isinstance(found, Rewritten):
-                steps += [self._online_step(recorded, each, found.name) for each in found.online]
-                switch += [each._replace(deferred=choice.statement.deferred) for each in found.switch]
-                name = found.name
+            outcome = choice.outcome
+            if isinstance(outcome, Rewritten):
+                steps += [self._online_step(recorded, step, outcome.name) for step in outcome.online]
+                switch += [statement._replace(deferred=choice.statement.deferred) for statement in outcome.switch]
+                name = outcome.name
             else:
-                kept = found.reason if isinstance(found, Kept) else kept
+                kept = outcome.reason if isinstance(outcome, NotRewritten) else kept
                 switch.append(choice.statement)
         if switch or not steps:
             steps.append(self.switch_step(recorded, tuple(switch), kept, name))
         return steps
 
-    def _online_step(self, recorded: RecordedOperation, each: Online, name: str) -> Step:
+    def _online_step(self, recorded: RecordedOperation, step: Online, name: str) -> Step:
         return Step(
             self.key,
             recorded.number,
-            each.title,
-            each.phase,
-            (each.statement,),
-            self._locks(each.statement.changes, recorded),
-            each.reason,
-            transactional=each.transactional,
-            undo=each.undo,
+            step.title,
+            step.phase,
+            (step.statement,),
+            self._locks(step.statement.changes, recorded),
+            step.reason,
+            transactional=step.transactional,
+            undo=step.undo,
             rewrite=name,
         )
 
@@ -92,20 +92,20 @@ class StepBuilder:
     def _locks(self, changes: tuple[Change, ...], recorded: RecordedOperation) -> tuple[Lock, ...]:
         """Locks on tables that are there already: what this plan makes nobody else knows of."""
         mine = recorded.new
-        found = []
+        locks = []
         for lock in lock_levels.of_changes(changes):
             if lock.table in mine:
                 continue
             from_new = all(change.table in mine for change in changes if change.references == lock.table)
             only_referenced = not any(change.table == lock.table for change in changes)
-            found.append(
+            locks.append(
                 lock._replace(work=Work.MOMENT) if only_referenced and from_new and not recorded.filled else lock
             )
-        return tuple(found)
+        return tuple(locks)
 
 
 def _in_front(statements: Iterable[Statement]) -> str:
     """What is said of SQL that others may have to wait behind."""
-    sql = (each for each in statements if sql_steps.is_sql(each.changes))
-    in_front = any(sql_waiting.of(each.sql, each.changes) is Waiting.IN_FRONT for each in sql)
+    sql = (statement for statement in statements if sql_steps.is_sql(statement.changes))
+    in_front = any(sql_waiting.of(statement.sql, statement.changes) is Waiting.IN_FRONT for statement in sql)
     return f"; {sql_waiting.COMMITS}, and may wait in front of others" if in_front else ""

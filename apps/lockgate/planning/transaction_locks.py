@@ -20,14 +20,14 @@ from lockgate.planning.steps import Change, Kind, Lock, Phase, Statement, Step, 
 _UNREAD = frozenset({Kind.RUN_PYTHON, Kind.UNKNOWN})
 
 
-class During(NamedTuple):
+class HeldDuring(NamedTuple):
     """Work that takes longer than a moment. table: of which; "" for code and SQL that cannot be looked into."""
 
     work: Work
     table: str
 
 
-class Held(NamedTuple):
+class HeldLock(NamedTuple):
     """A lock that a transaction has until COMMIT. since: the step that takes it. over: what is done from then on.
 
     Tables have their names of before the transaction.
@@ -36,7 +36,7 @@ class Held(NamedTuple):
     table: str
     mode: LockMode
     since: Step
-    over: tuple[During, ...] = ()
+    over: tuple[HeldDuring, ...] = ()
 
 
 class Part(NamedTuple):
@@ -47,18 +47,18 @@ class Part(NamedTuple):
 
     step: Step
     statements: tuple[Statement, ...]
-    held: Mapping[str, Held]
+    held: Mapping[str, HeldLock]
 
 
 class Transaction(NamedTuple):
     """Steps that commit together, in the order in which their parts are sent.
 
-    taken: every lock in the order they are taken; a table comes again when its lock grows.
+    locks: every lock in the order they are taken; a table comes again when its lock grows.
     dropped: tables that are gone when it commits; who waits for one of them waits in vain.
     """
 
     parts: tuple[Part, ...]
-    taken: tuple[Held, ...]
+    locks: tuple[HeldLock, ...]
     dropped: frozenset[str]
 
     @property
@@ -67,10 +67,14 @@ class Transaction(NamedTuple):
         return tuple({id(part.step): part.step for part in self.parts}.values())
 
     @property
-    def total(self) -> tuple[Held, ...]:
+    def total(self) -> tuple[HeldLock, ...]:
         """Of each table the worst lock, and before it one that blocks writes alone, but for longer work."""
-        worst = {held.table: held for held in self.taken}
-        return tuple(each for each in self.taken if each is worst[each.table] or _lasts(each, worst[each.table]))
+        worst = {held.table: held for held in self.locks}
+        return tuple(
+            held_lock
+            for held_lock in self.locks
+            if held_lock is worst[held_lock.table] or _lasts(held_lock, worst[held_lock.table])
+        )
 
 
 def of(steps: Iterable[Step], *, atomic: bool) -> tuple[Transaction, ...]:
@@ -80,9 +84,9 @@ def of(steps: Iterable[Step], *, atomic: bool) -> tuple[Transaction, ...]:
     return tuple(map(_transaction, together))
 
 
-def on_entry(found: Iterable[Transaction], step: Step) -> Mapping[str, Held]:
+def on_entry(transactions: Iterable[Transaction], step: Step) -> Mapping[str, HeldLock]:
     """What is held as a step begins, or the part of it that is deferred; nothing where it is in none of these."""
-    parts = [part for each in found for part in each.parts if part.step is step]
+    parts = [part for transaction in transactions for part in transaction.parts if part.step is step]
     return parts[-1].held if parts else {}
 
 
@@ -93,13 +97,17 @@ def takes_long(step: Step) -> bool:
 
 def _transaction(steps: Sequence[Step]) -> Transaction:
     taking = _Taking()
-    sent = [(step, tuple(each for each in step.statements if not each.deferred)) for step in steps]
-    sent += [(step, late) for step in steps if (late := tuple(each for each in step.statements if each.deferred))]
+    sent = [(step, tuple(statement for statement in step.statements if not statement.deferred)) for step in steps]
+    sent += [
+        (step, late)
+        for step in steps
+        if (late := tuple(statement for statement in step.statements if statement.deferred))
+    ]
     parts = tuple(taking.part(step, statements) for step, statements in sent)
     return Transaction(parts, tuple(taking.taken), frozenset(taking.dropped))
 
 
-def _lasts(weaker: Held, worst: Held) -> bool:
+def _lasts(weaker: HeldLock, worst: HeldLock) -> bool:
     return weaker.mode.blocks_writes and set(weaker.over) > set(worst.over)
 
 
@@ -107,25 +115,25 @@ class _Taking:
     """Follows a transaction, statement by statement."""
 
     def __init__(self) -> None:
-        self.taken: list[Held] = []
+        self.taken: list[HeldLock] = []
         self.dropped: set[str] = set()
         self._before: dict[str, str] = {}  # names of tables that it has renamed or made; "" for one that was not there
 
     def part(self, step: Step, statements: tuple[Statement, ...]) -> Part:
         """Take what some of a step's statements take."""
         now = {before: name for name, before in self._before.items()}
-        held = {now.get(each.table, each.table): each for each in self.taken}
+        held = {now.get(held_lock.table, held_lock.table): held_lock for held_lock in self.taken}
         claimed = {self._name(lock.table): lock for lock in step.locks}
         for statement in statements:
             self._statement(step, statement, claimed)
         return Part(step, statements, held)
 
     def _statement(self, step: Step, statement: Statement, claimed: Mapping[str, Lock]) -> None:
-        found: dict[str, Lock] = {}
+        locks: dict[str, Lock] = {}
         for change in statement.changes:
             for lock in self._change(change, claimed):
-                found[lock.table] = lock_levels.stronger(found.get(lock.table, lock), lock)
-        self._take(step, found.values(), unread=_is_unread(statement))
+                locks[lock.table] = lock_levels.stronger(locks.get(lock.table, lock), lock)
+        self._take(step, locks.values(), unread=_is_unread(statement))
 
     def _change(self, change: Change, claimed: Mapping[str, Lock]) -> Iterator[Lock]:
         """Locks on what was there before; where the step as a whole is a matter of a moment, so is its part."""
@@ -141,13 +149,13 @@ class _Taking:
         elif change.kind is Kind.DROP_TABLE:
             self.dropped |= {self._name(change.table)} - {""}
 
-    def _take(self, step: Step, found: Collection[Lock], *, unread: bool = False) -> None:
-        for lock in found:
+    def _take(self, step: Step, locks: Collection[Lock], *, unread: bool = False) -> None:
+        for lock in locks:
             known = max((held.mode.strength for held in self.taken if held.table == lock.table), default=-1)
             if lock.mode.strength > known:
-                self.taken.append(Held(lock.table, lock.mode, step))
-        works = [During(lock.work, lock.table) for lock in found if lock.work.grows]
-        works += [During(Work.UNKNOWN, "")] if unread else []
+                self.taken.append(HeldLock(lock.table, lock.mode, step))
+        works = [HeldDuring(lock.work, lock.table) for lock in locks if lock.work.grows]
+        works += [HeldDuring(Work.UNKNOWN, "")] if unread else []
         self.taken = [held._replace(over=tuple(dict.fromkeys((*held.over, *works)))) for held in self.taken]
 
     def _name(self, table: str) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from lockgate.planning import new_types
 from lockgate.planning.steps import Work
-from lockgate.planning.virtual_catalog import Named
+from lockgate.planning.virtual_catalog import NamedObject
 
 # Binary coercible; the new type without a length. Indexes are kept where both types share their operator class.
 _SAME_BYTES = {
@@ -88,7 +88,7 @@ def stored(old: str, new: str, types: new_types.Types) -> tuple[str, str]:
     return (old, new) if old == new else (new_types.stored(old, types), new_types.unproven(new, types))
 
 
-def with_dependents(work: Work, column: str, dependents: Iterable[Named]) -> Work:
+def with_dependents(work: Work, column: str, dependents: Iterable[NamedObject]) -> Work:
     """The work of a type change with what hangs on the column, which PostgreSQL makes anew even if the type stays.
 
     An index is kept unless its operators change, or it has an expression or a condition; a check reads every row.
@@ -96,11 +96,11 @@ def with_dependents(work: Work, column: str, dependents: Iterable[Named]) -> Wor
     """
     if work is Work.REWRITE:
         return work
-    concerned = [each for each in dependents if each.uses is None or column in each.uses]
-    indexes = [each for each in concerned if each.is_index]
-    if any(work is Work.BUILD or each.computed for each in indexes):
+    concerned = [dependent for dependent in dependents if dependent.uses is None or column in dependent.uses]
+    indexes = [named_object for named_object in concerned if named_object.is_index]
+    if any(work is Work.BUILD or index.computed for index in indexes):
         return Work.BUILD
-    return Work.SCAN if any(each.kind == "c" for each in concerned) else Work.MOMENT
+    return Work.SCAN if any(named_object.kind == "c" for named_object in concerned) else Work.MOMENT
 
 
 def narrows(old: str, new: str) -> bool:
@@ -116,14 +116,14 @@ def narrows(old: str, new: str) -> bool:
     return bool(allowed) and (not most or any(b < a for a, b in zip(most, allowed, strict=False)))
 
 
-def _most(given: _Type) -> tuple[int, ...]:
+def _most(parsed: _Type) -> tuple[int, ...]:
     """What a type with modifiers holds: characters, bits, places, or digits before and after the point."""
-    if given.name == "numeric" and given.modifiers:
-        precision, scale = _numeric(given)
+    if parsed.name == "numeric" and parsed.modifiers:
+        precision, scale = _numeric(parsed)
         return precision - scale, scale
-    if given.name in _SECONDS:
-        return given.modifiers or (_PLACES,)
-    return given.modifiers or ((1,) if given.name in _ONE_BY_DEFAULT else ())
+    if parsed.name in _SECONDS:
+        return parsed.modifiers or (_PLACES,)
+    return parsed.modifiers or ((1,) if parsed.name in _ONE_BY_DEFAULT else ())
 
 
 def _loosened(before: _Type, after: _Type) -> bool:
@@ -142,15 +142,15 @@ def _loosened(before: _Type, after: _Type) -> bool:
     return before.name in _WIDENED and after.modifiers[0] >= before.modifiers[0]
 
 
-def _numeric(given: _Type) -> tuple[int, int]:
-    return given.modifiers[0], given.modifiers[1] if len(given.modifiers) > 1 else 0
+def _numeric(parsed: _Type) -> tuple[int, int]:
+    return parsed.modifiers[0], parsed.modifiers[1] if len(parsed.modifiers) > 1 else 0
 
 
 def _parse(text: str) -> _Type | None:
     """A type as Django writes it; None for what has no such form (a geometry, an enum with a schema …)."""
-    found = _TYPE.match(text.strip().lower())
-    if found is None:
+    match = _TYPE.match(text.strip().lower())
+    if match is None:
         return None
-    name = f"{found['name']}{found['rest']}".strip()
-    modifiers = tuple(int(number) for number in (found["first"], found["second"]) if number is not None)
-    return _Type(_ALIASES.get(name, name), modifiers, found["array"])
+    name = f"{match['name']}{match['rest']}".strip()
+    modifiers = tuple(int(number) for number in (match["first"], match["second"]) if number is not None)
+    return _Type(_ALIASES.get(name, name), modifiers, match["array"])

@@ -17,7 +17,7 @@ from lockgate.planning.sql_columns import SqlColumns
 from lockgate.planning.steps import Change, Kind
 
 
-class Named(NamedTuple):
+class NamedObject(NamedTuple):
     """A constraint or index by name. kind: as in ``pg_constraint.contype``; i for an index without a constraint.
 
     uses: every column that it stands on, by key, inclusion, expression or condition; None where that is not known.
@@ -78,7 +78,7 @@ _KINDS = {
 }
 
 
-class Prospect:
+class VirtualCatalog:
     """Changes as the plan proceeds; ``facts`` stay those of now."""
 
     def __init__(self, facts: DatabaseFacts) -> None:
@@ -90,7 +90,7 @@ class Prospect:
         self.columns = SqlColumns()
         self._sql_indexes: dict[str, str] = {}  # the table of each index that it makes
         self._was: dict[str, str] = {}  # a renamed table's name in the facts
-        self._named: dict[str, list[Named]] = {name: _named(table) for name, table in facts.tables.items()}
+        self._named: dict[str, list[NamedObject]] = {name: _named(table) for name, table in facts.tables.items()}
 
     def fact(self, table: str) -> TableFacts | None:
         """The facts of a table that exists now, under whatever name it will have; None for one that the plan makes."""
@@ -105,50 +105,64 @@ class Prospect:
         table = unquoted(table)
         return table not in self.new_tables and self.facts.is_large(self._was.get(table, table), threshold)
 
-    def named(self, table: str) -> list[Named]:
+    def named(self, table: str) -> list[NamedObject]:
         return list(self._named.get(unquoted(table), ()))
 
-    def find(self, table: str, name: str) -> Named | None:
-        return next((each for each in self.named(table) if each.name == name), None)
+    def find(self, table: str, name: str) -> NamedObject | None:
+        return next((named_object for named_object in self.named(table) if named_object.name == name), None)
 
     def refers(self, table: str) -> bool:
         """Whether a table has a foreign key."""
-        return any(each.kind == "f" for each in self._named.get(table, ()))
+        return any(named_object.kind == "f" for named_object in self._named.get(table, ()))
 
     def proofs(self, table: str, column: str) -> set[str]:
         """Validated checks of a table that say that a column is not NULL: then SET NOT NULL reads no row."""
-        return {each.name for each in self.named(table) if each.validated and column in each.requires}
+        return {
+            named_object.name
+            for named_object in self.named(table)
+            if named_object.validated and column in named_object.requires
+        }
 
     def table_of_index(self, name: str) -> str:
         """The table of an index, or of a constraint's; empty where it is not known."""
         tables = (
-            table for table, named in self._named.items() for each in named if each.is_index and each.name == name
+            table
+            for table, named in self._named.items()
+            for named_object in named
+            if named_object.is_index and named_object.name == name
         )
         return next(tables, self._sql_indexes.get(name, ""))
 
-    def covering(self, table: str, known: Named) -> tuple[str, ...]:
+    def covering(self, table: str, known: NamedObject) -> tuple[str, ...]:
         """The other indexes that serve what one does: they begin with its columns, and are unique where it is."""
         number = len(known.columns)
         return tuple(
-            each.name
-            for each in self.named(table)
-            if each.is_index
-            and each.name != known.name
-            and each.columns[:number] == known.columns
-            and not each.computed
-            and (not known.unique or (each.unique and len(each.columns) == number))
+            named_object.name
+            for named_object in self.named(table)
+            if named_object.is_index
+            and named_object.name != known.name
+            and named_object.columns[:number] == known.columns
+            and not named_object.computed
+            and (not known.unique or (named_object.unique and len(named_object.columns) == number))
         )
 
-    def shared(self, table: str, column: str) -> tuple[Named, ...]:
+    def shared(self, table: str, column: str) -> tuple[NamedObject, ...]:
         """Indexes and constraints that use a column and others too: PostgreSQL drops them with each of these."""
-        used = [(each, {*each.columns, *each.included, *(each.uses or ())}) for each in self.named(table)]
-        return tuple(each for each, columns in used if column in columns and len(columns) > 1)
+        used = [
+            (named_object, {*named_object.columns, *named_object.included, *(named_object.uses or ())})
+            for named_object in self.named(table)
+        ]
+        return tuple(named_object for named_object, columns in used if column in columns and len(columns) > 1)
 
     def referring(self, table: str) -> set[str]:
         """The tables with foreign keys to a table, as far as they are known."""
         known = self.fact(table)
-        found = {name for name, named in self._named.items() if any(each.references == table for each in named)}
-        return found | set(known.referenced_by if known else ())
+        tables = {
+            name
+            for name, named in self._named.items()
+            if any(named_object.references == table for named_object in named)
+        }
+        return tables | set(known.referenced_by if known else ())
 
     def note_sql(self, change: Change) -> None:
         """Remember what SQL makes for sure, for what comes later; of what a table has, its checks."""
@@ -164,7 +178,7 @@ class Prospect:
         elif change.kind in (Kind.VALIDATE_CONSTRAINT, Kind.DROP_CONSTRAINT):
             self.apply(change)
         elif change.kind in (Kind.RENAME_COLUMN, Kind.DROP_COLUMN, Kind.RENAME_TABLE, Kind.DROP_TABLE):
-            self._map(change.table, lambda each: each._replace(requires=frozenset()))
+            self._map(change.table, lambda named: named._replace(requires=frozenset()))
         elif change.kind is Kind.OTHER and change.type:
             self.types[change.type] = TypeFacts(change.old_type, change.not_null, change.database_default)
 
@@ -182,22 +196,24 @@ class Prospect:
         exclude: Collection[str],
     ) -> list[str]:
         """What Django's introspection would answer: names of constraints and indexes that fit every given condition."""
-        wanted = list(columns) if columns is not None else None
-        found = []
-        for each in self.named(table):
+        wanted_columns = list(columns) if columns is not None else None
+        names = []
+        for named_object in self.named(table):
             fits = (
-                (wanted is None or list(each.listed) == wanted)
-                and (unique is None or (each.unique or each.kind in "up") == unique)
-                and (primary_key is None or (each.kind == "p") == primary_key)
-                and (index is None or (each.kind == "i") == index)  # of a constraint's own index it says nothing
-                and (check is None or (each.kind == "c") == check)
-                and (foreign_key is None or each.kind == "f")
-                and (method is None or each.plain)
-                and each.name not in exclude
+                (wanted_columns is None or list(named_object.listed) == wanted_columns)
+                and (unique is None or (named_object.unique or named_object.kind in "up") == unique)
+                and (primary_key is None or (named_object.kind == "p") == primary_key)
+                and (
+                    index is None or (named_object.kind == "i") == index
+                )  # of a constraint's own index it says nothing
+                and (check is None or (named_object.kind == "c") == check)
+                and (foreign_key is None or named_object.kind == "f")
+                and (method is None or named_object.plain)
+                and named_object.name not in exclude
             )
             if fits:
-                found.append(each.name)
-        return found
+                names.append(named_object.name)
+        return names
 
     def apply(self, change: Change) -> None:
         """Take a change into account."""
@@ -215,19 +231,23 @@ class Prospect:
         elif change.kind in _KINDS:
             self._named.setdefault(table, []).append(_made(change))
         elif change.kind is Kind.VALIDATE_CONSTRAINT:
-            self._map(table, lambda each: each._replace(validated=True) if each.name == change.name else each)
+            self._map(table, lambda named: named._replace(validated=True) if named.name == change.name else named)
         elif change.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
-            self._named[table] = [each for each in self.named(table) if each.name != change.name]
+            self._named[table] = [
+                named_object for named_object in self.named(table) if named_object.name != change.name
+            ]
         elif change.kind is Kind.RENAME_INDEX:
-            self._map(table, lambda each: each._replace(name=change.name) if each.name == change.old_name else each)
+            self._map(table, lambda named: named._replace(name=change.name) if named.name == change.old_name else named)
         elif change.kind is Kind.DROP_COLUMN:
             gone = change.columns[0]
             self._named[table] = [
-                each for each in self.named(table) if gone not in each.columns and gone not in (each.uses or ())
+                named_object
+                for named_object in self.named(table)
+                if gone not in named_object.columns and gone not in (named_object.uses or ())
             ]
         elif change.kind is Kind.RENAME_COLUMN:
             old, new = change.old_name, change.name
-            self._map(table, lambda each: _renamed(each, old, new))
+            self._map(table, lambda named: _renamed(named, old, new))
 
     def _rename_table(self, old: str, new: str) -> None:
         if old in self.new_tables:
@@ -237,45 +257,63 @@ class Prospect:
             self._was[new] = self._was.pop(old, old)
         self._named[new] = self._named.pop(old, [])
 
-    def _map(self, table: str, function: Callable[[Named], Named]) -> None:
-        self._named[table] = [function(each) for each in self.named(table)]
+    def _map(self, table: str, function: Callable[[NamedObject], NamedObject]) -> None:
+        self._named[table] = [function(named_object) for named_object in self.named(table)]
 
 
-def _made(change: Change) -> Named:
+def _made(change: Change) -> NamedObject:
     """What a change makes."""
     uses = frozenset(change.uses) or None
     computed = change.partial or change.expression or (change.kind is Kind.ADD_INDEX and not change.columns)
     columns = (None,) if change.expression else change.columns
     kind = _KINDS[change.kind]
     included, special = change.included if kind == "i" else (), change.special
-    made = Named(change.name, kind, columns, change.unique, change.references, uses=uses, computed=computed)
+    named_object = NamedObject(
+        change.name, kind, columns, change.unique, change.references, uses=uses, computed=computed
+    )
     requires, validated = frozenset(change.requires), not change.not_valid
-    return made._replace(included=included, special=special, requires=requires, validated=validated)
+    return named_object._replace(included=included, special=special, requires=requires, validated=validated)
 
 
-def _renamed(each: Named, old: str, new: str) -> Named:
-    columns = tuple(new if name == old else name for name in each.columns)
-    uses = each.uses and frozenset(new if name == old else name for name in each.uses)
-    each = each._replace(requires=frozenset(new if name == old else name for name in each.requires))
-    return each._replace(columns=columns, uses=uses, included=tuple(new if n == old else n for n in each.included))
+def _renamed(named_object: NamedObject, old: str, new: str) -> NamedObject:
+    columns = tuple(new if name == old else name for name in named_object.columns)
+    uses = named_object.uses and frozenset(new if name == old else name for name in named_object.uses)
+    named_object = named_object._replace(
+        requires=frozenset(new if name == old else name for name in named_object.requires)
+    )
+    return named_object._replace(
+        columns=columns, uses=uses, included=tuple(new if n == old else n for n in named_object.included)
+    )
 
 
-def _named(table: TableFacts) -> list[Named]:
-    constraints = [_constraint(each, table.indexes.get(each.name)) for each in table.constraints.values()]
-    covered = {each.name for each in constraints if each.is_index}
-    return constraints + [_index(each) for each in table.indexes.values() if each.name not in covered]
+def _named(table: TableFacts) -> list[NamedObject]:
+    constraints = [
+        _constraint(constraint, table.indexes.get(constraint.name)) for constraint in table.constraints.values()
+    ]
+    covered = {constraint.name for constraint in constraints if constraint.is_index}
+    return constraints + [_index(index) for index in table.indexes.values() if index.name not in covered]
 
 
-def _constraint(found: ConstraintFacts, index: IndexFacts | None) -> Named:
-    uses = frozenset((*found.columns, *(index.uses if index else ())))
+def _constraint(constraint: ConstraintFacts, index: IndexFacts | None) -> NamedObject:
+    uses = frozenset((*constraint.columns, *(index.uses if index else ())))
     computed = index is not None and index.computed
-    references = found.references or ""
-    made = Named(found.name, found.kind, found.columns, found.kind in "up", references, uses=uses, computed=computed)
-    required = frozenset(column for column in found.columns if conditions.requires(column, found.definition))
-    return made._replace(requires=required, validated=found.validated)
+    references = constraint.references or ""
+    named_object = NamedObject(
+        constraint.name,
+        constraint.kind,
+        constraint.columns,
+        constraint.kind in "up",
+        references,
+        uses=uses,
+        computed=computed,
+    )
+    required = frozenset(column for column in constraint.columns if conditions.requires(column, constraint.definition))
+    return named_object._replace(requires=required, validated=constraint.validated)
 
 
-def _index(index: IndexFacts) -> Named:
+def _index(index: IndexFacts) -> NamedObject:
     uses, computed = frozenset(index.uses), index.computed
-    found = Named(index.name, "i", index.columns, index.unique, method=index.method, uses=uses, computed=computed)
-    return found._replace(included=index.included, special=index.options)
+    named_object = NamedObject(
+        index.name, "i", index.columns, index.unique, method=index.method, uses=uses, computed=computed
+    )
+    return named_object._replace(included=index.included, special=index.options)

@@ -24,27 +24,27 @@ from django.db.models.signals import class_prepared
 from lockgate.project_state.operations import is_djangos_schema, overridden
 
 
-class View(Enum):
+class Render(Enum):
     """What a state's ``apps`` gives.
 
-    NEAR: the class that is asked for, beside sketches of what it points to: all that Django's schema operations and
-    its schema editor look at. WHOLE: everything that a registry is, each class when it is needed: for code of the
-    project. FULL: as Django does it.
+    MODEL: the class that is asked for, beside sketches of what it points to: all that Django's schema operations and
+    its schema editor look at. ON_DEMAND: everything that a registry is, each class when it is needed: for code of the
+    project. EAGER: as Django does it.
     """
 
-    NEAR = "near"
-    WHOLE = "whole"
-    FULL = "full"
+    MODEL = "model"
+    ON_DEMAND = "on demand"
+    EAGER = "eager"
 
 
-def view_of(migration: Migration) -> View:
+def render_of(migration: Migration) -> Render:
     """How a migration's models are rendered. Only what is Django's own to the letter is known to ask for little."""
     operations = list(flat(migration.operations))
     own = overridden(migration) or type(migration).mutate_state is not Migration.mutate_state
     if class_prepared.receivers or own or not all(map(_is_djangos, operations)) or any(map(_renames_early, operations)):
-        return View.FULL
-    code = any(isinstance(each, RunPython) for each in operations)
-    return View.WHOLE if code or routed() else View.NEAR
+        return Render.EAGER
+    code = any(isinstance(operation, RunPython) for operation in operations)
+    return Render.ON_DEMAND if code or routed() else Render.MODEL
 
 
 def _renames_early(operation: Operation) -> bool:
@@ -54,7 +54,7 @@ def _renames_early(operation: Operation) -> bool:
     """
     if not isinstance(operation, SeparateDatabaseAndState) or not operation.database_operations:
         return False
-    return any(isinstance(each, RenameField) for each in flat(operation.state_operations))
+    return any(isinstance(inner, RenameField) for inner in flat(operation.state_operations))
 
 
 def says_all(migration: Migration, models: Mapping[tuple[str, str], ModelState]) -> bool:
@@ -74,7 +74,7 @@ def says_all(migration: Migration, models: Mapping[tuple[str, str], ModelState])
             return False
     if len(migration.operations) == 1 and isinstance(migration.operations[0], CreateModel):
         return all(map(_is_built_in, fields))  # nobody asks for a default of a table without rows
-    return all(_is_built_in(each) and not _calls_code(each) for each in fields)
+    return all(_is_built_in(field) and not _calls_code(field) for field in fields)
 
 
 def _fields(operation: Operation) -> list[Any]:
@@ -86,8 +86,8 @@ def _fields(operation: Operation) -> list[Any]:
 def _parts(operation: Operation) -> list[Any]:
     """Indexes and constraints that an operation makes."""
     options: dict[str, Any] = getattr(operation, "options", None) or {}
-    found = [getattr(operation, name) for name in ("index", "constraint") if hasattr(operation, name)]
-    return [*found, *options.get("indexes", ()), *options.get("constraints", ())]
+    parts = [getattr(operation, name) for name in ("index", "constraint") if hasattr(operation, name)]
+    return [*parts, *options.get("indexes", ()), *options.get("constraints", ())]
 
 
 def _is_built_in(part: Any) -> bool:
@@ -116,7 +116,7 @@ def _is_djangos(operation: Operation) -> bool:
 
 def routed() -> bool:
     """Whether code of the project is shown each model, to decide where it belongs."""
-    return any(hasattr(each, "allow_migrate") for each in router.routers)
+    return any(hasattr(one, "allow_migrate") for one in router.routers)
 
 
 # Modules whose functions, as defaults, say the same whenever they are asked, or something new each time.

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import models
 from django.db.migrations.state import ModelState
 
-from lockgate.project_state.recently_used import Recent
+from lockgate.project_state.recently_used import LeastRecentlyUsed
 from lockgate.project_state.relations import EXACT
 
 _MODULES = {"django.db.models.fields", "django.db.models.fields.json"}
@@ -21,7 +21,7 @@ _MODULES = {"django.db.models.fields", "django.db.models.fields.json"}
 _LISTS = ("_choices", "_validators", "from_fields", "to_fields", "validators")
 
 
-class Original:
+class FieldPrototype:
     """A field in a state that is about to be rendered; Django wants nothing of it but ``clone``."""
 
     def __init__(self, field: Any) -> None:
@@ -30,39 +30,39 @@ class Original:
 
     def clone(self) -> Any:
         """What ``field.clone()`` makes, without its constructor."""
-        made = self._made.__deepcopy__({})
-        own = made.__dict__
+        copy_ = self._made.__deepcopy__({})
+        own = copy_.__dict__
         for name in _LISTS:
-            if type(given := own.get(name)) is list:
-                own[name] = given.copy()
-        relation = made.remote_field
+            if type(value := own.get(name)) is list:
+                own[name] = value.copy()
+        relation = copy_.remote_field
         if relation and not relation.limit_choices_to:
             relation.limit_choices_to = {}  # each constructor's own, where none was given
-        _number(made)
-        return made
+        _number(copy_)
+        return copy_
 
 
-class Originals:
+class FieldPrototypes:
     """Those of a run, by the names of a model's fields."""
 
     def __init__(self) -> None:
-        self._kept = Recent[dict[str, Original]]()
+        self._kept = LeastRecentlyUsed[dict[str, FieldPrototype]]()
 
     def in_place(self, state: ModelState) -> ModelState:
         """The same model, whose fields are cheap to render."""
-        made = copy.copy(state)
+        copied = copy.copy(state)
         key = state.app_label, state.name_lower
         kept = self._kept.take(key, {})
-        made.fields = {name: self._of(name, field, kept) for name, field in state.fields.items()}
+        copied.fields = {name: self._of(name, field, kept) for name, field in state.fields.items()}
         self._kept.put(key, kept)
-        return made
+        return copied
 
-    def _of(self, name: str, field: Any, kept: dict[str, Original]) -> Any:
+    def _of(self, name: str, field: Any, kept: dict[str, FieldPrototype]) -> Any:
         if name in kept and kept[name].field is field:
             return kept[name]
         if not (type(field).__module__ in _MODULES or type(field) in EXACT):
             return field
-        kept[name] = Original(field)
+        kept[name] = FieldPrototype(field)
         return kept[name]
 
 

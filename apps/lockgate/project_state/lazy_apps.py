@@ -17,12 +17,12 @@ from typing import Any
 from django.db.migrations.state import AppConfigStub, ModelState, StateApps
 
 from lockgate.project_state import relations, reverse_relations
-from lockgate.project_state.field_copies import Originals
+from lockgate.project_state.field_copies import FieldPrototypes
 from lockgate.project_state.registry import Registry
 from lockgate.project_state.relations import ModelKey, Models, Relation
 
 
-class WholeApps(Registry):
+class OnDemandApps(Registry):
     """The models of one state. real_apps: those without migrations. real_models: theirs, as Django keeps them.
 
     had_by_code: whether code of a migration has been given it.
@@ -31,7 +31,7 @@ class WholeApps(Registry):
     had_by_code = False
 
     def __init__(
-        self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState], originals: Originals
+        self, models: Models, real_apps: Iterable[str], real_models: Sequence[ModelState], originals: FieldPrototypes
     ) -> None:
         self.rendering = True  # then a question is answered with what there is by then, as Django's registry does
         self.states: dict[ModelKey, ModelState] = {}
@@ -49,8 +49,8 @@ class WholeApps(Registry):
         return self._all_models
 
     @all_models.setter
-    def all_models(self, given: dict[str, dict[str, Any]]) -> None:
-        self._all_models = given
+    def all_models(self, models: dict[str, dict[str, Any]]) -> None:
+        self._all_models = models
 
     def get_model(self, app_label: str, model_name: str | None = None, require_ready: bool = True) -> Any:
         if model_name is None:
@@ -91,8 +91,8 @@ class WholeApps(Registry):
             super().clear_cache()
         if self._has_others:
             return
-        for label, found in self._all_models.items():
-            for name, model in found.items():
+        for label, models in self._all_models.items():
+            for name, model in models.items():
                 if self._is_without_partner((label, name)):
                     model._meta.__dict__["_reverse_one_to_one_field_names"] = frozenset()
                 model._meta.__dict__["fields_map"] = reverse_relations.Names(model, self)
@@ -102,8 +102,8 @@ class WholeApps(Registry):
         """Whether code has made a class of its own here, whose relations no state knows."""
         return any(
             (label, name) not in self.states and not model._meta.auto_created
-            for label, found in self._all_models.items()
-            for name, model in found.items()
+            for label, models in self._all_models.items()
+            for name, model in models.items()
         )
 
     def _is_without_partner(self, key: ModelKey) -> bool:
@@ -137,14 +137,14 @@ class WholeApps(Registry):
         """Render models with all that they point to; those that are not there are left out."""
         if self.rendering:
             return
-        wanted = self._closure(keys)
-        if not wanted:
+        needed = self._closure(keys)
+        if not needed:
             return
         with self._as_it_is():
-            super().render_multiple([self.states[key] for key in self.states if key in wanted])
-            for label in {label for label, _ in wanted}:
+            super().render_multiple([self.states[key] for key in self.states if key in needed])
+            for label in {label for label, _ in needed}:
                 self._put_in_order(label)
-            for key in wanted:
+            for key in needed:
                 self._hang_up_names(key)
         if self._pending_operations:  # a relation to a model that is not there: Django says so
             StateApps([], self.states)
@@ -159,10 +159,10 @@ class WholeApps(Registry):
 
     def _put_in_order(self, label: str) -> None:
         """Have an app's models as Django would have come to them."""
-        found = self._all_models[label]
-        ordered = sorted(found.items(), key=lambda item: self._place(item[1]))
-        found.clear()
-        found.update(ordered)
+        models = self._all_models[label]
+        ordered = sorted(models.items(), key=lambda item: self._place(item[1]))
+        models.clear()
+        models.update(ordered)
 
     def _place(self, model: Any) -> tuple[float, bool]:
         """A table in between is made just before the model whose field goes through it; what code makes comes last."""
@@ -180,16 +180,16 @@ class WholeApps(Registry):
 
     def _closure(self, keys: Iterable[ModelKey]) -> set[ModelKey]:
         """Models that are not rendered yet, with what they point to; all of them, where some may concern any other."""
-        found: set[ModelKey] = set()
+        reached: set[ModelKey] = set()
         waiting = list(keys if self.certain else self.states)
         while waiting:
             key = waiting.pop()
-            if key in found or key not in self.states or key[1] in self._all_models[key[0]]:
+            if key in reached or key not in self.states or key[1] in self._all_models[key[0]]:
                 continue
-            found.add(key)
+            reached.add(key)
             waiting += relations.named(self.states[key])
             waiting += [relation.source for relation in self.ends.get(key, ()) if relation.unsure]
-        return found
+        return reached
 
     def _hang_up_names(self, key: ModelKey) -> None:
         """Put on a class the names of what points to it and is not rendered yet."""
@@ -206,7 +206,7 @@ class WholeApps(Registry):
 class _App(AppConfigStub):
     """An app of state models, whose models are rendered when it is asked for them."""
 
-    def __init__(self, label: str, apps: WholeApps) -> None:
+    def __init__(self, label: str, apps: OnDemandApps) -> None:
         super().__init__(label)
         self.apps: Any = apps
 
@@ -214,11 +214,11 @@ class _App(AppConfigStub):
     def models(self) -> dict[str, Any]:
         if not self.apps.rendering:
             self.apps.render([key for key in self.apps.states if key[0] == self.label])
-        found: dict[str, Any] = self.apps._all_models[self.label]
-        return found
+        models: dict[str, Any] = self.apps._all_models[self.label]
+        return models
 
     @models.setter
-    def models(self, given: Any) -> None:
+    def models(self, models: Any) -> None:
         """Django sets it to what the registry has of the app anyway."""
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 
 from lockgate.project_state import gc_threshold
-from lockgate.project_state.eligibility import View, view_of
+from lockgate.project_state.eligibility import Render, render_of
 from lockgate.project_state.run_state import Rendering, RunState
 
 
@@ -28,14 +28,14 @@ class LazyExecutor(MigrationExecutor):
     def _create_project_state(self, with_applied_migrations: bool = False) -> ProjectState:
         """A seam: where Django begins with what is applied. Nothing of that has been rendered by then."""
         stock: Any = super()
-        made: ProjectState = stock._create_project_state(with_applied_migrations)
+        project_state: ProjectState = stock._create_project_state(with_applied_migrations)
         if not self.lazy or self._backwards_as_django_does:
-            return made
-        return RunState(made.models, self.rendering)
+            return project_state
+        return RunState(project_state.models, self.rendering)
 
     def _migrate_all_backwards(self, plan: Any, full_plan: Any, fake: bool) -> ProjectState:
         """A seam: Django takes all states before it unapplies anything, and they must not share what others change."""
-        self._backwards_as_django_does = any(view_of(migration) is View.FULL for migration, _ in full_plan)
+        self._backwards_as_django_does = any(render_of(migration) is Render.EAGER for migration, _ in full_plan)
         stock: Any = super()
         after: ProjectState = stock._migrate_all_backwards(plan, full_plan, fake)
         return after

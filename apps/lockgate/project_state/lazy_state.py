@@ -187,35 +187,35 @@ class _LazyApps:
         """Models by key; those of apps without migrations as they are installed, without their relations."""
         real = (model for label in self._state.real_apps for model in installed.get_app_config(label).get_models())
         states = [ModelState.from_model(model, exclude_rels=True) for model in real]
-        return {**{(each.app_label, each.name_lower): each for each in states}, **self._state.models}
+        return {**{(state.app_label, state.name_lower): state for state in states}, **self._state.models}
 
     @cached_property
     def _pointers(self) -> dict[ModelKey, list[tuple[ModelKey, bool]]]:
         """Who points to a model, and whether with its own key, so that it changes along."""
-        found = defaultdict(list)
+        pointers = defaultdict(list)
         for key, model in self._models.items():
             for target, is_key in _targets(model):
-                found[target].append((key, is_key))
-        return found
+                pointers[target].append((key, is_key))
+        return pointers
 
     def _closure(self, key: ModelKey) -> set[ModelKey]:
         """A model, what points to it, and everything that those point to in turn."""
-        wanted: list[ModelKey] = []
+        needed: list[ModelKey] = []
         changed = [key]
         if self._state.alone:
-            wanted, changed = [key], []
+            needed, changed = [key], []
         while changed:
-            each = changed.pop()
-            wanted.append(each)
-            for pointer, is_key in self._pointers.get(each, ()):
-                (changed if is_key and pointer not in wanted else wanted).append(pointer)
-        found: set[ModelKey] = set()
-        while wanted:
-            each = wanted.pop()
-            if each not in found and each in self._models:
-                found.add(each)
-                wanted += [target for target, _ in _targets(self._models[each])]
-        return found
+            changed_key = changed.pop()
+            needed.append(changed_key)
+            for pointer, is_key in self._pointers.get(changed_key, ()):
+                (changed if is_key and pointer not in needed else needed).append(pointer)
+        reached: set[ModelKey] = set()
+        while needed:
+            changed_key = needed.pop()
+            if changed_key not in reached and changed_key in self._models:
+                reached.add(changed_key)
+                needed += [target for target, _ in _targets(self._models[changed_key])]
+        return reached
 
     def _render(self, keys: set[ModelKey]) -> None:
         known = self._registry.all_models

@@ -20,9 +20,9 @@ def copy_of(migration: Migration) -> Migration:
     """A migration to plan: its operations are the class's, which will be executed; one that remembers being run must
     not see this. Raises whatever an operation raises that cannot be copied.
     """
-    made = copy.copy(migration)
-    vars(made)["operations"] = copy.deepcopy(migration.operations)
-    return made
+    copied = copy.copy(migration)
+    vars(copied)["operations"] = copy.deepcopy(migration.operations)
+    return copied
 
 
 def overridden(migration: Migration) -> str:
@@ -48,5 +48,5 @@ def does_nothing(operation: Operation) -> bool:
 def _is_empty(code: CodeType) -> bool:
     """Kept for each function: a history has thousands of operations of a dozen classes, and this takes them apart."""
     instructions = list(dis.get_instructions(code))
-    empty = all(each.opname in _EMPTY for each in instructions)
-    return empty and all(each.argval is None for each in instructions if each.opname in _CONSTANTS)
+    empty = all(instruction.opname in _EMPTY for instruction in instructions)
+    return empty and all(instruction.argval is None for instruction in instructions if instruction.opname in _CONSTANTS)

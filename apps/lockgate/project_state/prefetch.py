@@ -13,14 +13,14 @@ from typing import Any
 
 from django.db.migrations import Migration, RunPython
 
-from lockgate.project_state.eligibility import View
+from lockgate.project_state.eligibility import Render
 from lockgate.project_state.run_state import RunState
 
 
 def render_named(migration: Migration, state: RunState) -> None:
     """state: as the migration gets it, before it."""
     first = next(iter(migration.operations), None)
-    if state.view is not View.WHOLE or not isinstance(first, RunPython):
+    if state.render is not Render.ON_DEMAND or not isinstance(first, RunPython):
         return
     words = [word.lower() for word in _words(getattr(first.code, "__code__", None))]
     named = {*words, *map(".".join, itertools.pairwise(words))}
@@ -33,8 +33,8 @@ def render_named(migration: Migration, state: RunState) -> None:
 
 
 def _words(code: Any) -> Iterator[str]:
-    for each in code.co_consts if isinstance(code, CodeType) else ():
-        if isinstance(each, str):
-            yield each
-        elif isinstance(each, CodeType):
-            yield from _words(each)
+    for const in code.co_consts if isinstance(code, CodeType) else ():
+        if isinstance(const, str):
+            yield const
+        elif isinstance(const, CodeType):
+            yield from _words(const)

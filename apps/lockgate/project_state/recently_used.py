@@ -14,7 +14,7 @@ from lockgate.project_state.relations import ModelKey
 Value = TypeVar("Value")
 
 
-class Recent(Generic[Value]):
+class LeastRecentlyUsed(Generic[Value]):
     """By model, at most ``policy.MODELS_AT_HAND``."""
 
     def __init__(self) -> None:

@@ -11,24 +11,24 @@ from typing import Any
 
 from django.db.migrations.state import ModelState, StateApps
 
-from lockgate.project_state.field_copies import Originals
+from lockgate.project_state.field_copies import FieldPrototypes
 
 
 class Registry(StateApps):
     """Django's StateApps, empty. What it caches of its models is forgotten whenever one is added."""
 
-    def __init__(self, originals: Originals) -> None:
+    def __init__(self, originals: FieldPrototypes) -> None:
         self.originals = originals
         super().__init__([], {})
 
     def render_multiple(self, model_states: Iterable[ModelState]) -> None:
-        super().render_multiple([self.originals.in_place(each) for each in model_states])
+        super().render_multiple([self.originals.in_place(state) for state in model_states])
 
     def clear_cache(self) -> None:
         if not self.ready:
             return
-        for found in self.all_models.values():
-            for model in found.values():
+        for models in self.all_models.values():
+            for model in models.values():
                 options: Any = model._meta
                 options._expire_cache()
 

@@ -61,15 +61,15 @@ def of(model: ModelState) -> Relations:
     kept = vars(model)
     if "_relations_read" not in kept:
         kept["_relations_read"] = _read(model)
-    found: Relations = kept["_relations_read"]
-    return found
+    relations: Relations = kept["_relations_read"]
+    return relations
 
 
 def any_implicit(states: Iterable[ModelState]) -> bool:
     """Whether one of them is ``implicit``: asked of all models at each migration."""
     for state in states:
-        found = vars(state).get("_relations_read") or of(state)
-        if found.implicit:
+        known = vars(state).get("_relations_read") or of(state)
+        if known.implicit:
             return True
     return False
 
@@ -81,10 +81,10 @@ def names_any(keys: Collection[ModelKey], states: Iterable[ModelState]) -> bool:
 
 def named(state: ModelState) -> Iterator[ModelKey]:
     """The models that a model cannot be rendered without."""
-    found = of(state)
-    yield from found.parents
-    yield from found.through
-    yield from (relation.target for relation in found.all)
+    relations = of(state)
+    yield from relations.parents
+    yield from relations.through
+    yield from (relation.target for relation in relations.all)
 
 
 def concrete(key: ModelKey, states: Models) -> ModelKey:
@@ -108,10 +108,10 @@ def _read(model: ModelState) -> Relations:
         for field in fields
         if getattr(field.remote_field, "through", None)
     )
-    found = [*_of_fields(model, fields), *_of_bases(model, parents)]
+    relations = [*_of_fields(model, fields), *_of_bases(model, parents)]
     linked = any(getattr(field.remote_field, "parent_link", False) for field in fields)
     implicit = bool(parents) and not linked and not model.options.get("proxy")
-    return Relations(parents, through, tuple(found), _is_plain(model), all(map(_is_certain, model.bases)), implicit)
+    return Relations(parents, through, tuple(relations), _is_plain(model), all(map(_is_certain, model.bases)), implicit)
 
 
 def _of_fields(model: ModelState, fields: list[Any]) -> Iterator[Relation]:
@@ -149,10 +149,10 @@ def _accessor(model: ModelState, field: Any) -> str | None:
     return model.name_lower if field.one_to_one else f"{model.name_lower}_set"
 
 
-def _named(model: ModelState, given: str | None) -> str:
+def _named(model: ModelState, name: str | None) -> str:
     """A name that was given for a relation, with what it says of its model in place; empty where none was."""
     own = {"class": model.name_lower, "model_name": model.name_lower, "app_label": model.app_label.lower()}
-    return str(given) % own if given else ""
+    return str(name) % own if name else ""
 
 
 def _is_plain(model: ModelState) -> bool:

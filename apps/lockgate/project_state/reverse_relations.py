@@ -18,7 +18,7 @@ from lockgate.project_state import relations
 from lockgate.project_state.relations import ModelKey, Models, Relation
 
 
-class Registry(Protocol):
+class ModelRegistry(Protocol):
     """What a placeholder wants of the registry of its class."""
 
     rendering: bool
@@ -30,15 +30,15 @@ class Registry(Protocol):
 
 def ends(states: Models) -> Mapping[ModelKey, list[Relation]]:
     """What ends at each model. A relation to a proxy is one to the model that it stands for, too."""
-    found = defaultdict(list)
+    by_target = defaultdict(list)
     for state in states.values():
         for relation in relations.of(state).all:
-            found[relation.target].append(relation)
-    for key in list(found):
+            by_target[relation.target].append(relation)
+    for key in list(by_target):
         concrete = relations.concrete(key, states)
         if concrete != key:
-            found[concrete] += found[key]
-    return found
+            by_target[concrete] += by_target[key]
+    return by_target
 
 
 class Names(Mapping[str, Any]):
@@ -48,14 +48,14 @@ class Names(Mapping[str, Any]):
     models to find that none which points to this one is called so. A seam.
     """
 
-    def __init__(self, model: Any, registry: Registry) -> None:
+    def __init__(self, model: Any, registry: ModelRegistry) -> None:
         self._options, self._registry = model._meta, registry
 
     @cached_property
     def _all(self) -> dict[str, Any]:
-        made: Any = vars(Options)["fields_map"]
-        found: dict[str, Any] = made.func(self._options)
-        return found
+        descriptor: Any = vars(Options)["fields_map"]
+        fields: dict[str, Any] = descriptor.func(self._options)
+        return fields
 
     def __getitem__(self, name: str) -> Any:
         if not self._registry.may_point((self._options.app_label, self._options.model_name), name):
@@ -69,14 +69,14 @@ class Names(Mapping[str, Any]):
         return len(self._all)
 
 
-def hang_up(model: Any, name: str, registry: Registry, keys: list[ModelKey]) -> None:
+def hang_up(model: Any, name: str, registry: ModelRegistry, keys: list[ModelKey]) -> None:
     """Let a name of a class stand for what these models put there, unless it has something else by that name."""
     if name not in vars(model):
         setattr(model, name, _Placeholder(model, name, registry, keys))
 
 
 class _Placeholder:
-    def __init__(self, model: Any, name: str, registry: Registry, keys: list[ModelKey]) -> None:
+    def __init__(self, model: Any, name: str, registry: ModelRegistry, keys: list[ModelKey]) -> None:
         self.model, self.name, self.registry, self.keys = model, name, registry, keys
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

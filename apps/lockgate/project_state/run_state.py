@@ -11,20 +11,20 @@ from django.db.migrations import AlterField, DeleteModel, Migration
 from django.db.migrations.state import ModelState, ProjectState
 
 from lockgate.project_state import relations
-from lockgate.project_state.eligibility import View, flat, view_of
-from lockgate.project_state.field_copies import Originals
-from lockgate.project_state.lazy_apps import WholeApps
+from lockgate.project_state.eligibility import Render, flat, render_of
+from lockgate.project_state.field_copies import FieldPrototypes
+from lockgate.project_state.lazy_apps import OnDemandApps
 from lockgate.project_state.lazy_state import LazyState
 from lockgate.project_state.relations import ModelKey, Models
-from lockgate.project_state.single_model import Near, States, Unsure
+from lockgate.project_state.single_model import ModelStates, SingleModels, Unsure
 
 
 class Rendering:
     """What the states of one run have in common."""
 
     def __init__(self, real_apps: set[str]) -> None:
-        self.real_apps, self.originals = real_apps, Originals()
-        self.near = Near(self.originals)
+        self.real_apps, self.prototypes = real_apps, FieldPrototypes()
+        self.single_models = SingleModels(self.prototypes)
 
     @cached_property
     def real_models(self) -> Sequence[ModelState]:
@@ -32,8 +32,8 @@ class Rendering:
         real = (model for label in sorted(self.real_apps) for model in installed.get_app_config(label).get_models())
         return [ModelState.from_model(model, exclude_rels=True) for model in real]
 
-    def whole(self, models: Models) -> WholeApps:
-        return WholeApps(models, self.real_apps, self.real_models, self.originals)
+    def on_demand(self, models: Models) -> OnDemandApps:
+        return OnDemandApps(models, self.real_apps, self.real_models, self.prototypes)
 
     def shown(self, state: ProjectState, migration: Migration) -> ProjectState:
         """The state as a migration gets it: lazily rendered, or by Django where that is not known to do.
@@ -42,16 +42,16 @@ class Rendering:
         is deleted that others still name, it goes on with the classes of these that it has rendered before: no others
         can be made.
         """
-        view = view_of(migration)
-        if view is not View.FULL and self._is_beyond_rendering(state, migration):
-            view = View.FULL
-        if view is View.FULL:
+        view = render_of(migration)
+        if view is not Render.EAGER and self._is_beyond_rendering(state, migration):
+            view = Render.EAGER
+        if view is Render.EAGER:
             return state.as_django_has_it() if isinstance(state, RunState) else state
         if not isinstance(state, RunState):
             delayed = state.is_delayed
             state = RunState({key: model.clone() for key, model in state.models.items()}, self)
             state.is_delayed = delayed
-        state.show(view, _altered(migration, state.models) if view is View.NEAR else None)
+        state.show(view, _altered(migration, state.models) if view is Render.MODEL else None)
         return state
 
     def _is_beyond_rendering(self, state: ProjectState, migration: Migration) -> bool:
@@ -61,12 +61,12 @@ class Rendering:
             return True
         if isinstance(state, RunState):
             return False
-        there = {(each.app_label, each.name_lower) for each in self.real_models} | models.keys()
+        there = {(model.app_label, model.name_lower) for model in self.real_models} | models.keys()
         return any(key not in there for model in models.values() for key in relations.named(model))
 
     def _bereaves(self, state: ProjectState, migration: Migration) -> bool:
         """Whether it deletes a model that another one names at that moment."""
-        if not any(isinstance(each, DeleteModel) for each in flat(migration.operations)):
+        if not any(isinstance(inner, DeleteModel) for inner in flat(migration.operations)):
             return False
         walked = RunState(dict(state.models), self)
         try:
@@ -103,21 +103,22 @@ class RunState(LazyState):
 
     def __init__(self, models: dict[ModelKey, ModelState], rendering: Rendering) -> None:
         super().__init__(models, rendering.real_apps, shared=True)
-        self.rendering, self.view = rendering, View.WHOLE
+        self.rendering, self.render = rendering, Render.ON_DEMAND
         self.referred: frozenset[str] | None = None
 
     def clone(self) -> RunState:
         """A state with the same models, and the same classes until one of the two is changed."""
-        made = RunState(dict(self.models), self.rendering)
-        made.view, made.referred, made.is_delayed = self.view, self.referred, self.is_delayed
+        run_state = RunState(dict(self.models), self.rendering)
+        run_state.render, run_state.referred, run_state.is_delayed = self.render, self.referred, self.is_delayed
         if "apps" in self.__dict__:
-            made.__dict__["apps"] = self.apps
-        return made
+            run_state.__dict__["apps"] = self.apps
+        return run_state
 
-    def show(self, view: View, referred: frozenset[str] | None = None) -> None:
-        """How ``apps`` is to be from now on: near or whole. referred: as in ``near.States``."""
-        if (view, referred) != (self.view, self.referred):
-            self.view, self.referred = view, referred
+    def show(self, view: Render, referred: frozenset[str] | None = None) -> None:
+        """How ``apps`` is to be from now on: one model, or all on demand. referred: as in
+        ``single_model.ModelStates``."""
+        if (view, referred) != (self.render, self.referred):
+            self.render, self.referred = view, referred
             self.__dict__.pop("apps", None)
 
     def clear_delayed_apps_cache(self) -> None:
@@ -126,7 +127,7 @@ class RunState(LazyState):
         Once a change of a model was put off, it shows classes that no code has had before: what code did to others, and
         what their managers remember of rows, is gone.
         """
-        self.show(View.WHOLE)
+        self.show(Render.ON_DEMAND)
         if self.is_delayed and self.apps.had_by_code:
             del self.__dict__["apps"]
         self.apps.had_by_code = True
@@ -134,27 +135,27 @@ class RunState(LazyState):
     @cached_property
     def apps(self) -> Any:
         models = dict(self.models)
-        if self.view is View.WHOLE:
-            return self.rendering.whole(models)
-        return NearApps(models, self.rendering, self.referred)
+        if self.render is Render.ON_DEMAND:
+            return self.rendering.on_demand(models)
+        return SingleModelApps(models, self.rendering, self.referred)
 
     def as_django_has_it(self) -> ProjectState:
         """The same models in a state of Django's own, rendered: nothing is shared with this one."""
-        made = ProjectState({key: model.clone() for key, model in self.models.items()}, self.real_apps)
-        made.is_delayed = self.is_delayed
-        made.apps  # noqa: B018  as Django does before the first migration; states that follow are made from it
-        return made
+        project_state = ProjectState({key: model.clone() for key, model in self.models.items()}, self.real_apps)
+        project_state.is_delayed = self.is_delayed
+        project_state.apps  # noqa: B018  as Django does before the first migration; states that follow are made from it
+        return project_state
 
 
-class NearApps:
+class SingleModelApps:
     """Gives one class at a time; asked for anything else, it is a whole registry."""
 
     def __init__(
         self, models: dict[ModelKey, ModelState], rendering: Rendering, referred: frozenset[str] | None
     ) -> None:
         self._models, self._rendering = models, rendering
-        real = {(each.app_label, each.name_lower): each for each in rendering.real_models}
-        self._states = States({**real, **models} if real else models, referred)
+        real = {(model.app_label, model.name_lower): model for model in rendering.real_models}
+        self._states = ModelStates({**real, **models} if real else models, referred)
 
     def get_model(self, app_label: str, model_name: str | None = None, require_ready: bool = True) -> Any:
         if model_name is None:
@@ -162,14 +163,14 @@ class NearApps:
         key = app_label, model_name.lower()
         if key in self._states.models:
             try:
-                return self._rendering.near.model(key, self._states)
+                return self._rendering.single_models.model(key, self._states)
             except Unsure:
                 pass
         return self._whole.get_model(app_label, model_name, require_ready)
 
     @cached_property
-    def _whole(self) -> WholeApps:
-        return self._rendering.whole(self._models)
+    def _whole(self) -> OnDemandApps:
+        return self._rendering.on_demand(self._models)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

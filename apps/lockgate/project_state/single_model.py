@@ -19,8 +19,8 @@ from weakref import ReferenceType, ref
 from django.db.migrations.state import ModelState
 
 from lockgate.project_state import relations
-from lockgate.project_state.field_copies import Originals
-from lockgate.project_state.recently_used import Recent
+from lockgate.project_state.field_copies import FieldPrototypes
+from lockgate.project_state.recently_used import LeastRecentlyUsed
 from lockgate.project_state.registry import Registry
 from lockgate.project_state.relations import ModelKey, Models, Relation
 
@@ -33,7 +33,7 @@ class Unsure(Exception):
 
 
 @dataclass
-class Made:
+class RenderedModel:
     """A class, and the states it was made from; None for a model that was not there."""
 
     model: Any
@@ -42,45 +42,48 @@ class Made:
     @property
     def looked_around(self) -> bool:
         """Whether it has been rendered with what points to it, which may have changed since."""
-        found: bool = self.model._meta.apps.looked_around
-        return found
+        looked_around: bool = self.model._meta.apps.looked_around
+        return looked_around
 
     def still_holds(self, states: Models) -> bool:
         return all(states.get(key) is used for key, used in self.used.items())
 
 
 @dataclass
-class Near:
+class SingleModels:
     """The classes of one run, the two newest of each model: an operation asks for the one after it, then before it.
 
     states: of the models that are asked for.
     """
 
-    originals: Originals
-    _models: Recent[list[Made]] = field(default_factory=Recent)
-    _sketches: dict[tuple[ModelKey, frozenset[str]], Made] = field(default_factory=dict)
+    prototypes: FieldPrototypes
+    _models: LeastRecentlyUsed[list[RenderedModel]] = field(default_factory=LeastRecentlyUsed)
+    _sketches: dict[tuple[ModelKey, frozenset[str]], RenderedModel] = field(default_factory=dict)
 
-    def model(self, key: ModelKey, states: States) -> Any:
+    def model(self, key: ModelKey, states: ModelStates) -> Any:
         """The class of a model. Raises Unsure where it cannot be had without the whole project."""
         known = self._models.take(key, [])
-        made = next((each for each in known if each.still_holds(states.models) and not each.looked_around), None)
-        if made is None:
-            made = _Drawing(self, states).of(key)
-            known = [made, *known[:1]]
+        rendered = next(
+            (candidate for candidate in known if candidate.still_holds(states.models) and not candidate.looked_around),
+            None,
+        )
+        if rendered is None:
+            rendered = _Rendering(self, states).of(key)
+            known = [rendered, *known[:1]]
         self._models.put(key, known)
-        made.model._meta.apps.states = ref(states)
-        return made.model
+        rendered.model._meta.apps.states = ref(states)
+        return rendered.model
 
-    def sketch(self, key: ModelKey, wanted: frozenset[str], states: States) -> Made:
+    def sketch(self, key: ModelKey, fields: frozenset[str], states: ModelStates) -> RenderedModel:
         """A class with a model's primary key and the wanted fields."""
-        made = self._sketches.get((key, wanted))
-        if made is None or not made.still_holds(states.models):
-            made = self._sketches[key, wanted] = _Drawing(self, states).sketched(key, wanted)
-        return made
+        sketched = self._sketches.get((key, fields))
+        if sketched is None or not sketched.still_holds(states.models):
+            sketched = self._sketches[key, fields] = _Rendering(self, states).sketched(key, fields)
+        return sketched
 
 
 @dataclass(eq=False)
-class States:
+class ModelStates:
     """The models of one state, by key.
 
     referred: fields that are no relations; of what points to a model that is asked for, only what refers to them, or to
@@ -91,15 +94,15 @@ class States:
     referred: frozenset[str] | None = None
 
 
-class _Surroundings(Registry):
+class _SingleModelRegistry(Registry):
     """The registry of one class. looked_around: whether it holds what points to it, and so one state's truth only."""
 
-    states: ReferenceType[States]
+    states: ReferenceType[ModelStates]
     looked_around = False
 
-    def __init__(self, near: Near, states: States) -> None:
-        super().__init__(near.originals)
-        self.near, self.states, self.full = near, ref(states), set[ModelKey]()
+    def __init__(self, single_models: SingleModels, states: ModelStates) -> None:
+        super().__init__(single_models.prototypes)
+        self.single_models, self.states, self.full = single_models, ref(states), set[ModelKey]()
 
     def get_models(self, include_auto_created: bool = False, include_swapped: bool = False) -> list[Any]:
         self._look_around()
@@ -110,35 +113,37 @@ class _Surroundings(Registry):
         if self.looked_around or states is None:
             return
         self.looked_around = True
-        drawing = _Drawing(self.near, states, self)
+        drawing = _Rendering(self.single_models, states, self)
         try:
             drawing.add(_pointing_to(self.full, states))
         except Unsure:
             drawing.render(states.models)
 
 
-class _Drawing:
+class _Rendering:
     """Renders into one registry. used: what it was made from."""
 
-    def __init__(self, near: Near, states: States, registry: _Surroundings | None = None) -> None:
-        self.near, self.states, self.models = near, states, states.models
-        self.registry = registry or _Surroundings(near, states)
+    def __init__(
+        self, single_models: SingleModels, states: ModelStates, registry: _SingleModelRegistry | None = None
+    ) -> None:
+        self.single_models, self.states, self.models = single_models, states, states.models
+        self.registry = registry or _SingleModelRegistry(single_models, states)
         self.used: dict[ModelKey, ModelState | None] = {}
 
-    def of(self, key: ModelKey) -> Made:
+    def of(self, key: ModelKey) -> RenderedModel:
         self.add([key])
-        return Made(self.registry.get_registered_model(*key), self.used)
+        return RenderedModel(self.registry.get_registered_model(*key), self.used)
 
     def add(self, keys: Iterable[ModelKey]) -> None:
         """Render these models whole, with their parents and what they go through; sketch what those point to."""
-        wanted = self._with_company(keys)
-        found = [self.models[key] for key in wanted]
-        if not all(relations.of(state).plain for state in found):
+        needed = self._with_company(keys)
+        model_states = [self.models[key] for key in needed]
+        if not all(relations.of(state).plain for state in model_states):
             raise Unsure
-        for key, fields in self._targets(found).items():
-            if key not in wanted and key not in self.registry.full:
+        for key, fields in self._targets(model_states).items():
+            if key not in needed and key not in self.registry.full:
                 self._add_sketch(key, frozenset(fields))
-        self.render(wanted)
+        self.render(needed)
 
     def render(self, keys: Iterable[ModelKey]) -> None:
         """Render models whole, but those that are so already; no sketch of theirs stays, for them to refer to."""
@@ -149,89 +154,95 @@ class _Drawing:
         self.registry.full.update(missing)
         self.registry.render_multiple(list(missing.values()))
 
-    def sketched(self, key: ModelKey, wanted: frozenset[str]) -> Made:
+    def sketched(self, key: ModelKey, fields: frozenset[str]) -> RenderedModel:
         state = self.models[key]
-        found = relations.of(state)
-        sketch = _sketch(state, wanted)
-        if not (relations.of(sketch).plain and found.certain):
+        own_relations = relations.of(state)
+        sketch = _sketch(state, fields)
+        if not (relations.of(sketch).plain and own_relations.certain):
             raise Unsure
         self.used[key] = state
         targets = self._targets([sketch])
-        for parent in found.parents:
-            targets.setdefault(parent, set()).update(wanted)
+        for parent in own_relations.parents:
+            targets.setdefault(parent, set()).update(fields)
         for target, names in targets.items():
             if target != key:
                 self._add_sketch(target, frozenset(names))
         self.registry.render_multiple([sketch])
-        return Made(self.registry.get_registered_model(*key), self.used)
+        return RenderedModel(self.registry.get_registered_model(*key), self.used)
 
     def _with_company(self, keys: Iterable[ModelKey]) -> list[ModelKey]:
         """Models that are there, with their parents and what they go through; in a fixed order."""
-        wanted: dict[ModelKey, None] = {}
+        needed: dict[ModelKey, None] = {}
         waiting = list(keys)
         while waiting:
             key = waiting.pop(0)
-            if key in wanted or key in self.registry.full or key not in self.models:
+            if key in needed or key in self.registry.full or key not in self.models:
                 continue
-            wanted[key] = None
-            found = relations.of(self.models[key])
-            waiting += [*found.parents, *found.through]
-        return list(wanted)
+            needed[key] = None
+            own_relations = relations.of(self.models[key])
+            waiting += [*own_relations.parents, *own_relations.through]
+        return list(needed)
 
     def _targets(self, states: Iterable[ModelState]) -> dict[ModelKey, set[str]]:
         """What models point to, with the fields that they refer to beside its primary key."""
-        found: dict[ModelKey, set[str]] = {}
+        targets: dict[ModelKey, set[str]] = {}
         for state in states:
             for relation in relations.of(state).all:
-                found.setdefault(relation.target, set()).update(relation.to)
-        return found
+                targets.setdefault(relation.target, set()).update(relation.to)
+        return targets
 
     def _add_sketch(self, key: ModelKey, fields: frozenset[str]) -> None:
         if key not in self.models:
             self.used[key] = None
             return
-        made = self.near.sketch(key, fields, self.states)
-        self.used.update(made.used)
-        self.registry.add(made.model)
+        rendered = self.single_models.sketch(key, fields, self.states)
+        self.used.update(rendered.used)
+        self.registry.add(rendered.model)
 
 
-def _sketch(state: ModelState, wanted: frozenset[str]) -> ModelState:
+def _sketch(state: ModelState, names: frozenset[str]) -> ModelState:
     """A model with its primary key, the wanted fields, and those that these refer to in the model itself."""
-    fields = {name: each for name, each in state.fields.items() if name in wanted or each.primary_key}
-    parts = {name for each in fields.values() for name in getattr(each, "field_names", ())}  # CompositePrimaryKey
+    fields = {name: value for name, value in state.fields.items() if name in names or value.primary_key}
+    parts = {name for value in fields.values() for name in getattr(value, "field_names", ())}  # CompositePrimaryKey
     fields.update((name, state.fields[name]) for name in parts)
     options = {name: state.options[name] for name in _KEPT if name in state.options}
     sketch = ModelState(state.app_label, state.name, fields, options, state.bases)
     own = (relation for relation in relations.of(sketch).all if relation.target == relation.source)
     more = {name for relation in own for name in relation.to} & state.fields.keys()
-    return sketch if more <= fields.keys() else _sketch(state, wanted | more)
+    return sketch if more <= fields.keys() else _sketch(state, names | more)
 
 
-def _pointing_to(keys: Iterable[ModelKey], given: States) -> list[ModelKey]:
+def _pointing_to(keys: Iterable[ModelKey], model_states: ModelStates) -> list[ModelKey]:
     """What points to models; and to those of them in turn whose key would change along."""
-    states, first = given.models, {relations.concrete(key, given.models) for key in keys}
+    states, first = model_states.models, {relations.concrete(key, model_states.models) for key in keys}
     pointers: dict[ModelKey, list[ModelKey]] = {}
     for key, state in states.items():
         for relation in relations.of(state).all:
             target = relations.concrete(relation.target, states)
-            if target not in first or given.referred is None or _may_be_looked_at(relation, target, given):
+            if (
+                target not in first
+                or model_states.referred is None
+                or _may_be_looked_at(relation, target, model_states)
+            ):
                 pointers.setdefault(target, []).append(key)
-    found: dict[ModelKey, None] = {}
+    pointing: dict[ModelKey, None] = {}
     waiting = list(keys)
     while waiting:
         for pointer in pointers.get(relations.concrete(waiting.pop(0), states), ()):
-            if pointer not in found:
-                found[pointer] = None
+            if pointer not in pointing:
+                pointing[pointer] = None
                 if _may_be_referred_to(states[pointer]):
                     waiting.append(pointer)
-    return list(found)
+    return list(pointing)
 
 
-def _may_be_looked_at(relation: Relation, target: ModelKey, given: States) -> bool:
+def _may_be_looked_at(relation: Relation, target: ModelKey, model_states: ModelStates) -> bool:
     """Whether a relation refers to one of the fields in question, or to one that refers to others in turn."""
-    fields: Mapping[str, Any] = given.models[target].fields if target in given.models else {}
+    fields: Mapping[str, Any] = model_states.models[target].fields if target in model_states.models else {}
     names = relation.to or [name for name, field in fields.items() if field.primary_key]
-    looked_at = (name in (given.referred or ()) or name not in fields or fields[name].is_relation for name in names)
+    looked_at = (
+        name in (model_states.referred or ()) or name not in fields or fields[name].is_relation for name in names
+    )
     return not names or any(looked_at)
 
 

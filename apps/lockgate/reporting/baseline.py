@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lockgate.errors import WrongArgument
 from lockgate.facts import Key
-from lockgate.reporting.hazard_report import Placed, Report
+from lockgate.reporting.hazard_report import LocatedHazard, Report
 
 VERSION = 1
 
@@ -36,7 +36,9 @@ def read(text: str, name: str) -> Counter[Known]:
         document = json.loads(text)
         if document["version"] != VERSION:
             raise WrongArgument(f"{name} is a baseline of version {document['version']}, and not {VERSION}")
-        return Counter({Known(*(each[field] for field in Known._fields)): each["count"] for each in document["known"]})
+        return Counter(
+            {Known(*(entry[field] for field in Known._fields)): entry["count"] for entry in document["known"]}
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise WrongArgument(
             f"{name} is no baseline", why=str(error), next_step="write one with --write-baseline"
@@ -45,7 +47,7 @@ def read(text: str, name: str) -> Counter[Known]:
 
 def written(known: Counter[Known]) -> str:
     """A baseline as JSON, a finding a line, sorted, so that a diff shows which went."""
-    lines = [json.dumps({**each._asdict(), "count": known[each]}) for each in sorted(known)]
+    lines = [json.dumps({**entry._asdict(), "count": known[entry]}) for entry in sorted(known)]
     return f'{{"version": {VERSION}, "known": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
@@ -56,7 +58,7 @@ def of(report: Report) -> Counter[Known]:
 
 def apart(known: Counter[Known], report: Report, *, whole: bool) -> Counter[Known]:
     """What a baseline says of migrations that the report is not about. whole: it is about every one."""
-    left = {each: number for each, number in known.items() if Key(each.app, each.migration) not in report.keys}
+    left = {entry: number for entry, number in known.items() if Key(entry.app, entry.migration) not in report.keys}
     return Counter() if whole else Counter(left)
 
 
@@ -69,19 +71,19 @@ def marked(known: Counter[Known], report: Report) -> Report:
     """The report, with what the baseline knows marked so; of equal findings as many as it has."""
     left = Counter(known)
 
-    def each_marked() -> Iterator[Placed]:
-        for each in report.placed:
-            is_known = not each.hazard.accepted and left[_known(each)] > 0
-            left[_known(each)] -= is_known
-            yield replace(each, known=is_known)
+    def each_marked() -> Iterator[LocatedHazard]:
+        for located in report.placed:
+            is_known = not located.hazard.accepted and left[_known(located)] > 0
+            left[_known(located)] -= is_known
+            yield replace(located, known=is_known)
 
     return replace(report, placed=tuple(each_marked()))
 
 
-def _open(report: Report) -> Iterator[Placed]:
-    return (each for each in report.placed if not each.hazard.accepted)
+def _open(report: Report) -> Iterator[LocatedHazard]:
+    return (located for located in report.placed if not located.hazard.accepted)
 
 
-def _known(placed: Placed) -> Known:
+def _known(placed: LocatedHazard) -> Known:
     key = placed.hazard.migration
     return Known(key.app, key.name, placed.digest, placed.hazard.rule.id)

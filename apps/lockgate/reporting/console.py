@@ -88,8 +88,8 @@ def _fields(event: Event) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     """A fact inside an event as JSON has it."""
-    if isinstance(value, tuple) and value and all(isinstance(each, facts.Blocker) for each in value):
-        return [each._asdict() for each in value]
+    if isinstance(value, tuple) and value and all(isinstance(item, facts.Blocker) for item in value):
+        return [item._asdict() for item in value]
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
 
 

@@ -23,7 +23,7 @@ SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 @dataclass(frozen=True)
-class Placed:
+class LocatedHazard:
     """A hazard with its place. file: relative to the working directory; empty where unknown.
 
     digest: of its operation; empty where it concerns the whole migration. known: a baseline has it.
@@ -52,7 +52,7 @@ class Report:
     rules: those that it was judged by.
     """
 
-    placed: tuple[Placed, ...]
+    placed: tuple[LocatedHazard, ...]
     judged: int
     notes: tuple[str, ...] = ()
     keys: frozenset[Key] = frozenset()
@@ -61,29 +61,29 @@ class Report:
 
     @property
     def errors(self) -> int:
-        return sum(each.open and each.hazard.blocking for each in self.placed)
+        return sum(located.open and located.hazard.blocking for located in self.placed)
 
     @property
     def warnings(self) -> int:
-        return sum(each.open for each in self.placed) - self.errors
+        return sum(located.open for located in self.placed) - self.errors
 
     @property
     def known(self) -> int:
-        return sum(each.known for each in self.placed)
+        return sum(located.known for located in self.placed)
 
     @property
     def accepted(self) -> int:
-        return sum(bool(each.hazard.accepted) for each in self.placed)
+        return sum(bool(located.hazard.accepted) for located in self.placed)
 
 
 def text(report: Report) -> str:
     """By migration: what, where, why, and what to do; accepted ones in a line, those of a baseline in none."""
     lines = list(report.notes)
-    shown = [each for each in report.placed if not each.known]
-    for migration, group in groupby(shown, key=lambda each: each.hazard.migration):
+    shown = [located for located in report.placed if not located.known]
+    for migration, group in groupby(shown, key=lambda located_hazard: located_hazard.hazard.migration):
         lines += ["", str(migration)]
-        for each in group:
-            lines += _lines(each)
+        for located_hazard in group:
+            lines += _lines(located_hazard)
     return "\n".join([*lines, "", summary(report)]).lstrip("\n")
 
 
@@ -98,7 +98,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _lines(placed: Placed) -> list[str]:
+def _lines(placed: LocatedHazard) -> list[str]:
     hazard, rule = placed.hazard, placed.hazard.rule
     where = f"{placed.file}:{placed.line}" if placed.file else ""
     if hazard.accepted:
@@ -109,7 +109,7 @@ def _lines(placed: Placed) -> list[str]:
         *_part("why", rule.effect),
         *_part("next", rule.remedy if placed.code else hazard.remedy),
         *_part("safe", placed.note),
-        *(line for each in placed.code for line in _code(each)),
+        *(line for code in placed.code for line in _code(code)),
     ]
 
 
@@ -133,12 +133,12 @@ def as_json(report: Report) -> str:
         "accepted": report.accepted,
         "known": report.known,
         "notes": list(report.notes),
-        "hazards": [_document(each) for each in report.placed],
+        "hazards": [_document(located) for located in report.placed],
     }
     return json.dumps(document, indent=2)
 
 
-def _document(placed: Placed) -> dict[str, Any]:
+def _document(placed: LocatedHazard) -> dict[str, Any]:
     hazard, rule = placed.hazard, placed.hazard.rule
     return {
         "id": rule.id,
@@ -160,9 +160,9 @@ def _document(placed: Placed) -> dict[str, Any]:
     }
 
 
-def _safe(placed: Placed) -> dict[str, Any] | None:
+def _safe(placed: LocatedHazard) -> dict[str, Any] | None:
     """What to write instead."""
-    return {"note": placed.note, "files": [each._asdict() for each in placed.code]} if placed.code else None
+    return {"note": placed.note, "files": [code._asdict() for code in placed.code]} if placed.code else None
 
 
 def github(report: Report) -> str:
@@ -171,12 +171,12 @@ def github(report: Report) -> str:
     Source: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
     """
     lines = [f"::notice::{_data(note)}" for note in report.notes]
-    for each in report.placed:
-        if each.open:
-            rule = each.hazard.rule
+    for located in report.placed:
+        if located.open:
+            rule = located.hazard.rule
             title = _property(f"{rule.id} {rule.name}")
-            place = f"file={_property(each.file)},line={each.line}," if each.file else ""
-            message = f"{each.hazard.what}{each.hazard.where}\n{rule.effect}\n{each.hazard.remedy}"
+            place = f"file={_property(located.file)},line={located.line}," if located.file else ""
+            message = f"{located.hazard.what}{located.hazard.where}\n{rule.effect}\n{located.hazard.remedy}"
             lines.append(f"::{rule.severity} {place}title={title}::{_data(message)}")
     return "\n".join([*lines, summary(report)])
 
@@ -202,7 +202,7 @@ def sarif(report: Report) -> str:
             }
         },
         "columnKind": "utf16CodeUnits",
-        "results": [_sarif_result(each, numbers) for each in report.placed],
+        "results": [_sarif_result(located, numbers) for located in report.placed],
         "invocations": [
             {
                 "executionSuccessful": True,
@@ -226,26 +226,26 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _sarif_result(placed: Placed, numbers: dict[str, int]) -> dict[str, Any]:
+def _sarif_result(placed: LocatedHazard, numbers: dict[str, int]) -> dict[str, Any]:
     hazard = placed.hazard
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "ruleId": hazard.rule.id,
         "ruleIndex": numbers[hazard.rule.id],
         "level": str(hazard.rule.severity),
         "message": {"text": f"{hazard.migration}: {hazard.what}{hazard.where}"},
     }
     if hazard.databases:
-        found["properties"] = {"databases": list(hazard.databases)}
+        result["properties"] = {"databases": list(hazard.databases)}
     if safe := _safe(placed):
-        found["properties"] = {**found.get("properties", {}), "safe": safe}
+        result["properties"] = {**result.get("properties", {}), "safe": safe}
     if placed.file:
         place = {"artifactLocation": {"uri": placed.file}, "region": {"startLine": placed.line}}
-        found["locations"] = [{"physicalLocation": place}]
+        result["locations"] = [{"physicalLocation": place}]
     if hazard.accepted:
-        found["suppressions"] = [{"kind": "inSource", "justification": hazard.accepted}]
+        result["suppressions"] = [{"kind": "inSource", "justification": hazard.accepted}]
     elif placed.known:
-        found["suppressions"] = [{"kind": "external", "justification": "it is in the baseline"}]
-    return found
+        result["suppressions"] = [{"kind": "external", "justification": "it is in the baseline"}]
+    return result
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {"text": text, "json": as_json, "github": github, "sarif": sarif}
@@ -257,13 +257,13 @@ def beside(hazards: Sequence[Hazard]) -> list[str]:
     What they have in common is said once.
     """
     lines: list[str] = []
-    found = sorted(hazards, key=lambda each: (each.rule.id, each.accepted))
-    for (rule, accepted), group in groupby(found, key=lambda each: (each.rule, each.accepted)):
+    ordered = sorted(hazards, key=lambda hazard: (hazard.rule.id, hazard.accepted))
+    for (rule, accepted), group in groupby(ordered, key=lambda hazard: (hazard.rule, hazard.accepted)):
         lines.append(f"{rule.id} {'accepted' if accepted else rule.severity:<8} {rule.name}")
-        parts = [line for each in group for line in _part("what", each.what)]
+        parts = [line for hazard in group for line in _part("what", hazard.what)]
         parts += _part("why", accepted) if accepted else [*_part("why", rule.effect), *_part("next", rule.remedy)]
         lines += (line.removeprefix("  ") for line in parts)
-    if open_ids := sorted({each.rule.id for each in hazards if not each.accepted}):
+    if open_ids := sorted({hazard.rule.id for hazard in hazards if not hazard.accepted}):
         reasons = ", ".join(f'"{identity}": "…"' for identity in open_ids)
         lines.append(
             f"to accept what is safe here, with a reason, in the class Migration:  {ATTRIBUTE} = {{{reasons}}}"

@@ -14,44 +14,45 @@ from lockgate.status.migrations import MigrationStatus, Status
 VERSION = 1
 
 
-def migrations(found: Status, alias: str, app_names: Sequence[str] | None) -> dict[str, Any]:
+def migrations(status: Status, alias: str, app_names: Sequence[str] | None) -> dict[str, Any]:
     """``showmigrations --format json``."""
-    shown = [each for each in found.migrations if not app_names or each.key.app in app_names]
+    shown = [migration for migration in status.migrations if not app_names or migration.key.app in app_names]
     return {
         "version": VERSION,
         "database": alias,
-        "ready": found.ready,
-        "damage": found.damage.why if found.damage else None,
-        "migrations": [_migration(each) for each in shown],
+        "ready": status.ready,
+        "damage": status.damage.why if status.damage else None,
+        "migrations": [_migration(migration) for migration in shown],
         "extensions": [
-            {"name": each.name, "state": each.state, "remedy": each.remedy or None} for each in found.extensions
+            {"name": extension.name, "state": extension.state, "remedy": extension.remedy or None}
+            for extension in status.extensions
         ],
     }
 
 
 def history(runs: Sequence[Run], alias: str) -> dict[str, Any]:
     """``showmigrations --history --format json``."""
-    return {"version": VERSION, "database": alias, "runs": [_run(each) for each in runs]}
+    return {"version": VERSION, "database": alias, "runs": [_run(run) for run in runs]}
 
 
-def readiness(found: Status) -> dict[str, Any]:
+def readiness(status: Status) -> dict[str, Any]:
     """The body of ``/readyz`` while the database answers."""
     return {
-        "ready": found.ready,
+        "ready": status.ready,
         "database": "ok",
-        "pending": [str(each.key) for each in found.of("pending", "unrecorded")],
-        "held": [str(each.key) for each in found.of("held")],
+        "pending": [str(migration.key) for migration in status.of("pending", "unrecorded")],
+        "held": [str(migration.key) for migration in status.of("held")],
     }
 
 
-def _migration(each: MigrationStatus) -> dict[str, Any]:
+def _migration(migration: MigrationStatus) -> dict[str, Any]:
     return {
-        "app": each.key.app,
-        "name": each.key.name,
-        "state": each.state,
-        "applied_at": each.applied_at.isoformat() if each.applied_at else None,
-        "replaces": each.squashed,
-        "reason": each.reason or None,
+        "app": migration.key.app,
+        "name": migration.key.name,
+        "state": migration.state,
+        "applied_at": migration.applied_at.isoformat() if migration.applied_at else None,
+        "replaces": migration.squashed,
+        "reason": migration.reason or None,
         "steps": [
             {
                 "phase": step.phase,
@@ -60,7 +61,7 @@ def _migration(each: MigrationStatus) -> dict[str, Any]:
                 "attempts": step.attempts,
                 "error": step.error or None,
             }
-            for step in each.steps
+            for step in migration.steps
         ],
     }
 
@@ -79,7 +80,7 @@ def _run(run: Run) -> dict[str, Any]:
         "lock_wait_seconds": run.lock_wait_seconds,
         "outcome": run.outcome,
         "error": run.error or None,
-        "migrations": [_record(each) for each in sorted(run.migrations.all(), key=lambda each: each.pk)],
+        "migrations": [_record(migration) for migration in sorted(run.migrations.all(), key=lambda record: record.pk)],
     }
 
 

@@ -42,19 +42,19 @@ def of(offer: Offer, migration: Migration) -> tuple[Code, ...]:
     """The migration with the operation replaced, and those after it. Nothing where Django cannot write them down."""
     app, name = migration.app_label, migration.name
     try:
-        found = [_first(offer, migration)]
-        for number, each in enumerate(offer.later, 1):
-            before, name = name, f"{_following(migration.name, number)}_{each.name}"
-            found.append(Code(f"{app}/migrations/{name}.py", _file(each, [(app, before)])))
+        codes = [_first(offer, migration)]
+        for number, written in enumerate(offer.later, 1):
+            before, name = name, f"{_following(migration.name, number)}_{written.name}"
+            codes.append(Code(f"{app}/migrations/{name}.py", _file(written, [(app, before)])))
     except ValueError:  # Django's serializer does not know a value
         return ()
-    return () if any(_OWN_MODULE.search(each.source) for each in found) else tuple(found)
+    return () if any(_OWN_MODULE.search(code.source) for code in codes) else tuple(codes)
 
 
 def _first(offer: Offer, migration: Migration) -> Code:
     name = f"{migration.app_label}/migrations/{migration.name}.py"
-    rest = [each for number, each in enumerate(migration.operations) if number != offer.number]
-    plain = all(is_djangos_schema(each) or is_djangos_schema_or_sql(each) for each in rest)
+    rest = [operation for number, operation in enumerate(migration.operations) if number != offer.number]
+    plain = all(is_djangos_schema(operation) or is_djangos_schema_or_sql(operation) for operation in rest)
     if plain and not (migration.replaces or migration.run_before or migration.initial):
         operations: list[Operation | Function] = list(migration.operations)
         operations[offer.number : offer.number + 1] = offer.instead
@@ -69,35 +69,39 @@ def _first(offer: Offer, migration: Migration) -> Code:
 
 def _accepted(migration: Migration) -> dict[str, str]:
     """What it accepts already, and with a reason."""
-    given = acceptance.accepted(migration)
-    reasons = {str(identity): acceptance.reason(given, str(identity)) for identity in given}
+    accepted_ids = acceptance.accepted(migration)
+    reasons = {str(identity): acceptance.reason(accepted_ids, str(identity)) for identity in accepted_ids}
     return {identity: reason for identity, reason in reasons.items() if reason}
 
 
 def _file(written: Written, dependencies: Sequence[Any]) -> str:
     operations, imports = _operations(written.operations)
-    named = [_dependency(each) for each in dependencies]
-    if any("settings." in each for each in named):
+    named = [_dependency(dependency) for dependency in dependencies]
+    if any("settings." in name for name in named):
         imports.add("from django.conf import settings")
-    functions = [each for each in written.operations if isinstance(each, Function)]
+    functions = [operation for operation in written.operations if isinstance(operation, Function)]
     return _FILE.format(
         imports="\n".join(_merged(imports)),
-        functions="".join(f"\n{each.source}\n\n" for each in functions),
+        functions="".join(f"\n{function.source}\n\n" for function in functions),
         attributes="".join(_attributes(written)),
-        dependencies="".join(f"        {each},\n" for each in named),
+        dependencies="".join(f"        {name},\n" for name in named),
         operations=operations,
     )
 
 
 def _operations(operations: Sequence[Operation | Function]) -> tuple[str, set[str]]:
     lines, imports = [], {"from django.db import migrations"}
-    for each in operations:
-        if isinstance(each, Function):
-            imports |= each.imports
-            given = [each.name, *["migrations.RunPython.noop"] * each.reversible, *["elidable=True"] * each.elidable]
-            lines.append(f"        migrations.RunPython({', '.join(given)}),\n")
+    for operation in operations:
+        if isinstance(operation, Function):
+            imports |= operation.imports
+            arguments = [
+                operation.name,
+                *["migrations.RunPython.noop"] * operation.reversible,
+                *["elidable=True"] * operation.elidable,
+            ]
+            lines.append(f"        migrations.RunPython({', '.join(arguments)}),\n")
         else:
-            text, needed = OperationWriter(each, indentation=2).serialize()
+            text, needed = OperationWriter(operation, indentation=2).serialize()
             lines.append(f"{text}\n")
             imports |= needed
     return "".join(lines), imports
@@ -108,7 +112,7 @@ def _merged(imports: set[str]) -> list[str]:
     models = "from django.db import models"
     rest = imports - {models, "from django.db import migrations"}
     both = "from django.db import migrations, models" if models in imports else "from django.db import migrations"
-    return sorted({*rest, both}, key=lambda each: each.split()[1])
+    return sorted({*rest, both}, key=lambda line: line.split()[1])
 
 
 def _attributes(written: Written) -> Iterator[str]:
@@ -131,5 +135,5 @@ def _dependency(dependency: Any) -> str:
 
 def _following(name: str, number: int) -> str:
     """The number of a later file: of four digits, as Django counts, where the name begins with one."""
-    found = re.match(r"\d+", name)
-    return f"{int(found[0]) + number:0{len(found[0])}}" if found else f"{name}_{number + 1}"
+    match = re.match(r"\d+", name)
+    return f"{int(match[0]) + number:0{len(match[0])}}" if match else f"{name}_{number + 1}"

@@ -9,19 +9,19 @@ from lockgate.models import Run
 from lockgate.status.migrations import MigrationStatus, Status, StepStatus
 
 
-def by_app(found: Status, app_names: Sequence[str] | None, *, with_time: bool) -> Iterator[tuple[str, list[str]]]:
+def by_app(status: Status, app_names: Sequence[str] | None, *, with_time: bool) -> Iterator[tuple[str, list[str]]]:
     """App label and its lines; all apps that have migrations, or the named ones."""
-    labels = app_names or sorted(found.apps | {each.key.app for each in found.migrations})
+    labels = app_names or sorted(status.apps | {migration.key.app for migration in status.migrations})
     for label in labels:
-        lines = [_line(each, with_time=with_time) for each in found.migrations if each.key.app == label]
+        lines = [_line(migration, with_time=with_time) for migration in status.migrations if migration.key.app == label]
         yield foreign.line(label), lines
 
 
-def _line(each: MigrationStatus, *, with_time: bool) -> str:
-    plain = _plain(each, with_time=with_time)
-    if each.between:
-        plain = plain.replace("[X]", "[~]", 1).replace("[ ]", "[~]", 1) + f"   {_progress(each.between)}"
-    waits = "; ".join(step.title for step in each.contract)
+def _line(migration: MigrationStatus, *, with_time: bool) -> str:
+    plain = _plain(migration, with_time=with_time)
+    if migration.between:
+        plain = plain.replace("[X]", "[~]", 1).replace("[ ]", "[~]", 1) + f"   {_progress(migration.between)}"
+    waits = "; ".join(step.title for step in migration.contract)
     return foreign.line(f"{plain}   contract, when the release before is gone: {waits}" if waits else plain)
 
 
@@ -36,18 +36,18 @@ def _progress(steps: Sequence[StepStatus]) -> str:
     return f"{phase} {done} of {len(steps)} done: {following.title}{failed}"
 
 
-def _plain(each: MigrationStatus, *, with_time: bool) -> str:
-    title = each.key.name + (f" ({each.squashed} squashed migrations)" if each.squashed else "")
-    applied_at = f" (applied at {each.applied_at:%Y-%m-%d %H:%M:%S})" if with_time and each.applied_at else ""
-    if each.state == "unrecorded":
+def _plain(item: MigrationStatus, *, with_time: bool) -> str:
+    title = item.key.name + (f" ({item.squashed} squashed migrations)" if item.squashed else "")
+    applied_at = f" (applied at {item.applied_at:%Y-%m-%d %H:%M:%S})" if with_time and item.applied_at else ""
+    if item.state == "unrecorded":
         return f" [-] {title} Run 'manage.py migrate' to finish recording."
-    if each.state == "applied":
+    if item.state == "applied":
         return f" [X] {title}{applied_at}"
-    if each.state == "ahead":
+    if item.state == "ahead":
         return f" [X] {title}{applied_at}   ahead: this release does not have it"
-    if each.state == "begun":
+    if item.state == "begun":
         return f" [ ] {title}   begun by another release: this one does not have it"
-    return f" [ ] {title}" + (f"   held: {each.reason}" if each.state == "held" else "")
+    return f" [ ] {title}" + (f"   held: {item.reason}" if item.state == "held" else "")
 
 
 def history(runs: Sequence[Run]) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _history(runs: Sequence[Run]) -> Iterator[str]:
         )
         if run.error:
             yield f"      error: {' '.join(run.error.split())}"
-        for record in sorted(run.migrations.all(), key=lambda each: each.pk):
+        for record in sorted(run.migrations.all(), key=lambda row: row.pk):
             if record.action != record.Action.BASELINE:
                 attempts = f", {record.attempts} attempts" if record.attempts > 1 else ""
                 yield f"      {record.action:<8} {record.app}.{record.name}  {record.seconds:.3f} s{attempts}"

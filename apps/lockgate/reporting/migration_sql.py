@@ -35,24 +35,27 @@ def instead(preview: Preview) -> Iterator[Section]:
             _, rules = written.setdefault(code, (offer.note, []))
             rules.append(rule)
     for code, (note, rules) in written.items():
-        for each in code:
-            yield f"Safe for {', '.join(dict.fromkeys(rules))}, {each.title}:", [f"# {note}", *each.source.splitlines()]
+        for piece in code:
+            yield (
+                f"Safe for {', '.join(dict.fromkeys(rules))}, {piece.title}:",
+                [f"# {note}", *piece.source.splitlines()],
+            )
 
 
-def notes(found: Previews, where: Databases) -> Iterator[str]:
+def notes(previews: Previews, where: Databases) -> Iterator[str]:
     """What was assumed or left out, where it matters."""
-    for each in found.elsewhere:
-        yield f"{each} does not run in {', '.join(where.judged)}, as the project's routers say, so it is not shown"
-    if any(len(list(sections(each))) > 1 for each in found.migrations):
+    for key in previews.elsewhere:
+        yield f"{key} does not run in {', '.join(where.judged)}, as the project's routers say, so it is not shown"
+    if any(len(list(sections(migration))) > 1 for migration in previews.migrations):
         yield "no database was asked: every table that is there before counts as large"
-    if found.unread:
-        yield f"{found.unread} of the statements and functions were not read: what they lock is not known"
+    if previews.unread:
+        yield f"{previews.unread} of the statements and functions were not read: what they lock is not known"
 
 
 def _sql(preview: Preview) -> list[str]:
     lines = []
     for title, statements in preview.sql:
-        lines += [f"-- {title}", *(line for each in statements for line in _lines(each))]
+        lines += [f"-- {title}", *(line for statement in statements for line in _lines(statement))]
         if not statements:
             lines.append("-- (no-op)")
     return lines or ["(no SQL)"]

@@ -7,13 +7,13 @@ from typing import Any
 
 from lockgate.facts.tables import DatabaseFacts, TableFacts
 from lockgate.planning import transaction_locks
-from lockgate.planning.consequences import Watch
+from lockgate.planning.consequences import DependentTracker
 from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.steps import Kind, MigrationPlan, Step
-from lockgate.planning.transaction_locks import Held
+from lockgate.planning.transaction_locks import HeldLock
 
 VERSION = 1
-Entry = Mapping[str, Held]
+Entry = Mapping[str, HeldLock]
 
 
 def unknown(step: Step) -> Iterator[str]:
@@ -25,13 +25,13 @@ def unknown(step: Step) -> Iterator[str]:
 
 def parents_of(table: str, facts: DatabaseFacts) -> tuple[str, ...]:
     """The tables whose queries wait as well, since they lock this one as a child."""
-    found = facts.table(table)
-    return found.parents if found else ()
+    known = facts.table(table)
+    return known.parents if known else ()
 
 
 def taken_along(step: Step) -> tuple[str, ...]:
     """What goes with a column although it is of others too."""
-    return tuple(dict.fromkeys(each for change in step.changes for each in change.takes))
+    return tuple(dict.fromkeys(take for change in step.changes for take in change.takes))
 
 
 def document(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> dict[str, Any]:
@@ -43,39 +43,41 @@ def document(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> dict[str, 
         "tables": [_table_document(table) for table in facts.tables.values()],
         "dependents": [
             {
-                "app": each.step.migration.app,
-                "name": each.step.migration.name,
-                "operation": each.step.operation,
-                "table": each.change.table,
-                "change": each.change.kind.value,
-                "kind": each.dependent.kind.value,
-                "dependent": each.dependent.name,
-                "outcome": each.fate.outcome.value,
-                "sqlstate": each.fate.sqlstate or None,
-                "certain": each.certain,
+                "app": consequence.step.migration.app,
+                "name": consequence.step.migration.name,
+                "operation": consequence.step.operation,
+                "table": consequence.change.table,
+                "change": consequence.change.kind.value,
+                "kind": consequence.dependent.kind.value,
+                "dependent": consequence.dependent.name,
+                "outcome": consequence.verdict.outcome.value,
+                "sqlstate": consequence.verdict.sqlstate or None,
+                "certain": consequence.certain,
             }
-            for each in Watch(facts).through(step for plan in plans for step in plan.steps)
+            for consequence in DependentTracker(facts).through(step for plan in plans for step in plan.steps)
         ],
     }
 
 
 def _migration_document(plan: MigrationPlan, facts: DatabaseFacts) -> dict[str, Any]:
-    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
+    transactions = transaction_locks.of(plan.steps, atomic=plan.atomic)
     return {
         "app": plan.migration.app,
         "name": plan.migration.name,
         "atomic": plan.atomic,
-        "steps": [_step_document(step, transaction_locks.on_entry(found, step), facts) for step in plan.steps],
-        "transactions": [[_held_document(held, facts, over=True) for held in each.total] for each in found],
+        "steps": [_step_document(step, transaction_locks.on_entry(transactions, step), facts) for step in plan.steps],
+        "transactions": [
+            [_held_document(held, facts, over=True) for held in transaction.total] for transaction in transactions
+        ],
     }
 
 
-def _held_document(held: Held, facts: DatabaseFacts, *, over: bool = False) -> dict[str, Any]:
+def _held_document(held: HeldLock, facts: DatabaseFacts, *, over: bool = False) -> dict[str, Any]:
     parents = list(parents_of(held.table, facts))
-    found: dict[str, Any] = {"table": held.table, "mode": held.mode.value, "since": held.since.operation}
-    found |= {"parents": parents, **_blocked(held.mode)}
-    works = [{"work": each.work.value, "table": each.table or None} for each in held.over]
-    return {**found, "over": works} if over else found
+    document_: dict[str, Any] = {"table": held.table, "mode": held.mode.value, "since": held.since.operation}
+    document_ |= {"parents": parents, **_blocked(held.mode)}
+    works = [{"work": during.work.value, "table": during.table or None} for during in held.over]
+    return {**document_, "over": works} if over else document_
 
 
 def _blocked(*modes: LockMode) -> dict[str, bool]:
@@ -121,7 +123,9 @@ def _table_document(table: TableFacts) -> dict[str, Any]:
         "rows": table.rows,
         "partitioned": table.partitioned,
         "invalid_indexes": [index.name for index in table.indexes.values() if not index.valid],
-        "unvalidated_constraints": [each.name for each in table.constraints.values() if not each.validated],
+        "unvalidated_constraints": [
+            constraint.name for constraint in table.constraints.values() if not constraint.validated
+        ],
         "sessions": [
             {
                 "pid": session.pid,

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from lockgate.facts.tables import DatabaseFacts, SessionFacts, TableFacts
 from lockgate.linting.rules.rule import OFFLINE
 from lockgate.planning import transaction_locks
-from lockgate.planning.consequences import Consequence, Watch
+from lockgate.planning.consequences import Consequence, DependentTracker
 from lockgate.planning.dependents import Outcome
 from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.steps import Kind, Lock, MigrationPlan, Phase, Statement, Step, Work
-from lockgate.planning.transaction_locks import Held, Transaction
+from lockgate.planning.transaction_locks import HeldLock, Transaction
 from lockgate.reporting.plan_document import Entry, parents_of, taken_along, unknown
 
 _WORDS = {
@@ -43,21 +43,21 @@ def text(plans: Sequence[MigrationPlan], facts: DatabaseFacts) -> Iterator[str]:
         yield "Tables:"
         for table in concerned:
             yield from _table(table)
-    found = Watch(facts).through(step for plan in plans for step in plan.steps)
-    if found:
+    consequences = DependentTracker(facts).through(step for plan in plans for step in plan.steps)
+    if consequences:
         yield "What depends on them:"
-        for each in found:
-            yield f"  {each.step.migration} {each.change.kind} of {each.change.table}: {_consequence(each)}"
+        for shown in consequences:
+            yield f"  {shown.step.migration} {shown.change.kind} of {shown.change.table}: {_consequence(shown)}"
     for session in facts.old_snapshots:
         yield f"  a concurrent index build would wait for {_session(session)}"
 
 
 def _steps(plan: MigrationPlan, facts: DatabaseFacts) -> Iterator[str]:
     """In their order; after those of a transaction, what it holds until it commits."""
-    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
-    last = {id(each.steps[-1]): each for each in found}
+    transactions = transaction_locks.of(plan.steps, atomic=plan.atomic)
+    last = {id(transaction.steps[-1]): transaction for transaction in transactions}
     for step in plan.steps:
-        yield from _step(step, facts, transaction_locks.on_entry(found, step))
+        yield from _step(step, facts, transaction_locks.on_entry(transactions, step))
         if id(step) in last and (lines := _total(last[id(step)], facts)):
             yield "    commit  until then the transaction"
             yield from (f"            {line}" for line in lines)
@@ -69,7 +69,7 @@ def _step(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
         yield f"              {line}"
     for line in _locks(step, facts, entry):
         yield f"            {line}"
-    yield from (f"            drops   {each}" for each in taken_along(step))
+    yield from (f"            drops   {dependent}" for dependent in taken_along(step))
     yield f"            why     {step.reason}"
     if step.kept_in_place:
         yield f"            in place, though there is an online way: {step.kept_in_place}"
@@ -85,8 +85,10 @@ def is_harmless(plan: MigrationPlan) -> bool:
         and not any(lock.work.grows for lock in step.locks)
         for step in plan.steps
     )
-    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
-    return alone and not any(held.mode.blocks_writes and held.over for each in found for held in each.total)
+    transactions = transaction_locks.of(plan.steps, atomic=plan.atomic)
+    return alone and not any(
+        held.mode.blocks_writes and held.over for transaction in transactions for held in transaction.total
+    )
 
 
 def locks_in_short(plan: MigrationPlan) -> list[str]:
@@ -96,9 +98,9 @@ def locks_in_short(plan: MigrationPlan) -> list[str]:
 
 def steps_in_short(plan: MigrationPlan) -> Iterator[str]:
     """What stands beside Django's SQL: phases, locks and reasons; SQL only where it is not Django's."""
-    found = transaction_locks.of(plan.steps, atomic=plan.atomic)
+    transactions = transaction_locks.of(plan.steps, atomic=plan.atomic)
     for step in plan.steps:
-        locks = list(_locks(step, OFFLINE, transaction_locks.on_entry(found, step)))
+        locks = list(_locks(step, OFFLINE, transaction_locks.on_entry(transactions, step)))
         if not (locks or step.rewrite or step.kept_in_place):
             continue
         yield f"{step.phase.value:<8} {step.title}"
@@ -139,7 +141,7 @@ def _locks(step: Step, facts: DatabaseFacts, entry: Entry) -> Iterator[str]:
                 yield f"holds   {_named(table, facts)}: {_mode(held.mode)} {_since(held)}; blocks {_blocks(held.mode)}"
 
 
-def _lock(lock: Lock, facts: DatabaseFacts, held: Held | None = None) -> str:
+def _lock(lock: Lock, facts: DatabaseFacts, held: HeldLock | None = None) -> str:
     """held: what the transaction has on the table already."""
     blocks = _blocks(lock.mode)
     if held and held.mode.strength > lock.mode.strength and _blocks(held.mode) != blocks:
@@ -150,14 +152,14 @@ def _lock(lock: Lock, facts: DatabaseFacts, held: Held | None = None) -> str:
 
 
 def _of_parents(table: str, mode: LockMode, facts: DatabaseFacts) -> str:
-    found = parents_of(table, facts) if mode.blocks_writes else ()
-    return f", of its parent{'s' if len(found) > 1 else ''} {' and '.join(found)} too" if found else ""
+    parents = parents_of(table, facts) if mode.blocks_writes else ()
+    return f", of its parent{'s' if len(parents) > 1 else ''} {' and '.join(parents)} too" if parents else ""
 
 
-def _total(found: Transaction, facts: DatabaseFacts) -> list[str]:
+def _total(transaction: Transaction, facts: DatabaseFacts) -> list[str]:
     """What blocks others until it commits, where its steps do not say so one by one."""
-    holding = [held for held in found.total if held.mode.blocks_writes]
-    if len(found.steps) == 1 and all(during.table == held.table for held in holding for during in held.over):
+    holding = [held for held in transaction.total if held.mode.blocks_writes]
+    if len(transaction.steps) == 1 and all(during.table == held.table for held in holding for during in held.over):
         return []
     return [
         f"holds   {_named(held.table, facts)}: {_mode(held.mode)} {_over(held)}; "
@@ -166,12 +168,12 @@ def _total(found: Transaction, facts: DatabaseFacts) -> list[str]:
     ]
 
 
-def _over(held: Held) -> str:
-    works = [_DURING[each.work].format(each.table or "code or SQL that is not looked into") for each in held.over]
+def _over(held: HeldLock) -> str:
+    works = [_DURING[during.work].format(during.table or "code or SQL that is not looked into") for during in held.over]
     return f"while {', and '.join(works)}" if works else "for a moment"
 
 
-def _since(held: Held) -> str:
+def _since(held: HeldLock) -> str:
     return f'since "{held.since.title}"'
 
 
@@ -212,9 +214,9 @@ _FATES = {
 }
 
 
-def _consequence(found: Consequence) -> str:
-    code = f" (SQLSTATE {found.fate.sqlstate})" if found.fate.sqlstate else ""
-    return f"{found.dependent} {_FATES[found.fate.outcome]}{code}"
+def _consequence(consequence: Consequence) -> str:
+    code = f" (SQLSTATE {consequence.verdict.sqlstate})" if consequence.verdict.sqlstate else ""
+    return f"{consequence.dependent} {_FATES[consequence.verdict.outcome]}{code}"
 
 
 def _size(table: TableFacts) -> str:

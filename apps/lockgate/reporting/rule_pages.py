@@ -89,9 +89,9 @@ def _example(title: str, example: Example) -> list[str]:
 
 def _several(example: Example) -> list[str]:
     lines: list[str] = []
-    for each in example.sources:
+    for source in example.sources:
         lines += [_THEN] if lines else []
-        lines += [textwrap.indent(each.rstrip(), "    "), ""]
+        lines += [textwrap.indent(source.rstrip(), "    "), ""]
     return lines
 
 
@@ -101,7 +101,7 @@ def _section(title: str, example: Example) -> str:
 
 def _blocks(example: Example) -> str:
     """The migrations of an example, each in a block."""
-    return f"\n\n{_THEN.capitalize()}:\n\n".join(f"```python\n{each.rstrip()}\n```" for each in example.sources)
+    return f"\n\n{_THEN.capitalize()}:\n\n".join(f"```python\n{source.rstrip()}\n```" for source in example.sources)
 
 
 def _end(rule: Rule) -> str:
@@ -119,7 +119,7 @@ def _codes(names: tuple[str, ...]) -> str:
 
 def _given(example: Example) -> str:
     """What the catalog must say for the example to count."""
-    return f" ({example.given})" if example.given else ""
+    return f" ({example.database})" if example.database else ""
 
 
 def index() -> str:
@@ -132,7 +132,7 @@ def index() -> str:
     ]
     for prefix, (title, rules) in GROUPS.items():
         parts += ["", f"## {prefix}xx: {title}", "", "| id | name | severity | reported when |", "|---|---|---|---|"]
-        parts += [f"| [{each.id}]({each.id}.md) | {each.name} | {each.severity} | {each.condition} |" for each in rules]
+        parts += [f"| [{rule.id}]({rule.id}.md) | {rule.name} | {rule.severity} | {rule.condition} |" for rule in rules]
     parts += ["", "## The examples' models", "", "Every example changes these tables, which are large.", ""]
     return "\n".join([*parts, "```python", MODELS.rstrip(), "```", ""])
 

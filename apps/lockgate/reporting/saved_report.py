@@ -8,16 +8,16 @@ from typing import Any
 from lockgate.facts import Key
 from lockgate.linting.hazards import Hazard
 from lockgate.linting.rules import Rule
-from lockgate.reporting.hazard_report import Placed, Report
+from lockgate.reporting.hazard_report import LocatedHazard, Report
 from lockgate.reporting.migration_code import Code
 
 
 def document(report: Report) -> dict[str, Any]:
     """As JSON has it."""
     placed = []
-    for each in report.placed:
-        hazard = [each.hazard.rule.id, *each.hazard[1:]]
-        placed.append([hazard, each.file, each.line, each.digest, each.code, each.note])
+    for located in report.placed:
+        hazard = [located.hazard.rule.id, *located.hazard[1:]]
+        placed.append([hazard, located.file, located.line, located.digest, located.code, located.note])
     return {
         "placed": placed,
         "judged": report.judged,
@@ -27,19 +27,19 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def report(found: dict[str, Any], rules: Mapping[str, Rule]) -> Report:
+def report(document_: dict[str, Any], rules: Mapping[str, Rule]) -> Report:
     """The same report. rules: those in force, by their ids. Raises KeyError for one of a rule that is no more."""
     placed = []
-    for (identity, migration, *rest), file, line, digest, code, note in found["placed"]:
-        written = tuple(Code(*each) for each in code)
+    for (identity, migration, *rest), file, line, digest, code, note in document_["placed"]:
+        written = tuple(Code(*values) for values in code)
         hazard = Hazard(rules[identity], Key(*migration), *rest)
         hazard = hazard._replace(databases=tuple(hazard.databases))
-        placed.append(Placed(hazard, file, line, digest, code=written, note=note))
+        placed.append(LocatedHazard(hazard, file, line, digest, code=written, note=note))
     return Report(
         tuple(placed),
-        found["judged"],
-        tuple(found["notes"]),
-        frozenset(Key(*each) for each in found["keys"]),
-        found["unread"],
+        document_["judged"],
+        tuple(document_["notes"]),
+        frozenset(Key(*key) for key in document_["keys"]),
+        document_["unread"],
         tuple(rules.values()),
     )

@@ -23,7 +23,7 @@ from lockgate.execution import failures
 from lockgate.snapshot import reader, scratch_replay, snapshot_file
 from lockgate.snapshot.contents import Column
 from lockgate.snapshot.load import Snapshot
-from lockgate.snapshot.scratch_replay import End, Replay, Replayed
+from lockgate.snapshot.scratch_replay import End, Replayed, ReplayMethod
 from lockgate.snapshot.snapshot_file import Header
 
 _MARKS = ("---", "+++")  # lines of a diff that are its own
@@ -51,38 +51,38 @@ class Built:
     unsettled: str
 
 
-def build(alias: str, replay: Replay, target: Path) -> Built:
+def build(alias: str, replay: ReplayMethod, target: Path) -> Built:
     """Write the snapshot of an alias's migrations. replay: applies them to the empty database it is given.
 
     The alias must mean a server on which databases can be created. Raises LockgateError.
     """
     with tempfile.TemporaryDirectory(prefix="lockgate-snapshot-") as folder:
-        dumped, made = Path(folder) / "first.sql", Path(folder) / target.name
+        dumped, path = Path(folder) / "first.sql", Path(folder) / target.name
         first = scratch_replay.replayed(alias, replay, dumped)
         second = scratch_replay.replayed(alias, replay, Path(folder) / "second.sql")
         _require_same(first.end.schema, second.end.schema, "two replays")
-        varying = sorted({each.label for each in _differing(first.end.digests, second.end.digests)})
+        varying = sorted({column.label for column in _differing(first.end.digests, second.end.digests)})
         first = replace(first, header=replace(first.header, varying=tuple(varying)))
         if first.settled and (why := _why_not_alike(first, second)):
             first = first.without_settled(why)
-        _write(made, first, dumped)
-        if why := _prove(alias, Snapshot.of(target.name, reader.read(str(made))), first):
+        _write(path, first, dumped)
+        if why := _prove(alias, Snapshot.of(target.name, reader.read(str(path))), first):
             first = first.without_settled(why)
-            _write(made, first, dumped)
+            _write(path, first, dumped)
         target.parent.mkdir(parents=True, exist_ok=True)
         new = target.with_name(f".{target.name}.new")
-        shutil.copyfile(made, new)
+        shutil.copyfile(path, new)
         new.chmod(stat.S_IMODE(new.stat().st_mode) & ~0o022)  # whatever the umask: what others can write is not loaded
         new.replace(target)  # at once: nobody reads half of it
     return _built(first.header, first, target)
 
 
-def _write(made: Path, replayed: Replayed, dumped: Path) -> None:
+def _write(path: Path, replayed: Replayed, dumped: Path) -> None:
     on_top = replayed.settled.statements if replayed.settled else ()
-    snapshot_file.write(made, replayed.header, scratch_replay.statements(replayed.role, dumped), on_top)
-    if made.stat().st_size > reader.LARGEST:
+    snapshot_file.write(path, replayed.header, scratch_replay.statements(replayed.role, dumped), on_top)
+    if path.stat().st_size > reader.LARGEST:
         raise TooLarge(
-            why=f"it has {made.stat().st_size >> 20} MiB; a start reads it whole, and takes {reader.LARGEST >> 20}",
+            why=f"it has {path.stat().st_size >> 20} MiB; a start reads it whole, and takes {reader.LARGEST >> 20}",
             next_step="say lockgate_snapshot = False on the class of the migration that makes so many rows",
         )
 
@@ -91,12 +91,12 @@ def _why_not_alike(first: Replayed, second: Replayed) -> str:
     """What post_migrate does not make alike in two replays, beside what migrations do not."""
     if not (first.settled and second.settled):
         return second.unsettled
-    made = {each.label for each in _differing(first.settled.end.digests, second.settled.end.digests)}
-    new = sorted(made - set(first.header.varying))
+    differing = {column.label for column in _differing(first.settled.end.digests, second.settled.end.digests)}
+    new = sorted(differing - set(first.header.varying))
     return f"post_migrate makes other values each time: {', '.join(new)}" if new else ""
 
 
-def check(alias: str, replay: Replay, target: Path) -> Built:
+def check(alias: str, replay: ReplayMethod, target: Path) -> Built:
     """Compare an existing snapshot with a replay of today's migrations. Raises NotTheSame where it is not current."""
     snapshot = _read(target)
     header = snapshot.header
@@ -158,21 +158,21 @@ def _prove(alias: str, snapshot: Snapshot, replayed: Replayed) -> str:
     return ""
 
 
-def _require_end(snapshot: Snapshot, expected: End, found: End) -> None:
-    _require_same(expected.schema, found.schema, "a replay and its snapshot")
+def _require_end(snapshot: Snapshot, expected: End, end: End) -> None:
+    _require_same(expected.schema, end.schema, "a replay and its snapshot")
     known = set(snapshot.header.varying)
-    differing = {each.label for each in _differing(expected.digests, found.digests)} - known
+    differing = {column.label for column in _differing(expected.digests, end.digests)} - known
     if differing:
         raise _outdated(snapshot.name, f"other rows were loaded than a replay makes: {', '.join(sorted(differing))}")
 
 
 def _differing(first: Mapping[Column, str], second: Mapping[Column, str]) -> list[Column]:
-    return [each for each in {**first, **second} if first.get(each) != second.get(each)]
+    return [column for column in {**first, **second} if first.get(column) != second.get(column)]
 
 
 def _require_same(first: Sequence[str], second: Sequence[str], what: str) -> None:
     if first != second:
-        lines = [each for each in difflib.unified_diff(first, second, lineterm="", n=0) if each[:3] not in _MARKS]
+        lines = [line for line in difflib.unified_diff(first, second, lineterm="", n=0) if line[:3] not in _MARKS]
         raise NotTheSame(
             f"{what} do not end in the same schema",
             why="\n".join(scratch_replay.some([line for line in lines if not line.startswith("@@")])),
@@ -184,8 +184,8 @@ def _built(header: Header, replayed: Replayed, target: Path) -> Built:
     varying = header.varying
     return Built(
         header,
-        moments=tuple(each for each in varying if each in replayed.moments),
-        values=tuple(each for each in varying if each not in replayed.moments),
+        moments=tuple(column for column in varying if column in replayed.moments),
+        values=tuple(column for column in varying if column not in replayed.moments),
         bytes=target.stat().st_size,
         unsettled=replayed.unsettled,
     )

@@ -95,7 +95,7 @@ def _of_order(recorded: Collection[Key], release: Release) -> Iterator[str]:
             continue
         if key.app == "lockgate":
             yield f"it was made before {key}"
-        if {Key(*each) for each in migration.replaces} & set(recorded):
+        if {Key(*replace) for replace in migration.replaces} & set(recorded):
             yield f"{key} replaces migrations that it has"
     for key in recorded:
         if key in release.graph.node_map:
@@ -105,25 +105,25 @@ def _of_order(recorded: Collection[Key], release: Release) -> Iterator[str]:
 
 
 def _of_database(header: Header, connection: BaseDatabaseWrapper) -> Iterator[str]:
-    found = contents.nature(connection)
-    if found.schema != PUBLIC_SCHEMA:
-        yield f'new tables go to schema "{found.schema}" here, not to "{PUBLIC_SCHEMA}"'
-    if found.encoding != "UTF8":
-        yield f"the database's encoding is {found.encoding}, not UTF8"
+    properties = contents.database_properties(connection)
+    if properties.schema != PUBLIC_SCHEMA:
+        yield f'new tables go to schema "{properties.schema}" here, not to "{PUBLIC_SCHEMA}"'
+    if properties.encoding != "UTF8":
+        yield f"the database's encoding is {properties.encoding}, not UTF8"
     if there := contents.own_objects(connection):
         yield f"the database is not empty: it has {', '.join(there[:3])}{' and more' if there[3:] else ''}"
     yield from _of_extensions(header.extensions, connection)
 
 
-def _of_extensions(wanted: Mapping[str, str], connection: BaseDatabaseWrapper) -> Iterator[str]:
+def _of_extensions(versions: Mapping[str, str], connection: BaseDatabaseWrapper) -> Iterator[str]:
     """Each is there, or can be created, in the version that it had."""
-    present = {each.name: each.version for each in contents.extensions(connection)}
-    absent = wanted.keys() - present.keys()
-    for found in extensions.survey(connection, absent).values():
-        if not found.creatable:
-            yield f'extension "{found.name}" is not there, and this role cannot create it'
+    present = {extension.name: extension.version for extension in contents.extensions(connection)}
+    absent = versions.keys() - present.keys()
+    for preflight in extensions.survey(connection, absent).values():
+        if not preflight.creatable:
+            yield f'extension "{preflight.name}" is not there, and this role cannot create it'
     here = {**contents.creatable_versions(connection, absent), **present}
-    for name, version in wanted.items():
+    for name, version in versions.items():
         if here.get(name) != version:
             yield f'extension "{name}" is {here.get(name)} here, and was {version} where it was made'
 
@@ -133,8 +133,8 @@ def models_kept_away(alias: str) -> list[str]:
 
     The ledger's are not asked about: they are made in every database that is migrated.
     """
-    models = (each for each in apps.get_models(include_auto_created=True) if each not in OWN)
-    return [each._meta.label for each in models if not router.allow_migrate_model(alias, each)]
+    models = (model for model in apps.get_models(include_auto_created=True) if model not in OWN)
+    return [model._meta.label for model in models if not router.allow_migrate_model(alias, model)]
 
 
 def digest_of_settings(names: Collection[str]) -> str:

@@ -13,7 +13,7 @@ from lockgate.database.session import raw
 from lockgate.database.sql import read
 
 
-class Nature(NamedTuple):
+class DatabaseProperties(NamedTuple):
     """schema: where new objects go. settings: those of ``ALTER DATABASE … SET``."""
 
     schema: str | None
@@ -29,22 +29,22 @@ class Extension(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of a table, both qualified by names as the catalog has them. moment: a date, a time or both."""
+    """A column of a table, both qualified by names as the catalog has them. is_temporal: a date, a time or both."""
 
     schema: str
     table: str
     name: str
-    moment: bool
+    is_temporal: bool
 
     @property
     def label(self) -> str:
         return f"{self.schema}.{self.table}.{self.name}"
 
 
-def nature(connection: BaseDatabaseWrapper) -> Nature:
+def database_properties(connection: BaseDatabaseWrapper) -> DatabaseProperties:
     row = raw(connection).execute(read("database_nature")).fetchone()
     assert row is not None  # noqa: S101  a SELECT without FROM has one row
-    return Nature(*row)
+    return DatabaseProperties(*row)
 
 
 def own_objects(connection: BaseDatabaseWrapper) -> list[str]:
@@ -66,7 +66,7 @@ def creatable_versions(connection: BaseDatabaseWrapper, names: Collection[str]) 
 def digests(connection: BaseDatabaseWrapper) -> dict[Column, str]:
     """Of every column of every table: a digest of its values, row after row as they were put in."""
     columns = [Column(*row) for row in raw(connection).execute(read("own_columns")).fetchall()]
-    return {each: _digest(connection, each) for each in columns}
+    return {column: _digest(connection, column) for column in columns}
 
 
 def _digest(connection: BaseDatabaseWrapper, column: Column) -> str:

@@ -36,10 +36,10 @@ class Snapshot:
         Raises django.db.Error, psycopg.Error, or Unreadable; then that transaction must be rolled back.
         """
         opened = raw(connection)
-        found = opened.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
+        row = opened.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
         for part in snapshot_file.parts(self.content, self.header):
             opened.execute(part)
-        opened.execute("SELECT pg_catalog.set_config('search_path', %s, true)", found)
+        opened.execute("SELECT pg_catalog.set_config('search_path', %s, true)", row)
         django_seams.record_all(connection, self.header.recorded)
         if self.header.extensions:
             django_seams.renew_type_handlers(connection)

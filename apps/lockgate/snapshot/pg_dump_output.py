@@ -106,16 +106,16 @@ def split(lines: Iterable[str]) -> Iterator[str]:
 
 def _whole(text: str, *, to_the_end: bool = False) -> Iterator[tuple[str, int]]:
     """Each statement of a text that has its semicolon, and where that is. to_the_end: the last need not have one."""
-    for found, ended in sql_statements.apart(text):
-        begin = _begin(text, found)
+    for tokens, ended in sql_statements.apart(text):
+        begin = _begin(text, tokens)
         if begin is not None and (ended or to_the_end):
-            yield text[begin : found[-1][2]].strip(), found[-1][2]
+            yield text[begin : tokens[-1][2]].strip(), tokens[-1][2]
 
 
-def _begin(text: str, found: Iterable[sql_statements.Token]) -> int | None:
+def _begin(text: str, tokens: Iterable[sql_statements.Token]) -> int | None:
     """Where a statement begins: after the lines that are for psql."""
     at = 0
-    for part, start, _ in found:
+    for part, start, _ in tokens:
         if start >= at:
             if part != "\\":
                 return start

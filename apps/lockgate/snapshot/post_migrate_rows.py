@@ -48,12 +48,12 @@ def digest() -> str:
 def statements(before: Sequence[str], after: Sequence[str]) -> list[str]:
     """What leads from one dump of rows to another. Raises NotOnTop unless rows were only added."""
     gone, new = Counter(before), Counter(after)
-    if changed := [each for each in gone - new if not each.startswith(_POSITION)]:
+    if changed := [line for line in gone - new if not line.startswith(_POSITION)]:
         raise NotOnTop(f"post_migrate changes rows: {changed[0].partition(' VALUES')[0][:100]}")  # no values: secrets
     new -= gone
-    made = []
-    for each in after:
-        if new[each]:
-            new[each] -= 1
-            made.append(each)
-    return made
+    lines = []
+    for line in after:
+        if new[line]:
+            new[line] -= 1
+            lines.append(line)
+    return lines

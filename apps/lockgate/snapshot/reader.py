@@ -55,13 +55,13 @@ class Content:
         """
         file = io.BytesIO(self._data)
         file.seek(self._begin)
-        part, wanted = bytearray(), True
+        part, more = bytearray(), True
         for line in file:
             if line != end:
                 part += line
                 continue
-            wanted = wanted and (settled or bool(part))
-            if wanted and part:
+            more = more and (settled or bool(part))
+            if more and part:
                 yield bytes(part)
             part.clear()
         if part:
@@ -92,10 +92,10 @@ def trusted(path: str, expected: str) -> Content:
 def _read(path: str, *, of_anybody: bool) -> Content:
     # A FIFO in its place must not be waited for. Where it is a link, what was opened is looked at.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise Unreadable("it is no file")
-        if not of_anybody and (why := _why_not_ours(path, found)):
+        if not of_anybody and (why := _why_not_ours(path, status)):
             raise Unreadable(why)
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
@@ -103,9 +103,9 @@ def _read(path: str, *, of_anybody: bool) -> Content:
     return Content(data)
 
 
-def _why_not_ours(path: str, found: os.stat_result) -> str:
-    if found.st_uid not in (0, us := os.geteuid()):
-        return f"it belongs to user {found.st_uid}, who is neither root nor who migrates ({us})"
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"others than its owner can write to it (mode {stat.S_IMODE(found.st_mode):04o}):  chmod go-w {path}"
+def _why_not_ours(path: str, status: os.stat_result) -> str:
+    if status.st_uid not in (0, us := os.geteuid()):
+        return f"it belongs to user {status.st_uid}, who is neither root nor who migrates ({us})"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others than its owner can write to it (mode {stat.S_IMODE(status.st_mode):04o}):  chmod go-w {path}"
     return ""

@@ -31,7 +31,7 @@ _NOT_DUMPED = (MigrationRecorder.Migration, *models.OWN)
 SHOWN = 5  # statements or lines in a message; the rest are counted
 
 
-class Replay(Protocol):
+class ReplayMethod(Protocol):
     """How migrations get into a database."""
 
     def run(self, connection: BaseDatabaseWrapper) -> None:
@@ -83,39 +83,41 @@ class Replayed:
         return replace(self, header=replace(self.header, settled=""), settled=None, unsettled=why)
 
 
-def replayed(alias: str, replay: Replay, target: Path) -> Replayed:
+def replayed(alias: str, replay: ReplayMethod, target: Path) -> Replayed:
     """Replay into a database of its own, and leave its dump in target. Raises LockgateError."""
     with scratch.database(alias) as connection:
         connection.ensure_connection()
         _dump(connection, target)
-        given = _unkept(connection, target)
+        unkept_before = _unkept(connection, target)
         replay.run(connection)
         left = end(connection, target)
-        _require_portable(connection, _unkept(connection, target), given)
-        moments = frozenset(each.label for each in left.digests if each.moment)
+        _require_portable(connection, _unkept(connection, target), unkept_before)
+        moments = frozenset(digest.label for digest in left.digests if digest.is_temporal)
         header, disk = _header(connection)
-        found = Replayed(header, _role(connection), left, moments, unsettled=post_migrate_rows.why_not(header, disk))
-        return found if found.unsettled else _settled(found, replay, connection, target)
+        result = Replayed(header, _role(connection), left, moments, unsettled=post_migrate_rows.why_not(header, disk))
+        return result if result.unsettled else _settled(result, replay, connection, target)
 
 
-def _settled(found: Replayed, replay: Replay, connection: BaseDatabaseWrapper, target: Path) -> Replayed:
+def _settled(result: Replayed, replay: ReplayMethod, connection: BaseDatabaseWrapper, target: Path) -> Replayed:
     """The same, with what post_migrate makes; or with the reason why that cannot be told as rows that are added."""
     scrap = target.with_suffix(".settled")
     before = _rows(connection, scrap)
     replay.settle(connection)
     try:
-        made = post_migrate_rows.statements(before, _rows(connection, scrap))
+        settled_rows = post_migrate_rows.statements(before, _rows(connection, scrap))
     except NotOnTop as error:
-        return replace(found, unsettled=str(error))
-    header = replace(found.header, settled=post_migrate_rows.digest())
-    return replace(found, header=header, settled=Settled(tuple(made), end(connection, scrap)))
+        return replace(result, unsettled=str(error))
+    header = replace(result.header, settled=post_migrate_rows.digest())
+    return replace(result, header=header, settled=Settled(tuple(settled_rows), end(connection, scrap)))
 
 
 def end(connection: BaseDatabaseWrapper, target: Path) -> End:
     """What is in a database now; its dump is left in target."""
     connection.ensure_connection()
     _dump(connection, target)
-    schema = tuple(each for each in statements(_role(connection), target) if not each.startswith("INSERT INTO "))
+    schema = tuple(
+        statement for statement in statements(_role(connection), target) if not statement.startswith("INSERT INTO ")
+    )
     return End(schema, _digests(connection))
 
 
@@ -151,7 +153,7 @@ def _role(connection: BaseDatabaseWrapper) -> str:
 
 def _digests(connection: BaseDatabaseWrapper) -> dict[Column, str]:
     not_dumped = {model._meta.db_table for model in _NOT_DUMPED}
-    return {each: found for each, found in contents.digests(connection).items() if each.table not in not_dumped}
+    return {column: digest for column, digest in contents.digests(connection).items() if column.table not in not_dumped}
 
 
 def _header(connection: BaseDatabaseWrapper) -> tuple[Header, Collection[Key]]:
@@ -168,8 +170,8 @@ def _header(connection: BaseDatabaseWrapper) -> tuple[Header, Collection[Key]]:
         recorded={key: known.get(key, Fingerprint("", "")) for key in recorded},
         server=raw(connection).info.server_version // 10000,
         alias=connection.alias,
-        collation=contents.nature(connection).collation,
-        extensions={each.name: each.version for each in contents.extensions(connection)},
+        collation=contents.database_properties(connection).collation,
+        extensions={extension.name: extension.version for extension in contents.extensions(connection)},
         settings=settings,
         settings_digest=compatibility.digest_of_settings(settings),
     )
@@ -179,7 +181,7 @@ def _header(connection: BaseDatabaseWrapper) -> tuple[Header, Collection[Key]]:
 def _require_no_secret(settings: Collection[str], sources: Mapping[Key, bytes]) -> None:
     """Whoever has the file could try guesses on the digest in it. sources: of the migrations that read them."""
     if unlisted := set(compatibility.unlisted_settings(settings)):
-        read = {key: sorted(unlisted.intersection(settings_used.names([each]))) for key, each in sources.items()}
+        read = {key: sorted(unlisted.intersection(settings_used.names([source]))) for key, source in sources.items()}
         raise MaybeSecret(
             why="\n".join(some([f"{key} reads settings.{name}" for key, names in read.items() for name in names])),
             next_step=f'name what is no secret in LOCKGATE["SNAPSHOT_SETTINGS"]: {", ".join(sorted(unlisted))};\n'
@@ -195,16 +197,16 @@ def _unkept(connection: BaseDatabaseWrapper, target: Path) -> list[str]:
     return cleaned.unkept
 
 
-def _require_portable(connection: BaseDatabaseWrapper, unkept: list[str], given: list[str]) -> None:
-    """given: what was unkept of the database when it was new, and is no migration's doing: a pg_dump from version 15 on
-    tells of a server before it what PUBLIC may do in schema public."""
-    added = [each for each in unkept if each not in given]
-    gone = [f"no longer: {each}" for each in given if each not in unkept]
-    settings = [f"ALTER DATABASE … SET {each}" for each in contents.nature(connection).settings]
-    kept_away = [f"a router keeps {each} away" for each in compatibility.models_kept_away(connection.alias)]
-    if found := [*added, *gone, *settings, *kept_away]:
+def _require_portable(connection: BaseDatabaseWrapper, unkept: list[str], before: list[str]) -> None:
+    """before: what was unkept of the database when it was new, and is no migration's doing: a pg_dump from version 15
+    on tells of a server before it what PUBLIC may do in schema public."""
+    added = [item for item in unkept if item not in before]
+    gone = [f"no longer: {item}" for item in before if item not in unkept]
+    settings = [f"ALTER DATABASE … SET {item}" for item in contents.database_properties(connection).settings]
+    kept_away = [f"a router keeps {item} away" for item in compatibility.models_kept_away(connection.alias)]
+    if reasons := [*added, *gone, *settings, *kept_away]:
         raise NotPortable(
-            why="\n".join(["what belongs to one server is not put into it:", *some(found)]),
+            why="\n".join(["what belongs to one server is not put into it:", *some(reasons)]),
             next_step="say lockgate_snapshot = False on the class of migrations that do so; they, and what depends\n"
             "on them, are then left out, and run after a snapshot is loaded",
         )
@@ -213,4 +215,4 @@ def _require_portable(connection: BaseDatabaseWrapper, unkept: list[str], given:
 def some(lines: Sequence[str]) -> list[str]:
     """The first few of them, and how many more there are."""
     more = len(lines) - SHOWN
-    return [*(" ".join(each.split())[:200] for each in lines[:SHOWN]), *([f"and {more} more"] if more > 0 else [])]
+    return [*(" ".join(line.split())[:200] for line in lines[:SHOWN]), *([f"and {more} more"] if more > 0 else [])]

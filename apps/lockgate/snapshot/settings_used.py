@@ -29,22 +29,22 @@ _NO_SECRETS = frozenset((*ALWAYS, ENGINES, "INSTALLED_APPS", "LANGUAGES", "SITE_
 
 def names(sources: Iterable[bytes]) -> tuple[str, ...]:
     """The settings that the files name (``settings.NAME``, ``getattr(settings, "NAME")``), and ALWAYS; sorted."""
-    found = set(ALWAYS)
+    names_used = set(ALWAYS)
     for source in sources:
         if b"settings" in source:
-            found.update(_named(ast.parse(source)))
-    return tuple(sorted(found))
+            names_used.update(_named(ast.parse(source)))
+    return tuple(sorted(names_used))
 
 
-def unlisted(wanted: Iterable[str], value_of: Callable[[str], Any], listed: Collection[str]) -> list[str]:
+def unlisted(names_wanted: Iterable[str], value_of: Callable[[str], Any], listed: Collection[str]) -> list[str]:
     """Those whose values may be secret: guesses could be tried on a digest of them. listed: the project's word."""
     known = _NO_SECRETS.union(listed)
-    return [name for name in wanted if name not in known and not _tells_nothing(value_of(name))]
+    return [name for name in names_wanted if name not in known and not _tells_nothing(value_of(name))]
 
 
-def digest(wanted: Iterable[str], value_of: Callable[[str], Any]) -> str:
+def digest(names_wanted: Iterable[str], value_of: Callable[[str], Any]) -> str:
     """sha256 over the settings' values; to be kept only where none of them is ``unlisted``."""
-    lines = [f"{name} {stable_text.of(_value(name, value_of))}" for name in wanted]
+    lines = [f"{name} {stable_text.of(_value(name, value_of))}" for name in names_wanted]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -62,7 +62,7 @@ def _value(name: str, value_of: Callable[[str], Any]) -> Any:
     if name != ENGINES:
         return value_of(name)
     databases: Mapping[str, Mapping[str, Any]] = value_of("DATABASES") or {}
-    return {alias: each.get("ENGINE") for alias, each in databases.items()}
+    return {alias: database.get("ENGINE") for alias, database in databases.items()}
 
 
 def _named(tree: ast.AST) -> Iterator[str]:

@@ -27,7 +27,7 @@ def names() -> Iterator[str]:
     for signal in _OF_RUNS:
         for config in apps.get_app_configs():
             yield from sorted(map(_name, django_seams.receivers(signal, config)))
-    models = [each for each in apps.get_models() if each._meta.label in _MADE]
+    models = [one for one in apps.get_models() if one._meta.label in _MADE]
     for signal in _OF_ROWS:
         for model in models:
             yield from sorted(map(_name, django_seams.receivers(signal, model)))

@@ -50,7 +50,7 @@ class Header:
     @property
     def digest(self) -> str:
         """sha256 over the migrations' names and meanings."""
-        lines = [f"{key} {found.ast_digest}" for key, found in sorted(self.recorded.items())]
+        lines = [f"{key} {fingerprint.ast_digest}" for key, fingerprint in sorted(self.recorded.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     @property
@@ -87,15 +87,15 @@ def header(content: Content) -> Header:
     return _header(json.loads(content.header))
 
 
-def parts(content: Content, found: Header) -> Iterator[bytes]:
+def parts(content: Content, header_lines: Header) -> Iterator[bytes]:
     """The SQL of migrations, a few statements at a time. Raises Unreadable."""
-    return content.parts(found.boundary)
+    return content.parts(header_lines.boundary)
 
 
-def settled_parts(content: Content, found: Header) -> Iterator[bytes]:
+def settled_parts(content: Content, header_lines: Header) -> Iterator[bytes]:
     """The SQL of what post_migrate makes, likewise."""
-    number = sum(1 for _ in parts(content, found))
-    return itertools.islice(content.parts(found.boundary, settled=True), number, None)
+    number = sum(1 for _ in parts(content, header_lines))
+    return itertools.islice(content.parts(header_lines.boundary, settled=True), number, None)
 
 
 def _lines(header: Header, statements: Iterable[str], settled: Iterable[str]) -> Iterator[bytes]:
@@ -125,7 +125,9 @@ def _line(header: Header) -> bytes:
     plain = {
         **vars(header),
         "digest": header.digest,
-        "recorded": [[*key, found.file_digest, found.ast_digest] for key, found in header.recorded.items()],
+        "recorded": [
+            [*key, fingerprint.file_digest, fingerprint.ast_digest] for key, fingerprint in header.recorded.items()
+        ],
     }
     return f"-- {json.dumps(plain, default=dict)}\n".encode()
 

@@ -23,19 +23,19 @@ from django.db.migrations.loader import MigrationLoader
 from lockgate import configuration, policy
 from lockgate.errors import ConfigurationError
 from lockgate.ledger import checkpoint, release
-from lockgate.ledger.checkpoint import Wanted
+from lockgate.ledger.checkpoint import CheckpointQuery
 from lockgate.manifest import manifest_file
 from lockgate.manifest.manifest_file import Manifest, Unusable
-from lockgate.status.migrations import Status, Watch
+from lockgate.status.migrations import Status, StatusWatch
 
 CURRENT = Status((), ())  # nothing is pending, and nothing held
 
 
-class Glance:
+class ReadinessCheck:
     """The status of one database: one query that compares, and only where that says no, one that looks."""
 
     def __init__(self, alias: str) -> None:
-        self._alias, self._watch = alias, Watch(alias)
+        self._alias, self._watch = alias, StatusWatch(alias)
 
     def status(self) -> Status:
         """Raises django.db.Error where the database does not answer, ReadRefused where this role may not read it.
@@ -46,7 +46,7 @@ class Glance:
         return CURRENT if self._is_current(connection) else self._watch.status()
 
     @cached_property
-    def _wanted(self) -> Wanted | None:
+    def _wanted(self) -> CheckpointQuery | None:
         try:
             return wanted(configuration.resolve(getattr(settings, "LOCKGATE", {}), os.environ))
         except (Unusable, ConfigurationError):
@@ -62,26 +62,30 @@ class Glance:
             return False
 
 
-def wanted(limits: policy.Policy) -> Wanted | None:
+def wanted(limits: policy.Policy) -> CheckpointQuery | None:
     """What this release wants to find, by the manifest; None where that is not of what is loaded. Raises Unusable."""
     path = next(_places(), None)
     if path is None:
         return None
-    found = manifest_file.read(str(path))
-    return _as_loaded(found, limits, json.loads(path.read_text(encoding="utf-8")))
+    manifest = manifest_file.read(str(path))
+    return _as_loaded(manifest, limits, json.loads(path.read_text(encoding="utf-8")))
 
 
-def _as_loaded(found: Manifest, limits: policy.Policy, document: dict[str, object]) -> Wanted | None:
+def _as_loaded(manifest: Manifest, limits: policy.Policy, document: dict[str, object]) -> CheckpointQuery | None:
     """What the manifest says, where apps, models, settings of extensions, and the migrations' files are the same."""
     migrations: list[dict[str, str]] = document["migrations"]  # type: ignore[assignment]
-    contents = release.contents([(each["app"], each["name"]) for each in migrations], apps)
-    modules = {each.label: MigrationLoader.migrations_module(each.label)[0] for each in apps.get_app_configs()}
-    extensions = tuple(manifest_file.extensions(found))
-    if contents != found.one("contents") or modules != document["modules"] or set(limits.extensions) - set(extensions):
+    contents = release.contents([(migration["app"], migration["name"]) for migration in migrations], apps)
+    modules = {config.label: MigrationLoader.migrations_module(config.label)[0] for config in apps.get_app_configs()}
+    extensions = tuple(manifest_file.extensions(manifest))
+    if (
+        contents != manifest.one("contents")
+        or modules != document["modules"]
+        or set(limits.extensions) - set(extensions)
+    ):
         return None
-    if manifest_file.why_files_differ(found, (manifest_file.EVERY,)):
+    if manifest_file.why_files_differ(manifest, (manifest_file.EVERY,)):
         return None
-    return Wanted(limits.release, contents, found.one("ast_digest"), extensions)
+    return CheckpointQuery(limits.release, contents, manifest.one("ast_digest"), extensions)
 
 
 def _places() -> Iterator[Path]:

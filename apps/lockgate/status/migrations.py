@@ -65,14 +65,14 @@ class MigrationStatus:
     @property
     def between(self) -> tuple[StepStatus, ...]:
         """The steps of the phase that the migration is in the middle of; none where it is in none."""
-        wanted = ("finish", "backwards") if self.state in ("applied", "ahead") else ("expand", "switch")
-        found = tuple(each for each in self.steps if each.phase in wanted)
-        return found if self.state not in ("applied", "ahead") or not all(each.done for each in found) else ()
+        phases = ("finish", "backwards") if self.state in ("applied", "ahead") else ("expand", "switch")
+        steps = tuple(step for step in self.steps if step.phase in phases)
+        return steps if self.state not in ("applied", "ahead") or not all(step.done for step in steps) else ()
 
     @property
     def contract(self) -> tuple[StepStatus, ...]:
         """What waits for the release before to be gone."""
-        return tuple(each for each in self.steps if each.phase == "contract" and not each.done)
+        return tuple(step for step in self.steps if step.phase == "contract" and not step.done)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Status:
     damage: LedgerDamaged | None = None
 
     def of(self, *states: State) -> list[MigrationStatus]:
-        return [each for each in self.migrations if each.state in states]
+        return [migration for migration in self.migrations if migration.state in states]
 
     @property
     def ready(self) -> bool:
@@ -97,7 +97,7 @@ class Status:
 
         Not while a migration that counts as applied is half-way back, or may be.
         """
-        half_way = any(step.phase == "backwards" for each in self.migrations for step in each.steps)
+        half_way = any(step.phase == "backwards" for migration in self.migrations for step in migration.steps)
         return not self.of("pending", "unrecorded") and not half_way and self.damage is None
 
 
@@ -116,19 +116,20 @@ def _read(connection: BaseDatabaseWrapper) -> Status:
         records.refuse_hidden(connection)
     keys = [Key(*key) for key in _in_order(loader)]
     held, outcomes = _held(connection, loader, [key for key in keys if key not in loader.applied_migrations])
-    steps, damage = _journal(connection, made=any(app == _OWN_APP for app, _ in recorded))
+    steps, damage = _journal(connection, exists=any(app == _OWN_APP for app, _ in recorded))
     listed = [replace(_status(key, loader, recorded, held), steps=_steps(steps.get(key, ()))) for key in keys]
     ahead = selection.ahead(recorded, loader.disk_migrations.values(), loader.migrated_apps)
     listed += [MigrationStatus(key, "ahead", recorded[key].applied, steps=_steps(steps.get(key, ()))) for key in ahead]
-    elsewhere = sorted(steps.keys() - {each.key for each in listed} - loader.disk_migrations.keys())
+    elsewhere = sorted(steps.keys() - {migration.key for migration in listed} - loader.disk_migrations.keys())
     listed += [MigrationStatus(key, "begun", steps=_steps(steps[key])) for key in elsewhere]
     return Status(tuple(listed), tuple(outcomes), frozenset(loader.migrated_apps), damage)
 
 
 def _journal(
-    connection: BaseDatabaseWrapper, *, made: bool
+    connection: BaseDatabaseWrapper, *, exists: bool
 ) -> tuple[Mapping[Key, Sequence[JournalEntry]], LedgerDamaged | None]:
-    """The steps of migrations that have some open, or why they are not known. made: whether there must be a journal."""
+    """The steps of migrations that have some open, or why they are not known. exists: whether there must be a
+    journal."""
     if connection.vendor != "postgresql":
         return {}, None
     try:
@@ -138,7 +139,7 @@ def _journal(
         if (sqlstate := _not_as_asked(connection, error)) is None:
             raise
         return {}, _damaged(connection, sqlstate)
-    if not made:
+    if not exists:
         return {}, None
     records.refuse_hidden(connection)
     return {}, _damaged(connection)
@@ -168,10 +169,10 @@ def _not_as_asked(connection: BaseDatabaseWrapper, error: Exception) -> str | No
 
 def _damaged(connection: BaseDatabaseWrapper, sqlstate: str = UNDEFINED_TABLE) -> LedgerDamaged:
     """sqlstate: what the server says. What is damaged is told where it can be found out."""
-    found = []
+    lines = []
     with contextlib.suppress(DatabaseError, psycopg.Error):
-        found = [each.what for each in own_tables.damages_as_recorded(connection)]
-    what = "; ".join(found) or "a table of Lockgate, or django_migrations, is not as it was made"
+        lines = [damage.what for damage in own_tables.damages_as_recorded(connection)]
+    what = "; ".join(lines) or "a table of Lockgate, or django_migrations, is not as it was made"
     return LedgerDamaged(
         why=f"{what} (SQLSTATE {sqlstate})",
         next_step="see what can be done:  manage.py lockgate repair\nwhat can be made again, the next start that has "
@@ -209,28 +210,28 @@ def _held(
     connection: BaseDatabaseWrapper, loader: MigrationLoader, pending: Sequence[Key]
 ) -> tuple[dict[Key, Held], list[ExtensionOutcome]]:
     nodes = [loader.graph.nodes[key] for key in pending]
-    wanted = selection.required_extensions(nodes)
-    if not wanted or connection.vendor != "postgresql":
+    names = selection.required_extensions(nodes)
+    if not names or connection.vendor != "postgresql":
         return {}, []
     connection.ensure_connection()
-    found = extensions.survey(connection, wanted)
-    outcomes = extensions.outcomes(found.values(), session.server_facts(connection))
+    preflights = extensions.survey(connection, names)
+    outcomes = extensions.outcomes(preflights.values(), session.server_facts(connection))
     in_order = [loader.graph.nodes[key] for key in _dependencies_first(loader, pending)]
-    by_name = {each.name: each for each in outcomes}
-    return selection.held([(each, False) for each in in_order], loader.graph, by_name), outcomes
+    by_name = {outcome.name: outcome for outcome in outcomes}
+    return selection.held([(node, False) for node in in_order], loader.graph, by_name), outcomes
 
 
 def _dependencies_first(loader: MigrationLoader, pending: Sequence[Key]) -> list[tuple[str, str]]:
-    wanted = set(pending)
+    keys = set(pending)
     ordered: dict[tuple[str, str], None] = {}
     for leaf in loader.graph.leaf_nodes():
         for key in loader.graph.forwards_plan(leaf):
-            if key in wanted:
+            if key in keys:
                 ordered.setdefault(key)
     return list(ordered)
 
 
-class Watch:
+class StatusWatch:
     """The status of one database, asked again and again: one small query while its rows stay the same.
 
     For probes and waiting workers. Safe to share between threads; each uses its own connection.

@@ -53,7 +53,7 @@ def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen
         wait.until_ready(connection, policy.within(limits, deadline - time.monotonic()), listen)
         try:
             with parameters.lasting(session.raw(connection), limits, proven=False):
-                found = watch.status()
+                status = watch.status()
         except (DatabaseError, ReadRefused, LedgerDamaged) as error:
             connection.close()  # the server went away in between: the next turn waits for it
             refusal = None if _passes(error) else _Refusal(error, refusal.since if refusal else time.monotonic())
@@ -61,10 +61,10 @@ def until_current(connection: BaseDatabaseWrapper, limits: policy.Policy, listen
                 break
             continue
         refusal = None
-        if found.ready:
-            listen(Current(time.monotonic() - started, len(found.of("held"))))
+        if status.ready:
+            listen(Current(time.monotonic() - started, len(status.of("held"))))
             return
-        missing = tuple(each.key for each in found.of("pending", "unrecorded"))
+        missing = tuple(migration.key for migration in status.of("pending", "unrecorded"))
         if time.monotonic() >= next_report:
             listen(WaitingForMigrations(missing, time.monotonic() - started))
             next_report = time.monotonic() + REPORT_SECONDS

@@ -33,11 +33,11 @@ class Unknowable(Exception):
 def digest(connection: BaseDatabaseWrapper) -> str:
     """sha256 over all that decides about a test database. Raises Unknowable."""
     loader = MigrationLoader(None, ignore_no_migrations=True)
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for line in _lines(connection, loader):
-        found.update(line.encode())
-        found.update(b"\n")
-    return found.hexdigest()
+        hasher.update(line.encode())
+        hasher.update(b"\n")
+    return hasher.hexdigest()
 
 
 def _lines(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> Iterator[str]:
@@ -59,7 +59,11 @@ def _lines(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> Iterator
         )
     yield f"settings {compatibility.digest_of_settings((*names, 'INSTALLED_APPS'))}"
     for _, migration in migrations:
-        yield from (f"sql {stable_text.of(each.sql)}" for each in migration.operations if isinstance(each, RunSQL))
+        yield from (
+            f"sql {stable_text.of(operation.sql)}"
+            for operation in migration.operations
+            if isinstance(operation, RunSQL)
+        )
     for path in sorted(set(_beside(migration for _, migration in migrations))):
         yield f"file {path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
     for label in sorted(loader.unmigrated_apps):
@@ -75,7 +79,7 @@ def _beside(migrations: Iterable[Migration]) -> Iterator[Path]:
         folders |= {folder, folder.parent / "fixtures"}
         yield from _imported(module)
     for folder in folders:
-        yield from (each for each in folder.rglob("*") if each.is_file() and each.suffix not in (".py", ".pyc"))
+        yield from (path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
 
 
 def _imported(module: ModuleType) -> Iterator[Path]:

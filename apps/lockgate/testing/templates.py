@@ -127,7 +127,7 @@ def _fill(connection: BaseDatabaseWrapper) -> None:
     path = load.place(configuration.in_force())
     if path is not None and path.exists():
         loader = MigrationLoader(connection)
-        release = Release({Key(*key): each for key, each in loader.disk_migrations.items()}, loader.graph)
+        release = Release({Key(*key): migration for key, migration in loader.disk_migrations.items()}, loader.graph)
         snapshot = snapshot_choice.chosen_from(path, release, connection, session.server_facts(connection))
         if not isinstance(snapshot, str):
             with transaction.atomic(using=connection.alias):
@@ -149,9 +149,9 @@ def _drop_old(admin: psycopg.Connection[Any], family: str) -> None:
         FROM pg_catalog.pg_database WHERE datname LIKE %s::pg_catalog.text
     """
     pattern = family.replace("_", r"\_") + r"\_%"
-    found = sorted(admin.execute(query, [pattern]).fetchall(), key=lambda row: row[1], reverse=True)
-    unfinished = [name for name, _ in found if name.endswith("_new")]
-    whole = [name for name, _ in found if not name.endswith("_new")]
+    templates = sorted(admin.execute(query, [pattern]).fetchall(), key=lambda row: row[1], reverse=True)
+    unfinished = [name for name, _ in templates if name.endswith("_new")]
+    whole = [name for name, _ in templates if not name.endswith("_new")]
     for name in (*unfinished, *whole[policy.TEST_TEMPLATES :]):
         with contextlib.suppress(psycopg.errors.ObjectInUse):  # it is being copied just now
             _drop(admin, name)

@@ -111,6 +111,6 @@ def report(request: HttpRequest, batch: Batch) -> ingest.Receipt:
 @router.get("/playbacks", response=Page, auth=READING, summary="List playbacks")
 def listed(request: HttpRequest, filters: Query[Filters], paging: Query[Paging]) -> dict[str, Any]:
     """Playbacks, latest start first."""
-    found = Playback.objects.filter(**filters.conditions()).order_by("-started_at", "-id")
-    page = found.select_related("server", "viewer", "item")[paging.offset : paging.offset + paging.limit]
-    return {"items": list(page), "count": found.count()}
+    playbacks = Playback.objects.filter(**filters.conditions()).order_by("-started_at", "-id")
+    page = playbacks.select_related("server", "viewer", "item")[paging.offset : paging.offset + paging.limit]
+    return {"items": list(page), "count": playbacks.count()}

@@ -62,11 +62,11 @@ class SimilarItem(Schema):
     auth=WRITING,
     summary="Set an item's embedding",
 )
-def embed(request: HttpRequest, item_id: Path[RowId], given: Embedding) -> Status[object]:
+def embed(request: HttpRequest, item_id: Path[RowId], embedding: Embedding) -> Status[object]:
     """Store the vector that places an item among others, or replace it; 404 for an unknown item."""
     if (lack := neighbours.missing()) is not None:
         return _unavailable(lack)
-    if not neighbours.place(item_id, given.model, given.embedding):
+    if not neighbours.place(item_id, embedding.model, embedding.embedding):
         raise HttpError(404, "no such item")
     return Status(204, None)
 
@@ -85,10 +85,10 @@ def similar(
     """The nearest items by the cosine distance of their embeddings; 404 for an item that has none."""
     if (lack := neighbours.missing()) is not None:
         return _unavailable(lack)
-    found = neighbours.nearest(item_id, limit)
-    if found is None:
+    item_embeddings = neighbours.nearest(item_id, limit)
+    if item_embeddings is None:
         raise HttpError(404, "no such item, or it has no embedding")
-    return Status(200, found)
+    return Status(200, item_embeddings)
 
 
 def _unavailable(lack: Missing) -> Status[object]:

@@ -64,7 +64,7 @@ def _observed(project: tools.Project, case: Case) -> list[Observed]:
     finally:
         copy.drop()
     assert ended.returncode == 0, ended.stderr
-    return [Observed(**each) for each in json.loads(ended.stdout.splitlines()[-1])]
+    return [Observed(**load) for load in json.loads(ended.stdout.splitlines()[-1])]
 
 
 def _differs(project: tools.Project, case: Case) -> str:
@@ -89,8 +89,8 @@ def _differs(project: tools.Project, case: Case) -> str:
     )
     if not ended.stdout.startswith("{"):
         return f"lockgate lint fails: {ended.stderr}"
-    said = sorted({each["id"] for each in json.loads(ended.stdout)["hazards"]})
-    shown = [each.rule for each in ours.judge(case, online=True).remarks]
+    said = sorted({hazard["id"] for hazard in json.loads(ended.stdout)["hazards"]})
+    shown = [remark.rule for remark in ours.judge(case, online=True).remarks]
     return "" if said == shown else f"lockgate lint says {said}, the page {shown}"
 
 
@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("case", nargs="*", help="only these cases, by name (default: all)")
     parser.add_argument("--render", action="store_true", help="ask nobody: make the page of what was said last time")
     options = parser.parse_args(arguments)
-    if unknown := set(options.case) - {each.name for each in ALL}:
+    if unknown := set(options.case) - {case.name for case in ALL}:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.mypy")
     django.setup()
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         answers.write()
     page.FILE.write_text(page.text(answers), encoding="utf-8")
     sys.stdout.write("\n" + page.totals(answers) + "\n")
-    sys.stdout.writelines(f"PROBLEM {each}\n" for each in problems)
+    sys.stdout.writelines(f"PROBLEM {problem}\n" for problem in problems)
     return 1 if problems else 0
 
 

@@ -49,10 +49,10 @@ class Answers:
 
 def kept() -> Answers:
     """Those of the last time that the tools were run."""
-    found = json.loads(FILE.read_text(encoding="utf-8"))
+    document = json.loads(FILE.read_text(encoding="utf-8"))
     remarks = {
         tool: {name: [Remark(**each) for each in said] for name, said in cases.items()}
-        for tool, cases in found["remarks"].items()
+        for tool, cases in document["remarks"].items()
     }
-    observed = {name: [Observed(**each) for each in all_seen] for name, all_seen in found["observed"].items()}
-    return Answers(found["postgres"], found["versions"], found["digests"], remarks, observed)
+    observed = {name: [Observed(**each) for each in all_seen] for name, all_seen in document["observed"].items()}
+    return Answers(document["postgres"], document["versions"], document["digests"], remarks, observed)

@@ -92,7 +92,7 @@ def safe(
 
 def sql(*statements: str, atomic: bool = True) -> str:
     """The body of a migration that sends these, one operation each."""
-    operations = [f"migrations.RunSQL({each!r}, migrations.RunSQL.noop),\n" for each in statements]
+    operations = [f"migrations.RunSQL({statement!r}, migrations.RunSQL.noop),\n" for statement in statements]
     return ("" if atomic else "atomic = False\n") + "".join(operations)
 
 

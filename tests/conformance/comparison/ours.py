@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.db.migrations import Migration
 
 from lockgate.linting import hazards, squawk
-from lockgate.linting.rules.case import HazardSettings
 from lockgate.linting.rules.rule import OFFLINE
+from lockgate.linting.rules.rule_context import HazardSettings
 from lockgate.planning import planner
 from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.recorder.schema_editor import recording
@@ -33,20 +33,20 @@ class Judged:
 def judge(case: Case, *, online: bool) -> Judged:
     """online: as Lockgate runs it; otherwise as stock Django would."""
     limits = Policy()
-    given = [_migration(text, name) for name, text in case.files().items()]
+    migrations = [_migration(text, name) for name, text in case.files().items()]
     connection = offline_connection("default", OFFLINE.version)
     settings = planner.Settings(limits.large_table_bytes, online=online)
-    planning = planner.Planner(OFFLINE, lambda prospect: recording(connection, prospect), settings)
+    planning = planner.Planner(OFFLINE, lambda catalog: recording(connection, catalog), settings)
     state = LazyState()
     with unplugged():
         planning.plan(_migration(shop.INITIAL, "0001_initial"), state, deployed=True)
-        plans = [planning.plan(each, state) for each in given]
+        plans = [planning.plan(migration, state) for migration in migrations]
     program = squawk.program()
     assert program, "squawk is a requirement of development"
     sql = squawk.judge(program, hazards.unread(plans), OFFLINE.version)
     bounds = HazardSettings(limits.large_table_bytes, limits.size_budget_bytes)
-    found = hazards.find(plans, OFFLINE, given, bounds, sql)
-    remarks = {Remark(each.rule.id, str(each.rule.severity)) for each in found}
+    found_hazards = hazards.find(plans, OFFLINE, migrations, bounds, sql)
+    remarks = {Remark(hazard.rule.id, str(hazard.rule.severity)) for hazard in found_hazards}
     phases = {step.phase for plan in plans for step in plan.steps}
     return Judged(tuple(sorted(remarks)), bool(phases - {Phase.SWITCH}))
 
@@ -59,5 +59,5 @@ def _migration(text: str, name: str) -> Migration:
     assert spec
     module = importlib.util.module_from_spec(spec)
     exec(compile(text, file, "exec"), module.__dict__)
-    made: Migration = module.Migration(name, "shop")
-    return made
+    migration: Migration = module.Migration(name, "shop")
+    return migration

@@ -95,9 +95,9 @@ def totals(answers: Answers) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for column in COLUMNS:
-        found = [verdict(column, case, answers) for case in ALL]
-        count = Counter(each.outcome for each in found)
-        ends = Counter(each.outcome for each in found if each.ends)
+        found_verdicts = [verdict(column, case, answers) for case in ALL]
+        count = Counter(one_verdict.outcome for one_verdict in found_verdicts)
+        ends = Counter(one_verdict.outcome for one_verdict in found_verdicts if one_verdict.ends)
         cells = [
             count[Outcome.FOUND],
             ends[Outcome.FOUND],
@@ -136,7 +136,7 @@ def _introduction(answers: Answers) -> str:
         safe=sum(case.safe for case in ALL),
         after=sum(bool(case.after) for case in ALL),
         python=sum(not case.safe and _is_python(case) for case in ALL),
-        versions="\n".join(f"- {each}" for each in versions),
+        versions="\n".join(f"- {version}" for version in versions),
         dangers="\n".join(f"- {danger}" for danger in Danger),
     )
 
@@ -165,16 +165,20 @@ def _row(case: Case, answers: Answers) -> str:
     return f"| **{case.name}**<br>{truth} | {_seen(answers.observed[case.name])} | {' | '.join(found)} |"
 
 
-def _cell(column: str, found: Verdict) -> str:
-    shown = f"**{found}**" if found.outcome in (Outcome.MISSED, Outcome.FALSE_ALARM) else str(found)
-    rules = [f"[{rule}](../rules/{rule}.md)" for rule in found.rules] if column == IN_PLACE else []
+def _cell(column: str, found_verdict: Verdict) -> str:
+    shown = (
+        f"**{found_verdict}**" if found_verdict.outcome in (Outcome.MISSED, Outcome.FALSE_ALARM) else str(found_verdict)
+    )
+    rules = [f"[{rule}](../rules/{rule}.md)" for rule in found_verdict.rules] if column == IN_PLACE else []
     return " ".join([shown, ", ".join(rules)]).rstrip()
 
 
 def _seen(observed: Iterable[Observed]) -> str:
     found = [
-        f"fails: {each.error}" if each.error else ", ".join(part for part in (each.held, each.work) if part) or "none"
-        for each in observed
+        f"fails: {one_observed.error}"
+        if one_observed.error
+        else ", ".join(part for part in (one_observed.held, one_observed.work) if part) or "none"
+        for one_observed in observed
     ]
     return "<br>then ".join(found)
 
@@ -191,7 +195,7 @@ def _opinions(answers: Answers) -> Iterable[str]:
     yield "How many of the cases, safe and unsafe, each tool remarks upon with a rule that names no danger.\n"
     yield "| tool | rule | about | cases |\n|---|---|---|---:|"
     for tool in OTHERS:
-        said = Counter(each.rule for found in answers.remarks[tool].values() for each in found)
+        said = Counter(remark.rule for remarks in answers.remarks[tool].values() for remark in remarks)
         yield from (
             f"| {tool} | {rule} | {about} | {said[rule]} |"
             for rule, about in meanings.OPINIONS[tool].items()

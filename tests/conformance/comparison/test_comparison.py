@@ -85,8 +85,8 @@ def test_a_rule_without_a_meaning_is_not_passed_over() -> None:
 
 
 def test_a_rule_about_another_danger_does_not_find_a_case() -> None:
-    found = verdicts.of("squawk", NAMED["AddIndex"], [Remark("ban-drop-column", "warning")])
-    assert (found.outcome, found.beside) == (Outcome.MISSED, ("ban-drop-column",))
+    verdict = verdicts.of("squawk", NAMED["AddIndex"], [Remark("ban-drop-column", "warning")])
+    assert (verdict.outcome, verdict.beside) == (Outcome.MISSED, ("ban-drop-column",))
 
 
 def test_opinions_count_neither_way() -> None:

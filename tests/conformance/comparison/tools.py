@@ -123,7 +123,7 @@ def install() -> dict[str, str]:
     pip: list[str | Path] = [ENVIRONMENT / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--quiet", "--require-hashes", "-r", REQUIREMENTS], check=True)
     listed = subprocess.run([*pip, "list", "--format", "json"], check=True, capture_output=True, text=True).stdout
-    found = {each["name"].lower().replace("_", "-"): each["version"] for each in json.loads(listed)}
+    found = {load["name"].lower().replace("_", "-"): load["version"] for load in json.loads(listed)}
     return {name: found[package] for name, package in PACKAGES.items()}
 
 
@@ -131,11 +131,11 @@ def migration_linter(project: Project, case: Case) -> list[Remark]:
     remarks: set[Remark] = set()
     for name in case.names:
         ended = project.manage("lintmigrations", "shop", name, "--no-cache", linter="django-migration-linter")
-        found = [_coded(line.strip()) for line in ended.stdout.splitlines() if line.startswith("\t")]
+        found_remarks = [_coded(line.strip()) for line in ended.stdout.splitlines() if line.startswith("\t")]
         if "*** Summary ***" not in ended.stdout:
-            found = [_refusal(ended)]
-        assert (ended.returncode != 0) == any(each.level == "error" for each in found), ended.stdout
-        remarks.update(found)
+            found_remarks = [_refusal(ended)]
+        assert (ended.returncode != 0) == any(remark.level == "error" for remark in found_remarks), ended.stdout
+        remarks.update(found_remarks)
     return sorted(remarks)
 
 
@@ -170,7 +170,7 @@ def _coded(sentence: str) -> Remark:
 def safe_migrations(project: Project, case: Case) -> list[Remark]:
     ended = project.manage("check_migrations", "shop", "--format", "json", linter="django-safe-migrations")
     issues = json.loads(ended.stdout)["issues"]
-    mine = [each for each in issues if Path(each["file_path"]).stem in case.names]
+    mine = [issue for issue in issues if Path(issue["file_path"]).stem in case.names]
     return sorted({Remark(each["rule_id"], each["severity"]) for each in mine})
 
 
@@ -183,9 +183,9 @@ def squawk(project: Project, case: Case) -> list[Remark]:
         files.append(f"{name}.sql")
         (project.path / files[-1]).write_text(ended.stdout)
     ended = project.run("squawk", "--pg-version", "16.0", "--reporter", "json", *files)
-    found = json.loads(ended.stdout)
-    assert (ended.returncode != 0) == bool(found), ended.stdout  # whatever it finds ends a build
-    return sorted({Remark(each["rule_name"], each["level"].lower()) for each in found})
+    document = json.loads(ended.stdout)
+    assert (ended.returncode != 0) == bool(document), ended.stdout  # whatever it finds ends a build
+    return sorted({Remark(each["rule_name"], each["level"].lower()) for each in document})
 
 
 def _refusal(ended: subprocess.CompletedProcess[str]) -> Remark:

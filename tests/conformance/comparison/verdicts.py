@@ -42,12 +42,12 @@ def of(tool: str, case: Case, remarks: Iterable[Remark]) -> Verdict:
 
     Of a safe one, a warning that names a danger which is there perhaps does not count.
     """
-    named = {each: meanings.named(tool, each) for each in remarks}
-    counted = [each for each, dangers in named.items() if _counts(tool, case, each, dangers)]
-    beside = [each.rule for each, dangers in named.items() if dangers and each not in counted]
-    ends = any(_ends(tool, each) for each in counted)
+    named = {remark: meanings.named(tool, remark) for remark in remarks}
+    counted = [remark for remark, dangers in named.items() if _counts(tool, case, remark, dangers)]
+    beside = [remark.rule for remark, dangers in named.items() if dangers and remark not in counted]
+    ends = any(_ends(tool, remark) for remark in counted)
     yes, no = (Outcome.FALSE_ALARM, Outcome.QUIET) if case.safe else (Outcome.FOUND, Outcome.MISSED)
-    return Verdict(yes if counted else no, tuple(each.rule for each in counted), tuple(beside), ends)
+    return Verdict(yes if counted else no, tuple(remark.rule for remark in counted), tuple(beside), ends)
 
 
 def _counts(tool: str, case: Case, remark: Remark, dangers: frozenset[Danger]) -> bool:
@@ -63,11 +63,11 @@ def _ends(tool: str, remark: Remark) -> bool:
 
 def online(case: Case, in_place: Iterable[Remark], as_run: Iterable[Remark], *, rewritten: bool) -> Verdict:
     """Lockgate's answer about its own way of running. What it finds no more because it runs otherwise is made safe."""
-    found = of(meanings.LOCKGATE, case, as_run)
+    verdict = of(meanings.LOCKGATE, case, as_run)
     before = of(meanings.LOCKGATE, case, in_place)
-    if found.outcome is Outcome.MISSED and before.outcome is Outcome.FOUND and rewritten:
+    if verdict.outcome is Outcome.MISSED and before.outcome is Outcome.FOUND and rewritten:
         return Verdict(Outcome.MADE_SAFE)
-    return found
+    return verdict
 
 
 def contradiction(case: Case, seen: Iterable[Observed]) -> str:
@@ -75,8 +75,8 @@ def contradiction(case: Case, seen: Iterable[Observed]) -> str:
     each_seen = list(seen)
     if not each_seen:
         return "not observed"
-    blocked = [each for each in each_seen if each.held in BLOCKING and each.work]
-    failed = [each.error for each in each_seen if each.error]
+    blocked = [observed for observed in each_seen if observed.held in BLOCKING and observed.work]
+    failed = [observed.error for observed in each_seen if observed.error]
     if failed and Danger.FAILS not in case.dangers:
         return f"failed with {failed[0]}"
     if case.safe and blocked:

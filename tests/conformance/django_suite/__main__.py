@@ -49,8 +49,8 @@ def run(tests: Path, mode: str) -> verdict.Outcomes:
             databases.Database(each).drop()
     if not outcomes.exists():
         raise SystemExit(f"{verdict.MODES[mode]} broke off; it said:\n{_end(log)}")
-    found: verdict.Outcomes = json.loads(outcomes.read_text())
-    return found
+    document: verdict.Outcomes = json.loads(outcomes.read_text())
+    return document
 
 
 def _variables(name: str) -> dict[str, str]:
@@ -76,9 +76,9 @@ def main() -> int:
         runs = {mode: run(tests, mode) for mode in verdict.MODES}
         with databases.admin() as connection:
             server = connection.info.parameter_status("server_version") or "of unknown version"
-    found = verdict.judge(runs, differences.KNOWN, django.__version__)
-    sys.stdout.write(verdict.report(found, django.__version__, server) + "\n")
-    return 1 if found.problems else 0
+    found_verdict = verdict.judge(runs, differences.KNOWN, django.__version__)
+    sys.stdout.write(verdict.report(found_verdict, django.__version__, server) + "\n")
+    return 1 if found_verdict.problems else 0
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ def runs(stock: Outcomes, ours: Outcomes, words: Outcomes | None = None) -> dict
 
 def test_what_comes_out_alike_is_no_problem() -> None:
     alike = {"a": PASSED, "b": FAILED, "c": SKIPPED}
-    found = judge(runs(alike, alike), (), "5.2.1")
-    assert found.problems == []
-    assert found.failed_anyway == {"b": "AssertionError: 1 != 2"}
-    assert [found.counts["lockgate"][outcome] for outcome in ("passed", "failed", "skipped")] == [1, 1, 1]
+    verdict = judge(runs(alike, alike), (), "5.2.1")
+    assert verdict.problems == []
+    assert verdict.failed_anyway == {"b": "AssertionError: 1 != 2"}
+    assert [verdict.counts["lockgate"][outcome] for outcome in ("passed", "failed", "skipped")] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("ours", [{"a": FAILED}, {"a": SKIPPED}, {}, {"a": PASSED, "b": PASSED}])
@@ -36,15 +36,15 @@ def test_a_test_that_passes_under_lockgate_alone_is_a_difference_too() -> None:
 
 
 def test_an_explained_difference_is_none_and_is_reported() -> None:
-    found = judge(runs({"a": PASSED}, {"a": FAILED}), [Difference("on purpose", ("a",))], "5.2.1")
-    assert found.problems == []
-    assert "- on purpose: `a`" in report(found, "5.2.1", "16.1")
+    verdict = judge(runs({"a": PASSED}, {"a": FAILED}), [Difference("on purpose", ("a",))], "5.2.1")
+    assert verdict.problems == []
+    assert "- on purpose: `a`" in report(verdict, "5.2.1", "16.1")
 
 
 def test_an_explanation_that_is_not_needed_is_a_problem() -> None:
     known = [Difference("on purpose", ("a", "gone"))]
     problems = judge(runs({"a": PASSED}, {"a": PASSED}), known, "5.2.1").problems
-    assert [each.partition(" ")[0] for each in problems] == ["a", "gone"]
+    assert [problem.partition(" ")[0] for problem in problems] == ["a", "gone"]
 
 
 def test_an_explanation_of_another_django_is_not_asked_for() -> None:

@@ -41,16 +41,18 @@ class Verdict:
 def judge(runs: Mapping[str, Outcomes], known: Sequence[Difference], version: str) -> Verdict:
     """runs: by mode. known: explanations. version: Django's."""
     stock = runs["stock"]
-    listed = {test: each for each in known if version.startswith(each.django) for test in each.tests}
+    listed = {
+        test: difference for difference in known if version.startswith(difference.django) for test in difference.tests
+    }
     differing = sorted(test for test in stock.keys() | runs["lockgate"].keys() if _differs(runs, "lockgate", test))
     problems = [f"{test} differs: {_said(runs, 'lockgate', test)}" for test in differing if test not in listed]
-    for test, each in sorted(listed.items()):
+    for test, difference in sorted(listed.items()):
         if test not in differing:
-            problems.append(f"{test} is explained and does not differ: {each.reason}")
-        elif each.only_words and _differs(runs, "words", test):
+            problems.append(f"{test} is explained and does not differ: {difference.reason}")
+        elif difference.only_words and _differs(runs, "words", test):
             problems.append(f"{test} differs in more than words: {_said(runs, 'words', test)}")
     return Verdict(
-        counts={mode: Counter(each["outcome"] for each in outcomes.values()) for mode, outcomes in runs.items()},
+        counts={mode: Counter(outcome["outcome"] for outcome in outcomes.values()) for mode, outcomes in runs.items()},
         failed_anyway={test: each["why"] for test, each in sorted(stock.items()) if each["outcome"] == "failed"},
         explained={test: listed[test].reason for test in differing if test in listed},
         problems=problems,

@@ -147,9 +147,9 @@ def test_the_migration_says_what_it_requires() -> None:
 
 
 def test_the_index_serves_the_search(alien: Item) -> None:
-    found = neighbours.nearest(alien.pk, limit=3)
-    assert found is not None
+    item_embeddings = neighbours.nearest(alien.pk, limit=3)
+    assert item_embeddings is not None
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")  # a table of five rows would be read whole
         cursor.execute("SET LOCAL enable_sort = off")
-    assert "watchstats_embedding_cosine" in found.explain()
+    assert "watchstats_embedding_cosine" in item_embeddings.explain()

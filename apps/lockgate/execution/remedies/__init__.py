@@ -35,7 +35,7 @@ def add(connection: BaseDatabaseWrapper, error: BaseException, explained: Lockga
     if sought is None or general not in explained.next_step:
         return
     with contextlib.suppress(Exception):
-        found = sought(Refused(connection, progress))
-        if found is not None:
-            explained.why = f"{explained.why}\n{found.why}" if found.why else explained.why
-            explained.next_step = explained.next_step.replace(general, found.next_step, 1)
+        remedy = sought(Refused(connection, progress))
+        if remedy is not None:
+            explained.why = f"{explained.why}\n{remedy.why}" if remedy.why else explained.why
+            explained.next_step = explained.next_step.replace(general, remedy.next_step, 1)

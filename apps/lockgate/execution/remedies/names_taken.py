@@ -16,24 +16,24 @@ from lockgate.planning.steps import Kind
 def remedy(refused: Refused) -> Remedy | None:
     if refused.progress.invalid:
         return None  # said already
-    made = (each.table if each.kind is Kind.CREATE_TABLE else each.name for each in refused.changes)
-    names = set(map(bare, made)) - {""}
+    created = (change.table if change.kind is Kind.CREATE_TABLE else change.name for change in refused.changes)
+    names = set(map(bare, created)) - {""}
     names |= set(_beside("CONSTRAINT", 1, refused))  # its index has its name, also where a table is made with it
     if not names:
         return None
     schemas = set(_beside(".", -1, refused))
-    found = [each for each in relations.named(refused.connection, names | schemas) if each.name in names]
-    if not found and not all(any(sql_changes.known(each.text)) for each in refused.statements):
+    taken = [relation for relation in relations.named(refused.connection, names | schemas) if relation.name in names]
+    if not taken and not all(any(sql_changes.known(statement.text)) for statement in refused.statements):
         return None  # what could not be read may have met it
-    if not found:
+    if not taken:
         return Remedy(
             "no object of that name exists now: the migration makes it twice",
             "correct the migration so that it creates the object once, and run again",
         )
-    why = "; ".join(f"{each.quoted} is {_kind(each)}" for each in found)
-    broken = [each for each in found if each.kind == "index" and not each.valid]
+    why = "; ".join(f"{relation.quoted} is {_kind(relation)}" for relation in taken)
+    broken = [relation for relation in taken if relation.kind == "index" and not relation.valid]
     if broken:
-        drops = "  ".join(f"DROP INDEX CONCURRENTLY {each.quoted};" for each in broken)
+        drops = "  ".join(f"DROP INDEX CONCURRENTLY {relation.quoted};" for relation in broken)
         return Remedy(why, f"if nobody is building it now, drop it, and run again:  {drops}")
     return Remedy(
         why,
@@ -44,9 +44,9 @@ def remedy(refused: Refused) -> Remedy | None:
 
 def _beside(token: str, step: int, refused: Refused) -> Iterator[str]:
     """The names that stand so far from each such token."""
-    for each in refused.statements:
-        for place in (number + step for number, found in enumerate(each.tokens) if found == token):
-            yield from SqlStatement(each.tokens[place : place + 1]).identifiers()
+    for statement in refused.statements:
+        for place in (number + step for number, other in enumerate(statement.tokens) if other == token):
+            yield from SqlStatement(statement.tokens[place : place + 1]).identifiers()
 
 
 def _fake(refused: Refused) -> str:
@@ -54,8 +54,8 @@ def _fake(refused: Refused) -> str:
     return f"manage.py migrate {key.app} {key.name} --fake" if key else "manage.py migrate … --fake"
 
 
-def _kind(found: Relation) -> str:
-    if found.kind != "index":
-        return f'a {found.kind} of role "{found.owner}"'
-    state = "" if found.valid else ", invalid: a concurrent build was broken off"
-    return f'an index of "{found.table}"{state}'
+def _kind(relation: Relation) -> str:
+    if relation.kind != "index":
+        return f'a {relation.kind} of role "{relation.owner}"'
+    state = "" if relation.valid else ", invalid: a concurrent build was broken off"
+    return f'an index of "{relation.table}"{state}'

@@ -34,10 +34,10 @@ class Refused:
 
     @cached_property
     def changes(self) -> list[Change]:
-        return [change for each in self.statements for change in sql_changes.known(each.text)]
+        return [change for statement in self.statements for change in sql_changes.known(statement.text)]
 
     @cached_property
     def of_bare_names(self) -> list[Change]:
         """Those of statements that name no schema: a change has none, and the search path may find another table."""
-        bare = (each for each in self.statements if "." not in each.tokens)
-        return [change for each in bare for change in sql_changes.known(each.text)]
+        bare = (statement for statement in self.statements if "." not in statement.tokens)
+        return [change for statement in bare for change in sql_changes.known(statement.text)]

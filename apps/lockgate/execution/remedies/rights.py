@@ -28,7 +28,7 @@ _OWNERS_TO_CREATE = ("INDEX", "UNIQUE", "RULE", "POLICY", "STATISTICS")
 _OF_THE_DATABASE = ("SCHEMA", "EXTENSION", "PUBLICATION")
 
 
-class Lack(NamedTuple):
+class MissingRight(NamedTuple):
     """owner: who can give it."""
 
     why: str
@@ -39,91 +39,95 @@ class Lack(NamedTuple):
 def remedy(refused: Refused) -> Remedy:
     me = relations.this_role(refused.connection)
     statements = refused.statements or [SqlStatement(("CREATE", "TABLE", f'"{HISTORY}"'))]
-    lacks = list(dict.fromkeys(lack for each in statements for lack in _lacks(refused, each, me)))
+    lacks = list(dict.fromkeys(lack for statement in statements for lack in _lacks(refused, statement, me)))
     if not lacks:
         return Remedy(
             f'the role is "{me.role}"; which right it lacks could not be determined',
             f'let the owner of what the statement names give role "{me.role}" what it needs (psql: \\dp, \\dn+), '
             "and run again",
         )
-    lines = [f"as {each.owner} or a superuser:  {each.remedy}" for each in lacks]
-    return Remedy("; ".join(each.why for each in lacks), "\n".join([*lines, "then run again"]))
+    lines = [f"as {lack.owner} or a superuser:  {lack.remedy}" for lack in lacks]
+    return Remedy("; ".join(lack.why for lack in lacks), "\n".join([*lines, "then run again"]))
 
 
-def _lacks(refused: Refused, statement: SqlStatement, me: ThisRole) -> Iterator[Lack]:
+def _lacks(refused: Refused, statement: SqlStatement, me: ThisRole) -> Iterator[MissingRight]:
     names = statement.identifiers()
     first, *rest = (*statement.tokens, "")
-    found = relations.named(refused.connection, names)
+    named = relations.named(refused.connection, names)
     schemas = relations.schemas(refused.connection, names)
     if first == "CREATE" and rest[0] in _OF_THE_DATABASE:
         yield from _of_database(me)
     elif first in _OWNERS or (first == "CREATE" and rest[0] in _OWNERS_TO_CREATE):
-        yield from _of_owner(statement, found, me)
-        yield from (_of_schema(each, me) for each in schemas if first == "CREATE" and each.current and each.lacking)
+        yield from _of_owner(statement, named, me)
+        yield from (
+            _of_schema(schema, me) for schema in schemas if first == "CREATE" and schema.current and schema.lacking
+        )
     elif first == "CREATE":
         made_in = _made_in(statement, schemas)
-        schemas = [each for each in schemas if each not in made_in]
-        yield from (_of_schema(each, me) for each in made_in if each.lacking)
-        yield from _of_references(statement, found, me)
+        schemas = [schema for schema in schemas if schema not in made_in]
+        yield from (_of_schema(schema, me) for schema in made_in if schema.lacking)
+        yield from _of_references(statement, named, me)
     elif first in _RIGHTS or first in _READS:
-        yield from _of_rows(statement, names, found, me)
-    yield from (_of_schema(each, me, "USAGE") for each in schemas if "USAGE" in each.lacking and not each.current)
+        yield from _of_rows(statement, names, named, me)
+    yield from (
+        _of_schema(schema, me, "USAGE") for schema in schemas if "USAGE" in schema.lacking and not schema.current
+    )
 
 
-def _of_owner(statement: SqlStatement, found: list[Relation], me: ThisRole) -> Iterator[Lack]:
+def _of_owner(statement: SqlStatement, named: list[Relation], me: ThisRole) -> Iterator[MissingRight]:
     """Those that the statement changes; where it cannot be read, all that it names."""
     changes = sql_changes.known(statement.text)
     changed = {bare(name) for each in changes for name in (each.table, each.old_name)} - {""}
     changed |= {bare(each.name) for each in changes if not each.table}
-    for each in found:
+    for each in named:
         if not each.owned and (not changed or each.name in changed):
             kind = "TABLE" if each.kind in ("table", "index") else each.kind.upper()
             owned = each.table if each.kind == "index" and each.table else each.name
             place = relations.quoted(each.schema, owned)
-            yield Lack(
+            yield MissingRight(
                 f'{each.quoted} belongs to role "{each.owner}", whose rights "{me.role}" does not have: no GRANT on it '
                 "is enough",
                 f'"{each.owner}"',
                 f"ALTER {kind} {place} OWNER TO {relations.quoted(me.role)};  "
                 f"or have its rights:  {_joining(each, me)}",
             )
-    yield from _of_references(statement, found, me)
+    yield from _of_references(statement, named, me)
 
 
-def _joining(found: Relation, me: ThisRole) -> str:
+def _joining(relation: Relation, me: ThisRole) -> str:
     """What gives this role the rights of an owner. A member has them once it inherits: since 16 by the grant."""
-    owner, role = relations.quoted(found.owner), relations.quoted(me.role)
-    if not found.member:
+    owner, role = relations.quoted(relation.owner), relations.quoted(me.role)
+    if not relation.member:
         return f"GRANT {owner} TO {role};"
     return f"GRANT {owner} TO {role} WITH INHERIT TRUE;" if me.version >= 160000 else f"ALTER ROLE {role} INHERIT;"
 
 
-def _of_references(statement: SqlStatement, found: list[Relation], me: ThisRole) -> Iterator[Lack]:
+def _of_references(statement: SqlStatement, named: list[Relation], me: ThisRole) -> Iterator[MissingRight]:
     at = [place for place, part in enumerate(statement.tokens) if part == "REFERENCES"]
     targets = {name for place in at for name in SqlStatement(statement.tokens[place + 1 : place + 4]).identifiers()}
-    for each in found:
-        if each.name in targets and "REFERENCES" in each.lacking:
-            yield _of_relation(each, ["REFERENCES"], me)
+    for relation in named:
+        if relation.name in targets and "REFERENCES" in relation.lacking:
+            yield _of_relation(relation, ["REFERENCES"], me)
 
 
-def _of_rows(statement: SqlStatement, names: list[str], found: list[Relation], me: ThisRole) -> Iterator[Lack]:
+def _of_rows(statement: SqlStatement, names: list[str], named: list[Relation], me: ThisRole) -> Iterator[MissingRight]:
     """What is changed stands first; of that, rows are read as well where there is a condition or an expression."""
     changed = _RIGHTS.get(statement.tokens[0], set())
     looks = {"UPDATE", "MERGE", "WHERE", "RETURNING", "CONFLICT", "USING"} & set(statement.tokens)
-    for number, each in enumerate(sorted(found, key=lambda each: names.index(each.name))):
+    for number, relation in enumerate(sorted(named, key=lambda relation: names.index(relation.name))):
         asked = changed if number == 0 else set()
         asked = asked | {"SELECT"} if looks or not asked else asked
-        needed = [right for right in each.lacking if right in asked]
+        needed = [right for right in relation.lacking if right in asked]
         if needed:
-            yield _of_relation(each, needed, me)
+            yield _of_relation(relation, needed, me)
 
 
-def _of_relation(found: Relation, rights: list[str], me: ThisRole) -> Lack:
-    given = ", ".join(rights)
-    return Lack(
-        f'role "{me.role}" lacks {given} on {found.quoted}',
-        f'"{found.owner}"',
-        f"GRANT {given} ON {found.quoted} TO {relations.quoted(me.role)};",
+def _of_relation(relation: Relation, rights: list[str], me: ThisRole) -> MissingRight:
+    granted = ", ".join(rights)
+    return MissingRight(
+        f'role "{me.role}" lacks {granted} on {relation.quoted}',
+        f'"{relation.owner}"',
+        f"GRANT {granted} ON {relation.quoted} TO {relations.quoted(me.role)};",
     )
 
 
@@ -131,23 +135,23 @@ def _made_in(statement: SqlStatement, schemas: list[Schema]) -> list[Schema]:
     """The schema that the new thing is made in: the one that its name says, or the current one."""
     dot = statement.tokens.index(".") if "." in statement.tokens else 0
     before = SqlStatement(statement.tokens[dot - 1 : dot]).identifiers() if dot else []
-    said = [each for each in schemas if each.name in before]
-    return said or [each for each in schemas if each.current]
+    said = [schema for schema in schemas if schema.name in before]
+    return said or [schema for schema in schemas if schema.current]
 
 
-def _of_schema(found: Schema, me: ThisRole, right: str = "") -> Lack:
-    given, place = right or ", ".join(found.lacking), relations.quoted(found.name)
-    return Lack(
-        f'role "{me.role}" lacks {given} on schema {place}',
-        f'"{found.owner}"',
-        f"GRANT {given} ON SCHEMA {place} TO {relations.quoted(me.role)};",
+def _of_schema(schema: Schema, me: ThisRole, right: str = "") -> MissingRight:
+    granted, place = right or ", ".join(schema.lacking), relations.quoted(schema.name)
+    return MissingRight(
+        f'role "{me.role}" lacks {granted} on schema {place}',
+        f'"{schema.owner}"',
+        f"GRANT {granted} ON SCHEMA {place} TO {relations.quoted(me.role)};",
     )
 
 
-def _of_database(me: ThisRole) -> Iterator[Lack]:
+def _of_database(me: ThisRole) -> Iterator[MissingRight]:
     if not me.creates:
         place = relations.quoted(me.database)
-        yield Lack(
+        yield MissingRight(
             f'role "{me.role}" lacks CREATE on database {place}',
             f'"{me.owner}"',
             f"GRANT CREATE ON DATABASE {place} TO {relations.quoted(me.role)};",

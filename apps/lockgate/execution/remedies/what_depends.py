@@ -21,17 +21,17 @@ def remedy(refused: Refused) -> Remedy | None:
 
 def before_it(connection: BaseDatabaseWrapper, changes: Iterable[Change]) -> Remedy | None:
     """What must go before these changes, and how."""
-    found = [
+    dependents = [
         dependent
-        for each in changes
-        if each.kind in _CHANGED
-        for dependent in relations.dependents(connection, each.table, each.columns)
+        for change in changes
+        if change.kind in _CHANGED
+        for dependent in relations.dependents(connection, change.table, change.columns)
     ]
-    if not found:
+    if not dependents:
         return None
-    removals = "  ".join(each.removal for each in found if each.removal)
-    rest = [each.description for each in found if not each.removal]
-    definitions = "  ".join(each.definition for each in found if each.definition)
+    removals = "  ".join(dependent.removal for dependent in dependents if dependent.removal)
+    rest = [dependent.description for dependent in dependents if not dependent.removal]
+    definitions = "  ".join(dependent.definition for dependent in dependents if dependent.definition)
     steps = [
         f"in the migration, drop the dependent objects first:  {removals}" if removals else "",
         f"also drop these, which have no single statement: {', '.join(rest)}" if rest else "",
@@ -39,26 +39,26 @@ def before_it(connection: BaseDatabaseWrapper, changes: Iterable[Change]) -> Rem
         "then run again",
     ]
     return Remedy(
-        f"what depends on it: {'; '.join(each.description for each in found)}",
-        "\n".join(each for each in steps if each),
+        f"what depends on it: {'; '.join(dependent.description for dependent in dependents)}",
+        "\n".join(step for step in steps if step),
     )
 
 
 def default_remedy(refused: Refused) -> Remedy | None:
-    for each in refused.of_bare_names:
-        if each.kind is not Kind.ALTER_TYPE:
+    for name in refused.of_bare_names:
+        if name.kind is not Kind.ALTER_TYPE:
             continue
-        for column in each.columns:
-            found = lookups.column_default(refused.connection, each.table, column)
-            if found is not None:
-                return _without_default(refused, found)
+        for column in name.columns:
+            default = lookups.column_default(refused.connection, name.table, column)
+            if default is not None:
+                return _without_default(refused, default)
     return None
 
 
-def _without_default(refused: Refused, found: lookups.DefaultState) -> Remedy:
-    place, column = relations.quoted(found.schema, found.table), relations.quoted(found.column)
-    why = f"{column} of {place} has the default {found.expression}, which must fit the new type as well"
-    if _is_kept(refused, found):
+def _without_default(refused: Refused, default: lookups.DefaultState) -> Remedy:
+    place, column = relations.quoted(default.schema, default.table), relations.quoted(default.column)
+    why = f"{column} of {place} has the default {default.expression}, which must fit the new type as well"
+    if _is_kept(refused, default):
         return Remedy(
             f"{why}; it is kept for the previous release",
             "when no older release serves, drop the default, then run again:  manage.py migrate --contract",
@@ -70,8 +70,8 @@ def _without_default(refused: Refused, found: lookups.DefaultState) -> Remedy:
     )
 
 
-def _is_kept(refused: Refused, found: lookups.DefaultState) -> bool:
-    kept = JournalEntry.objects.using(refused.connection.alias).filter(phase=CONTRACT, object_oid=found.oid)
+def _is_kept(refused: Refused, default: lookups.DefaultState) -> bool:
+    kept = JournalEntry.objects.using(refused.connection.alias).filter(phase=CONTRACT, object_oid=default.oid)
     return kept.exclude(
         state__in=[JournalEntry.State.DONE, JournalEntry.State.OBSOLETE, JournalEntry.State.UNDONE]
     ).exists()

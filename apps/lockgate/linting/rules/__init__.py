@@ -10,8 +10,8 @@ from importlib import import_module
 from operator import attrgetter
 from pkgutil import iter_modules
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import DECORATED, Example, Finding, Rule, Severity, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.steps import Change, Kind, Phase, Step
 
@@ -41,7 +41,6 @@ __all__ = [
     "ALL",
     "BY_ID",
     "GROUPS",
-    "Case",
     "Change",
     "Example",
     "Finding",
@@ -49,6 +48,7 @@ __all__ = [
     "LockMode",
     "Phase",
     "Rule",
+    "RuleContext",
     "Severity",
     "Step",
     "rule",

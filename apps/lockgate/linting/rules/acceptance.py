@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from django.db.migrations import Migration
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, Rule, rule
+from lockgate.linting.rules.rule_context import RuleContext
 
 ATTRIBUTE = "lockgate_accept"
 LIVE = "LG9"  # the group of rules that only a live database shows
@@ -22,20 +22,20 @@ _DROP = 'migrations.RemoveField("order", "note"),'
 
 def accepted(migration: Migration) -> Mapping[object, object]:
     """What a migration says it accepts: reasons by id, as written. A list of ids has no reasons."""
-    given = getattr(migration, ATTRIBUTE, {})
-    return given if isinstance(given, Mapping) else dict.fromkeys(given, "")
+    reasons = getattr(migration, ATTRIBUTE, {})
+    return reasons if isinstance(reasons, Mapping) else dict.fromkeys(reasons, "")
 
 
 def reason(accepted: Mapping[object, object], identity: str) -> str:
     """Why a rule's findings are accepted; empty where they are not."""
-    found = accepted.get(identity, "")
-    return found.strip() if isinstance(found, str) else ""
+    text = accepted.get(identity, "")
+    return text.strip() if isinstance(text, str) else ""
 
 
 def problems(
-    accepted: Mapping[object, object], found: Collection[str], known: Collection[str], *, idle: bool
+    accepted: Mapping[object, object], ids_found: Collection[str], known: Collection[str], *, idle: bool
 ) -> Iterator[tuple[Rule, Finding]]:
-    """What is wrong with an acceptance. found: ids that were found in the migration. known: every id there is.
+    """What is wrong with an acceptance. ids_found: ids that were found in the migration. known: every id there is.
 
     idle: report what accepts nothing. Of a given database that says little: its tables may be small today.
     """
@@ -44,11 +44,11 @@ def problems(
             yield unknown, Finding(f'{ATTRIBUTE} names "{identity}", which is no rule')
         elif not reason(accepted, str(identity)):
             yield without_reason, Finding(f"{ATTRIBUTE} gives no reason for {identity}")
-        elif idle and identity not in found and not str(identity).startswith(LIVE):
+        elif idle and identity not in ids_found and not str(identity).startswith(LIVE):
             yield of_nothing, Finding(f"{ATTRIBUTE} accepts {identity}, which is not found in this migration")
 
 
-def _by_hazards(case: Case) -> Iterator[Finding]:
+def _by_hazards(context: RuleContext) -> Iterator[Finding]:
     """Nothing: an acceptance can be judged only when everything else has been."""
     return iter(())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning import python_calls
 from lockgate.planning.steps import Kind, Phase
 
@@ -61,12 +61,12 @@ _INSERTS = ("create", "bulk_create", "get_or_create", "update_or_create")
         """,
     ],
 )
-def network_under_locks(case: Case) -> Iterator[Finding]:
-    calls = {number: list(python_calls.on_the_network(code)) for number, code in case.functions}
+def network_under_locks(context: RuleContext) -> Iterator[Finding]:
+    calls = {number: list(python_calls.on_the_network(code)) for number, code in context.functions}
     held = ""
-    for step in case.steps if case.migration.atomic else ():
+    for step in context.steps if context.migration.atomic else ():
         for call in dict.fromkeys(calls.get(step.operation, ())) if held and step.transactional else ():
-            yield Finding(f"{call} is waited for while {case.described(held)} is locked", step.operation, held)
+            yield Finding(f"{call} is waited for while {context.described(held)} is locked", step.operation, held)
         if step.phase is Phase.SWITCH:
             held = held or next((lock.table for lock in step.locks if lock.mode.blocks_writes), "")
 
@@ -106,15 +106,15 @@ def network_under_locks(case: Case) -> Iterator[Finding]:
         """,
     ],
 )
-def checks_to_come(case: Case) -> Iterator[Finding]:
-    made = {number: set(python_calls.written(code, *_INSERTS)) for number, code in case.functions}
+def checks_to_come(context: RuleContext) -> Iterator[Finding]:
+    inserted = {number: set(python_calls.written(code, *_INSERTS)) for number, code in context.functions}
     waiting: set[str] = set()
-    for step in case.steps if case.migration.atomic else ():
+    for step in context.steps if context.migration.atomic else ():
         if step.phase is not Phase.SWITCH:
             continue
         for change in step.changes:
             if change.kind is Kind.RUN_PYTHON:
-                waiting |= made.get(step.operation, set()) & {*change.unchecked}
+                waiting |= inserted.get(step.operation, set()) & {*change.unchecked}
             elif change.table in waiting and change.kind in _REFUSED:
                 waiting.discard(change.table)
                 what = f'{change.kind} on "{change.table}" after rows were made whose foreign keys are still unchecked'

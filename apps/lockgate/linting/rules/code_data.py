@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.code_portions import code_in_portions
 from lockgate.linting.rules.example_models import IN_PORTIONS
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning import python_calls
 from lockgate.planning.python_reading import Code
 
@@ -33,17 +33,17 @@ def _run(body: str) -> str:
     safe=IN_PORTIONS,
     instead=code_in_portions,
 )
-def unbatched_update(case: Case) -> Iterator[Finding]:
-    for number, code in case.code:
-        collects = _collects(case, number, code)
+def unbatched_update(context: RuleContext) -> Iterator[Finding]:
+    for number, code in context.code:
+        collects = _collects(context, number, code)
         for call in dict.fromkeys(code.unbatched("update", "_raw_delete", *([] if collects else ["delete"]))):
             yield Finding(f"{call} of a whole queryset at once{_of(code.tables)}", number, pattern=_in_portions(code))
 
 
-def _collects(case: Case, number: int, code: Code) -> bool:
+def _collects(context: RuleContext, number: int, code: Code) -> bool:
     """Whether others refer to the rows of all that it deletes from: Django then deletes a hundred at a time."""
-    changes = (each for step in case.plan.steps if step.operation == number for each in step.changes)
-    collected = {table for each in changes for table in each.collected}
+    changes = (change for step in context.plan.steps if step.operation == number for change in step.changes)
+    collected = {table for change in changes for table in change.collected}
     deleted = set(python_calls.written(code, "delete"))
     return bool(deleted) and deleted <= collected
 
@@ -66,11 +66,11 @@ def _collects(case: Case, number: int, code: Code) -> bool:
     ),
     instead=code_in_portions,
 )
-def every_row_in_memory(case: Case) -> Iterator[Finding]:
-    for number, code in case.code:
+def every_row_in_memory(context: RuleContext) -> Iterator[Finding]:
+    for number, code in context.code:
         for call in dict.fromkeys(code.loops_over_everything()):
             yield Finding(f"a loop over {call} loads every row{_of(code.tables)}", number)
-        for call in dict.fromkeys(code.unbatched("delete")) if _collects(case, number, code) else ():
+        for call in dict.fromkeys(code.unbatched("delete")) if _collects(context, number, code) else ():
             yield Finding(f"{call} loads every row, and all that refer to them{_of(code.tables)}", number)
 
 
@@ -89,8 +89,8 @@ def every_row_in_memory(case: Case) -> Iterator[Finding]:
     safe=IN_PORTIONS,
     instead=code_in_portions,
 )
-def row_by_row(case: Case) -> Iterator[Finding]:
-    for number, code in case.code:
+def row_by_row(context: RuleContext) -> Iterator[Finding]:
+    for number, code in context.code:
         for call in dict.fromkeys(code.in_loops("save", "get_or_create", "update_or_create")):
             yield Finding(f"{call} for one row after the other{_of(code.tables)}", number, pattern=_in_portions(code))
 
@@ -124,8 +124,8 @@ def row_by_row(case: Case) -> Iterator[Finding]:
             operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
     """,
 )
-def model_of_today(case: Case) -> Iterator[Finding]:
-    for number, code in case.code:
+def model_of_today(context: RuleContext) -> Iterator[Finding]:
+    for number, code in context.code:
         for name in dict.fromkeys(code.imported_models()):
             yield Finding(f"it uses the imported model {name}", number)
 
@@ -147,8 +147,8 @@ def model_of_today(case: Case) -> Iterator[Finding]:
         '    apps.get_model("shop", "Order").objects.bulk_update(orders, ["note"], batch_size=500)'
     ),
 )
-def without_batch_size(case: Case) -> Iterator[Finding]:
-    for number, code in case.code:
+def without_batch_size(context: RuleContext) -> Iterator[Finding]:
+    for number, code in context.code:
         for call in dict.fromkeys(code.without_batch_size()):
             yield Finding(f"{call} without batch_size{_of(code.tables)}", number)
 
@@ -167,8 +167,8 @@ def without_batch_size(case: Case) -> Iterator[Finding]:
     safe=IN_PORTIONS,
     instead=code_in_portions,
 )
-def loop_in_one_transaction(case: Case) -> Iterator[Finding]:
-    for number, code in case.code if case.migration.atomic else ():
+def loop_in_one_transaction(context: RuleContext) -> Iterator[Finding]:
+    for number, code in context.code if context.migration.atomic else ():
         for call in dict.fromkeys(code.in_loops_over_rows("update", "delete", "save", "bulk_update")):
             yield Finding(
                 f"{call} in a loop, all in one transaction{_of(code.tables)}", number, pattern=_in_portions(code)

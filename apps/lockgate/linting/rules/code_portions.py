@@ -50,24 +50,24 @@ _TAKEN = {"rows", "left", "keys", "portion", "changed", "transaction"}
 _OF_TEXT = ("lower", "upper", "strip", "lstrip", "rstrip", "replace", "title", "capitalize", "casefold")
 
 
-def code_in_portions(found: Situation) -> Offer | None:
+def code_in_portions(situation: Situation) -> Offer | None:
     """RunPython."""
-    operation = found.operation
+    operation = situation.operation
     if not isinstance(operation, RunPython) or operation.hints:
         return None
     if operation.reverse_code not in (None, RunPython.noop):
         return None
     for of in (_at_once, _each, _kept):
         try:
-            reading = Reading(found, operation.code)
+            reading = Reading(situation, operation.code)
             source = of(reading)
         except Unclear:
             continue
         reversible = operation.reverse_code is not None
-        made = Function(
+        function = Function(
             reading.function.__name__, source, frozenset(reading.imports), reversible, bool(operation.elidable)
         )
-        return portions.placed(found, made)
+        return portions.placed(situation, function)
     return None
 
 
@@ -87,8 +87,8 @@ def _change(reading: Reading, statement: ast.stmt) -> tuple[Any, Any]:
     if call.func.attr == "delete":
         require(not call.keywords and _goes_alone(reading, model))
     else:
-        assigned = {_written(model, each.arg) for each in call.keywords}
-        require(assigned and not any(reading.expression(each.value, model) & assigned for each in call.keywords))
+        assigned = {_written(model, keyword.arg) for keyword in call.keywords}
+        require(assigned and not any(reading.expression(keyword.value, model) & assigned for keyword in call.keywords))
     return call, model
 
 
@@ -98,18 +98,18 @@ def _kept(reading: Reading) -> str:
     loop: Any = reading.body[-1]
     require(isinstance(loop, ast.While) and isinstance(loop.test, ast.NamedExpr) and not loop.orelse)
     keys, (write, *moves) = loop.test.target.id, loop.body
-    for each in moves:
-        last = ast.unparse(each.targets[0]) if isinstance(each, ast.Assign) else ""
-        require(last in names and len(moves) == 1 and ast.unparse(each) == f"{last} = {keys}[-1]")
+    for move in moves:
+        last = ast.unparse(move.targets[0]) if isinstance(move, ast.Assign) else ""
+        require(last in names and len(moves) == 1 and ast.unparse(move) == f"{last} = {keys}[-1]")
         names[last] = ast.Constant(0)
     names[keys] = ast.List([], ast.Load())
-    found = put_in(names, loop.test.value)
-    require(isinstance(found, ast.Call) and ast.unparse(found.func) == "list" and len(found.args) == 1)
-    portion = found.args[0]
+    condition = put_in(names, loop.test.value)
+    require(isinstance(condition, ast.Call) and ast.unparse(condition.func) == "list" and len(condition.args) == 1)
+    portion = condition.args[0]
     require(isinstance(portion, ast.Subscript) and isinstance(portion.slice, ast.Slice) and not portion.slice.lower)
     listed = portion.value
     require(ast.unparse(listed).endswith(".values_list('pk', flat=True)"))
-    require(any(each.arg == "pk__in" and ast.unparse(each.value) == keys for each in _keywords(write)))
+    require(any(keyword.arg == "pk__in" and ast.unparse(keyword.value) == keys for keyword in _keywords(write)))
     _, model = _change(reading, put_in(names, write))
     require(reading.queryset(listed.func.value) == model)
     return textwrap.dedent(inspect.getsource(reading.function)).strip()
@@ -136,20 +136,20 @@ def _each(reading: Reading) -> str:
     assigned = _assigned(assigns, row, model)
     require(assigned and _saves(saved, row, assigned))
     body[-1] = ast.parse(f"changed.append({row})").body[0]
-    text = textwrap.indent("\n".join(ast.unparse(each) for each in loop.body), " " * 16)
+    text = textwrap.indent("\n".join(ast.unparse(statement) for statement in loop.body), " " * 16)
     reading.imports.add("from django.db import transaction")
     return _source(_EACH, reading, model, rows, row=row, body=text, fields=_listed(sorted(assigned)))
 
 
-def _source(form: str, reading: Reading, model: Any, rows: ast.expr, **given: str) -> str:
+def _source(form: str, reading: Reading, model: Any, rows: ast.expr, **texts: str) -> str:
     require(portions.has_plain_key(model))
     names = {"name": reading.function.__name__, "apps": reading.apps, "editor": reading.editor}
-    require(not _TAKEN & {*names.values(), given.get("row", "")})
-    return form.format(rows=ast.unparse(rows), portion=PORTION, **names, **given)
+    require(not _TAKEN & {*names.values(), texts.get("row", "")})
+    return form.format(rows=ast.unparse(rows), portion=PORTION, **names, **texts)
 
 
 def _listed(names: list[str]) -> str:
-    return "[" + ", ".join(f'"{each}"' for each in names) + "]"
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
 
 
 def _written(model: Any, name: Any) -> str:
@@ -186,18 +186,18 @@ def _is_saved_as_it_is(field: Any) -> bool:
 
 def _assigned(assigns: list[ast.stmt], row: str, model: Any) -> set[str]:
     """The fields that get a value. It may ask for what the row has else, or for itself: ``row.note or ""``."""
-    found: dict[str, ast.expr] = {}
-    for each in assigns:
-        require(isinstance(each, ast.Assign) and len(each.targets) == 1)
-        target: Any = each.targets[0]  # type: ignore[attr-defined]
+    values: dict[str, ast.expr] = {}
+    for assign in assigns:
+        require(isinstance(assign, ast.Assign) and len(assign.targets) == 1)
+        target: Any = assign.targets[0]  # type: ignore[attr-defined]
         require(isinstance(target, ast.Attribute) and ast.unparse(target.value) == row)
         field = _written(model, target.attr)
-        require(field not in found)
-        found[field] = each.value  # type: ignore[attr-defined]
-    for field, value in found.items():
+        require(field not in values)
+        values[field] = assign.value  # type: ignore[attr-defined]
+    for field, value in values.items():
         require(_fits(value, column(model, field)))
-        require(not _of_row(_default(value, row, field), row, model) & {*found})
-    return {*found}
+        require(not _of_row(_default(value, row, field), row, model) & {*values})
+    return {*values}
 
 
 def _fits(value: ast.expr, field: Any) -> bool:
@@ -222,11 +222,11 @@ def _of_row(node: ast.AST, row: str, model: Any) -> set[str]:
     if isinstance(node, ast.Call):
         require(isinstance(node.func, ast.Attribute) and node.func.attr in _OF_TEXT and not node.keywords)
         parts: Any = [node.func.value, *node.args]  # type: ignore[attr-defined]
-        return {name for each in parts for name in _of_row(each, row, model)}
+        return {name for part in parts for name in _of_row(part, row, model)}
     known = (ast.Constant, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.JoinedStr)
     operators = (ast.FormattedValue, ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.Tuple, ast.List)
     require(isinstance(node, (*known, *operators, ast.Load)))
-    return {name for each in ast.iter_child_nodes(node) for name in _of_row(each, row, model)}
+    return {name for child in ast.iter_child_nodes(node) for name in _of_row(child, row, model)}
 
 
 def _saves(node: ast.stmt, row: str, assigned: set[str]) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.retyping import retyped_field
 from lockgate.linting.rules.rule import ERROR, Finding, filling, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.steps import Kind, Work
 
 _WIDENED = [
@@ -72,11 +72,11 @@ _WIDENED = [
     squawk=("changing-column-type",),
     instead=retyped_field,
 )
-def type_rewrites(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ALTER_TYPE):
-        if change.work is Work.REWRITE and case.large(change.table):
+def type_rewrites(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ALTER_TYPE):
+        if change.work is Work.REWRITE and context.large(change.table):
             was = f" from {change.old_type}" if change.old_type else ""
-            what = f'"{change.columns[0]}"{was} to {change.type} rewrites {case.described(change.table)}'
+            what = f'"{change.columns[0]}"{was} to {change.type} rewrites {context.described(change.table)}'
             yield Finding(what, step.operation, change.table)
 
 
@@ -99,10 +99,10 @@ def type_rewrites(case: Case) -> Iterator[Finding]:
     """,
     other_end="The column keeps its collation, and the queries that need another have an index for it.",
 )
-def collation_changed(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ALTER_TYPE):
-        if change.collated and change.work in _OF_DEPENDENTS and case.large(change.table):
-            what = f'"{change.columns[0]}" of {case.described(change.table)} gets another collation'
+def collation_changed(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ALTER_TYPE):
+        if change.collated and change.work in _OF_DEPENDENTS and context.large(change.table):
+            what = f'"{change.columns[0]}" of {context.described(change.table)} gets another collation'
             yield Finding(what, step.operation, change.table)
 
 
@@ -133,9 +133,9 @@ _OF_DEPENDENTS = {Work.BUILD: "an index is built again", Work.SCAN: "a check con
         ),
     """,
 )
-def dependents_made_again(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ALTER_TYPE):
-        if not change.collated and change.work in _OF_DEPENDENTS and case.large(change.table):
+def dependents_made_again(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ALTER_TYPE):
+        if not change.collated and change.work in _OF_DEPENDENTS and context.large(change.table):
             means = "keeps its type" if change.type == change.old_type else f"becomes {change.type}"
-            what = f'"{change.columns[0]}" of {case.described(change.table)} {means}: {_OF_DEPENDENTS[change.work]}'
+            what = f'"{change.columns[0]}" of {context.described(change.table)} {means}: {_OF_DEPENDENTS[change.work]}'
             yield Finding(what, step.operation, change.table)

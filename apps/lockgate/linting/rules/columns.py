@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.fields import computed_default, filled_by_django, unique_field
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, filling, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning import lock_levels
 from lockgate.planning.steps import Kind, Work
 
@@ -44,10 +44,10 @@ from lockgate.planning.steps import Kind, Work
     squawk=("adding-field-with-default",),
     instead=computed_default,
 )
-def volatile_default(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_COLUMN):
-        if change.default == "volatile" and case.large(change.table):
-            what = f'column "{change.columns[0]}" rewrites {case.described(change.table)} for its default'
+def volatile_default(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_COLUMN):
+        if change.default == "volatile" and context.large(change.table):
+            what = f'column "{change.columns[0]}" rewrites {context.described(change.table)} for its default'
             yield Finding(what, step.operation, change.table)
 
 
@@ -75,10 +75,10 @@ def volatile_default(case: Case) -> Iterator[Finding]:
     other_end="A plain column: PostgreSQL makes no stored generated column of one that is there.",
     squawk=("adding-field-with-default",),
 )
-def stored_generated(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_COLUMN):
-        if change.stored and case.large(change.table):
-            what = f'generated column "{change.columns[0]}" rewrites {case.described(change.table)}'
+def stored_generated(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_COLUMN):
+        if change.stored and context.large(change.table):
+            what = f'generated column "{change.columns[0]}" rewrites {context.described(change.table)}'
             yield Finding(what, step.operation, change.table)
 
 
@@ -108,14 +108,14 @@ def stored_generated(case: Case) -> Iterator[Finding]:
         """,
     ],
 )
-def numbered(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_COLUMN):
-        if change.identity and case.large(change.table):
-            what = f'numbered column "{change.columns[0]}" rewrites {case.described(change.table)}'
+def numbered(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_COLUMN):
+        if change.identity and context.large(change.table):
+            what = f'numbered column "{change.columns[0]}" rewrites {context.described(change.table)}'
             yield Finding(what, step.operation, change.table)
-    for step, change in case.changes(Kind.ADD_IDENTITY):
-        if case.large(change.table) and lock_levels.work_of(change) is Work.REWRITE:
-            what = f"an identity column rewrites {case.described(change.table)}"
+    for step, change in context.changes(Kind.ADD_IDENTITY):
+        if context.large(change.table) and lock_levels.work_of(change) is Work.REWRITE:
+            what = f"an identity column rewrites {context.described(change.table)}"
             yield Finding(what, step.operation, change.table)
 
 
@@ -141,13 +141,13 @@ def numbered(case: Case) -> Iterator[Finding]:
     ],
     squawk=("adding-required-field",),
 )
-def required_without_default(case: Case) -> Iterator[Finding]:
+def required_without_default(context: RuleContext) -> Iterator[Finding]:
     written: set[str] = set()  # new tables that have rows by then
-    for step, change in ((each, change) for each in case.steps for change in each.changes):
+    for step, change in ((row, change) for row in context.steps for change in row.changes):
         written |= {change.table} if change.kind is Kind.INSERT_ROWS else set()
-        there = change.kind is Kind.ADD_COLUMN and (case.existed(change.table) or change.table in written)
-        if there and case.lacks_a_value(change):
-            what = f'column "{change.columns[0]}" of {case.described(change.table)} is NOT NULL and has no default'
+        there = change.kind is Kind.ADD_COLUMN and (context.existed(change.table) or change.table in written)
+        if there and context.lacks_a_value(change):
+            what = f'column "{change.columns[0]}" of {context.described(change.table)} is NOT NULL and has no default'
             yield Finding(what, step.operation, change.table)
 
 
@@ -172,10 +172,10 @@ def required_without_default(case: Case) -> Iterator[Finding]:
     ],
     instead=filled_by_django,
 )
-def filled_in_place(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.UPDATE_ROWS):
-        if not case.is_sql(step) and case.large(change.table):
-            what = f'"{change.columns[0]}" of {case.described(change.table)} is filled by one UPDATE'
+def filled_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.UPDATE_ROWS):
+        if not context.is_sql(step) and context.large(change.table):
+            what = f'"{change.columns[0]}" of {context.described(change.table)} is filled by one UPDATE'
             yield Finding(what, step.operation, change.table)
 
 
@@ -206,9 +206,9 @@ def filled_in_place(case: Case) -> Iterator[Finding]:
     ],
     instead=unique_field,
 )
-def one_default(case: Case) -> Iterator[Finding]:
-    unique = {(each.table, each.columns) for _, each in case.changes(Kind.ADD_UNIQUE) if not each.using_index}
-    for step, change in case.changes(Kind.ADD_COLUMN):
+def one_default(context: RuleContext) -> Iterator[Finding]:
+    unique = {(other.table, other.columns) for _, other in context.changes(Kind.ADD_UNIQUE) if not other.using_index}
+    for step, change in context.changes(Kind.ADD_COLUMN):
         if change.default == "constant" and (change.table, change.columns) in unique:
-            what = f'every row of {case.described(change.table)} gets the same value of unique "{change.columns[0]}"'
+            what = f'every row of {context.described(change.table)} gets the same value of unique "{change.columns[0]}"'
             yield Finding(what, step.operation, change.table)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case, column
 from lockgate.linting.rules.fields import altered_later
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
+from lockgate.linting.rules.rule_context import RuleContext, column
 from lockgate.planning import type_changes
 from lockgate.planning.steps import Change, Kind, Phase, Work
 
@@ -30,24 +30,28 @@ from lockgate.planning.steps import Change, Kind, Phase, Work
     """,
     instead=altered_later,
 )
-def required_column(case: Case) -> Iterator[Finding]:
+def required_column(context: RuleContext) -> Iterator[Finding]:
     kept = {
         (change.table, change.columns)
-        for step, change in case.changes(Kind.DROP_DEFAULT)
+        for step, change in context.changes(Kind.DROP_DEFAULT)
         if step.phase is Phase.CONTRACT
     }
-    for step, change in case.changes(Kind.ADD_COLUMN):
+    for step, change in context.changes(Kind.ADD_COLUMN):
         dropped = change.default and not change.database_default  # without any, LG306 says that it fails
-        needed = change.not_null and dropped and not change.identity and not case.is_generated(change)
-        if needed and (change.table, change.columns) not in kept | _set_again(case):
-            what = f'column "{column(change)}" of {case.described(change.table)} is NOT NULL with no database default'
-            yield Finding(what + case.why_in_place(step), step.operation, change.table)
+        needed = change.not_null and dropped and not change.identity and not context.is_generated(change)
+        if needed and (change.table, change.columns) not in kept | _set_again(context):
+            what = (
+                f'column "{column(change)}" of {context.described(change.table)} is NOT NULL with no database default'
+            )
+            yield Finding(what + context.why_in_place(step), step.operation, change.table)
 
 
-def _set_again(case: Case) -> set[tuple[str, tuple[str, ...]]]:
+def _set_again(context: RuleContext) -> set[tuple[str, tuple[str, ...]]]:
     """Columns that end the migration with a database default that SQL of its own has set."""
-    last = {(change.table, change.columns): step for step, change in case.changes(Kind.SET_DEFAULT, Kind.DROP_DEFAULT)}
-    sets = [(step, change) for step, change in case.changes(Kind.SET_DEFAULT) if case.is_sql(step)]
+    last = {
+        (change.table, change.columns): step for step, change in context.changes(Kind.SET_DEFAULT, Kind.DROP_DEFAULT)
+    }
+    sets = [(step, change) for step, change in context.changes(Kind.SET_DEFAULT) if context.is_sql(step)]
     return {(change.table, change.columns) for step, change in sets if last[change.table, change.columns] is step}
 
 
@@ -74,10 +78,12 @@ def _set_again(case: Case) -> set[tuple[str, tuple[str, ...]]]:
     """,
     other_end="The type stays, and a check constraint keeps longer values out.",
 )
-def narrowed(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ALTER_TYPE):
+def narrowed(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ALTER_TYPE):
         if type_changes.narrows(change.old_type, change.type):
-            what = f'"{column(change)}" of {case.described(change.table)} goes from {change.old_type} to {change.type}'
+            what = (
+                f'"{column(change)}" of {context.described(change.table)} goes from {change.old_type} to {change.type}'
+            )
             yield Finding(what, step.operation, change.table)
 
 
@@ -106,37 +112,39 @@ def narrowed(case: Case) -> Iterator[Finding]:
     """,
     ),
 )
-def new_rule(case: Case) -> Iterator[Finding]:
-    added = {(change.table, column) for _, change in case.changes(Kind.ADD_COLUMN) for column in change.columns}
+def new_rule(context: RuleContext) -> Iterator[Finding]:
+    added = {(change.table, column) for _, change in context.changes(Kind.ADD_COLUMN) for column in change.columns}
     kinds = (Kind.ADD_CHECK, Kind.ADD_UNIQUE, Kind.ADD_FOREIGN_KEY, Kind.ADD_EXCLUSION, Kind.SET_NOT_NULL)
     seen = set()
-    for step, change in case.changes(*kinds):
+    for step, change in context.changes(*kinds):
         if change.kind is Kind.SET_NOT_NULL and change.proven and step.rewrite != "set not null":
             continue  # a check has said so before
         old = not change.columns or not all((change.table, column) in added for column in change.columns)
-        again = change.name in _made_again(case) or _held_before(case, change)
+        again = change.name in _made_again(context) or _held_before(context, change)
         if old and (step.operation, change.table) not in seen and not again:
             seen.add((step.operation, change.table))
-            columns = ", ".join(f'"{each}"' for each in change.columns)
+            columns = ", ".join(f'"{column_name}"' for column_name in change.columns)
             name = f' "{change.name}"' if change.name else f" of {columns}" if columns else ""
             kind = change.kind.removeprefix("add ").removeprefix("set ")
-            what = f"{kind}{name} holds for {case.described(change.table)} from now on"
+            what = f"{kind}{name} holds for {context.described(change.table)} from now on"
             yield Finding(what, step.operation, change.table)
 
 
-def _held_before(case: Case, change: Change) -> bool:
+def _held_before(context: RuleContext, change: Change) -> bool:
     """Whether rows had to satisfy as much by what the migration drops: the same key, or a unique one of fewer."""
-    gone = [each for _, each in case.changes(Kind.DROP_CONSTRAINT) if each.table == change.table and each.columns]
+    gone = [
+        other for _, other in context.changes(Kind.DROP_CONSTRAINT) if other.table == change.table and other.columns
+    ]
     if change.kind is Kind.ADD_FOREIGN_KEY:
-        return any((each.columns, each.references) == (change.columns, change.references) for each in gone)
+        return any((other.columns, other.references) == (change.columns, change.references) for other in gone)
     unique = change.kind is Kind.ADD_UNIQUE and not change.nulls_equal
-    return unique and any(each.unique and {*each.columns} <= {*change.columns} for each in gone)
+    return unique and any(other.unique and {*other.columns} <= {*change.columns} for other in gone)
 
 
-def _made_again(case: Case) -> set[str]:
+def _made_again(context: RuleContext) -> set[str]:
     """Constraints that were there before, and are dropped and made anew."""
-    return {change.name for _, change in case.changes(Kind.DROP_CONSTRAINT) if change.name} - {
-        change.name for step in case.steps if step.rewrite == "set not null" for change in step.changes
+    return {change.name for _, change in context.changes(Kind.DROP_CONSTRAINT) if change.name} - {
+        change.name for step in context.steps if step.rewrite == "set not null" for change in step.changes
     }
 
 
@@ -160,10 +168,10 @@ def _made_again(case: Case) -> set[str]:
     """,
     ),
 )
-def default_dropped(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.DROP_DEFAULT):
+def default_dropped(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.DROP_DEFAULT):
         if change.database_default:
-            what = f'"{column(change)}" of {case.described(change.table)} loses its database default'
+            what = f'"{column(change)}" of {context.described(change.table)} loses its database default'
             yield Finding(what, step.operation, change.table)
 
 
@@ -187,15 +195,15 @@ def default_dropped(case: Case) -> Iterator[Finding]:
     """,
     ),
 )
-def upsert_target_dropped(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
-        if change.unique and change.name not in _added_again(case):
-            what = f'unique "{change.name}" of {case.described(change.table)} is dropped'
+def upsert_target_dropped(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
+        if change.unique and change.name not in _added_again(context):
+            what = f'unique "{change.name}" of {context.described(change.table)} is dropped'
             yield Finding(what, step.operation, change.table)
 
 
-def _added_again(case: Case) -> set[str]:
-    return {change.name for _, change in case.changes(Kind.ADD_UNIQUE, Kind.ADD_INDEX) if change.unique}
+def _added_again(context: RuleContext) -> set[str]:
+    return {change.name for _, change in context.changes(Kind.ADD_UNIQUE, Kind.ADD_INDEX) if change.unique}
 
 
 @rule(
@@ -215,11 +223,13 @@ def _added_again(case: Case) -> set[str]:
     """,
     other_end="A column of the new type stands beside the old one, until no release reads that.",
 )
-def another_family(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ALTER_TYPE):
+def another_family(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ALTER_TYPE):
         before, after = _family(change.old_type), _family(change.type)
         if change.work is Work.REWRITE and before and after and before != after:
-            what = f'"{column(change)}" of {case.described(change.table)} goes from {change.old_type} to {change.type}'
+            what = (
+                f'"{column(change)}" of {context.described(change.table)} goes from {change.old_type} to {change.type}'
+            )
             yield Finding(what, step.operation, change.table)
 
 
@@ -260,7 +270,7 @@ def _family(name: str) -> str:
     ),
     squawk=("ban-drop-not-null",),
 )
-def null_allowed(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.DROP_NOT_NULL):
-        what = f'"{column(change)}" of {case.described(change.table)} may be NULL from now on'
+def null_allowed(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.DROP_NOT_NULL):
+        what = f'"{column(change)}" of {context.described(change.table)} may be NULL from now on'
         yield Finding(what, step.operation, change.table)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case, named
 from lockgate.linting.rules.fields import checked_later
 from lockgate.linting.rules.offer import alone
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext, named
 from lockgate.linting.rules.sql_offers import in_sql, index_first, key_from_index, proven_first, validated_later
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Step
 
 
-def _in_place(case: Case, kind: Kind) -> Iterator[tuple[Step, Change]]:
+def _in_place(context: RuleContext, kind: Kind) -> Iterator[tuple[Step, Change]]:
     """Constraints of a kind that are checked against every row of a large table, under a lock that blocks."""
-    for step, change in case.switch(kind):
+    for step, change in context.switch(kind):
         waived = change.not_valid or change.using_index or change.proven
-        large = case.large(change.table) or (change.references and case.large(change.references))
-        if not waived and large and change.table not in case.empty:
+        large = context.large(change.table) or (change.references and context.large(change.references))
+        if not waived and large and change.table not in context.empty:
             yield step, change
 
 
@@ -46,10 +46,10 @@ def _in_place(case: Case, kind: Kind) -> Iterator[tuple[Step, Change]]:
     squawk=("disallowed-unique-constraint",),
     instead=in_sql(index_first, alone),
 )
-def unique_in_place(case: Case) -> Iterator[Finding]:
-    for step, change in _in_place(case, Kind.ADD_UNIQUE):
-        what = f"unique constraint {named(change)}is built on {case.described(change.table)} under an exclusive lock"
-        yield Finding(what + case.why_in_place(step), step.operation, change.table)
+def unique_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, change in _in_place(context, Kind.ADD_UNIQUE):
+        what = f"unique constraint {named(change)}is built on {context.described(change.table)} under an exclusive lock"
+        yield Finding(what + context.why_in_place(step), step.operation, change.table)
 
 
 @rule(
@@ -80,10 +80,10 @@ def unique_in_place(case: Case) -> Iterator[Finding]:
     squawk=("constraint-missing-not-valid",),
     instead=in_sql(validated_later, alone),
 )
-def check_in_place(case: Case) -> Iterator[Finding]:
-    for step, change in _in_place(case, Kind.ADD_CHECK):
-        what = f"check constraint {named(change)}reads all of {case.described(change.table)} under an exclusive lock"
-        yield Finding(what + case.why_in_place(step), step.operation, change.table)
+def check_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, change in _in_place(context, Kind.ADD_CHECK):
+        what = f"check constraint {named(change)}reads all of {context.described(change.table)} under an exclusive lock"
+        yield Finding(what + context.why_in_place(step), step.operation, change.table)
 
 
 @rule(
@@ -117,11 +117,11 @@ def check_in_place(case: Case) -> Iterator[Finding]:
     squawk=("adding-foreign-key-constraint",),
     instead=in_sql(validated_later, checked_later),
 )
-def foreign_key_in_place(case: Case) -> Iterator[Finding]:
-    for step, change in _in_place(case, Kind.ADD_FOREIGN_KEY):
-        tables = f"{case.described(change.table)} against {case.described(change.references)}"
+def foreign_key_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, change in _in_place(context, Kind.ADD_FOREIGN_KEY):
+        tables = f"{context.described(change.table)} against {context.described(change.references)}"
         what = f"foreign key {named(change)}checks {tables} while writes to both wait"
-        yield Finding(what + case.why_in_place(step), step.operation, change.table)
+        yield Finding(what + context.why_in_place(step), step.operation, change.table)
 
 
 @rule(
@@ -157,9 +157,11 @@ def foreign_key_in_place(case: Case) -> Iterator[Finding]:
     """,
     other_end="The constraint is on a new table, into which the rows are copied.",
 )
-def exclusion_in_place(case: Case) -> Iterator[Finding]:
-    for step, change in _in_place(case, Kind.ADD_EXCLUSION):
-        what = f"exclusion constraint {named(change)}is built on {case.described(change.table)} under an exclusive lock"
+def exclusion_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, change in _in_place(context, Kind.ADD_EXCLUSION):
+        what = (
+            f"exclusion constraint {named(change)}is built on {context.described(change.table)} under an exclusive lock"
+        )
         yield Finding(what, step.operation, change.table)
 
 
@@ -193,9 +195,9 @@ def exclusion_in_place(case: Case) -> Iterator[Finding]:
     squawk=("adding-serial-primary-key-field",),
     instead=key_from_index,
 )
-def primary_key_changed(case: Case) -> Iterator[Finding]:
-    for step, change in _in_place(case, Kind.ADD_PRIMARY_KEY):
-        what = f"the primary key of {case.described(change.table)} is made anew under an exclusive lock"
+def primary_key_changed(context: RuleContext) -> Iterator[Finding]:
+    for step, change in _in_place(context, Kind.ADD_PRIMARY_KEY):
+        what = f"the primary key of {context.described(change.table)} is made anew under an exclusive lock"
         yield Finding(what, step.operation, change.table)
 
 
@@ -223,11 +225,11 @@ def primary_key_changed(case: Case) -> Iterator[Finding]:
     squawk=("adding-not-nullable-field",),
     instead=in_sql(proven_first, alone),
 )
-def not_null_in_place(case: Case) -> Iterator[Finding]:
-    for step, change in _in_place(case, Kind.SET_NOT_NULL):
+def not_null_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, change in _in_place(context, Kind.SET_NOT_NULL):
         column = change.columns[0] if change.columns else "?"
-        what = f'NOT NULL on "{column}" reads all of {case.described(change.table)} under an exclusive lock'
-        yield Finding(what + case.why_in_place(step), step.operation, change.table)
+        what = f'NOT NULL on "{column}" reads all of {context.described(change.table)} under an exclusive lock'
+        yield Finding(what + context.why_in_place(step), step.operation, change.table)
 
 
 @rule(
@@ -246,10 +248,10 @@ def not_null_in_place(case: Case) -> Iterator[Finding]:
         migrations.RunSQL("DROP VIEW shop_totals", migrations.RunSQL.noop),
     """,
 )
-def dropped_with_cascade(case: Case) -> Iterator[Finding]:
+def dropped_with_cascade(context: RuleContext) -> Iterator[Finding]:
     elsewhere = ("TABLE", "SCHEMA", "DATABASE", "EXTENSION", "OWNED")
-    for step, statement in case.sql:
-        drops = statement.starts("DROP") and not any(statement.starts("DROP", each) for each in elsewhere)
+    for step, statement in context.sql:
+        drops = statement.starts("DROP") and not any(statement.starts("DROP", kind) for kind in elsewhere)
         alters = statement.starts("ALTER", "TABLE") and statement.has("DROP")
         if (drops or alters) and statement.tokens[-1] == "CASCADE" and not _of_foreign_key(statement):
             yield Finding(f"{' '.join(statement.tokens[:2])} … CASCADE drops what nobody named", step.operation)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.example_models import IN_PORTIONS
 from lockgate.linting.rules.offer import apart
 from lockgate.linting.rules.portions import sql_in_portions
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning import sql_changes
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Change, Kind, Step
@@ -31,24 +31,24 @@ _DATA = (("UPDATE",), ("DELETE",), ("INSERT",), ("MERGE",))
     safe=IN_PORTIONS,
     instead=sql_in_portions,
 )
-def every_row(case: Case) -> Iterator[Finding]:
-    for step, statement, table in _changed_rows(case):
+def every_row(context: RuleContext) -> Iterator[Finding]:
+    for step, statement, table in _changed_rows(context):
         if not statement.has("WHERE"):
-            yield Finding(f"every row of {case.described(table)} is changed", step.operation, table)
+            yield Finding(f"every row of {context.described(table)} is changed", step.operation, table)
 
 
-def _changed_rows(case: Case) -> Iterator[tuple[Step, SqlStatement, str]]:
+def _changed_rows(context: RuleContext) -> Iterator[tuple[Step, SqlStatement, str]]:
     """Statements of RunSQL that change rows of large tables."""
-    for step, statement in case.sql:
+    for step, statement in context.sql:
         for change in sql_changes.of(statement.text):
-            changes = change.kind is Kind.UPDATE_ROWS and case.existed(change.table) and case.large(change.table)
+            changes = change.kind is Kind.UPDATE_ROWS and context.existed(change.table) and context.large(change.table)
             if changes and not _is_by_key(step, change):
                 yield step, statement, change.table
 
 
 def _is_by_key(step: Step, read: Change) -> bool:
     """Whether rows are named by a key's values, so that there are as many as are written out."""
-    return any(each.unique and each._replace(unique=False) == read for each in step.changes)
+    return any(change.unique and change._replace(unique=False) == read for change in step.changes)
 
 
 @rule(
@@ -75,13 +75,13 @@ def _is_by_key(step: Step, read: Change) -> bool:
     ],
     instead=apart("rows are changed when the schema's locks are gone"),
 )
-def data_under_locks(case: Case) -> Iterator[Finding]:
-    changed = {number for number, code in case.code if code.changes_data()}
-    changed |= {step.operation for step, each in case.sql if any(each.starts(*words) for words in _DATA)}
-    for step in case.steps if case.migration.atomic else ():
-        held = [table for table, mode in case.held(step) if mode.blocks_reads and case.large(table)]
+def data_under_locks(context: RuleContext) -> Iterator[Finding]:
+    changed = {number for number, code in context.code if code.changes_data()}
+    changed |= {step.operation for step, statement in context.sql if any(statement.starts(*words) for words in _DATA)}
+    for step in context.steps if context.migration.atomic else ():
+        held = [table for table, mode in context.held(step) if mode.blocks_reads and context.large(table)]
         if held and step.operation in changed:
-            what = f"data is changed while {case.described(held[0])} is locked exclusively"
+            what = f"data is changed while {context.described(held[0])} is locked exclusively"
             yield Finding(what, step.operation, held[0])
 
 
@@ -99,7 +99,7 @@ def data_under_locks(case: Case) -> Iterator[Finding]:
     safe=IN_PORTIONS,
     instead=sql_in_portions,
 )
-def large_change(case: Case) -> Iterator[Finding]:
-    for step, statement, table in _changed_rows(case):
+def large_change(context: RuleContext) -> Iterator[Finding]:
+    for step, statement, table in _changed_rows(context):
         if statement.has("WHERE"):
-            yield Finding(f"rows of {case.described(table)} are changed in one statement", step.operation, table)
+            yield Finding(f"rows of {context.described(table)} are changed in one statement", step.operation, table)

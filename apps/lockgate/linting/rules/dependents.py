@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from lockgate.facts.dependents import Dependent, DependentKind
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.example_models import given, table
 from lockgate.linting.rules.rule import ERROR, WARNING, Example, Finding, rule, source
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.consequences import Consequence
 from lockgate.planning.dependents import Outcome
 from lockgate.planning.steps import Change, Kind
 
 
-def _example(operation: str, *found: Dependent, what: str) -> Example:
-    return Example(source(operation), given(table("shop_order"), dependents=found), what)
+def _example(operation: str, *listed: Dependent, what: str) -> Example:
+    return Example(source(operation), given(table("shop_order"), dependents=listed), what)
 
 
 _TOTALS = Dependent("shop_order", DependentKind.VIEW, "reporting.totals", ("total",), bare="totals")
@@ -46,8 +46,8 @@ _ADD = 'migrations.AddField("order", "source", models.CharField(max_length=20, n
     safe=_example(_KEPT_TABLE, _NOTES, what="where a view shows a column"),
     other_end="What others depend on stays.",
 )
-def goes_along(case: Case) -> Iterator[Finding]:
-    return _findings(case, Outcome.GOES, "{what} of {table} takes along {dependents}")
+def goes_along(context: RuleContext) -> Iterator[Finding]:
+    return _findings(context, Outcome.GOES, "{what} of {table} takes along {dependents}")
 
 
 @rule(
@@ -65,8 +65,8 @@ def goes_along(case: Case) -> Iterator[Finding]:
     safe=_example(_ADD, _TOTALS, what="where a view uses another column"),
     other_end="Nothing is changed that others depend on.",
 )
-def refused(case: Case) -> Iterator[Finding]:
-    return _findings(case, Outcome.REFUSED, "{what} of {table} is refused for {dependents}")
+def refused(context: RuleContext) -> Iterator[Finding]:
+    return _findings(context, Outcome.REFUSED, "{what} of {table} is refused for {dependents}")
 
 
 @rule(
@@ -86,8 +86,8 @@ def refused(case: Case) -> Iterator[Finding]:
     safe=_example(_KEPT, _NOTED, what="where the function of a trigger names the column"),
     other_end="The column that others use stays.",
 )
-def breaks(case: Case) -> Iterator[Finding]:
-    return _findings(case, Outcome.BREAKS, "after {what} of {table} this fails: {dependents}")
+def breaks(context: RuleContext) -> Iterator[Finding]:
+    return _findings(context, Outcome.BREAKS, "after {what} of {table} this fails: {dependents}")
 
 
 @rule(
@@ -109,8 +109,8 @@ def breaks(case: Case) -> Iterator[Finding]:
     ),
     other_end="Nothing is changed that subscribers would lack.",
 )
-def lags(case: Case) -> Iterator[Finding]:
-    return _findings(case, Outcome.LAGS, "{what} of {table} is not carried to subscribers of {dependents}")
+def lags(context: RuleContext) -> Iterator[Finding]:
+    return _findings(context, Outcome.LAGS, "{what} of {table} is not carried to subscribers of {dependents}")
 
 
 @rule(
@@ -127,21 +127,21 @@ def lags(case: Case) -> Iterator[Finding]:
     safe=_example(_KEPT, _STATISTICS, what="where statistics are kept of the column"),
     other_end="Nothing is changed that others depend on.",
 )
-def forgotten(case: Case) -> Iterator[Finding]:
-    return _findings(case, Outcome.FORGOTTEN, "{what} of {table} takes along {dependents}")
+def forgotten(context: RuleContext) -> Iterator[Finding]:
+    return _findings(context, Outcome.FORGOTTEN, "{what} of {table} takes along {dependents}")
 
 
-def _findings(case: Case, outcome: Outcome, sentence: str) -> Iterator[Finding]:
+def _findings(context: RuleContext, outcome: Outcome, sentence: str) -> Iterator[Finding]:
     """One for each change, with all that it does this to."""
-    found = [each for each in case.consequences if each.fate.outcome is outcome]
-    for _, group in groupby(found, key=lambda each: (id(each.step), each.change)):
-        yield finding(case, list(group), sentence)
+    consequences = [consequence for consequence in context.consequences if consequence.verdict.outcome is outcome]
+    for _, group in groupby(consequences, key=lambda consequence: (id(consequence.step), consequence.change)):
+        yield finding(context, list(group), sentence)
 
 
-def finding(case: Case, found: list[Consequence], sentence: str) -> Finding:
-    first = found[0]
-    names = ", ".join(dict.fromkeys(str(each.dependent) for each in found))
-    place = case.described(first.change.table)
+def finding(context: RuleContext, consequences: list[Consequence], sentence: str) -> Finding:
+    first = consequences[0]
+    names = ", ".join(dict.fromkeys(str(consequence.dependent) for consequence in consequences))
+    place = context.described(first.change.table)
     unless = "" if first.certain else ", unless the code before it deals with that"
     what = sentence.format(what=_what(first.change), table=place, dependents=names) + unless
     return Finding(what, first.step.operation, first.change.table)

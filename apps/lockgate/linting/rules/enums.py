@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning import sql_statements
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, Step
@@ -36,20 +36,20 @@ from lockgate.planning.steps import Kind, Step
     ],
     other_end="The unsafe one does not run.",
 )
-def enum_value(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql if case.migration.atomic else ():
+def enum_value(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql if context.migration.atomic else ():
         if statement.starts("ALTER", "TYPE") and statement.has("ADD", "VALUE"):
             value = next((part for part in statement.tokens if part.endswith("'")), "")
-            if _may_be_used(case, value, statement, step):
+            if _may_be_used(context, value, statement, step):
                 yield Finding("the new enum value cannot be used in this transaction", step.operation)
 
 
-def _may_be_used(case: Case, value: str, adding: SqlStatement, adds: Step) -> bool:
+def _may_be_used(context: RuleContext, value: str, adding: SqlStatement, adds: Step) -> bool:
     """Whether the migration names a value anywhere else, or has code after the statement that adds it."""
-    for step in case.plan.steps:
+    for step in context.plan.steps:
         if step.operation > adds.operation and any(change.kind in _CODE for change in step.changes):
             return True
-        texts = [part.text for each in step.sql for part in sql_statements.statements(each)]
+        texts = [part.text for step_sql in step.sql for part in sql_statements.statements(step_sql)]
         if any(value in text for text in texts if text != adding.text):
             return True
     return False
@@ -75,8 +75,8 @@ _CODE = (Kind.RUN_PYTHON, Kind.UNKNOWN)
     """,
     other_end="The old value stays beside the new one.",
 )
-def enum_renamed(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def enum_renamed(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         renames = statement.starts("ALTER", "TYPE") and statement.has("RENAME")
         if renames or statement.starts("DROP", "TYPE"):
             yield Finding("a type, or a value of it, that the serving release names goes away", step.operation)

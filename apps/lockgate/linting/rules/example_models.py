@@ -37,14 +37,14 @@ BYTES = 2 * 1024**3
 ROWS = 12_000_000
 
 
-def table(name: str, **found: Any) -> TableFacts:
+def table(name: str, **values: Any) -> TableFacts:
     """Facts of one of the shop's tables."""
-    return TableFacts(**{"name": name, "kind": "r", "size": BYTES, "rows": ROWS, **found})
+    return TableFacts(**{"name": name, "kind": "r", "size": BYTES, "rows": ROWS, **values})
 
 
-def given(*tables: TableFacts, **found: Any) -> DatabaseFacts:
+def given(*tables: TableFacts, **values: Any) -> DatabaseFacts:
     """Facts of a database with these tables."""
-    return DatabaseFacts(version=160000, tables={each.name: each for each in tables}, **found)
+    return DatabaseFacts(version=160000, tables={facts.name: facts for facts in tables}, **values)
 
 
 ADD_INDEX = source("""

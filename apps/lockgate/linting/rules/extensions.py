@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.steps import Kind
 
 
@@ -26,14 +26,14 @@ from lockgate.planning.steps import Kind
     """,
     other_end="Another extension: one that whoever may CREATE in the database may install.",
 )
-def extension_created(case: Case) -> Iterator[Finding]:
-    for step in case.steps:
+def extension_created(context: RuleContext) -> Iterator[Finding]:
+    for step in context.steps:
         for change in step.changes:
             if change.kind is Kind.EXTENSION and change.name not in TRUSTED:
                 yield Finding(
                     f'extension "{change.name}" is not trusted, so a superuser must create it', step.operation
                 )
-    for step, statement in case.sql:
+    for step, statement in context.sql:
         named = {part.lower().strip('"') for part in statement.tokens}
         if statement.starts("CREATE", "EXTENSION") and not named & TRUSTED:
             yield Finding("an extension is created that is not known to be trusted", step.operation)
@@ -73,8 +73,8 @@ TRUSTED = frozenset(_TRUSTED.split())
         ),
     ],
 )
-def extension_dropped(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def extension_dropped(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if statement.starts("DROP", "EXTENSION"):
             cascade = ", with every column and index that uses it" if statement.has("CASCADE") else ""
             yield Finding(f"an extension is dropped{cascade}", step.operation)

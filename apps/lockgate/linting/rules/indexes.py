@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.example_models import given, table
 from lockgate.linting.rules.offer import alone, apart
 from lockgate.linting.rules.rule import ERROR, WARNING, Example, Finding, rule, source
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.linting.rules.sql_offers import concurrently, in_sql
 from lockgate.planning.steps import Kind, Phase
 
@@ -33,11 +33,11 @@ WIDE = 3  # columns: each further one rarely narrows a search down, and is paid 
     squawk=("require-concurrent-index-creation",),
     instead=in_sql(concurrently, alone),
 )
-def built_in_place(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_INDEX):
-        if not change.concurrently and case.large(change.table) and not _partitioned(case, change.table):
-            what = f'index "{change.name}" is built on {case.described(change.table)} while writes wait'
-            yield Finding(what + case.why_in_place(step), step.operation, change.table)
+def built_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_INDEX):
+        if not change.concurrently and context.large(change.table) and not _partitioned(context, change.table):
+            what = f'index "{change.name}" is built on {context.described(change.table)} while writes wait'
+            yield Finding(what + context.why_in_place(step), step.operation, change.table)
 
 
 @rule(
@@ -59,12 +59,12 @@ def built_in_place(case: Case) -> Iterator[Finding]:
     squawk=("require-concurrent-index-deletion",),
     instead=in_sql(concurrently, alone),
 )
-def dropped_in_place(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.DROP_INDEX):
-        table = change.table or _table_of_index(case, change.name)
-        if not change.concurrently and case.large(table):
-            what = f'index "{change.name}" of {case.described(table)} is dropped while reads and writes wait'
-            yield Finding(what + case.why_in_place(step), step.operation, table)
+def dropped_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.DROP_INDEX):
+        table = change.table or _table_of_index(context, change.name)
+        if not change.concurrently and context.large(table):
+            what = f'index "{change.name}" of {context.described(table)} is dropped while reads and writes wait'
+            yield Finding(what + context.why_in_place(step), step.operation, table)
 
 
 @rule(
@@ -88,10 +88,10 @@ def dropped_in_place(case: Case) -> Iterator[Finding]:
         migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
     """,
 )
-def on_partitioned(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_INDEX):
-        if not change.concurrently and _partitioned(case, change.table) and not _on_only(case, step.operation):
-            what = f'index "{change.name}" is built on all partitions of {case.described(change.table)} at once'
+def on_partitioned(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_INDEX):
+        if not change.concurrently and _partitioned(context, change.table) and not _on_only(context, step.operation):
+            what = f'index "{change.name}" is built on all partitions of {context.described(change.table)} at once'
             yield Finding(what, step.operation, change.table)
 
 
@@ -113,8 +113,8 @@ def on_partitioned(case: Case) -> Iterator[Finding]:
     squawk=("require-concurrent-reindex",),
     instead=in_sql(concurrently),
 )
-def reindexed_in_place(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def reindexed_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if statement.starts("REINDEX") and not statement.has("CONCURRENTLY"):
             yield Finding("REINDEX rebuilds in place", step.operation)
 
@@ -144,10 +144,10 @@ def reindexed_in_place(case: Case) -> Iterator[Finding]:
         "Lockgate builds it before the switch of a migration of its own, and fails there where rows are equal"
     ),
 )
-def unique_after_switch(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_INDEX):
+def unique_after_switch(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_INDEX):
         if change.unique and step.phase is Phase.FINISH:
-            what = f'unique index "{change.name}" of {case.described(change.table)} is built after the switch'
+            what = f'unique index "{change.name}" of {context.described(change.table)} is built after the switch'
             yield Finding(what, step.operation, change.table)
 
 
@@ -170,10 +170,10 @@ def unique_after_switch(case: Case) -> Iterator[Finding]:
     """,
     other_end="The index has fewer columns.",
 )
-def wide(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_INDEX):
-        if len(change.columns) > WIDE and not change.unique and case.large(change.table):
-            what = f'index "{change.name}" of {case.described(change.table)} has {len(change.columns)} columns'
+def wide(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_INDEX):
+        if len(change.columns) > WIDE and not change.unique and context.large(change.table):
+            what = f'index "{change.name}" of {context.described(change.table)} has {len(change.columns)} columns'
             yield Finding(what, step.operation, change.table)
 
 
@@ -202,32 +202,32 @@ def wide(case: Case) -> Iterator[Finding]:
     """,
     other_end="The column has an index, which is what was missing.",
 )
-def foreign_key_without_index(case: Case) -> Iterator[Finding]:
+def foreign_key_without_index(context: RuleContext) -> Iterator[Finding]:
     covered = {
         (change.table, change.columns[0])
-        for step in case.steps
+        for step in context.steps
         for change in step.changes
         if change.kind in (Kind.ADD_INDEX, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY) and change.columns
     }
-    for step, change in case.changes(Kind.ADD_FOREIGN_KEY):
-        fact = case.fact(change.table)
+    for step, change in context.changes(Kind.ADD_FOREIGN_KEY):
+        fact = context.fact(change.table)
         indexed = {index.columns[0] for index in fact.indexes.values() if index.columns} if fact else set()
         column = change.columns[0] if change.columns else ""
-        added = any(each.kind is Kind.ADD_COLUMN and each.columns == change.columns for each in step.changes)
+        added = any(other.kind is Kind.ADD_COLUMN and other.columns == change.columns for other in step.changes)
         unknown = fact is None and not added  # an existing column, of which offline nothing is known
         if column and not unknown and column not in indexed and (change.table, column) not in covered:
-            what = f'foreign key on "{column}" of {case.described(change.table)} has no index'
+            what = f'foreign key on "{column}" of {context.described(change.table)} has no index'
             yield Finding(what, step.operation, change.table)
 
 
-def _partitioned(case: Case, table: str) -> bool:
-    found = case.fact(table)
-    return found is not None and found.partitioned
+def _partitioned(context: RuleContext, table: str) -> bool:
+    table_facts = context.fact(table)
+    return table_facts is not None and table_facts.partitioned
 
 
-def _on_only(case: Case, operation: int) -> bool:
-    return any(step.operation == operation and statement.has("ON", "ONLY") for step, statement in case.sql)
+def _on_only(context: RuleContext, operation: int) -> bool:
+    return any(step.operation == operation and statement.has("ON", "ONLY") for step, statement in context.sql)
 
 
-def _table_of_index(case: Case, name: str) -> str:
-    return next((table.name for table in case.facts.tables.values() if name in table.indexes), "")
+def _table_of_index(context: RuleContext, name: str) -> str:
+    return next((table.name for table in context.facts.tables.values() if name in table.indexes), "")

@@ -85,38 +85,38 @@ Instead = Callable[[Situation], Offer | None]
 ONLINE = "Lockgate does it online by itself in a migration of its own; no other code is needed"
 
 
-def alone(found: Situation) -> Offer | None:
+def alone(situation: Situation) -> Offer | None:
     """The operation as it is, in an atomic migration of its own, where Lockgate gives it its online way.
 
     Not a new field with a default: what all old rows get at once is checked, or indexed, at once.
     """
-    operation = found.operation
+    operation = situation.operation
     filled = isinstance(operation, AddField) and (operation.field.has_default() or operation.field.has_db_default())
-    return taken_out(found, found.number, ONLINE) if found.online and not filled else None
+    return taken_out(situation, situation.number, ONLINE) if situation.online and not filled else None
 
 
 def apart(note: str) -> Instead:
     """The same, for what is safe once it does not share a transaction."""
-    return lambda found: taken_out(found, found.number, note)
+    return lambda situation: taken_out(situation, situation.number, note)
 
 
 def taken_out(
-    found: Situation, number: int, note: str, *, passes: Callable[[Operation], bool] = is_djangos_schema
+    situation: Situation, number: int, note: str, *, passes: Callable[[Operation], bool] = is_djangos_schema
 ) -> Offer | None:
     """An operation in a migration after its own, where those that stay do not need it.
 
     passes: whether one that follows may go before it, by its kind.
     """
-    operations, operation = found.migration.operations, found.migration.operations[number]
-    if not getattr(found.migration, "online", True) or not is_djangos_schema_or_sql(operation):
+    operations, operation = situation.migration.operations, situation.migration.operations[number]
+    if not getattr(situation.migration, "online", True) or not is_djangos_schema_or_sql(operation):
         return None
     if len(operations) == 1:
-        return None if found.migration.atomic else Offer(number, note, (operation,))
+        return None if situation.migration.atomic else Offer(number, note, (operation,))
     following = operations[number + 1 :]
-    if not all(map(passes, following)) or _is_named(found, number) or not _fit(found, number):
+    if not all(map(passes, following)) or _is_named(situation, number) or not _fit(situation, number):
         return None
     later = Written(operation.migration_name_fragment or "next", (operation,))
-    return Offer(number, note, (), (later,), atomic=bool(found.migration.atomic))
+    return Offer(number, note, (), (later,), atomic=bool(situation.migration.atomic))
 
 
 def is_djangos_schema_or_sql(operation: Operation) -> bool:
@@ -126,27 +126,27 @@ def is_djangos_schema_or_sql(operation: Operation) -> bool:
     )
 
 
-def _is_named(found: Situation, number: int) -> bool:
+def _is_named(situation: Situation, number: int) -> bool:
     """Whether a key, an index or a constraint after it may name a new column: models without the column allow that."""
-    operation, *following = found.migration.operations[number:]
+    operation, *following = situation.migration.operations[number:]
     if not isinstance(operation, AddField | RenameField):
         return False
     model, column = operation.model_name, getattr(operation, "new_name", operation.name)
-    keys = [each for each in following if isinstance(each, AlterUniqueTogether | AlterIndexTogether)]
-    others = [each for each in following if isinstance(each, AddIndex | AddConstraint)]
-    return any(each.references_field(model, column, found.app) for each in keys) or any(
-        each.model_name.lower() == model.lower() for each in others
+    keys = [later for later in following if isinstance(later, AlterUniqueTogether | AlterIndexTogether)]
+    others = [later for later in following if isinstance(later, AddIndex | AddConstraint)]
+    return any(key.references_field(model, column, situation.app) for key in keys) or any(
+        later.model_name.lower() == model.lower() for later in others
     )
 
 
-def _fit(found: Situation, number: int) -> bool:
+def _fit(situation: Situation, number: int) -> bool:
     """Whether the models come to the same with the operation as the last one."""
-    state = found.before.clone()
-    rest = list(found.migration.operations[found.number :])
-    taken = rest.pop(number - found.number)
+    state = situation.before.clone()
+    rest = list(situation.migration.operations[situation.number :])
+    taken = rest.pop(number - situation.number)
     try:
-        for each in (*rest, taken):
-            each.state_forwards(found.app, state)
+        for operation in (*rest, taken):
+            operation.state_forwards(situation.app, state)
     except Exception:  # a field or model that is not there yet
         return False
     return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.linting.rules import sql_offers
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
+from lockgate.linting.rules.rule_context import RuleContext
 
 
 @rule(
@@ -30,8 +30,8 @@ from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
     squawk=("require-concurrent-partition-detach",),
     instead=sql_offers.in_sql(sql_offers.detached),
 )
-def detached(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def detached(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if statement.has("DETACH", "PARTITION") and not statement.has("CONCURRENTLY") and not statement.has("FINALIZE"):
             yield Finding("DETACH PARTITION locks the whole partitioned table", step.operation)
 
@@ -74,7 +74,7 @@ def detached(case: Case) -> Iterator[Finding]:
         ),
     ],
 )
-def attached(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def attached(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if statement.starts("ALTER", "TABLE") and statement.has("ATTACH", "PARTITION"):
             yield Finding("ATTACH PARTITION reads the partition unless a CHECK proves its bounds", step.operation)

@@ -48,9 +48,9 @@ _OF_THE_MOMENT = {"SQLValueFunction", "SubLink", "SetToDefault", "MultiAssignRef
 _MOMENTS = {"now", "today", "tomorrow", "yesterday"}
 
 
-def sql_in_portions(found: Situation) -> Offer | None:
+def sql_in_portions(situation: Situation) -> Offer | None:
     """RunSQL with one UPDATE or DELETE on the table of a model."""
-    operation = found.operation
+    operation = situation.operation
     if not isinstance(operation, RunSQL) or operation.state_operations or operation.hints:
         return None
     if operation.reverse_sql not in (None, RunSQL.noop) or not (sql := sql_offers.only(operation)):
@@ -58,7 +58,7 @@ def sql_in_portions(found: Situation) -> Offer | None:
     if "\\" in sql.text or '"""' in sql.text:
         return None
     [parsed] = sql_parser.parse(sql.text) or ()
-    model = sql_offers.model_of(found, parsed.body.get("relation", {}))
+    model = sql_offers.model_of(situation, parsed.body.get("relation", {}))
     if model is None or not has_plain_key(model) or type(model.model._base_manager) is not Manager:
         return None
     if not _is_alone(parsed.kind, parsed.body) or not _comes_to_the_same(parsed.body, model):
@@ -68,19 +68,19 @@ def sql_in_portions(found: Situation) -> Offer | None:
     source = _SOURCE.format(
         name=name, app=model.app_label, model=model.object_name, portion=PORTION, sql=_statement(sql, model.pk.column)
     )
-    made = Function(name, source, frozenset(), operation.reverse_sql is not None, operation.elidable)
-    return placed(found, made)
+    function = Function(name, source, frozenset(), operation.reverse_sql is not None, operation.elidable)
+    return placed(situation, function)
 
 
-def placed(found: Situation, made: Function) -> Offer | None:
+def placed(situation: Situation, function: Function) -> Offer | None:
     """In place of the operation, or in a migration after its own where it is the last of several."""
-    operations = found.migration.operations
-    if found.number + 1 < len(operations):
+    operations = situation.migration.operations
+    if situation.number + 1 < len(operations):
         return None  # what follows may need it
     if len(operations) == 1:
-        return Offer(found.number, NOTE, (made,), atomic=False)
-    later = Written(made.name, (made,), atomic=False)
-    return Offer(found.number, NOTE, (), (later,), atomic=bool(found.migration.atomic))
+        return Offer(situation.number, NOTE, (function,), atomic=False)
+    later = Written(function.name, (function,), atomic=False)
+    return Offer(situation.number, NOTE, (), (later,), atomic=bool(situation.migration.atomic))
 
 
 def _statement(sql: sql_offers.Sql, key: str) -> str:
@@ -89,8 +89,8 @@ def _statement(sql: sql_offers.Sql, key: str) -> str:
     last = len(sql.words) - 1
     statement = sql.raw(0, at - 1 if at else last)
     condition = f"({sql.raw(at + 1, last)}) AND " if at else ""
-    given = {name: each.replace("%", "%%") for name, each in (("statement", statement), ("condition", condition))}
-    return _TEXT.format(key=key.replace('"', '""').replace("%", "%%"), **given)
+    escaped = {name: part.replace("%", "%%") for name, part in (("statement", statement), ("condition", condition))}
+    return _TEXT.format(key=key.replace('"', '""').replace("%", "%%"), **escaped)
 
 
 def has_plain_key(model: Any) -> bool:
@@ -107,26 +107,26 @@ def _is_alone(kind: str, body: Tree) -> bool:
 
 def _comes_to_the_same(body: Tree, model: Any) -> bool:
     """Whether a row that is done again, after others, gets what it would get of the one statement."""
-    targets = [each["ResTarget"] for each in body.get("targetList", ())]
+    targets = [target["ResTarget"] for target in body.get("targetList", ())]
     fields = {field.column: field for field in model.local_concrete_fields}
-    assigned = {str(each.get("name")) for each in targets}
-    if any("indirection" in each for each in targets) or not assigned <= {*fields} or model.pk.column in assigned:
+    assigned = {str(target.get("name")) for target in targets}
+    if any("indirection" in target for target in targets) or not assigned <= {*fields} or model.pk.column in assigned:
         return False
     if not targets and any(field.remote_field and field.related_model._meta == model for field in fields.values()):
         return False  # a row of a later portion may refer to it
-    if any(is_unique(model, fields[each]) for each in assigned) or any(map(_is_of_the_moment, _nodes(body))):
+    if any(is_unique(model, fields[target]) for target in assigned) or any(map(_is_of_the_moment, _nodes(body))):
         return False
     if functions.is_volatile(body.get("whereClause")):
         return False
-    values = [each["val"] for each in targets]
-    own = any(functions.is_volatile(each) or {*columns_in(each)} & assigned for each in values)
+    values = [target["val"] for target in targets]
+    own = any(functions.is_volatile(target) or {*columns_in(target)} & assigned for target in values)
     return not own or _is_done_once(body, targets)
 
 
 def is_unique(model: Any, field: Any) -> bool:
     """Whether other rows decide on what a field may have, which is asked when a portion ends too."""
-    together = any(field.name in each for each in model.unique_together)
-    others = any(type(each).__name__ != "CheckConstraint" for each in model.constraints)
+    together = any(field.name in names for names in model.unique_together)
+    others = any(type(constraint).__name__ != "CheckConstraint" for constraint in model.constraints)
     return bool(field.unique or together or others)
 
 
@@ -145,9 +145,9 @@ def _is_done_once(body: Tree, targets: list[Tree]) -> bool:
     """Whether a row that is done is not found again: a column was NULL, and is not any more."""
     whole = body.get("whereClause", {})
     parts = whole["BoolExpr"]["args"] if whole.get("BoolExpr", {}).get("boolop") == "AND_EXPR" else [whole]
-    tests = (each["NullTest"] for each in parts if "NullTest" in each)
-    empty = {name for each in tests if each["nulltesttype"] == "IS_NULL" for name in columns_in(each["arg"])}
-    return any(each["name"] in empty and _is_never_null(each["val"]) for each in targets)
+    tests = (part["NullTest"] for part in parts if "NullTest" in part)
+    empty = {name for test in tests if test["nulltesttype"] == "IS_NULL" for name in columns_in(test["arg"])}
+    return any(target["name"] in empty and _is_never_null(target["val"]) for target in targets)
 
 
 def _is_never_null(value: Tree) -> bool:

@@ -37,30 +37,30 @@ def require(known: object) -> None:
 class Reading:
     """One function. imports: what its expressions need."""
 
-    def __init__(self, found: Situation, function: Any) -> None:
+    def __init__(self, situation: Situation, function: Any) -> None:
         require(isinstance(function, FunctionType) and function.__name__ != "<lambda>" and not function.__closure__)
-        self.found, self.function = found, function
+        self.found, self.function = situation, function
         tree = python_source.tree(function)
         require(isinstance(tree, ast.Module) and len(tree.body) == 1 and isinstance(tree.body[0], ast.FunctionDef))
         self.definition: Any = tree.body[0]  # type: ignore[union-attr]
         arguments = self.definition.args
         require(not self.definition.decorator_list and len(arguments.args) == 2 and not arguments.defaults)
         require(not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs))
-        require(not any(each.annotation for each in arguments.args) and self.definition.returns is None)
-        self.apps, self.editor = (each.arg for each in arguments.args)
+        require(not any(arg.annotation for arg in arguments.args) and self.definition.returns is None)
+        self.apps, self.editor = (arg.arg for arg in arguments.args)
         self.imports: set[str] = set()
-        self.body = [each for each in self.definition.body if not _is_text(each)]
+        self.body = [statement for statement in self.definition.body if not _is_text(statement)]
         require(self.body)
 
     def names(self) -> dict[str, ast.expr]:
         """What all statements but the last give names to."""
-        found: dict[str, ast.expr] = {}
-        for each in self.body[:-1]:
-            require(isinstance(each, ast.Assign) and len(each.targets) == 1)
-            target = each.targets[0]
-            require(isinstance(target, ast.Name) and target.id not in found)
-            found[target.id] = put_in(found, each.value)
-        return found
+        values: dict[str, ast.expr] = {}
+        for statement in self.body[:-1]:
+            require(isinstance(statement, ast.Assign) and len(statement.targets) == 1)
+            target = statement.targets[0]
+            require(isinstance(target, ast.Name) and target.id not in values)
+            values[target.id] = put_in(values, statement.value)
+        return values
 
     # Models
 
@@ -80,9 +80,9 @@ class Reading:
 
     def model(self, node: ast.expr) -> Any:
         require(isinstance(node, ast.Call) and ast.unparse(node.func) == f"{self.apps}.get_model")
-        given: Any = node
-        label = [str(each.value) for each in given.args if isinstance(each, ast.Constant)]
-        require(label and len(label) == len(given.args) and not given.keywords)
+        expression: Any = node
+        label = [str(arg.value) for arg in expression.args if isinstance(arg, ast.Constant)]
+        require(label and len(label) == len(expression.args) and not expression.keywords)
         app, _, name = ".".join(label).partition(".")
         try:
             return self.found.before.apps.get_model(app, name)._meta
@@ -92,23 +92,23 @@ class Reading:
     def _chained(self, call: ast.Call, model: Any) -> None:
         name = call.func.attr  # type: ignore[attr-defined]
         if name in _NARROWING:
-            for each in call.args:
-                self.expression(each, model)
+            for arg in call.args:
+                self.expression(arg, model)
             self._conditions(call.keywords, model)
         elif name == "using":
             own = ast.unparse(call) == ast.unparse(call.func) + f"({self.editor}.connection.alias)"
-            require(own or all(isinstance(each, ast.Constant) for each in call.args))
+            require(own or all(isinstance(arg, ast.Constant) for arg in call.args))
         elif name != "iterator":
-            require(all(isinstance(each, ast.Constant) for each in call.args) and not call.keywords)
+            require(all(isinstance(arg, ast.Constant) for arg in call.args) and not call.keywords)
 
-    def _conditions(self, given: Iterable[ast.keyword], model: Any) -> None:
+    def _conditions(self, keywords: Iterable[ast.keyword], model: Any) -> None:
         """Lookups of the model's own columns."""
-        for each in given:
-            first, *lookups = (each.arg or "").split("__")
+        for keyword in keywords:
+            first, *lookups = (keyword.arg or "").split("__")
             if first != "pk":
                 field = column(model, first)
                 require(not field.is_relation or all(lookup in _LOOKUPS for lookup in lookups))
-            self.expression(each.value, model)
+            self.expression(keyword.value, model)
 
     # Values
 
@@ -121,24 +121,24 @@ class Reading:
         if isinstance(node, ast.UnaryOp):
             return self.expression(node.operand, model)
         require(isinstance(node, ast.Call))
-        made: Any = node
-        what = self._object(made.func)
+        call: Any = node
+        what = self._object(call.func)
         kind = getattr(what, "__name__", "")
         if what is getattr(models, kind, None) and kind in _EXPRESSIONS:
-            return self._of_django(kind, made, model)
-        require(what is getattr(functions, kind, None) and kind in _FUNCTIONS and not made.keywords)
-        found: set[str] = set()
-        for each in made.args:
-            named = isinstance(each, ast.Constant) and isinstance(each.value, str)
-            found |= {column(model, each.value).name} if named else self.expression(each, model)
-        return found
+            return self._of_django(kind, call, model)
+        require(what is getattr(functions, kind, None) and kind in _FUNCTIONS and not call.keywords)
+        columns: set[str] = set()
+        for arg in call.args:
+            named = isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+            columns |= {column(model, arg.value).name} if named else self.expression(arg, model)
+        return columns
 
-    def _of_django(self, kind: str, made: ast.Call, model: Any) -> set[str]:
+    def _of_django(self, kind: str, call: ast.Call, model: Any) -> set[str]:
         if kind == "Q":
-            self._conditions(made.keywords, model)
-            return {name for each in made.args for name in self.expression(each, model)}
-        require(len(made.args) == 1 and not made.keywords and isinstance(made.args[0], ast.Constant))
-        return {column(model, made.args[0].value).name} if kind == "F" else set()  # type: ignore[attr-defined]
+            self._conditions(call.keywords, model)
+            return {name for arg in call.args for name in self.expression(arg, model)}
+        require(len(call.args) == 1 and not call.keywords and isinstance(call.args[0], ast.Constant))
+        return {column(model, call.args[0].value).name} if kind == "F" else set()  # type: ignore[attr-defined]
 
     def _object(self, node: ast.expr) -> Any:
         """What a name of the module is, or an attribute of a module of Django's; its import is noted."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning import sql_changes
 from lockgate.planning.steps import Change, Kind
 
@@ -38,37 +38,37 @@ _CONTENT_TYPES = "django_content_type"  # only remove_stale_contenttypes deletes
     """,
     other_end="The database checks no reference yet; that comes with the next release.",
 )
-def unknown_to_old_code(case: Case) -> Iterator[Finding]:
-    changes = [(step, change) for step in case.steps for change in step.changes]
+def unknown_to_old_code(context: RuleContext) -> Iterator[Finding]:
+    changes = [(step, change) for step in context.steps for change in step.changes]
     added = {(change.table, change.columns) for _, change in changes if change.kind is Kind.ADD_COLUMN}
-    yield from _of_new_tables_by_hand(case)
+    yield from _of_new_tables_by_hand(context)
     for step, change in changes:
         cascades = change.special  # ON DELETE: the database itself sees to the rows that refer
         key = change.kind is Kind.ADD_FOREIGN_KEY and change.references and not cascades
-        known = key and _may_lose_rows(case, change.references)
-        if known and (not case.existed(change.table) or (change.table, change.columns) in added):
-            yield Finding(_what(case, change), step.operation, change.references)
+        known = key and _may_lose_rows(context, change.references)
+        if known and (not context.existed(change.table) or (change.table, change.columns) in added):
+            yield Finding(_what(context, change), step.operation, change.references)
 
 
-def _of_new_tables_by_hand(case: Case) -> Iterator[Finding]:
+def _of_new_tables_by_hand(context: RuleContext) -> Iterator[Finding]:
     """CREATE TABLE of SQL, unless the database itself sees to the rows that refer, in each of its references."""
-    for step, statement in case.sql:
+    for step, statement in context.sql:
         tokens = statement.tokens
         actions = [tokens[at + 2] for at in range(len(tokens) - 2) if tokens[at : at + 2] == ("ON", "DELETE")]
-        if sum(each in ("CASCADE", "SET") for each in actions) >= tokens.count("REFERENCES"):
+        if sum(action in ("CASCADE", "SET") for action in actions) >= tokens.count("REFERENCES"):
             continue
         for change in sql_changes.of(statement.text):
-            if change.kind is Kind.CREATE_TABLE and change.references and _may_lose_rows(case, change.references):
-                yield Finding(_what(case, change), step.operation, change.references)
+            if change.kind is Kind.CREATE_TABLE and change.references and _may_lose_rows(context, change.references):
+                yield Finding(_what(context, change), step.operation, change.references)
 
 
-def _may_lose_rows(case: Case, table: str) -> bool:
+def _may_lose_rows(context: RuleContext, table: str) -> bool:
     """Whether the release that serves knows a table, and may delete from it."""
-    return case.existed(table) and table != _CONTENT_TYPES
+    return context.existed(table) and table != _CONTENT_TYPES
 
 
-def _what(case: Case, change: Change) -> str:
+def _what(context: RuleContext, change: Change) -> str:
     return (
-        f'rows of "{change.table}" will refer to {case.described(change.references)}, which the serving '
+        f'rows of "{change.table}" will refer to {context.described(change.references)}, which the serving '
         "release cannot delete then"
     )

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from django.db.migrations.operations import RemoveConstraint
 
-from lockgate.linting.rules.case import Case, column
 from lockgate.linting.rules.fields import deleted_model, removed_field, renamed_field, renamed_model
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
+from lockgate.linting.rules.rule_context import RuleContext, column
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, Phase
 
@@ -44,10 +44,10 @@ from lockgate.planning.steps import Kind, Phase
     squawk=("ban-drop-column",),
     instead=removed_field,
 )
-def column_dropped(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.DROP_COLUMN):
+def column_dropped(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.DROP_COLUMN):
         if step.phase is not Phase.CONTRACT:
-            what = f'column "{column(change)}" of {case.described(change.table)} is dropped'
+            what = f'column "{column(change)}" of {context.described(change.table)} is dropped'
             yield Finding(what, step.operation, change.table)
 
 
@@ -78,10 +78,10 @@ def column_dropped(case: Case) -> Iterator[Finding]:
     squawk=("ban-drop-table",),
     instead=deleted_model,
 )
-def table_dropped(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.DROP_TABLE):
+def table_dropped(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.DROP_TABLE):
         if step.phase is not Phase.CONTRACT:
-            yield Finding(f"table {case.described(change.table)} is dropped", step.operation, change.table)
+            yield Finding(f"table {context.described(change.table)} is dropped", step.operation, change.table)
 
 
 @rule(
@@ -103,9 +103,9 @@ def table_dropped(case: Case) -> Iterator[Finding]:
     squawk=("renaming-column",),
     instead=renamed_field,
 )
-def column_renamed(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.RENAME_COLUMN):
-        what = f'column "{change.old_name}" of {case.described(change.table)} is renamed to "{change.name}"'
+def column_renamed(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.RENAME_COLUMN):
+        what = f'column "{change.old_name}" of {context.described(change.table)} is renamed to "{change.name}"'
         yield Finding(what, step.operation, change.table)
 
 
@@ -128,11 +128,11 @@ def column_renamed(case: Case) -> Iterator[Finding]:
     squawk=("renaming-table",),
     instead=renamed_model,
 )
-def table_renamed(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.RENAME_TABLE):
-        if case.existed(change.name):
+def table_renamed(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.RENAME_TABLE):
+        if context.existed(change.name):
             yield Finding(f'table "{change.old_name}" is renamed to "{change.name}"', step.operation, change.name)
-    for step, change in case.changes(Kind.SET_SCHEMA):
+    for step, change in context.changes(Kind.SET_SCHEMA):
         what = f'table "{change.table}" is moved to the schema "{change.name}"'
         yield Finding(what, step.operation, change.table)
 
@@ -165,21 +165,21 @@ def table_renamed(case: Case) -> Iterator[Finding]:
         ),
     ],
 )
-def object_gone(case: Case) -> Iterator[Finding]:
-    for place, (step, statement) in enumerate(case.sql):
+def object_gone(context: RuleContext) -> Iterator[Finding]:
+    for place, (step, statement) in enumerate(context.sql):
         kind = _object(statement)
-        dropped = _on_a_table("DROP", statement) if case.migration.atomic else ()
-        if dropped and any(_on_a_table("CREATE", later) == dropped for _, later in case.sql[place + 1 :]):
+        dropped = _on_a_table("DROP", statement) if context.migration.atomic else ()
+        if dropped and any(_on_a_table("CREATE", later) == dropped for _, later in context.sql[place + 1 :]):
             continue  # as CREATE OR REPLACE
         gone = statement.starts("DROP") or statement.has("RENAME", "TO") or statement.has("SET", "SCHEMA")
         if kind and gone:
             yield Finding(f"a {kind.lower()} that may be in use goes away", step.operation)
-    made = {change.name for step in case.steps for change in step.changes if change.kind in _CONSTRAINTS}
-    removing = {number for number, operation in case.operations if isinstance(operation, RemoveConstraint)}
-    for step, change in case.changes(Kind.DROP_CONSTRAINT):
-        by_itself = case.is_sql(step) or (step.operation in removing and not change.unique)
-        if by_itself and change.name not in made:
-            what = f'constraint "{change.name}" of {case.described(change.table)} is dropped'
+    added = {change.name for step in context.steps for change in step.changes if change.kind in _CONSTRAINTS}
+    removing = {number for number, operation in context.operations if isinstance(operation, RemoveConstraint)}
+    for step, change in context.changes(Kind.DROP_CONSTRAINT):
+        by_itself = context.is_sql(step) or (step.operation in removing and not change.unique)
+        if by_itself and change.name not in added:
+            what = f'constraint "{change.name}" of {context.described(change.table)} is dropped'
             yield Finding(what, step.operation, change.table)
 
 
@@ -197,7 +197,7 @@ def _object(statement: SqlStatement) -> str:
 
 def _on_a_table(verb: str, statement: SqlStatement) -> tuple[str, ...]:
     """Kind, name and table of a trigger or policy that is made or dropped; queries name neither."""
-    words = [each for each in statement.tokens if each not in ("OR", "REPLACE", "CONSTRAINT", "IF", "EXISTS")]
+    words = [token for token in statement.tokens if token not in ("OR", "REPLACE", "CONSTRAINT", "IF", "EXISTS")]
     if words[:1] != [verb] or words[1:2] not in (["TRIGGER"], ["POLICY"]) or "ON" not in words:
         return ()
     table = words[words.index("ON") + 1 :]
@@ -223,7 +223,7 @@ def _on_a_table(verb: str, statement: SqlStatement) -> tuple[str, ...]:
     """,
     ),
 )
-def privilege_revoked(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def privilege_revoked(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if statement.starts("REVOKE") or (statement.starts("ALTER") and statement.has("OWNER", "TO")):
             yield Finding("a privilege that may be in use goes away", step.operation)

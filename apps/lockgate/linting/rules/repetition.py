@@ -8,8 +8,8 @@ from itertools import dropwhile
 from django.contrib.postgres.operations import CreateExtension
 from django.db.migrations.operations import RunPython, RunSQL
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning import lock_levels, sql_changes, sql_steps
 from lockgate.planning.sql_statements import SqlStatement
 from lockgate.planning.steps import Kind, Work
@@ -42,11 +42,11 @@ from lockgate.planning.steps import Kind, Work
         """,
     ],
 )
-def half_a_migration(case: Case) -> Iterator[Finding]:
-    operations = list(dropwhile(lambda each: isinstance(each[1], CreateExtension), case.operations))
+def half_a_migration(context: RuleContext) -> Iterator[Finding]:
+    operations = list(dropwhile(lambda numbered: isinstance(numbered[1], CreateExtension), context.operations))
     acting = {number for number, operation in operations if operation.reduces_to_sql or _is_code(operation)}
-    again = all(_can_be_repeated(case, operation) for number, operation in operations if number in acting)
-    if not case.migration.atomic and len(acting) > 1 and not again:
+    again = all(_can_be_repeated(context, operation) for number, operation in operations if number in acting)
+    if not context.migration.atomic and len(acting) > 1 and not again:
         yield Finding(f"{len(acting)} operations in a migration that is not atomic")
 
 
@@ -54,22 +54,22 @@ def _is_code(operation: object) -> bool:
     return isinstance(operation, RunPython | RunSQL)
 
 
-def _dropped_where_there(case: Case) -> set[str]:
+def _dropped_where_there(context: RuleContext) -> set[str]:
     """What SQL drops where it is there, so that a rerun drops what one that was killed has left."""
     return {
         change.name
-        for _, statement in case.sql
+        for _, statement in context.sql
         if statement.has("IF", "EXISTS")
         for change in sql_changes.of(statement.text)
         if change.kind in (Kind.DROP_INDEX, Kind.DROP_CONSTRAINT)
     }
 
 
-def _can_be_repeated(case: Case, operation: object) -> bool:
+def _can_be_repeated(context: RuleContext, operation: object) -> bool:
     """Whether SQL does the same when it is run again: it validates, or makes what it has dropped where it was there."""
     if not isinstance(operation, RunSQL):
         return False
-    dropped = _dropped_where_there(case)
+    dropped = _dropped_where_there(context)
     changes = [change for _, text in sql_steps.texts(operation.sql) for change in sql_changes.of(text)]
     return all(
         change.kind in (Kind.VALIDATE_CONSTRAINT, Kind.ANALYZE) or (change.kind in _MADE and change.name in dropped)
@@ -98,12 +98,12 @@ _MADE = (Kind.ADD_INDEX, Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.DROP_INDEX, 
         migrations.AddIndex("order", models.Index(fields=["number"], name="order_number")),
     """,
 )
-def cannot_be_repeated(case: Case) -> Iterator[Finding]:
-    if case.migration.atomic:
+def cannot_be_repeated(context: RuleContext) -> Iterator[Finding]:
+    if context.migration.atomic:
         return
-    dropped = _dropped_where_there(case)
-    for step, change in case.changes(Kind.ADD_INDEX, Kind.DROP_INDEX):
-        if change.concurrently and case.is_sql(step) and change.name not in dropped:
+    dropped = _dropped_where_there(context)
+    for step, change in context.changes(Kind.ADD_INDEX, Kind.DROP_INDEX):
+        if change.concurrently and context.is_sql(step) and change.name not in dropped:
             yield Finding(f'index "{change.name}" is left invalid if this is interrupted', step.operation, change.table)
 
 
@@ -122,8 +122,8 @@ def cannot_be_repeated(case: Case) -> Iterator[Finding]:
         migrations.RunPython(print, migrations.RunPython.noop),
     """,
 )
-def code_without_reverse(case: Case) -> Iterator[Finding]:
-    for number, operation in case.operations:
+def code_without_reverse(context: RuleContext) -> Iterator[Finding]:
+    for number, operation in context.operations:
         if isinstance(operation, RunPython) and not operation.reversible:
             yield Finding("RunPython cannot be reversed", number)
 
@@ -143,8 +143,8 @@ def code_without_reverse(case: Case) -> Iterator[Finding]:
         migrations.RunSQL("CREATE VIEW shop_open AS SELECT 1", "DROP VIEW shop_open"),
     """,
 )
-def sql_without_reverse(case: Case) -> Iterator[Finding]:
-    for number, operation in case.operations:
+def sql_without_reverse(context: RuleContext) -> Iterator[Finding]:
+    for number, operation in context.operations:
         if isinstance(operation, RunSQL) and not operation.reversible:
             yield Finding("RunSQL cannot be reversed", number)
 
@@ -180,13 +180,13 @@ def sql_without_reverse(case: Case) -> Iterator[Finding]:
     """,
     other_end="An operation whose statements can be read.",
 )
-def unknown(case: Case) -> Iterator[Finding]:
-    for step in case.steps:
+def unknown(context: RuleContext) -> Iterator[Finding]:
+    for step in context.steps:
         for change in step.changes:
-            if change.kind is Kind.UNKNOWN and not change.read and case.may_be_large(change.table):
+            if change.kind is Kind.UNKNOWN and not change.read and context.may_be_large(change.table):
                 yield Finding(f"{step.title}: {change.name}", step.operation, change.table)
-    for step, change in case.changes(Kind.ADD_COLUMN):
-        if lock_levels.work_of(change) is Work.UNKNOWN and case.large(change.table):
+    for step, change in context.changes(Kind.ADD_COLUMN):
+        if lock_levels.work_of(change) is Work.UNKNOWN and context.large(change.table):
             what = f'a new column is of type "{change.type}", which may be a domain that each row is proven for'
             yield Finding(what, step.operation, change.table)
 
@@ -211,14 +211,14 @@ def unknown(case: Case) -> Iterator[Finding]:
         migrations.RunSQL("UPDATE shop_order SET note = '' WHERE note IS NULL", migrations.RunSQL.noop),
     """,
 )
-def adds_up(case: Case) -> Iterator[Finding]:
-    if case.migration.atomic:
+def adds_up(context: RuleContext) -> Iterator[Finding]:
+    if context.migration.atomic:
         return
-    for step, statement in case.sql:
+    for step, statement in context.sql:
         inserts = statement.starts("INSERT") and not statement.has("ON", "CONFLICT")
         if inserts or (statement.starts("UPDATE") and _from_itself(statement)):
             yield Finding(f"{statement.tokens[0]} outside a transaction may run twice", step.operation)
-    for number, code in case.code:
+    for number, code in context.code:
         if code.adds_up():
             yield Finding("RunPython outside a transaction may add the same twice", number)
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from django.db.migrations.operations import RunSQL
 from django.db.migrations.operations.base import Operation
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.offer import Offer, Situation, is_djangos_schema_or_sql, taken_out
 from lockgate.linting.rules.rule import WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning import sql_changes, sql_steps
 from lockgate.planning.steps import Change, Kind, Phase, Step
 
@@ -19,16 +19,16 @@ _DROPS = frozenset({Kind.DROP_INDEX, Kind.DROP_CONSTRAINT})
 _BUILDS = frozenset({Kind.ADD_INDEX, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY})
 
 
-def new_one_first(found: Situation) -> Offer | None:
+def new_one_first(situation: Situation) -> Offer | None:
     """What drops the old one, in a migration after its own, where it does nothing else and the new name is another."""
-    operations, operation = found.migration.operations, found.operation
-    others = {name for each in operations if each is not operation for name in _names(each)}
+    operations, operation = situation.migration.operations, situation.operation
+    others = {name for other in operations if other is not operation for name in _names(other)}
     mine = _names(operation)
     if len(operations) == 1 or len(mine) != 1 or mine & others:
         return None
-    offer = taken_out(found, found.number, "queries have one of both at any time", passes=_passes)
+    offer = taken_out(situation, situation.number, "queries have one of both at any time", passes=_passes)
     return offer and replace(
-        offer, later=tuple(replace(each, atomic=bool(found.migration.atomic)) for each in offer.later)
+        offer, later=tuple(replace(written, atomic=bool(situation.migration.atomic)) for written in offer.later)
     )
 
 
@@ -44,7 +44,7 @@ def _names(operation: Operation) -> set[str]:
     if isinstance(operation, RunSQL):
         return {change.name for _, text in sql_steps.texts(operation.sql) for change in sql_changes.of(text)}
     parts = (operation, getattr(operation, "index", None), getattr(operation, "constraint", None))
-    return {str(name) for each in parts if (name := getattr(each, "name", ""))}
+    return {str(name) for part in parts if (name := getattr(part, "name", ""))}
 
 
 @rule(
@@ -72,13 +72,13 @@ def _names(operation: Operation) -> set[str]:
     """,
     instead=new_one_first,
 )
-def dropped_first(case: Case) -> Iterator[Finding]:
-    done = list(_in_order(case))
+def dropped_first(context: RuleContext) -> Iterator[Finding]:
+    done = list(_in_order(context))
     for at, (old_in, step, old) in enumerate(done):
-        if old.kind in _DROPS and _matters(case, old) and not _covered(old, done[:at]):
+        if old.kind in _DROPS and _matters(context, old) and not _covered(old, done[:at]):
             new = next((new for new_in, _, new in done[at:] if new_in != old_in and _takes_its_place(new, old)), None)
             if new:
-                yield Finding(_what(case, old, new), step.operation, old.table)
+                yield Finding(_what(context, old, new), step.operation, old.table)
 
 
 class _Done(NamedTuple):
@@ -89,22 +89,22 @@ class _Done(NamedTuple):
     change: Change
 
 
-def _in_order(case: Case) -> Iterator[_Done]:
+def _in_order(context: RuleContext) -> Iterator[_Done]:
     """Drops and builds as they are carried out."""
-    for place, step in enumerate(case.steps):
+    for place, step in enumerate(context.steps):
         for number, statement in enumerate(step.statements if step.phase is not Phase.CONTRACT else ()):
-            together = step.phase is Phase.SWITCH and case.migration.atomic
-            by_itself = case.is_sql(step) or not step.transactional
+            together = step.phase is Phase.SWITCH and context.migration.atomic
+            by_itself = context.is_sql(step) or not step.transactional
             transaction = () if together else (place, number) if by_itself else (place,)
             for change in statement.changes:
                 if change.kind in _DROPS | _BUILDS:
                     yield _Done(transaction, step, change)
 
 
-def _matters(case: Case, old: Change) -> bool:
+def _matters(context: RuleContext, old: Change) -> bool:
     """A constraint that is not unique is no index; of one whose table is not known, nothing can be said."""
     index = old.kind is Kind.DROP_INDEX or old.unique
-    return bool(index and old.table and case.existed(old.table) and case.large(old.table))
+    return bool(index and old.table and context.existed(old.table) and context.large(old.table))
 
 
 def _covered(old: Change, before: list[_Done]) -> bool:
@@ -124,9 +124,8 @@ def _takes_its_place(new: Change, old: Change) -> bool:
     return new.name == old.name or bool(old.columns and new.columns[:1] == old.columns[:1] and not new.expression)
 
 
-def _what(case: Case, old: Change, new: Change) -> str:
+def _what(context: RuleContext, old: Change, new: Change) -> str:
     kind = "index" if old.kind is Kind.DROP_INDEX else "unique constraint"
     which = "one of the same name" if new.name == old.name else f'"{new.name}"'
-    return (
-        f'{kind} "{old.name}" of {case.described(old.table)} is dropped before {which}, which takes its place, is built'
-    )
+    described = context.described(old.table)
+    return f'{kind} "{old.name}" of {described} is dropped before {which}, which takes its place, is built'

@@ -46,24 +46,28 @@ _CHECKED: tuple[type[Any], ...] = (
 )
 
 
-def retyped_field(found: Situation) -> Offer | None:
+def retyped_field(situation: Situation) -> Offer | None:
     """AlterField to a type that rewrites the table."""
-    operation = found.operation
-    if not isinstance(operation, AlterField) or len(found.migration.operations) > 1 or not found.migration.atomic:
+    operation = situation.operation
+    if (
+        not isinstance(operation, AlterField)
+        or len(situation.migration.operations) > 1
+        or not situation.migration.atomic
+    ):
         return None
     model, name, field = operation.model_name, operation.name, operation.field
-    state = found.before.models[found.app, operation.model_name_lower]
+    state = situation.before.models[situation.app, operation.model_name_lower]
     old, new, indexes = state.fields[name], f"{name}_new", _indexes(state.options, name)
     if indexes is None or new in state.fields or not (_is_plain(old) and _is_plain(field)) or old.null != field.null:
         return None
-    names = _names(found, new)
+    names = _names(situation, new)
     trigger, gone = (text.format(**names) for text in (_TRIGGER, _GONE))
     added = AddField(model, new, _new(field, null=True, db_default=NOT_PROVIDED))
     value, imports = MigrationWriter.serialize(_new(field))
     cast = (f'functions.Cast("{name}", {value})', imports | {"from django.db.models import functions"})
-    filled = Written(f"fill_{operation.model_name_lower}_{new}", (fill(found, model, new, cast),), atomic=False)
+    filled = Written(f"fill_{operation.model_name_lower}_{new}", (fill(situation, model, new, cast),), atomic=False)
     later = [filled, *_ready(model, new, field, indexes), _swapped(operation, new, indexes, gone, names)]
-    return Offer(found.number, _NOTE, (added, RunSQL(trigger, gone)), tuple(later))
+    return Offer(situation.number, _NOTE, (added, RunSQL(trigger, gone)), tuple(later))
 
 
 def _is_plain(field: Any) -> bool:
@@ -74,29 +78,29 @@ def _is_plain(field: Any) -> bool:
 
 def _indexes(options: dict[str, Any], name: str) -> list[Index] | None:
     """The model's indexes on the field; None where something uses it that its fields alone do not make again."""
-    if options.get("constraints") or any(name in each for each in options.get("unique_together", ())):
+    if options.get("constraints") or any(name in index for index in options.get("unique_together", ())):
         return None
-    found = []
-    for each in options.get("indexes", ()):
-        if each.expressions or each.condition is not None or name in each.include:
+    indexes = []
+    for index in options.get("indexes", ()):
+        if index.expressions or index.condition is not None or name in index.include:
             return None
-        if name in (field for field, _ in each.fields_orders):
-            found.append(each)
-    return found
+        if name in (field for field, _ in index.fields_orders):
+            indexes.append(index)
+    return indexes
 
 
-def _names(found: Situation, new: str) -> dict[str, str]:
-    operation: Any = found.operation
-    meta = found.before.apps.get_model(found.app, operation.model_name)._meta
+def _names(situation: Situation, new: str) -> dict[str, str]:
+    operation: Any = situation.operation
+    meta = situation.before.apps.get_model(situation.app, operation.model_name)._meta
     column = meta.get_field(operation.name).column
-    given = {
+    taken = {
         "table": meta.db_table,
         "old": column,
         "new": new,
         "function": short(f"{meta.db_table}_{new}"),
         "trigger": short(f"{meta.db_table}_{new}"),
     }
-    return {key: _quoted(value) for key, value in given.items()}
+    return {key: _quoted(value) for key, value in taken.items()}
 
 
 def _quoted(name: str) -> str:
@@ -120,19 +124,19 @@ def _ready(model: str, new: str, field: Field[Any, Any], indexes: list[Index]) -
     operations: list[Any] = []
     if not field.null or field.has_db_default():
         operations.append(AlterField(model, new, _new(field)))
-    operations += [AddIndex(model, _twin(each, new.removesuffix("_new"), new)) for each in indexes]
+    operations += [AddIndex(model, _twin(index, new.removesuffix("_new"), new)) for index in indexes]
     if operations:
         yield Written(f"{model.lower()}_{new}_ready", tuple(operations))
 
 
 def _swapped(operation: AlterField, new: str, indexes: list[Index], gone: str, names: dict[str, str]) -> Written:
-    twins = [_twin(each, operation.name, new) for each in indexes]
+    twins = [_twin(index, operation.name, new) for index in indexes]
     sql = [gone, _SWAP.format(**names)]
     sql += [
         f"ALTER INDEX {_quoted(twin.name)} RENAME TO {_quoted(index.name)}"
         for twin, index in zip(twins, indexes, strict=True)
     ]
     model = operation.model_name
-    state = [*(RemoveIndex(model, each.name) for each in twins), RemoveField(model, new), operation]
+    state = [*(RemoveIndex(model, twin.name) for twin in twins), RemoveField(model, new), operation]
     swap = SeparateDatabaseAndState([RunSQL(";\n".join(sql), RunSQL.noop)], state)
     return Written(f"alter_{operation.model_name_lower}_{operation.name}", (swap,), accepts=_ACCEPTS)

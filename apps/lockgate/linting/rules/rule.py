@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from lockgate.facts.tables import DatabaseFacts
 from lockgate.linting.rules import fields
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.offer import Instead
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.sql_changes.functions import VOLATILE
 
 # The version that examples and offline planning assume: the oldest that has everything rewrites know of but NOT NULL
@@ -36,14 +36,14 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
 class Example(NamedTuple):
-    """A migration as Python source. facts: what the catalog says, for rules that need to know; given: that in words.
+    """A migration as Python source. facts: what the catalog says, for rules that need to know; database: that in words.
 
     later: migrations that follow, each to be deployed when the one before has been.
     """
 
     source: str
     facts: DatabaseFacts = OFFLINE
-    given: str = ""
+    database: str = ""
     later: tuple[str, ...] = ()
 
     @property
@@ -63,7 +63,7 @@ class Finding(NamedTuple):
     pattern: str = ""
 
 
-Find = Callable[[Case], Iterator[Finding]]
+Find = Callable[[RuleContext], Iterator[Finding]]
 
 
 class Rule(NamedTuple):
@@ -117,31 +117,31 @@ def rule(  # noqa: PLR0913  a rule's fields, named at the call
     Raises ValueError where the id or the name is another's, or a project's rule takes an id that is ours to give.
     """
 
-    def made(find: Find) -> Rule:
+    def decorated(find: Find) -> Rule:
         said, examples = (condition, effect, remedy), (_example(unsafe), _example(safe))
-        found = Rule(identity, name, severity, *said, *examples, find, squawk, instead, rests_on, other_end)
-        _refuse(found)
-        DECORATED.append(found)
-        return found
+        new_rule = Rule(identity, name, severity, *said, *examples, find, squawk, instead, rests_on, other_end)
+        _refuse(new_rule)
+        DECORATED.append(new_rule)
+        return new_rule
 
-    return made
+    return decorated
 
 
-def _refuse(made: Rule) -> None:
-    head = f"{made.id} ({made.name})"
-    for each in DECORATED:
-        if each.id == made.id or each.name == made.name:
-            raise ValueError(f"{head}: {each.id} ({each.name}) is a rule already")
-    if not _ID.fullmatch(made.id):
+def _refuse(new: Rule) -> None:
+    head = f"{new.id} ({new.name})"
+    for known in DECORATED:
+        if known.id == new.id or known.name == new.name:
+            raise ValueError(f"{head}: {known.id} ({known.name}) is a rule already")
+    if not _ID.fullmatch(new.id):
         raise ValueError(f"{head}: an id is capital letters and then digits, as in ACME001")
-    if made.id.startswith(OURS) and not made.find.__module__.startswith(__package__):
+    if new.id.startswith(OURS) and not new.find.__module__.startswith(__package__):
         raise ValueError(f"{head}: ids that begin with {OURS} are Lockgate's own; take other letters, as in ACME001")
 
 
-def _example(given: str | Example | list[str]) -> Example:
-    if isinstance(given, Example):
-        return given
-    first, *later = map(source, [given] if isinstance(given, str) else given)
+def _example(written: str | Example | list[str]) -> Example:
+    if isinstance(written, Example):
+        return written
+    first, *later = map(source, [written] if isinstance(written, str) else written)
     return Example(first, later=tuple(later))
 
 
@@ -154,8 +154,8 @@ def accepting(identity: str, reason: str, operations: str) -> str:
 
 def filling(field: str, value: str, *, each: bool = False) -> str:
     """A migration's source that fills a column of the shop's orders in portions. each: every row has its own value."""
-    made = fields.filling_each if each else fields.filling
-    function = made(f"fill_{field}", "shop", "Order", field, value)
+    filled = fields.filling_each if each else fields.filling
+    function = filled(f"fill_{field}", "shop", "Order", field, value)
     return f"""{function}
 
 class Migration(migrations.Migration):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, Finding, accepting, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.steps import Kind
 
 
@@ -26,8 +26,8 @@ from lockgate.planning.steps import Kind
     other_end="The schema that is there stays.",
     squawk=("ban-drop-database",),
 )
-def schema_dropped(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def schema_dropped(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         for words in (("DROP", "SCHEMA"), ("DROP", "DATABASE"), ("DROP", "OWNED")):
             if statement.starts(*words):
                 yield Finding(f"{' '.join(words)} removes everything in it", step.operation)
@@ -54,8 +54,8 @@ def schema_dropped(case: Case) -> Iterator[Finding]:
     """,
     ),
 )
-def schema_renamed(case: Case) -> Iterator[Finding]:
-    for step in case.steps:
+def schema_renamed(context: RuleContext) -> Iterator[Finding]:
+    for step in context.steps:
         for change in step.changes:
             if change.kind is Kind.RENAME_SCHEMA:
                 yield Finding(f'schema "{change.old_name}" is called "{change.name}" from now on', step.operation)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.facts.tables import SessionFacts
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.example_models import ADD_FIELD, ADD_INDEX, QUIET, given, table
 from lockgate.linting.rules.rule import WARNING, Example, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.lock_modes import LockMode
 from lockgate.planning.steps import Kind
 
@@ -27,10 +27,10 @@ _REPORT = SessionFacts(3390, "report", "idle in transaction", _TEN_MINUTES, ("Ac
     unsafe=Example(ADD_INDEX, given(table("shop_order"), old_snapshots=(_REPORT,)), "while a report runs for 10 min"),
     safe=QUIET,
 )
-def old_snapshot(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_INDEX, Kind.DROP_INDEX):
-        if change.concurrently and case.facts.old_snapshots:
-            oldest = max(case.facts.old_snapshots, key=lambda each: each.transaction_seconds)
+def old_snapshot(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_INDEX, Kind.DROP_INDEX):
+        if change.concurrently and context.facts.old_snapshots:
+            oldest = max(context.facts.old_snapshots, key=lambda snapshot: snapshot.transaction_seconds)
             what = f'index "{change.name}" waits for {_described(oldest)}'
             yield Finding(what, step.operation, change.table)
 
@@ -41,21 +41,21 @@ def old_snapshot(case: Case) -> Iterator[Finding]:
     WARNING,
     condition="A session that has been in its transaction for a while holds a lock on the table that the step "
     "conflicts with.",
-    effect="The step cannot have its lock before that session ends; the ladder tries and gives way again, so "
+    effect="The step cannot have its lock before that session ends; Lockgate tries and gives way again, so "
     "requests go on, but the run does not.",
     remedy="End the session, or run when it is gone: SELECT pg_terminate_backend(pid).",
     rests_on="https://www.postgresql.org/docs/current/explicit-locking.html#TABLE-LOCK-COMPATIBILITY",
     unsafe=Example(ADD_FIELD, given(table("shop_order", sessions=(_REPORT,))), "while a report holds the table"),
     safe=Example(ADD_FIELD, given(table("shop_order")), "where nobody holds the table"),
 )
-def blocker(case: Case) -> Iterator[Finding]:
+def blocker(context: RuleContext) -> Iterator[Finding]:
     seen = set()
-    for step, lock, found in case.touched():
-        for session in found.sessions:
+    for step, lock, facts in context.touched():
+        for session in facts.sessions:
             conflicts = any(conflicting(lock.mode, held) for held in session.modes)
             if conflicts and (session.pid, lock.table) not in seen:
                 seen.add((session.pid, lock.table))
-                what = f"{case.described(lock.table)} is held by {_described(session)}"
+                what = f"{context.described(lock.table)} is held by {_described(session)}"
                 yield Finding(what, step.operation, lock.table)
 
 
@@ -79,9 +79,9 @@ _CONFLICTS = {
 }
 
 
-def conflicting(wanted: LockMode, held: str) -> bool:
+def conflicting(lock_mode: LockMode, held: str) -> bool:
     """Whether a lock has to wait for one of the mode that ``pg_locks`` shows."""
-    return any(mode.value == held for mode in _CONFLICTS[wanted])
+    return any(mode.value == held for mode in _CONFLICTS[lock_mode])
 
 
 def _described(session: SessionFacts) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.facts.tables import ConstraintFacts
-from lockgate.linting.rules.case import Case, column
 from lockgate.linting.rules.example_models import given, table
 from lockgate.linting.rules.rule import WARNING, Example, Finding, rule, source
+from lockgate.linting.rules.rule_context import RuleContext, column
 from lockgate.planning.steps import Kind
 
 _ONCE = ConstraintFacts("order_once", "u", ("customer_id", "number"), "UNIQUE (customer_id, number)", validated=True)
@@ -38,11 +38,11 @@ _WORDS = "where a unique constraint is of the column and another"
     ),
     other_end="The column stays until no release that serves names it.",
 )
-def taken_along(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.DROP_COLUMN):
+def taken_along(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.DROP_COLUMN):
         if change.takes:
             gone = "; ".join(
-                each if each.startswith("index ") else f"{each}, enforced no more" for each in change.takes
+                take if take.startswith("index ") else f"{take}, enforced no more" for take in change.takes
             )
-            what = f'column "{column(change)}" of {case.described(change.table)} takes along {gone}'
+            what = f'column "{column(change)}" of {context.described(change.table)} takes along {gone}'
             yield Finding(what, step.operation, change.table)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case, size
 from lockgate.linting.rules.example_models import ADD_FIELD, ADD_INDEX, given, table
 from lockgate.linting.rules.rule import ERROR, WARNING, Example, Finding, rule, source
+from lockgate.linting.rules.rule_context import RuleContext, size
 from lockgate.planning.steps import Kind, Lock, Phase, Step, Work
 
 LONG_WORK = (Work.SCAN, Work.BUILD, Work.REWRITE)
@@ -25,19 +25,19 @@ LONG_WORK = (Work.SCAN, Work.BUILD, Work.REWRITE)
     unsafe=Example(ADD_INDEX, given(table("shop_order", size=40 * 1024**3)), "where the table has 40 GB"),
     safe=Example(ADD_INDEX, given(table("shop_order")), "where the table has 2 GB"),
 )
-def over_budget(case: Case) -> Iterator[Finding]:
-    for step, lock in _over_budget(case, *LONG_WORK):
-        yield Finding(f"{lock.work} of all of {case.described(lock.table)}", step.operation, lock.table)
+def over_budget(context: RuleContext) -> Iterator[Finding]:
+    for step, lock in _over_budget(context, *LONG_WORK):
+        yield Finding(f"{lock.work} of all of {context.described(lock.table)}", step.operation, lock.table)
 
 
-def _over_budget(case: Case, *work: Work) -> Iterator[tuple[Step, Lock]]:
+def _over_budget(context: RuleContext, *work: Work) -> Iterator[tuple[Step, Lock]]:
     """Such work on tables that are larger than the budget, or of whose size the catalog says nothing."""
-    for step in case.steps if not case.facts.offline else ():
+    for step in context.steps if not context.facts.offline else ():
         for lock in step.locks:
-            found = case.fact(lock.table)
-            unknown = found is None or not found.size_known
-            over = found is not None and found.size >= case.settings.size_budget
-            if lock.work in work and case.existed(lock.table) and (unknown or over):
+            facts = context.fact(lock.table)
+            unknown = facts is None or not facts.size_known
+            over = facts is not None and facts.size >= context.settings.size_budget
+            if lock.work in work and context.existed(lock.table) and (unknown or over):
                 yield step, lock
 
 
@@ -59,14 +59,14 @@ def _over_budget(case: Case, *work: Work) -> Iterator[tuple[Step, Lock]]:
     safe=Example(ADD_FIELD, given(table("shop_order", kind="p")), "where the table is partitioned"),
     other_end="The partitions are changed one by one.",
 )
-def partitioned_in_place(case: Case) -> Iterator[Finding]:
-    for step, lock, found in case.touched():
+def partitioned_in_place(context: RuleContext) -> Iterator[Finding]:
+    for step, lock, facts in context.touched():
         builds_index = any(change.kind is Kind.ADD_INDEX for change in step.changes)
         long = lock.work in LONG_WORK and lock.mode.blocks_writes and step.phase is Phase.SWITCH
-        if found.partitioned and long and not builds_index:
+        if facts.partitioned and long and not builds_index:
             why = f": {step.kept_in_place}" if step.kept_in_place else ""
-            what = f"{lock.work} of all partitions of {case.described(found.name)}{why}"
-            yield Finding(what, step.operation, found.name)
+            what = f"{lock.work} of all partitions of {context.described(facts.name)}{why}"
+            yield Finding(what, step.operation, facts.name)
 
 
 @rule(
@@ -88,9 +88,9 @@ def partitioned_in_place(case: Case) -> Iterator[Finding]:
     safe=Example(ADD_INDEX, given(table("shop_order", size=40 * 1024**3)), "where the table has 40 GB"),
     other_end="Nothing is written anew.",
 )
-def second_copy(case: Case) -> Iterator[Finding]:
-    for step, lock in _over_budget(case, Work.REWRITE):
-        found = case.fact(lock.table)
-        more = size(found.size) if found and found.size_known else "as much"
-        what = f"a second copy of {case.described(lock.table)} needs {more} more"
+def second_copy(context: RuleContext) -> Iterator[Finding]:
+    for step, lock in _over_budget(context, Work.REWRITE):
+        facts = context.fact(lock.table)
+        more = size(facts.size) if facts and facts.size_known else "as much"
+        what = f"a second copy of {context.described(lock.table)} needs {more} more"
         yield Finding(what, step.operation, lock.table)

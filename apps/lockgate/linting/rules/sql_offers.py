@@ -34,9 +34,9 @@ class Sql(NamedTuple):
     def outermost(self, word: str) -> int:
         """Where it stands outside of any parentheses; 0 where it does not."""
         depth = 0
-        for at, each in enumerate(self.words):
-            depth += (each in ("(", "[")) - (each in (")", "]"))
-            if depth == 0 and each == word:
+        for at, token in enumerate(self.words):
+            depth += (token in ("(", "[")) - (token in (")", "]"))
+            if depth == 0 and token == word:
                 return at
         return 0
 
@@ -70,12 +70,12 @@ Make = Callable[[Sql], tuple[str, list[_Sent]] | None]
 def in_sql(make: Make, other: Instead | None = None) -> Instead:
     """An offer for a RunSQL; for another operation what else there is."""
 
-    def offer(found: Situation) -> Offer | None:
-        if not isinstance(found.operation, RunSQL):
-            return other(found) if other else None
-        statement = only(found.operation)
-        made = make(statement) if statement else None
-        return _offer(found, found.operation, *made) if made else None
+    def offer(situation: Situation) -> Offer | None:
+        if not isinstance(situation.operation, RunSQL):
+            return other(situation) if other else None
+        statement = only(situation.operation)
+        operations = make(statement) if statement else None
+        return _offer(situation, situation.operation, *operations) if operations else None
 
     return offer
 
@@ -89,23 +89,23 @@ def only(operation: RunSQL) -> Sql | None:
     return Sql(parsed[0].text, tuple(sql_statements.tokens(parsed[0].text)))
 
 
-def _offer(found: Situation, operation: RunSQL, note: str, sent: list[_Sent]) -> Offer | None:
-    number, operations = found.number, found.migration.operations
+def _offer(situation: Situation, operation: RunSQL, note: str, sent: list[_Sent]) -> Offer | None:
+    number, operations = situation.number, situation.migration.operations
     if number + 1 < len(operations):
         return None  # what follows may need it
-    written = [_written(operation, each) for each in sent]
+    written = [_written(operation, statement) for statement in sent]
     if len(operations) > 1:
-        return Offer(number, note, (), tuple(written), atomic=bool(found.migration.atomic))
+        return Offer(number, note, (), tuple(written), atomic=bool(situation.migration.atomic))
     first, *later = written
     return Offer(number, note, first.operations, tuple(later), atomic=first.atomic, accepts=first.accepts)
 
 
-def _written(operation: RunSQL, each: _Sent) -> Written:
-    reverse = operation.reverse_sql if each.undoes else RunSQL.noop
-    state = operation.state_operations if each.undoes else []
-    made = RunSQL(each.sql, reverse, state, operation.hints, operation.elidable)
-    then = [RunSQL(each.then, RunSQL.noop, hints=operation.hints)] if each.then else []
-    return Written(each.name, (made, *then), each.atomic, each.accepts)
+def _written(operation: RunSQL, sent: _Sent) -> Written:
+    reverse = operation.reverse_sql if sent.undoes else RunSQL.noop
+    state = operation.state_operations if sent.undoes else []
+    run_sql = RunSQL(sent.sql, reverse, state, operation.hints, operation.elidable)
+    then = [RunSQL(sent.then, RunSQL.noop, hints=operation.hints)] if sent.then else []
+    return Written(sent.name, (run_sql, *then), sent.atomic, sent.accepts)
 
 
 def concurrently(sql: Sql) -> tuple[str, list[_Sent]] | None:
@@ -193,9 +193,9 @@ def refreshed(sql: Sql) -> tuple[str, list[_Sent]] | None:
     return note, [_Sent("refresh", sql.with_word(2, "CONCURRENTLY"), undoes=True)]
 
 
-def key_from_index(found: Situation) -> Offer | None:
+def key_from_index(situation: Situation) -> Offer | None:
     """RunSQL with ALTER TABLE … ADD PRIMARY KEY, on columns of which the model says that they are never NULL."""
-    operation = found.operation
+    operation = situation.operation
     if not isinstance(operation, RunSQL) or not (sql := only(operation)):
         return None
     if sql.words[-1] != ")" or sql.words[2] in ("IF", "ONLY"):
@@ -205,7 +205,7 @@ def key_from_index(found: Situation) -> Offer | None:
     key = command.get("AlterTableCmd", {}).get("def", {}).get("Constraint", {})
     if key.get("contype") != "CONSTR_PRIMARY" or not {*key} <= {"contype", "conname", "keys", "location"}:
         return None
-    model = model_of(found, parsed.body["relation"])
+    model = model_of(situation, parsed.body["relation"])
     name = str(key.get("conname") or f"{parsed.body['relation']['relname']}_pkey")
     required = {field.column for field in model.local_concrete_fields if not field.null} if model else set()
     if not {*words(key["keys"])} <= required or len(name.encode()) > LONGEST_NAME:
@@ -213,20 +213,20 @@ def key_from_index(found: Situation) -> Offer | None:
     named = '"' + name.replace('"', '""') + '"'
     table, columns = sql.raw(2, sql.words.index("ADD") - 1), sql.raw(sql.words.index("("), -1)
     note = "its index is built while reads and writes go on, and then made the key's; no row is read, as none is NULL"
-    return _offer(found, operation, note, [
+    return _offer(situation, operation, note, [
         _Sent("build_key", f"CREATE UNIQUE INDEX CONCURRENTLY {named} ON {table} {columns}", atomic=False),
         _Sent("add_key", f"ALTER TABLE {table} ADD CONSTRAINT {named} PRIMARY KEY USING INDEX {named}", undoes=True),
     ])  # fmt: skip
 
 
-def model_of(found: Situation, relation: Tree) -> Any:
+def model_of(situation: Situation, relation: Tree) -> Any:
     """The options of the model whose table a statement names; None where it is not surely one model's."""
-    name, models = relation.get("relname"), found.before.models.items()
+    name, models = relation.get("relname"), situation.before.models.items()
     if "schemaname" in relation or not relation.get("inh"):
         return None
-    keys = [key for key, each in models if (each.options.get("db_table") or "_".join(key)) == name]
-    named = [found.before.apps.get_model(*key)._meta for key in keys]
-    [options, *others] = [each for each in named if not each.proxy] or [None]
+    keys = [key for key, model in models if (model.options.get("db_table") or "_".join(key)) == name]
+    named = [situation.before.apps.get_model(*key)._meta for key in keys]
+    [options, *others] = [model for model in named if not model.proxy] or [None]
     return options if options and not others and options.managed and options.db_table == name else None
 
 

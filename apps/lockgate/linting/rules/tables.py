@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.linting.rules import sql_offers
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.steps import Kind
 
 
@@ -26,10 +26,10 @@ from lockgate.planning.steps import Kind
     """,
     other_end="The table stays where it is.",
 )
-def moved(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.MOVE_TABLE):
-        if case.large(change.table):
-            yield Finding(f"all of {case.described(change.table)} is copied", step.operation, change.table)
+def moved(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.MOVE_TABLE):
+        if context.large(change.table):
+            yield Finding(f"all of {context.described(change.table)} is copied", step.operation, change.table)
 
 
 @rule(
@@ -49,8 +49,8 @@ def moved(case: Case) -> Iterator[Finding]:
     """,
     squawk=("ban-truncate-cascade",),
 )
-def truncated(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def truncated(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if statement.starts("TRUNCATE"):
             cascade = ", and every table that refers to it" if statement.has("CASCADE") else ""
             yield Finding(f"TRUNCATE empties a table{cascade}", step.operation)
@@ -80,8 +80,8 @@ def truncated(case: Case) -> Iterator[Finding]:
         ),
     ],
 )
-def dropped_with_cascade(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def dropped_with_cascade(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if statement.starts("DROP", "TABLE") and statement.has("CASCADE"):
             yield Finding("DROP TABLE … CASCADE drops what nobody named", step.operation)
 
@@ -104,8 +104,8 @@ def dropped_with_cascade(case: Case) -> Iterator[Finding]:
     """,
     squawk=("prefer-repack",),
 )
-def rewritten(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def rewritten(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         full = statement.starts("VACUUM") and statement.has("FULL")
         if full or statement.starts("CLUSTER"):
             yield Finding(f"{'VACUUM FULL' if full else 'CLUSTER'} rewrites a table in place", step.operation)
@@ -127,9 +127,9 @@ def rewritten(case: Case) -> Iterator[Finding]:
         migrations.RunSQL("LOCK TABLE shop_order IN SHARE UPDATE EXCLUSIVE MODE", migrations.RunSQL.noop),
     """,
 )
-def locked(case: Case) -> Iterator[Finding]:
+def locked(context: RuleContext) -> Iterator[Finding]:
     weak = ("ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE")
-    for step, statement in case.sql:
+    for step, statement in context.sql:
         if statement.starts("LOCK") and not any(statement.has("IN", *mode.split(), "MODE") for mode in weak):
             yield Finding("LOCK TABLE makes others wait until the migration ends", step.operation)
 
@@ -151,8 +151,8 @@ def locked(case: Case) -> Iterator[Finding]:
     """,
     instead=sql_offers.in_sql(sql_offers.refreshed),
 )
-def refreshed(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def refreshed(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if not statement.starts("REFRESH", "MATERIALIZED", "VIEW"):
             continue
         if statement.has("NO", "DATA"):
@@ -178,8 +178,8 @@ def refreshed(case: Case) -> Iterator[Finding]:
     """,
     other_end="Foreign keys stay in force.",
 )
-def triggers_disabled(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def triggers_disabled(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         every = statement.has("DISABLE", "TRIGGER", "ALL") or statement.has("DISABLE", "TRIGGER", "USER")
         if every or (statement.starts("SET") and statement.has("SESSION_REPLICATION_ROLE")):
             yield Finding("triggers, and foreign keys with them, are switched off", step.operation)
@@ -206,9 +206,9 @@ def triggers_disabled(case: Case) -> Iterator[Finding]:
     """,
     other_end="A policy says who sees which rows.",
 )
-def row_security(case: Case) -> Iterator[Finding]:
+def row_security(context: RuleContext) -> Iterator[Finding]:
     policy = False
-    for step, statement in case.sql:
+    for step, statement in context.sql:
         policy = policy or statement.starts("CREATE", "POLICY")
         if statement.has("ENABLE", "ROW", "LEVEL", "SECURITY") and not policy:
             yield Finding("row level security hides rows that no policy allows", step.operation)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from django.db.migrations.operations import RunSQL
 
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.offer import apart
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.linting.rules.sizes import LONG_WORK
 from lockgate.linting.rules.sql_offers import in_sql, local
 from lockgate.linting.rules.validation import validated_where_added
@@ -43,8 +43,8 @@ _TIMEOUTS = ("LOCK_TIMEOUT", "STATEMENT_TIMEOUT", "TRANSACTION_TIMEOUT", "IDLE_I
     """,
     squawk=("transaction-nesting", "ban-uncommitted-transaction"),
 )
-def transaction_in_sql(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def transaction_in_sql(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if sql_statements.begins_transaction(statement) or sql_statements.ends_transaction(statement):
             yield Finding(f"{statement.tokens[0]} in RunSQL", step.operation)
 
@@ -69,21 +69,21 @@ def transaction_in_sql(case: Case) -> Iterator[Finding]:
     """,
     squawk=("ban-concurrent-index-creation-in-transaction",),
 )
-def not_in_transaction(case: Case) -> Iterator[Finding]:
-    if not case.migration.atomic:
-        yield from _beside_others(case)
+def not_in_transaction(context: RuleContext) -> Iterator[Finding]:
+    if not context.migration.atomic:
+        yield from _beside_others(context)
         return
-    for step, statement in case.sql:
+    for step, statement in context.sql:
         if _is_alone(statement):
             yield Finding(f"{' '.join(statement.tokens[:2])} cannot run inside a transaction", step.operation)
-    for step, change in case.switch(Kind.ADD_INDEX, Kind.DROP_INDEX):
-        if change.concurrently and not case.is_sql(step):
+    for step, change in context.switch(Kind.ADD_INDEX, Kind.DROP_INDEX):
+        if change.concurrently and not context.is_sql(step):
             yield Finding(f'index "{change.name}": CONCURRENTLY cannot run inside a transaction', step.operation)
 
 
-def _beside_others(case: Case) -> Iterator[Finding]:
+def _beside_others(context: RuleContext) -> Iterator[Finding]:
     """Statements that are sent in one text are one transaction, also where the migration has none."""
-    for number, operation in case.operations:
+    for number, operation in context.operations:
         for text in texts_of(operation.sql) if isinstance(operation, RunSQL) else ():
             read = sql_statements.statements(text)
             for statement in read if len(read) > 1 else ():
@@ -105,7 +105,7 @@ def _is_alone(statement: SqlStatement) -> bool:
     condition="RunSQL sets or resets a lock or statement timeout, but for SET LOCAL lock_timeout of at most 2 s.",
     effect="Lockgate keeps lock waits short so that a waiting ALTER does not stall every query behind it; without the "
     "limit one long transaction is enough to stop the service.",
-    remedy="Remove it: the ladder sets timeouts for each attempt, and none for CONCURRENTLY.",
+    remedy="Remove it: Lockgate sets a timeout for each attempt, and none for CONCURRENTLY.",
     rests_on="https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT",
     unsafe="""
         migrations.RunSQL("SET lock_timeout = 0", migrations.RunSQL.noop),
@@ -114,11 +114,11 @@ def _is_alone(statement: SqlStatement) -> bool:
         migrations.RunSQL("SET LOCAL work_mem = '256MB'", migrations.RunSQL.noop),
     """,
 )
-def timeout_changed(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def timeout_changed(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         changes = statement.tokens[0] in ("SET", "RESET") and any(name in statement.tokens for name in _TIMEOUTS)
         if changes and not _is_bearable(statement):
-            name = next(each for each in _TIMEOUTS if each in statement.tokens).lower()
+            name = next(timeout for timeout in _TIMEOUTS if timeout in statement.tokens).lower()
             yield Finding(f"{name} is changed by RunSQL", step.operation)
 
 
@@ -130,9 +130,9 @@ _UNITS = {"": 1, "ms": 1, "s": 1000}
 def _is_bearable(statement: SqlStatement) -> bool:
     """Whether it keeps waits for locks short, until the transaction ends."""
     *words, value = statement.tokens
-    given = re.fullmatch(r"'?(\d+) ?(ms|s|)'?", value)
+    match = re.fullmatch(r"'?(\d+) ?(ms|s|)'?", value)
     local = tuple(words[:3]) == ("SET", "LOCAL", "LOCK_TIMEOUT")
-    return bool(local and given and 0 < int(given[1]) * _UNITS[given[2]] <= _BEARABLE)
+    return bool(local and match and 0 < int(match[1]) * _UNITS[match[2]] <= _BEARABLE)
 
 
 @rule(
@@ -159,23 +159,23 @@ def _is_bearable(statement: SqlStatement) -> bool:
         """,
     ],
 )
-def several_tables(case: Case) -> Iterator[Finding]:
-    for together in case.transactions if case.migration.atomic else ():
+def several_tables(context: RuleContext) -> Iterator[Finding]:
+    for together in context.transactions if context.migration.atomic else ():
         by_operation: dict[int, set[str]] = {}
         for step in together.steps:
-            found = [lock.table for lock in step.locks if _is_waited_for(case, together, lock)]
-            by_operation.setdefault(step.operation, set()).update(found)
+            waited_for = [lock.table for lock in step.locks if _is_waited_for(context, together, lock)]
+            by_operation.setdefault(step.operation, set()).update(waited_for)
         locks = (lock.table for step in together.steps for lock in step.locks)
         held = [name for name in dict.fromkeys(locks) if any(name in tables for tables in by_operation.values())]
         alone = any(tables >= set(held) for tables in by_operation.values())  # then it cannot be taken apart
         if len(held) > 1 and not alone:
-            yield Finding(f"locked together: {', '.join(map(case.described, held))}")
+            yield Finding(f"locked together: {', '.join(map(context.described, held))}")
 
 
-def _is_waited_for(case: Case, together: Transaction, lock: Lock) -> bool:
+def _is_waited_for(context: RuleContext, together: Transaction, lock: Lock) -> bool:
     """Whether others wait for a lock: readers, or writers where it is held for longer than a moment."""
     long = any(map(transaction_locks.takes_long, together.steps))
-    stays = lock.table not in together.dropped and case.large(lock.table)
+    stays = lock.table not in together.dropped and context.large(lock.table)
     return stays and (lock.mode.blocks_reads or (long and lock.mode.blocks_writes))
 
 
@@ -196,8 +196,8 @@ def _is_waited_for(case: Case, together: Transaction, lock: Lock) -> bool:
     """,
     instead=in_sql(local),
 )
-def setting_leaks(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def setting_leaks(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         if statement.starts("SET") and statement.tokens[1:2] not in (("LOCAL",), ("CONSTRAINTS",), ("TRANSACTION",)):
             yield Finding(f"{' '.join(statement.tokens[:2])} lasts longer than the migration", step.operation)
 
@@ -222,35 +222,37 @@ def setting_leaks(case: Case) -> Iterator[Finding]:
     other_end="The long work is another, which blocks nobody.",
     instead=apart("each transaction then holds its own locks alone"),
 )
-def held_through_work(case: Case) -> Iterator[Finding]:
-    said = {(each.operation, each.table) for each in validated_where_added.find(case)}
-    for step in case.steps:
+def held_through_work(context: RuleContext) -> Iterator[Finding]:
+    said = {(finding.operation, finding.table) for finding in validated_where_added.find(context)}
+    for step in context.steps:
         for lock in step.locks:
-            if (step.operation, lock.table) in said or not _takes_long(case, step, lock):
+            if (step.operation, lock.table) in said or not _takes_long(context, step, lock):
                 continue
-            if waiting := _waiting(case, step, lock):
-                yield Finding(f"{_what(case, lock)} while {waiting}", step.operation, lock.table)
+            if waiting := _waiting(context, step, lock):
+                yield Finding(f"{_what(context, lock)} while {waiting}", step.operation, lock.table)
                 break
 
 
-def _takes_long(case: Case, step: Step, lock: Lock) -> bool:
+def _takes_long(context: RuleContext, step: Step, lock: Lock) -> bool:
     """Of what SQL does to rows there are rules of its own."""
-    return case.large(lock.table) and (lock.work in LONG_WORK or (lock.work is Work.ROWS and not case.is_sql(step)))
+    return context.large(lock.table) and (
+        lock.work in LONG_WORK or (lock.work is Work.ROWS and not context.is_sql(step))
+    )
 
 
-def _what(case: Case, lock: Lock) -> str:
-    return f"{'change of ' if lock.work is Work.ROWS else f'{lock.work} of '}{case.described(lock.table)}"
+def _what(context: RuleContext, lock: Lock) -> str:
+    return f"{'change of ' if lock.work is Work.ROWS else f'{lock.work} of '}{context.described(lock.table)}"
 
 
-def _waiting(case: Case, step: Step, lock: Lock) -> str:
+def _waiting(context: RuleContext, step: Step, lock: Lock) -> str:
     """What is locked before a step's long work, and would not be by that work alone."""
     reads, writes = [], []
-    for table, mode in case.held(step):
+    for table, mode in context.held(step):
         alone = lock.mode if table == lock.table else LockMode.ACCESS_SHARE
         if mode.blocks_reads > alone.blocks_reads:
-            reads.append(case.described(table))
+            reads.append(context.described(table))
         elif mode.blocks_writes > alone.blocks_writes:
-            writes.append(case.described(table))
+            writes.append(context.described(table))
     locked = [f"{' and '.join(reads)} {'is' if len(reads) == 1 else 'are'} locked"] if reads else []
     locked += [f"writes to {' and '.join(writes)} wait"] if writes else []
     return ", and ".join(locked)

@@ -8,8 +8,8 @@ from django.db import models
 from django.db.migrations.operations import CreateModel
 
 from lockgate.linting.rules import sql_offers
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, accepting, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.linting.rules.sql_offers import in_sql
 from lockgate.planning.steps import Kind
 
@@ -31,10 +31,10 @@ from lockgate.planning.steps import Kind
     """,
     other_end="The column is jsonb.",
 )
-def json_column(case: Case) -> Iterator[Finding]:
-    for step, change in case.changes(Kind.ADD_COLUMN, Kind.ALTER_TYPE):
+def json_column(context: RuleContext) -> Iterator[Finding]:
+    for step, change in context.changes(Kind.ADD_COLUMN, Kind.ALTER_TYPE):
         if change.type == "json":
-            what = f'column "{change.columns[0]}" of {case.described(change.table)} is json'
+            what = f'column "{change.columns[0]}" of {context.described(change.table)} is json'
             yield Finding(what, step.operation, change.table)
 
 
@@ -61,14 +61,14 @@ _BITS = {"integer": 32, "serial": 32, "serial4": 32, "smallint": 16, "smallseria
     other_end="The key has 64 bits.",
     squawk=("prefer-bigint-over-int", "prefer-bigint-over-smallint"),
 )
-def small_key(case: Case) -> Iterator[Finding]:
-    for number, operation in case.operations if not case.fixed else ():
+def small_key(context: RuleContext) -> Iterator[Finding]:
+    for number, operation in context.operations if not context.fixed else ():
         if isinstance(operation, CreateModel):
             for name, field in operation.fields:
                 if isinstance(field, models.AutoField) and not isinstance(field, models.BigAutoField):
                     bits = 16 if isinstance(field, models.SmallAutoField) else 32
                     yield Finding(f'key "{name}" of {operation.name} has {bits} bits', number)
-    for step in case.steps if not case.fixed else ():
+    for step in context.steps if not context.fixed else ():
         for change in step.changes:
             if change.kind is Kind.CREATE_TABLE and (bits := _BITS.get(change.type, 0)):
                 yield Finding(f'key "{change.columns[0]}" of "{change.table}" has {bits} bits', step.operation)
@@ -91,10 +91,10 @@ def small_key(case: Case) -> Iterator[Finding]:
     """,
     other_end="The key keeps its type; a second column is filled in portions, and takes its place when all are ready.",
 )
-def key_retyped(case: Case) -> Iterator[Finding]:
+def key_retyped(context: RuleContext) -> Iterator[Finding]:
     by_operation: dict[int, set[str]] = {}
-    for step, change in case.changes(Kind.ALTER_TYPE):
-        if case.large(change.table) and not case.is_sql(step):
+    for step, change in context.changes(Kind.ALTER_TYPE):
+        if context.large(change.table) and not context.is_sql(step):
             by_operation.setdefault(step.operation, set()).add(change.table)
     for operation, tables in by_operation.items():
         if len(tables) > 1:
@@ -130,8 +130,8 @@ def key_retyped(case: Case) -> Iterator[Finding]:
     squawk=("ban-alter-domain-with-add-constraint",),
     instead=in_sql(sql_offers.validated_later),
 )
-def domain_constraint(case: Case) -> Iterator[Finding]:
-    for step, statement in case.sql:
+def domain_constraint(context: RuleContext) -> Iterator[Finding]:
+    for step, statement in context.sql:
         adds = statement.has("ADD") or statement.has("SET", "NOT", "NULL") or statement.has("VALIDATE")
         if statement.starts("ALTER", "DOMAIN") and adds and not statement.has("NOT", "VALID"):
             yield Finding("every table that uses the domain is locked and read", step.operation)
@@ -162,10 +162,10 @@ _WIDTHS = {**_BITS, "int": 32, "int4": 32, "int2": 16, "bigint": 64, "bigserial"
     """,
     other_end="The column has the key's type, and an index.",
 )
-def narrow_foreign_key(case: Case) -> Iterator[Finding]:
-    for step in case.steps:
+def narrow_foreign_key(context: RuleContext) -> Iterator[Finding]:
+    for step in context.steps:
         for change in step.changes:
             own, key = _WIDTHS.get(change.type, 0), _WIDTHS.get(change.old_type, 0)
             if change.kind in (Kind.ADD_FOREIGN_KEY, Kind.COLUMN_OF_NEW) and 0 < own < key:
-                column = f'"{change.columns[0]}" of {case.described(change.table)}'
+                column = f'"{change.columns[0]}" of {context.described(change.table)}'
                 yield Finding(f"{column} has {own} bits, and the key it refers to {key}", step.operation, change.table)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.linting.rules.case import Case, named
 from lockgate.linting.rules.offer import apart
 from lockgate.linting.rules.rule import ERROR, WARNING, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext, named
 from lockgate.planning.steps import Kind
 
 
@@ -32,11 +32,11 @@ from lockgate.planning.steps import Kind
     """,
     other_end="The constraint is validated, which is what was missing.",
 )
-def never_validated(case: Case) -> Iterator[Finding]:
-    validated = {change.name for _, change in case.changes(Kind.VALIDATE_CONSTRAINT)} | case.validated
-    for step, change in case.changes(Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY):
+def never_validated(context: RuleContext) -> Iterator[Finding]:
+    validated = {change.name for _, change in context.changes(Kind.VALIDATE_CONSTRAINT)} | context.validated
+    for step, change in context.changes(Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY):
         if change.not_valid and change.name not in validated and not step.rewrite:
-            what = f"constraint {named(change)}of {case.described(change.table)} is added NOT VALID and stays so"
+            what = f"constraint {named(change)}of {context.described(change.table)} is added NOT VALID and stays so"
             yield Finding(what, step.operation, change.table)
 
 
@@ -70,11 +70,10 @@ def never_validated(case: Case) -> Iterator[Finding]:
     ],
     instead=apart("its scan then holds no lock that others wait for"),
 )
-def validated_where_added(case: Case) -> Iterator[Finding]:
-    added = {change.name for step, change in case.switch(Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY) if change.not_valid}
-    for step, change in case.switch(Kind.VALIDATE_CONSTRAINT):
-        if case.migration.atomic and change.name in added and case.large(change.table):
-            what = (
-                f"constraint {named(change)}of {case.described(change.table)} is validated under the lock of adding it"
-            )
+def validated_where_added(context: RuleContext) -> Iterator[Finding]:
+    added = {change.name for step, change in context.switch(Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY) if change.not_valid}
+    for step, change in context.switch(Kind.VALIDATE_CONSTRAINT):
+        if context.migration.atomic and change.name in added and context.large(change.table):
+            described = context.described(change.table)
+            what = f"constraint {named(change)}of {described} is validated under the lock of adding it"
             yield Finding(what, step.operation, change.table)

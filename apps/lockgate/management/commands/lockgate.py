@@ -33,7 +33,7 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-class Command(base.Boundary, BaseCommand):
+class Command(base.LockgateCommand, BaseCommand):
     help = f"What Lockgate has beside Django's own commands: {', '.join(VERBS)}."
     requires_system_checks = []
 

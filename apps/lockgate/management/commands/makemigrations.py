@@ -17,7 +17,7 @@ from lockgate.management import base
 from lockgate.reporting import migration_sql
 
 
-class Command(base.Boundary, DjangoMakeMigrations):
+class Command(base.LockgateCommand, DjangoMakeMigrations):
     help = "Creates new migrations, and shows what they will do: SQL, locks, steps and hazards."
 
     def write_migration_files(
@@ -32,20 +32,20 @@ class Command(base.Boundary, DjangoMakeMigrations):
         super().write_migration_files(changes, update_previous_migration_paths)
         gone = {Key(label, Path(path).stem) for label, path in (update_previous_migration_paths or {}).items()}
         try:
-            found = preview.of_project(loader, changes, gone, where, configuration.in_force())
+            previews = preview.of_project(loader, changes, gone, where, configuration.in_force())
         except Exception as error:  # the files are written, and exit codes are Django's
             self.log(f"What they will do is not shown, because planning failed: {failures.why(error, None)}")
         else:
-            self._show(found, where)
+            self._show(previews, where)
 
-    def _show(self, found: preview.Previews, where: Databases) -> None:
-        for each in found.migrations:
-            for title, lines in migration_sql.sections(each):
+    def _show(self, previews: preview.Previews, where: Databases) -> None:
+        for migration in previews.migrations:
+            for title, lines in migration_sql.sections(migration):
                 self.log(self.style.MIGRATE_HEADING(title))
                 for line in lines:
                     self.log(f"    {line}")
-            for title, lines in migration_sql.instead(each):
+            for title, lines in migration_sql.instead(migration):
                 self.log(self.style.MIGRATE_HEADING(title))
                 self.log("\n".join(["", *lines, "", ""]))
-        for note in migration_sql.notes(found, where):
+        for note in migration_sql.notes(previews, where):
             self.log(f"({note})")

@@ -20,7 +20,7 @@ from lockgate.management import base
 from lockgate.reporting.terminal import live
 
 
-class Command(base.Boundary, DjangoMigrate):
+class Command(base.LockgateCommand, DjangoMigrate):
     help = "Brings the database schema to what the code expects: one runner at a time, all or nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -86,7 +86,7 @@ class Command(base.Boundary, DjangoMigrate):
         """For the ledger."""
         return " ".join(sys.argv[1:]) if django_seams.called_from_command_line(self) else "call_command migrate"
 
-    def _read_only(self, gated: context.Gate, options: dict[str, Any]) -> None:
+    def _read_only(self, gated: context.GateContext, options: dict[str, Any]) -> None:
         """``--plan`` and ``--check``: Django's answer, and under a plan our steps."""
         # Imported here: planning is a third of our code, and most runs have nothing to plan.
         from lockgate.gate import pending_plan, repair  # noqa: PLC0415

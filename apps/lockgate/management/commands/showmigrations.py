@@ -24,7 +24,7 @@ DJANGOS_FORMATS = ("list", "plan")
 HISTORY_LENGTH = 20  # runs: about what fits on one screen
 
 
-class Command(base.Boundary, DjangoShowMigrations):
+class Command(base.LockgateCommand, DjangoShowMigrations):
     help = "Shows all migrations: applied, pending, held, or unknown to this release; and the history of runs."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -67,17 +67,17 @@ class Command(base.Boundary, DjangoShowMigrations):
             super().handle(*args, **options)
 
     def show_list(self, connection: BaseDatabaseWrapper, app_names: list[str] | None = None) -> None:
-        found = migrations.read(connection)
+        status = migrations.read(connection)
         self._validated(app_names)
-        for label, lines in migration_list.by_app(found, app_names, with_time=self.verbosity >= 2):
+        for label, lines in migration_list.by_app(status, app_names, with_time=self.verbosity >= 2):
             self.stdout.write(label, self.style.MIGRATE_LABEL)
             for line in lines:
                 self.stdout.write(line)
             if not lines:
                 self.stdout.write(" (no migrations)", self.style.ERROR)
-        if found.damage:
-            self.stderr.write(f"warning: what is half-done is unknown: {foreign.line(found.damage.why)}")
-            self.stderr.write("  next   " + found.damage.next_step.replace("\n", "\n         "))
+        if status.damage:
+            self.stderr.write(f"warning: what is half-done is unknown: {foreign.line(status.damage.why)}")
+            self.stderr.write("  next   " + status.damage.next_step.replace("\n", "\n         "))
 
     def _json(self, connection: BaseDatabaseWrapper, app_names: list[str] | None) -> None:
         self._validated(app_names)

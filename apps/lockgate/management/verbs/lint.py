@@ -20,15 +20,15 @@ from lockgate.errors import WrongArgument
 from lockgate.gate import context, repair
 from lockgate.linting import databases, migration_files, own_rules
 from lockgate.linting.databases import Databases
-from lockgate.linting.selection import Asked
+from lockgate.linting.selection import LintRequest
 from lockgate.management import base, lint_report
-from lockgate.management.lint_cache import Kept
+from lockgate.management.lint_cache import LintCache
 from lockgate.reporting import baseline, hazard_report, open_steps, rule_pages, saved_report
 from lockgate.reporting.baseline import Known
 from lockgate.reporting.hazard_report import Report
 
 
-class Command(base.Boundary, BaseCommand):
+class Command(base.LockgateCommand, BaseCommand):
     help = "Judges migrations: what would block, break the serving release, or lose data. Changes nothing."
     requires_system_checks = []
 
@@ -71,20 +71,20 @@ class Command(base.Boundary, BaseCommand):
         _refuse_combinations(options)
         limits = configuration.in_force()
         changed = frozenset(migration_files.changed_since(options["since"])) if options["since"] else None
-        asked = Asked(
+        asked = LintRequest(
             options["app_label"], options["migration_name"], changed, options["unapplied"], limits.lint_start_after
         )
-        found = databases.of_project(options["database"])
+        targets = databases.of_project(options["database"])
         asks = not options["offline"] and bool(options["database"] or asked.unapplied)
         folder = options["cache"]
         if folder:
-            report = _kept(Path(folder), asked, found, limits)
+            report = _kept(Path(folder), asked, targets, limits)
         elif asks:
-            with _lasting(found.judged, limits):
-                report = lint_report.judge(asked, found, limits, [], asks=True)
-                report = replace(report, notes=(*report.notes, *_left_open(found.judged, limits)))
+            with _lasting(targets.judged, limits):
+                report = lint_report.judge(asked, targets, limits, [], asks=True)
+                report = replace(report, notes=(*report.notes, *_left_open(targets.judged, limits)))
         else:
-            report = lint_report.judge(asked, found, limits, [], asks=False)
+            report = lint_report.judge(asked, targets, limits, [], asks=False)
         if options["baseline"]:
             report = _by_baseline(Path(options["baseline"]), report, asked, write=options["write_baseline"])
         self.stdout.write(hazard_report.FORMATS[options["output"]](report))
@@ -110,11 +110,11 @@ def _lasting(aliases: Iterable[str], limits: policy.Policy) -> Iterator[None]:
 
 def _left_open(aliases: Iterable[str], limits: policy.Policy) -> list[str]:
     """What runs have left half-done in the databases that are asked: it is no finding, and no file is at fault."""
-    found = []
+    lines = []
     for alias in aliases:
         gated = context.already_open(connections[alias], limits, lambda event: None)
-        found += open_steps.left_open(repair.left_open(gated))
-    return found
+        lines += open_steps.left_open(repair.left_open(gated))
+    return lines
 
 
 def _refuse_combinations(options: dict[str, Any]) -> None:
@@ -127,12 +127,12 @@ def _refuse_combinations(options: dict[str, Any]) -> None:
         raise WrongArgument("--write-baseline wants --baseline FILE, the file to write")
 
 
-def _kept(folder: Path, asked: Asked, where: Databases, limits: policy.Policy) -> Report:
+def _kept(folder: Path, asked: LintRequest, where: Databases, limits: policy.Policy) -> Report:
     """What is found, or was found and is kept, where nothing has changed since."""
     changed = sorted(asked.changed or ())
-    kept = Kept(folder, {"asked": repr(asked), "changed": changed, "databases": where, "policy": limits})
-    if (found := kept.find()) is not None:
-        return saved_report.report(found, own_rules.in_force(limits))
+    kept = LintCache(folder, {"asked": repr(asked), "changed": changed, "databases": where, "policy": limits})
+    if (saved := kept.find()) is not None:
+        return saved_report.report(saved, own_rules.in_force(limits))
     kept.begin()
     ordered: list[Migration] = []
     report = lint_report.judge(asked, where, limits, ordered, asks=False)
@@ -140,7 +140,7 @@ def _kept(folder: Path, asked: Asked, where: Databases, limits: policy.Policy) -
     return replace(report, notes=(*report.notes, f"not kept for the next run: {why}")) if why else report
 
 
-def _by_baseline(path: Path, report: Report, asked: Asked, *, write: bool) -> Report:
+def _by_baseline(path: Path, report: Report, asked: LintRequest, *, write: bool) -> Report:
     """The report, with what the file knows marked. write: it then knows what is there now, and no more."""
     there = path.exists()
     if not there and not write:
@@ -153,5 +153,5 @@ def _by_baseline(path: Path, report: Report, asked: Asked, *, write: bool) -> Re
         notes = [f"{path} is written: {sum((now - known).values())} findings new in it, {len(gone)} gone from it"]
         known = now
     else:
-        notes = [f"no more found, and to be taken out of {path} (--write-baseline): {each}" for each in gone]
+        notes = [f"no more found, and to be taken out of {path} (--write-baseline): {entry}" for entry in gone]
     return replace(baseline.marked(known, report), notes=(*report.notes, *notes))

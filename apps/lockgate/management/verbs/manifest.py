@@ -19,7 +19,7 @@ from lockgate.manifest.manifest_file import Manifest, Unusable
 COMPARED = ("contents", "ast_digest", "release", "extension", "option", "libpq", "obstacle", "snapshot", "replay")
 
 
-class Command(base.Boundary, BaseCommand):
+class Command(base.LockgateCommand, BaseCommand):
     help = "Writes the manifest by which starts see, without Django, that nothing is pending. No server is asked."
     requires_system_checks = []
 
@@ -36,25 +36,25 @@ class Command(base.Boundary, BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         script, settings = os.path.abspath(sys.argv[0]), os.environ["DJANGO_SETTINGS_MODULE"]  # noqa: PTH100
         path = Path(options["output"] or manifest_file.place(script, os.environ))
-        made = Manifest(text := build.build(script, settings, boot.started_with))
+        manifest = Manifest(text := build.build(script, settings, boot.started_with))
         if options["check"]:
-            self._check(path, made, script, settings)
+            self._check(path, manifest, script, settings)
             return
         _write(path, text)
         self.stdout.write(f"wrote {path}")
-        for each in made.all("obstacle"):
-            self.stdout.write(f"every start will be a full start: {manifest_file.decoded(each)}")
-        for each in made.all("replay"):
-            self.stdout.write(f"an empty database needs a full start: {manifest_file.decoded(each)}")
+        for obstacle in manifest.all("obstacle"):
+            self.stdout.write(f"every start will be a full start: {manifest_file.decoded(obstacle)}")
+        for obstacle in manifest.all("replay"):
+            self.stdout.write(f"an empty database needs a full start: {manifest_file.decoded(obstacle)}")
 
-    def _check(self, path: Path, made: Manifest, script: str, settings: str) -> None:
+    def _check(self, path: Path, manifest: Manifest, script: str, settings: str) -> None:
         entries, environ = boot.started_with
         try:
-            found = manifest_file.read(str(path))
-            why = manifest_file.why_stale(found, environ or os.environ, settings, entries, script)
+            existing = manifest_file.read(str(path))
+            why = manifest_file.why_stale(existing, environ or os.environ, settings, entries, script)
         except Unusable as unusable:
-            found, why = made, str(unusable)
-        differing = [kind for kind in COMPARED if found.all(kind) != made.all(kind)]
+            existing, why = manifest, str(unusable)
+        differing = [kind for kind in COMPARED if existing.all(kind) != manifest.all(kind)]
         if not why and differing:
             why = f"a manifest built now differs in: {', '.join(differing)}"
         if why:

@@ -14,7 +14,7 @@ from lockgate.management import base
 from lockgate.reporting.open_steps import open_step
 
 
-class Command(base.Boundary, BaseCommand):
+class Command(base.LockgateCommand, BaseCommand):
     help = "Lists the open steps of all migrations, and settles one or all of them. Changes nothing without --apply."
     requires_system_checks = []
 
@@ -30,7 +30,7 @@ class Command(base.Boundary, BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = base.postgres(options["database"])
         if options["apply"] and not options["way"]:
-            raise CommandError("--apply needs one of " + ", ".join(f"--{each}" for each in repair.WAYS))
+            raise CommandError("--apply needs one of " + ", ".join(f"--{shown}" for shown in repair.WAYS))
         console = base.console(self, options["log_format"])
         with (
             shutdown.guarded(to_the_end=django_seams.called_from_command_line(self)),
@@ -39,17 +39,17 @@ class Command(base.Boundary, BaseCommand):
             damaged = repair.damaged(gate)
             for line in damaged:
                 self.stdout.write(foreign.line(line))
-            found = repair.listed(gate, options["step"]) if not damaged or options["step"] else []
-            for each in found:
-                self.stdout.write(open_step(each))
+            steps = repair.listed(gate, options["step"]) if not damaged or options["step"] else []
+            for shown in steps:
+                self.stdout.write(open_step(shown))
             for step in repair.settled(gate, options["step"]):
                 self.stdout.write(f"step {step.pk}: {step.app}.{step.name} is settled: {step.state}")
-            if damaged and not found:
+            if damaged and not steps:
                 self.stdout.write("nothing was changed; the next run makes again what it can:  manage.py migrate")
-            elif not found:
+            elif not steps:
                 self.stdout.write("no step is open")
             elif options["apply"]:
-                for line in repair.settle(gate, [each.step.pk for each in found], options["way"]):
+                for line in repair.settle(gate, [shown.step.pk for shown in steps], options["way"]):
                     self.stdout.write(foreign.line(line))
             else:
                 self.stdout.write(_next(options))

@@ -10,7 +10,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from lockgate import configuration
 from lockgate.database import roles
-from lockgate.database.roles import Wanted
+from lockgate.database.roles import RoleRequest
 from lockgate.ledger import records
 from lockgate.management import base
 from lockgate.planning import selection
@@ -18,7 +18,7 @@ from lockgate.planning import selection
 LONGEST_NAME = 63  # bytes of an identifier: PostgreSQL's NAMEDATALEN - 1; it cuts off what is longer
 
 
-class Command(base.Boundary, BaseCommand):
+class Command(base.LockgateCommand, BaseCommand):
     help = "Prints the SQL that makes an owner's role, which migrates, and a service's, which cannot. Asks no server."
     requires_system_checks = []
 
@@ -47,12 +47,14 @@ class Command(base.Boundary, BaseCommand):
             raise CommandError(
                 "owner and service are to be two roles: one that owns its tables may do anything with them"
             )
-        wanted = Wanted(owner, service, database, schema, records.tables(), _extends())
-        self.stdout.exact().write(roles.statements(wanted))
+        request = RoleRequest(owner, service, database, schema, records.tables(), _extends())
+        self.stdout.exact().write(roles.statements(request))
 
 
 def _extends() -> bool:
     """Whether settings or migrations say that extensions are to be created, which takes CREATE on the database."""
     migrations = MigrationLoader(None).disk_migrations.values()
-    made = any(isinstance(each, CreateExtension) for migration in migrations for each in migration.operations)
-    return made or bool(configuration.in_force().extensions or selection.required_extensions(migrations))
+    creates = any(
+        isinstance(operation, CreateExtension) for migration in migrations for operation in migration.operations
+    )
+    return creates or bool(configuration.in_force().extensions or selection.required_extensions(migrations))

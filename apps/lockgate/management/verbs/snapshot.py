@@ -19,7 +19,7 @@ EMBEDDED = (16, 18)  # major versions that the wheel brings
 WRITTEN = "written"
 
 
-class Command(base.Boundary, BaseCommand):
+class Command(base.LockgateCommand, BaseCommand):
     help = "Builds a snapshot of all migrations, which migrate loads into an empty database."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -68,7 +68,7 @@ class Command(base.Boundary, BaseCommand):
 
 def _target(output: Path | None) -> Path:
     """The file: the flag, the setting, or beside manage.py. Raises CommandError where none of them says."""
-    found = output or load.place(configuration.in_force()) or load.beside_manage_py(load.started_with())
-    if found is None:
+    path = output or load.place(configuration.in_force()) or load.beside_manage_py(load.started_with())
+    if path is None:
         raise CommandError("this is not manage.py, beside which it would be written: say where, with --output FILE")
-    return found
+    return path

@@ -10,10 +10,10 @@ from lockgate import configuration, django_seams
 from lockgate.execution import shutdown
 from lockgate.management import base
 from lockgate.status import waiting
-from lockgate.status.current import Glance
+from lockgate.status.current import ReadinessCheck
 
 
-class Command(base.Boundary, BaseCommand):
+class Command(base.LockgateCommand, BaseCommand):
     help = "Waits until every migration of this code is applied; exits 1 at the deadline. Changes nothing."
     requires_system_checks = []
 
@@ -31,4 +31,4 @@ class Command(base.Boundary, BaseCommand):
         console = base.console(self, options["log_format"], quiet=options["verbosity"] == 0)
         connection = base.postgres(options["database"])
         with shutdown.guarded(to_the_end=django_seams.called_from_command_line(self)):
-            waiting.until_current(connection, limits, console, Glance(connection.alias))
+            waiting.until_current(connection, limits, console, ReadinessCheck(connection.alias))

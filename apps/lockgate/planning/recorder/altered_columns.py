@@ -9,14 +9,14 @@ from django.db.models import ForeignObjectRel, Model
 
 from lockgate.planning import type_changes
 from lockgate.planning.steps import Change, Kind
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 
 
 class AlteredColumns:
     """Mixed in before the backend's editor class."""
 
     connection: Any
-    prospect: Prospect
+    catalog: VirtualCatalog
     _fragments: list[tuple[str, Change]]
     _altered: str
     _plain: set[str]
@@ -38,25 +38,25 @@ class AlteredColumns:
     ) -> tuple[Any, Any]:
         dropped = self._t("sql_drop_indentity") % self._quoted(model._meta.db_table, new_field.column)
         self._fragments.append((dropped, Change(Kind.DROP_IDENTITY, model._meta.db_table, (new_field.column,))))
-        made: tuple[Any, Any] = super()._alter_column_type_sql(model, old_field, new_field, new_type, *args)  # type: ignore[misc]
+        fragments: tuple[Any, Any] = super()._alter_column_type_sql(model, old_field, new_field, new_type, *args)  # type: ignore[misc]
         old, new = old_field.db_parameters(self.connection), new_field.db_parameters(self.connection)
         table, columns = model._meta.db_table, (new_field.column,)
         old_type, collated = str(old["type"]), old.get("collation") != new.get("collation")
         zone = self.connection.timezone_name  # Django gives it to each session that it opens
-        kept = type_changes.stored(old_type, str(new_type), self.prospect.types)
+        kept = type_changes.stored(old_type, str(new_type), self.catalog.types)
         needed = type_changes.work(*kept, collation=collated, zone=zone)
-        work = type_changes.with_dependents(needed, new_field.column, self.prospect.named(table))
-        if self.prospect.facts.offline and needed.grows:
+        work = type_changes.with_dependents(needed, new_field.column, self.catalog.named(table))
+        if self.catalog.facts.offline and needed.grows:
             work = needed  # the indexes that there are cannot be seen
         change = Change(Kind.ALTER_TYPE, table, columns, type=str(new_type), old_type=old_type, work=work)
         change = change._replace(collated=collated, referring=tuple(self._referring(model, old_field)))
-        self._fragments.append((made[0][0], change))
+        self._fragments.append((fragments[0][0], change))
         sequence = self._beginning("sql_alter_sequence_type", "sequence")
-        self._plain.update(statement for statement, _ in made[1] if statement.startswith(sequence))
+        self._plain.update(statement for statement, _ in fragments[1] if statement.startswith(sequence))
         beside = self._t("sql_add_identity") % self._quoted(table, new_field.column)
-        if any(statement == beside for statement, _ in made[1]):
+        if any(statement == beside for statement, _ in fragments[1]):
             self._fragments.append((beside, Change(Kind.ADD_IDENTITY, table, columns)))
-        return made
+        return fragments
 
     def _referring(self, model: type[Model], field: Any) -> Iterator[str]:
         """Tables with a foreign key to a column, as far as the editor has not dropped it by now.
@@ -70,41 +70,47 @@ class AlteredColumns:
             if not (isinstance(relation, ForeignObjectRel) and getattr(key, "db_constraint", False)):
                 continue
             other = key.model._meta.db_table
-            known = [each for each in self.prospect.named(other) if each.kind == "f" and each.references == table]
+            known = [
+                named_object
+                for named_object in self.catalog.named(other)
+                if named_object.kind == "f" and named_object.references == table
+            ]
             mine = field in key.foreign_related_fields and other != table
-            if mine and (any(each.columns == (key.column,) for each in known) or not self.prospect.knows(other)):
+            if mine and (
+                any(named_object.columns == (key.column,) for named_object in known) or not self.catalog.knows(other)
+            ):
                 yield other
 
     def _alter_column_null_sql(self, model: type[Model], old_field: Any, new_field: Any) -> Any:
-        made = super()._alter_column_null_sql(model, old_field, new_field)  # type: ignore[misc]
+        fragment = super()._alter_column_null_sql(model, old_field, new_field)  # type: ignore[misc]
         kind = Kind.DROP_NOT_NULL if new_field.null else Kind.SET_NOT_NULL
-        return self._column_fragment(made, Change(kind, model._meta.db_table, (new_field.column,)))
+        return self._column_fragment(fragment, Change(kind, model._meta.db_table, (new_field.column,)))
 
     def _alter_column_default_sql(self, model: type[Model], old_field: Any, new_field: Any, drop: bool = False) -> Any:
-        made = super()._alter_column_default_sql(model, old_field, new_field, drop)  # type: ignore[misc]
+        fragment = super()._alter_column_default_sql(model, old_field, new_field, drop)  # type: ignore[misc]
         kind = Kind.DROP_DEFAULT if drop else Kind.SET_DEFAULT
-        return self._column_fragment(made, Change(kind, model._meta.db_table, (new_field.column,)))
+        return self._column_fragment(fragment, Change(kind, model._meta.db_table, (new_field.column,)))
 
     def _alter_column_database_default_sql(
         self, model: type[Model], old_field: Any, new_field: Any, drop: bool = False
     ) -> Any:
-        made = super()._alter_column_database_default_sql(model, old_field, new_field, drop)  # type: ignore[misc]
+        fragment = super()._alter_column_database_default_sql(model, old_field, new_field, drop)  # type: ignore[misc]
         kind = Kind.DROP_DEFAULT if drop else Kind.SET_DEFAULT
         change = Change(kind, model._meta.db_table, (new_field.column,), database_default=True)
-        return self._column_fragment(made, change)
+        return self._column_fragment(fragment, change)
 
-    def _column_fragment(self, made: Any, change: Change) -> Any:
-        self._fragments.append((made[0], change))
-        return made
+    def _column_fragment(self, fragment: Any, change: Change) -> Any:
+        self._fragments.append((fragment[0], change))
+        return fragment
 
     def _rename_field_sql(self, table: str, old_field: Any, new_field: Any, new_type: str) -> str:
-        made = str(super()._rename_field_sql(table, old_field, new_field, new_type))  # type: ignore[misc]
+        text = str(super()._rename_field_sql(table, old_field, new_field, new_type))  # type: ignore[misc]
         change = Change(
             Kind.RENAME_COLUMN, table, (new_field.column,), name=new_field.column, old_name=old_field.column
         )
-        self._fragments.append((made, change))
-        return made
+        self._fragments.append((text, change))
+        return text
 
     def _alter_column_comment_sql(self, model: type[Model], new_field: Any, new_type: str, new_db_comment: str) -> Any:
-        made = super()._alter_column_comment_sql(model, new_field, new_type, new_db_comment)  # type: ignore[misc]
-        return self._column_fragment(made, Change(Kind.COMMENT, model._meta.db_table, (new_field.column,)))
+        comment_sql = super()._alter_column_comment_sql(model, new_field, new_type, new_db_comment)  # type: ignore[misc]
+        return self._column_fragment(comment_sql, Change(Kind.COMMENT, model._meta.db_table, (new_field.column,)))

@@ -9,13 +9,13 @@ from django.db.models import Index, Model
 from lockgate.errors import LockgateError
 from lockgate.planning import identifiers
 from lockgate.planning.recorder.questions import Question
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 
 
 class CatalogAnswers:
     """Mixed in before the backend's editor class."""
 
-    prospect: Prospect
+    catalog: VirtualCatalog
     asked: list[Question]
     _without_identity: set[tuple[str, str]]
 
@@ -33,7 +33,7 @@ class CatalogAnswers:
     ) -> list[str]:
         table = model._meta.db_table
         self._require_known(table)
-        answer = self.prospect.constraint_names(
+        answer = self.catalog.constraint_names(
             table,
             column_names,
             unique=unique,
@@ -44,7 +44,7 @@ class CatalogAnswers:
             method="btree" if type_ == Index.suffix else None,
             exclude=exclude or (),
         )
-        if identifiers.unquoted(table) not in self.prospect.changed | self.prospect.new_tables:
+        if identifiers.unquoted(table) not in self.catalog.changed | self.catalog.new_tables:
             conditions: dict[str, Any] = {
                 "unique": unique,
                 "primary_key": primary_key,
@@ -61,15 +61,15 @@ class CatalogAnswers:
         An identity takes its sequence along when it is dropped, which Django does before it asks.
         """
         self._require_known(table)
-        found = self.prospect.fact(table)
-        known = found.columns.get(column) if found else None
+        facts = self.catalog.fact(table)
+        known = facts.columns.get(column) if facts else None
         if (identifiers.unquoted(table), column) in self._without_identity and (known is None or known.identity):
             return None
         return known.sequence if known else identifiers.given(table, column, "seq")
 
     def _require_known(self, table: str) -> None:
         """Of a table that nobody has looked at, what it has is not known: it is not taken for nothing."""
-        if not self.prospect.knows(table):
+        if not self.catalog.knows(table):
             raise LockgateError(f'what constraints and sequences "{table}" has is not known')
 
     def _is_collation_deterministic(self, collation_name: str) -> bool:
@@ -77,10 +77,10 @@ class CatalogAnswers:
 
         Offline, where nothing is built by the answer, it is taken for deterministic, as nearly all are.
         """
-        if self.prospect.facts.offline:
+        if self.catalog.facts.offline:
             return True
-        if collation_name not in self.prospect.facts.collations:
+        if collation_name not in self.catalog.facts.collations:
             raise LockgateError(f'whether collation "{collation_name}" is deterministic is not known')
-        answer = self.prospect.facts.collations[collation_name]
+        answer = self.catalog.facts.collations[collation_name]
         self.asked.append(Question("_is_collation_deterministic", (collation_name,), {}, answer))
         return answer

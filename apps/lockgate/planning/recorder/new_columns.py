@@ -21,7 +21,7 @@ from lockgate.planning import callable_defaults, identifiers, new_types
 from lockgate.planning.conditions import expressions, writes_its_own_sql
 from lockgate.planning.recorder.literals import is_written
 from lockgate.planning.steps import Change, Kind, Statement
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 
 # The names before parentheses: those of functions, and of types with a length.
 _CALLED = re.compile(r'(\w+)"?\s*\(')
@@ -31,7 +31,7 @@ class NewColumns:
     """Mixed in before the backend's editor class."""
 
     connection: Any
-    prospect: Prospect
+    catalog: VirtualCatalog
     deferred_sql: list[Any]
     effective_default: Callable[[Any], Any]
     db_default_sql: Callable[[Any], tuple[str, Any]]
@@ -45,10 +45,10 @@ class NewColumns:
     _column: tuple[type[Model], Any] | None
 
     def add_field(self, model: type[Model], field: Any) -> None:
-        made: list[Change] = []
+        changes: list[Change] = []
         if self._aside is None and field.db_parameters(self.connection)["type"] is not None:
-            made, self._column = self._changes_of_new_column(model, field), (model, field)
-        with self._expecting(self._adding(model, field), made):
+            changes, self._column = self._changes_of_new_column(model, field), (model, field)
+        with self._expecting(self._adding(model, field), changes):
             super().add_field(model, field)  # type: ignore[misc]
 
     def _adding(self, model: type[Model], field: Any) -> str:
@@ -74,7 +74,7 @@ class NewColumns:
                 stored=bool(field.generated and field.db_persist),
                 identity=bool(field.db_type_suffix(self.connection))
                 or str(parameters["type"]).lower() in new_types.SERIALS,
-                work=new_types.work(str(parameters["type"]), self.prospect.types),
+                work=new_types.work(str(parameters["type"]), self.catalog.types),
                 moving=self._is_moving(field),
                 server_default=_on_the_server(field, str(parameters["type"])),
             )
@@ -105,7 +105,7 @@ class NewColumns:
 
     def _free_name(self, table: str, column: str, label: str) -> str:
         """PostgreSQL's name for a constraint: with a number where the table has one of that name."""
-        taken = {each.name for each in self.prospect.named(table)}
+        taken = {named_object.name for named_object in self.catalog.named(table)}
         numbers = ("", *map(str, range(1, len(taken) + 1)))
         return next(
             name for number in numbers if (name := identifiers.given(table, column, label + number)) not in taken
@@ -147,17 +147,17 @@ class NewColumns:
         deferred, self._aside = list(self.deferred_sql), []
         try:
             super().add_field(model, field)  # type: ignore[misc]
-            return next((each for each in self._aside if self._adding(model, field) in each), "")
+            return next((text for text in self._aside if self._adding(model, field) in text), "")
         finally:
             self.deferred_sql, self._aside = deferred, None
 
     def _constraint(self, model: type[Model], field: Any, change: Change) -> Statement:
         if change.kind is Kind.ADD_CHECK:
-            made = self._create_check_sql(model, change.name, field.db_parameters(self.connection)["check"])
+            check_sql = self._create_check_sql(model, change.name, field.db_parameters(self.connection)["check"])
         else:
-            made = self._create_unique_sql(model, [field], name=change.name)
-        online, attach = self._online(made, str(made))
-        return Statement(str(made), (change,), online, attach)
+            check_sql = self._create_unique_sql(model, [field], name=change.name)
+        online, attach = self._online(check_sql, str(check_sql))
+        return Statement(str(check_sql), (change,), online, attach)
 
     # Defaults
 
@@ -169,11 +169,11 @@ class NewColumns:
         if field.generated or field.get_internal_type() not in self.connection.data_type_check_constraints:
             return False
         if not field.has_db_default():
-            given = self.effective_default(field)
+            default = self.effective_default(field)
         else:
             expression = field._db_default_expression
-            given = expression.value if isinstance(expression, Value) else -1
-        return given is None or (isinstance(given, int) and given >= 0)
+            default = expression.value if isinstance(expression, Value) else -1
+        return default is None or (isinstance(default, int) and default >= 0)
 
     def _default_of(self, field: Any) -> str:
         """Whether a new column's default is computed once, or for every row."""
@@ -189,7 +189,7 @@ class NewColumns:
         if any(map(writes_its_own_sql, expressions(field.db_default))):
             return True  # it may call anything
         called = _CALLED.findall(self.db_default_sql(field)[0])
-        return not self.prospect.facts.volatile_functions.isdisjoint(map(str.lower, called))
+        return not self.catalog.facts.volatile_functions.isdisjoint(map(str.lower, called))
 
 
 def _is_called(field: Any) -> bool:

@@ -18,12 +18,12 @@ def offline_connection(alias: str, version: int) -> BaseDatabaseWrapper:
 
     It is of the alias's own class where that speaks PostgreSQL (PostGIS, say), else of Django's.
     """
-    made: Any = connections.create_connection(alias)
-    if made.vendor != "postgresql":
-        made = DatabaseWrapper({**made.settings_dict, "ENGINE": "django.db.backends.postgresql"}, alias)
-    made.pg_version = version
-    made.connect = _never
-    return made  # type: ignore[no-any-return]
+    offline: Any = connections.create_connection(alias)
+    if offline.vendor != "postgresql":
+        offline = DatabaseWrapper({**offline.settings_dict, "ENGINE": "django.db.backends.postgresql"}, alias)
+    offline.pg_version = version
+    offline.connect = _never
+    return offline  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager
@@ -32,14 +32,14 @@ def unplugged() -> Iterator[None]:
 
     A field's default may be a function that asks the server, and an operation may go past the schema editor and write.
     """
-    doors = [(each, name) for each in connections.all() for name in ("connect", "cursor", "chunked_cursor")]
-    for each, name in doors:
-        setattr(each, name, _never)
+    doors = [(connection, name) for connection in connections.all() for name in ("connect", "cursor", "chunked_cursor")]
+    for open_connection, name in doors:
+        setattr(open_connection, name, _never)
     try:
         yield
     finally:
-        for each, name in doors:
-            delattr(each, name)
+        for open_connection, name in doors:
+            delattr(open_connection, name)
 
 
 def _never() -> None:

@@ -32,9 +32,9 @@ def require_same_answers(
     Raises LockgateError where an answer is another.
     """
     editor: Any = django_seams.collecting_editor(connection)
-    for each in questions:
-        found = getattr(editor, each.method)(*each.arguments, **each.conditions)
-        if isinstance(found, list):
-            found = sorted(name for name in found if name not in hidden)
-        if found != (sorted(each.answer) if isinstance(each.answer, list) else each.answer):
-            raise LockgateError(f"the database's backend answers {each.method} otherwise than the catalog")
+    for question in questions:
+        answer = getattr(editor, question.method)(*question.arguments, **question.conditions)
+        if isinstance(answer, list):
+            answer = sorted(name for name in answer if name not in hidden)
+        if answer != (sorted(question.answer) if isinstance(question.answer, list) else question.answer):
+            raise LockgateError(f"the database's backend answers {question.method} otherwise than the catalog")

@@ -26,13 +26,13 @@ from lockgate.planning.recorder.new_columns import NewColumns
 from lockgate.planning.recorder.questions import Question
 from lockgate.planning.recorder.templates import Templates
 from lockgate.planning.steps import Change, Kind, Statement
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 
 
-def recording(connection: BaseDatabaseWrapper, prospect: Prospect) -> Any:
-    """A schema editor of this connection's own class that records into ``.recorded`` and asks the prospect."""
-    made: Any = _class(connection.SchemaEditorClass)
-    return made(connection, prospect)
+def recording(connection: BaseDatabaseWrapper, catalog: VirtualCatalog) -> Any:
+    """A schema editor of this connection's own class that records into ``.recorded`` and asks the virtual catalog."""
+    editor: Any = _class(connection.SchemaEditorClass)
+    return editor(connection, catalog)
 
 
 @cache
@@ -46,9 +46,9 @@ class _Recording(Templates, CatalogAnswers, NewColumns, AlteredColumns):
     connection: Any
     deferred_sql: list[Any]
 
-    def __init__(self, connection: BaseDatabaseWrapper, prospect: Prospect) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper, catalog: VirtualCatalog) -> None:
         super().__init__(connection, collect_sql=True, atomic=True)  # type: ignore[call-arg]
-        self.prospect = prospect
+        self.catalog = catalog
         self.recorded: list[Statement] = []
         self.asked: list[Question] = []
         self._fragments: list[tuple[str, Change]] = []  # what the statement makes that has a text in it
@@ -62,7 +62,9 @@ class _Recording(Templates, CatalogAnswers, NewColumns, AlteredColumns):
 
     def take(self, deferred: Sequence[Any] = ()) -> tuple[Statement, ...]:
         """What was recorded since the last call, and then these of the statements that Django defers."""
-        self.deferred_sql = [each for each in self.deferred_sql if not any(each is other for other in deferred)]
+        self.deferred_sql = [
+            put_off for put_off in self.deferred_sql if not any(put_off is other for other in deferred)
+        ]
         for statement in deferred:
             self.execute(statement, None)
         taken, self.recorded = tuple(self.recorded), []
@@ -82,25 +84,25 @@ class _Recording(Templates, CatalogAnswers, NewColumns, AlteredColumns):
             self._aside.append(text)
             return
         if isinstance(sql, DjangoStatement) and self._is_foreign(sql):
-            self.recorded.append(sql_steps.read(Statement(text), text, self.prospect))
+            self.recorded.append(sql_steps.read(Statement(text), text, self.catalog))
             return
         changes = tuple(map(_unquoted, self._changes(sql)))
         if not changes and text not in self._plain:
-            self.recorded.append(sql_steps.read(Statement(text), text, self.prospect))
+            self.recorded.append(sql_steps.read(Statement(text), text, self.catalog))
             return
         online, attach = self._online(sql, text) if isinstance(sql, DjangoStatement) else ("", "")
         self.recorded.append(Statement(text, changes, online, attach, *self._split_column(changes)))
         for change in changes:
-            self.prospect.apply(change)
+            self.catalog.apply(change)
             if change.kind is Kind.DROP_IDENTITY:
                 self._without_identity.add((change.table, change.columns[0]))
 
     def _changes(self, sql: Any) -> tuple[Change, ...]:
         if isinstance(sql, DjangoStatement):
             return (self._change_of(sql),)
-        found = tuple(change for fragment, change in self._fragments if fragment in sql)
-        self._fragments = [each for each in self._fragments if each[0] not in sql]
-        return found
+        changes = tuple(change for fragment, change in self._fragments if fragment in sql)
+        self._fragments = [fragment for fragment in self._fragments if fragment[0] not in sql]
+        return changes
 
     @contextlib.contextmanager
     def _expecting(self, fragment: str, changes: Iterable[Change]) -> Iterator[None]:
@@ -108,7 +110,7 @@ class _Recording(Templates, CatalogAnswers, NewColumns, AlteredColumns):
         mine = [(fragment, change) for change in changes]
         self._fragments += mine
         yield
-        self._fragments = [each for each in self._fragments if not any(each is other for other in mine)]
+        self._fragments = [known for known in self._fragments if not any(known is other for other in mine)]
 
     def _beginning(self, name: str, end: str = "", **parts: str) -> str:
         """What one of the editor's templates comes to, as far as a placeholder, or whole. parts: names, unquoted."""
@@ -121,19 +123,23 @@ class _Recording(Templates, CatalogAnswers, NewColumns, AlteredColumns):
 
     def create_model(self, model: type[Model]) -> None:
         table = model._meta.db_table
-        made = [Change(Kind.CREATE_TABLE, table)]
+        changes = [Change(Kind.CREATE_TABLE, table)]
         for field in model._meta.local_concrete_fields:
-            made += self._inline_constraints(table, field)
-        for each in (*model._meta.indexes, *model._meta.constraints):
-            self._conditions[table, each.name] = found = conditions.read(model, each)
-            if isinstance(each, CheckConstraint):
-                made.append(Change(Kind.ADD_CHECK, table, found.columns, each.name, requires=found.required))
-        with self._expecting(self._beginning("sql_create_table", "definition", table=table), made):
+            changes += self._inline_constraints(table, field)
+        for named in (*model._meta.indexes, *model._meta.constraints):
+            self._conditions[table, named.name] = condition = conditions.read(model, named)
+            if isinstance(named, CheckConstraint):
+                changes.append(
+                    Change(Kind.ADD_CHECK, table, condition.columns, named.name, requires=condition.required)
+                )
+        with self._expecting(self._beginning("sql_create_table", "definition", table=table), changes):
             super().create_model(model)  # type: ignore[misc]
 
     def delete_model(self, model: type[Model]) -> None:
         table = model._meta.db_table
-        targets = {each.references for each in self.prospect.named(table) if each.references} or {""}
+        targets = {
+            named_object.references for named_object in self.catalog.named(table) if named_object.references
+        } or {""}
         gone = [Change(Kind.DROP_TABLE, table, references=target) for target in sorted(targets)]
         with self._expecting(self._beginning("sql_delete_table", table=table), gone):
             super().delete_model(model)  # type: ignore[misc]
@@ -169,7 +175,7 @@ class _Recording(Templates, CatalogAnswers, NewColumns, AlteredColumns):
     def remove_field(self, model: type[Model], field: Any) -> None:
         if field.db_parameters(self.connection)["type"] is not None:  # a table of its own has none
             quoted = self._quoted(model._meta.db_table, field.column)
-            takes = tuple(map(str, self.prospect.shared(model._meta.db_table, field.column)))
+            takes = tuple(map(str, self.catalog.shared(model._meta.db_table, field.column)))
             change = Change(Kind.DROP_COLUMN, model._meta.db_table, (field.column,), takes=takes)
             self._fragments.append((self._t("sql_delete_column") % quoted, change))
         super().remove_field(model, field)  # type: ignore[misc]

@@ -10,14 +10,14 @@ from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
 from lockgate.project_state import relations
-from lockgate.project_state.eligibility import View, routed, view_of
+from lockgate.project_state.eligibility import Render, render_of, routed
 from lockgate.project_state.lazy_state import LazyState
 from lockgate.project_state.run_state import Rendering, RunState
 
 
 def of_run(state: ProjectState, migration: Migration) -> LazyState:
     """A copy of a run's state, as it is before a migration."""
-    plain = view_of(migration) is not View.FULL
+    plain = render_of(migration) is not Render.EAGER
     if plain and isinstance(state, RunState):
         return _shown(state, state.rendering)
     return LazyState.of(state, shared=plain)
@@ -25,7 +25,7 @@ def of_run(state: ProjectState, migration: Migration) -> LazyState:
 
 def of_history(state: LazyState, migrations: Collection[Migration]) -> LazyState:
     """A copy of what a history has come to, for the migrations that come next."""
-    plain = all(view_of(each) is not View.FULL for each in migrations)
+    plain = all(render_of(migration) is not Render.EAGER for migration in migrations)
     if plain and not any(relations.of(model).implicit for model in state.models.values()):
         return _shown(state, Rendering(state.real_apps))
     return LazyState.of(state, shared=plain)
@@ -33,6 +33,6 @@ def of_history(state: LazyState, migrations: Collection[Migration]) -> LazyState
 
 def _shown(state: LazyState, rendering: Rendering) -> RunState:
     """Planning runs no code of a migration, so a router is the only one that may want whole models."""
-    made = RunState(dict(state.models), rendering)
-    made.show(View.WHOLE if routed() else View.NEAR)
-    return made
+    run_state = RunState(dict(state.models), rendering)
+    run_state.show(Render.ON_DEMAND if routed() else Render.MODEL)
+    return run_state

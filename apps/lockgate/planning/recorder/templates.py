@@ -10,7 +10,7 @@ from django.db.backends.utils import strip_quotes
 
 from lockgate.planning.conditions import UNKNOWN, Condition
 from lockgate.planning.steps import Change, Kind
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 
 EXCLUSION_TEMPLATE = "ALTER TABLE %(table)s ADD %(constraint)s"
 
@@ -18,7 +18,7 @@ EXCLUSION_TEMPLATE = "ALTER TABLE %(table)s ADD %(constraint)s"
 class Templates:
     """Mixed in before the backend's editor class."""
 
-    prospect: Prospect
+    catalog: VirtualCatalog
     _altered: str
     _conditions: dict[tuple[str, str], Condition]
 
@@ -81,31 +81,31 @@ class Templates:
             return Change(Kind.RENAME_INDEX, table, name=new, old_name=old)
         return self._change_of_constraint(template, parts, Change(Kind.OTHER, table, columns, name))
 
-    def _change_of_constraint(self, template: str, parts: dict[str, Any], found: Change) -> Change:
+    def _change_of_constraint(self, template: str, parts: dict[str, Any], change: Change) -> Change:
         if template == self._t("sql_create_fk"):
             target = parts["to_table"]
             references = target.table if isinstance(target, Table) else strip_quotes(str(target))
             special = bool(parts.get("on_delete_db"))  # the server's own ON DELETE, from Django 6.1 on
-            return found._replace(kind=Kind.ADD_FOREIGN_KEY, references=references, special=special)
+            return change._replace(kind=Kind.ADD_FOREIGN_KEY, references=references, special=special)
         if template in self._texts("sql_delete_constraint", "sql_delete_fk"):
-            return self._of_known(found._replace(kind=Kind.DROP_CONSTRAINT))
-        made = {
+            return self._of_known(change._replace(kind=Kind.DROP_CONSTRAINT))
+        kinds = {
             self._t("sql_create_unique"): Kind.ADD_UNIQUE,
             self._t("sql_create_pk"): Kind.ADD_PRIMARY_KEY,
             self._t("sql_create_check"): Kind.ADD_CHECK,
             EXCLUSION_TEMPLATE: Kind.ADD_EXCLUSION,
         }
-        kind = made.get(template, Kind.OTHER)
+        kind = kinds.get(template, Kind.OTHER)
         if kind is Kind.ADD_CHECK:
-            known = self._conditions.get((found.table, found.name), UNKNOWN)
-            return found._replace(
+            known = self._conditions.get((change.table, change.name), UNKNOWN)
+            return change._replace(
                 kind=kind, columns=(self._altered,) if self._altered else known.columns, requires=known.required
             )
-        return found._replace(kind=kind, unique=kind is Kind.ADD_UNIQUE, nulls_equal=_nulls_equal(parts))
+        return change._replace(kind=kind, unique=kind is Kind.ADD_UNIQUE, nulls_equal=_nulls_equal(parts))
 
     def _of_known(self, dropped: Change) -> Change:
         """With what is known of the constraint or index that is dropped by name."""
-        known = self.prospect.find(dropped.table, dropped.name)
+        known = self.catalog.find(dropped.table, dropped.name)
         if known is None:
             return dropped
         columns = tuple(name for name in known.columns if name is not None)
@@ -116,7 +116,7 @@ class Templates:
             references=known.references,
             unique=known.unique,
             partial=known.computed,
-            covered=self.prospect.covering(dropped.table, known),
+            covered=self.catalog.covering(dropped.table, known),
         )
 
     def _texts(self, *names: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from lockgate.planning.rewrites import (
     set_not_null,
     validate_constraint,
 )
-from lockgate.planning.rewrites.context import Context, Kept, Online, Rewrite, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, Online, Rewrite, RewriteContext, Rewritten
 
 ALL: tuple[Rewrite, ...] = (
     add_index.rewrite,
@@ -30,4 +30,4 @@ ALL: tuple[Rewrite, ...] = (
     validate_constraint.rewrite,
 )
 
-__all__ = ["ALL", "Context", "Kept", "Online", "Rewrite", "Rewritten"]
+__all__ = ["ALL", "NotRewritten", "Online", "Rewrite", "RewriteContext", "Rewritten"]

@@ -8,13 +8,13 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (NOT VALID, 
 
 from __future__ import annotations
 
-from lockgate.planning.rewrites.context import Context, Kept, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, RewriteContext, Rewritten
 from lockgate.planning.rewrites.validation import added_alone, added_and_validated
 from lockgate.planning.steps import Change, Kind, Statement
 
 
-def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
-    if change.kind is not Kind.ADD_CHECK or not statement.online or not context.pays(change.table):
+def rewrite(statement: Statement, change: Change, context: RewriteContext) -> Rewritten | NotRewritten | None:
+    if change.kind is not Kind.ADD_CHECK or not statement.online or not context.is_large(change.table):
         return None
     if change.not_valid:  # what validates it is a statement of its own
         return None if context.data or context.depends_on_switch(change) else added_alone(statement, change, context)

@@ -9,19 +9,19 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (ADD COLUMN,
 from __future__ import annotations
 
 from lockgate.planning.rewrites import add_unique, validation
-from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, Online, RewriteContext, Rewritten
 from lockgate.planning.steps import Change, Kind, Statement
 
 _INLINE = (Kind.ADD_UNIQUE, Kind.ADD_CHECK)
 
 
-def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
-    inline = [each for each in statement.changes if each.kind in _INLINE]
-    if change.kind is not Kind.ADD_COLUMN or not inline or not context.pays(change.table):
+def rewrite(statement: Statement, change: Change, context: RewriteContext) -> Rewritten | NotRewritten | None:
+    inline = [part for part in statement.changes if part.kind in _INLINE]
+    if change.kind is not Kind.ADD_COLUMN or not inline or not context.is_large(change.table):
         return None
     if reason := _reason(statement, inline, context):
-        return Kept(reason)
-    left = tuple(each for each in statement.changes if each.kind not in _INLINE)
+        return NotRewritten(reason)
+    left = tuple(part for part in statement.changes if part.kind not in _INLINE)
     online: list[Online] = []
     switch = [statement._replace(sql=statement.bare, changes=left, bare="", constraints=())]
     for constraint in statement.constraints:
@@ -35,14 +35,14 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
     return Rewritten("add column", tuple(online), tuple(switch))
 
 
-def _reason(statement: Statement, inline: list[Change], context: Context) -> str:
+def _reason(statement: Statement, inline: list[Change], context: RewriteContext) -> str:
     """Why the constraints must come with the column."""
-    for each in inline:
-        if each.kind is Kind.ADD_UNIQUE and context.partitioned(each.table):
+    for change in inline:
+        if change.kind is Kind.ADD_UNIQUE and context.partitioned(change.table):
             return add_unique.PARTITIONED
-        if each.kind is Kind.ADD_UNIQUE and not each.satisfied:
+        if change.kind is Kind.ADD_UNIQUE and not change.satisfied:
             return "its rows do not all get NULL, and duplicates must fail before anything is committed"
-        if not each.satisfied:
+        if not change.satisfied:
             return "its rows may violate the column's check, which must fail before anything is committed"
     if not statement.constraints:
         return "its default is another each time, or its names or tablespace are not told apart from the statement"

@@ -7,17 +7,17 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (NOT VALID, 
 
 from __future__ import annotations
 
-from lockgate.planning.rewrites.context import Context, Kept, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, RewriteContext, Rewritten
 from lockgate.planning.rewrites.validation import added_and_validated
 from lockgate.planning.steps import Change, Kind, Statement
 
 
-def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
+def rewrite(statement: Statement, change: Change, context: RewriteContext) -> Rewritten | NotRewritten | None:
     known = change.kind is Kind.ADD_FOREIGN_KEY and statement.online
-    if not known or not (context.pays(change.table) or context.pays(change.references)):
+    if not known or not (context.is_large(change.table) or context.is_large(change.references)):
         return None
-    if change.table in context.before.new_tables or (change.table, "") in context.made:
+    if change.table in context.before.new_tables or (change.table, "") in context.created:
         return None  # an empty table: nothing to check
     if context.partitioned(change.table) and context.version < 180000:
-        return Kept("the table is partitioned, and PostgreSQL before 18 adds no foreign key to one NOT VALID")
+        return NotRewritten("the table is partitioned, and PostgreSQL before 18 adds no foreign key to one NOT VALID")
     return context.prevented() or added_and_validated("add foreign key", statement, change, context)

@@ -5,15 +5,15 @@ Source: https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEI
 
 from __future__ import annotations
 
-from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, Online, RewriteContext, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
 
-def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
-    if change.kind is not Kind.ADD_INDEX or not statement.online or not context.pays(change.table):
+def rewrite(statement: Statement, change: Change, context: RewriteContext) -> Rewritten | NotRewritten | None:
+    if change.kind is not Kind.ADD_INDEX or not statement.online or not context.is_large(change.table):
         return None
     if context.partitioned(change.table):
-        return Kept("the table is partitioned, and PostgreSQL builds no index on all partitions concurrently")
+        return NotRewritten("the table is partitioned, and PostgreSQL builds no index on all partitions concurrently")
     if prevented := context.prevented():
         return prevented
     later = context.depends_on_switch(change)

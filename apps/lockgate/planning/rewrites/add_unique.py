@@ -7,29 +7,29 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (ADD table_c
 
 from __future__ import annotations
 
-from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, Online, RewriteContext, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
 PARTITIONED = "the table is partitioned, and no index can be attached to all partitions as a constraint"
 
 
-def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
-    if change.kind is not Kind.ADD_UNIQUE or not statement.attach or not context.pays(change.table):
+def rewrite(statement: Statement, change: Change, context: RewriteContext) -> Rewritten | NotRewritten | None:
+    if change.kind is not Kind.ADD_UNIQUE or not statement.attach or not context.is_large(change.table):
         return None
     if context.partitioned(change.table):
-        return Kept(PARTITIONED)
+        return NotRewritten(PARTITIONED)
     if prevented := context.prevented():
         return prevented
     if context.depends_on_switch(change):
         return context.violable(change) or Rewritten(
             "add unique constraint", after_the_switch(statement, change, context)
         )
-    found = "duplicates are found here, before anything has changed; reads and writes go on"
-    build = _build(Phase.EXPAND, statement, change, context, found)
+    note = "duplicates are found here, before anything has changed; reads and writes go on"
+    build = _build(Phase.EXPAND, statement, change, context, note)
     return Rewritten("add unique constraint", (build,), (_attach(statement, change),))
 
 
-def after_the_switch(statement: Statement, change: Change, context: Context) -> tuple[Online, ...]:
+def after_the_switch(statement: Statement, change: Change, context: RewriteContext) -> tuple[Online, ...]:
     """Both steps in finish."""
     reason = "after the switch, which makes its columns; until it is built duplicates are not refused"
     return (
@@ -43,7 +43,7 @@ def after_the_switch(statement: Statement, change: Change, context: Context) -> 
     )
 
 
-def _build(phase: Phase, statement: Statement, change: Change, context: Context, reason: str) -> Online:
+def _build(phase: Phase, statement: Statement, change: Change, context: RewriteContext, reason: str) -> Online:
     return Online(
         phase,
         f'build unique index "{change.name}"',

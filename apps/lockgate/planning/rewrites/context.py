@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lockgate.planning import identifiers
 from lockgate.planning.known_rows import KnownRows
 from lockgate.planning.steps import Change, Phase, Statement
-from lockgate.planning.virtual_catalog import Prospect
+from lockgate.planning.virtual_catalog import VirtualCatalog
 
 # Among what a migration has made: an extension, whose types, operators and functions anything may use.
 EVERYTHING = ("", "")
@@ -33,74 +33,78 @@ class Rewritten(NamedTuple):
     switch: tuple[Statement, ...] = ()
 
 
-class Kept(NamedTuple):
+class NotRewritten(NamedTuple):
     """Why a statement stays in place although there is an online way for its kind."""
 
     reason: str
 
 
-class Context(NamedTuple):
+class RewriteContext(NamedTuple):
     """What surrounds a statement in its migration.
 
     before: the catalog as it is when the migration starts. quote: quotes a name. version: of the server.
-    made: columns and tables that this migration has made, changed or renamed by now, and dropped: names of
+    created: columns and tables that this migration has made, changed or renamed by now, and dropped: names of
     constraints and indexes that it has dropped; what needs them must wait for the switch. data: the RunPython or
     RunSQL that ran earlier in this migration, if any. previous: the changes of the statement right before it in the
     same operation. rows: what is known of the rows by now. added: names of constraints that its transaction has added.
     """
 
-    before: Prospect
+    before: VirtualCatalog
     threshold: int
     quote: Callable[[str], str]
     version: int
-    made: frozenset[tuple[str, str]]
+    created: frozenset[tuple[str, str]]
     dropped: frozenset[str]
     data: str
     previous: tuple[Change, ...]
     rows: KnownRows
     added: frozenset[str]
 
-    def pays(self, table: str) -> bool:
+    def is_large(self, table: str) -> bool:
         """Whether the table is there already, and large enough to care."""
         return self.before.is_large(table, self.threshold)
 
     def depends_on_switch(self, change: Change) -> bool:
         """Whether what a change needs exists only once the migration's transaction has committed."""
-        return EVERYTHING in self.made or self.is_of_what_was_made(change)
+        return EVERYTHING in self.created or self.is_of_what_was_made(change)
 
     def is_of_what_was_made(self, change: Change) -> bool:
         """Whether a change is of columns, tables or names that this migration has made, changed or dropped by now."""
-        if (change.table, "") in self.made or (change.references and (change.references, "") in self.made):
+        if (change.table, "") in self.created or (change.references and (change.references, "") in self.created):
             return True
         if change.name in self.dropped:  # Django drops and makes again what an altered field had
             return True
         if not change.uses:  # whatever this migration made of the table may be in the expression
-            return any(table == change.table for table, _ in self.made)
-        return any((change.table, column) in self.made for column in change.uses)
+            return any(table == change.table for table, _ in self.created)
+        return any((change.table, column) in self.created for column in change.uses)
 
-    def prevented(self) -> Kept | None:
+    def prevented(self) -> NotRewritten | None:
         """Data changed earlier in the migration may be what the change relies on, so the order must stay."""
         return (
-            Kept(f"{self.data} runs before it in the same migration, and it may depend on that") if self.data else None
+            NotRewritten(f"{self.data} runs before it in the same migration, and it may depend on that")
+            if self.data
+            else None
         )
 
-    def violable(self, change: Change) -> Kept | None:
+    def violable(self, change: Change) -> NotRewritten | None:
         """A constraint that would be put off until the migration counts, and could then fail, stays in place."""
         if self.rows.satisfy(change):
             return None
-        return Kept("rows may violate it, which must fail before anything is committed")
+        return NotRewritten("rows may violate it, which must fail before anything is committed")
 
-    def out_of_reach(self, table: str) -> Kept | None:
+    def out_of_reach(self, table: str) -> NotRewritten | None:
         """What is built apart from the migration must be found again after a kill, by the name of its table."""
         if not self.before.knows(table):
-            return Kept(f'nothing is known of "{table}"')
+            return NotRewritten(f'nothing is known of "{table}"')
         if identifiers.names_schema(table):
-            return Kept(f'"{table}" names a schema, and what is built online is looked for by a table\'s bare name')
+            return NotRewritten(
+                f'"{table}" names a schema, and what is built online is looked for by a table\'s bare name'
+            )
         return None
 
     def partitioned(self, table: str) -> bool:
-        found = self.before.fact(table)
-        return found is not None and found.partitioned
+        table_facts = self.before.fact(table)
+        return table_facts is not None and table_facts.partitioned
 
 
-Rewrite = Callable[[Statement, Change, Context], Rewritten | Kept | None]
+Rewrite = Callable[[Statement, Change, RewriteContext], Rewritten | NotRewritten | None]

@@ -7,18 +7,20 @@ function stays as the server's expression for it, where there is one; else not a
 
 from __future__ import annotations
 
-from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, Online, RewriteContext, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
 
-def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
+def rewrite(statement: Statement, change: Change, context: RewriteContext) -> Rewritten | NotRewritten | None:
     if change.kind is not Kind.DROP_DEFAULT or change.table in context.before.new_tables:
         return None
-    added = next((each for each in context.previous if _adds(each, change)), None)
+    added = next((earlier for earlier in context.previous if _adds(earlier, change)), None)
     if added is None:
         return None
     if added.moving and not added.server_default:
-        return Kept("its default is a function that may give each row another value, and the server has none like it")
+        return NotRewritten(
+            "its default is a function that may give each row another value, and the server has none like it"
+        )
     step = Online(
         Phase.CONTRACT,
         f'drop default of "{change.columns[0]}"',
@@ -28,7 +30,7 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
     return Rewritten("keep default", (step,), _computed(added, context) if added.moving else ())
 
 
-def _computed(added: Change, context: Context) -> tuple[Statement, ...]:
+def _computed(added: Change, context: RewriteContext) -> tuple[Statement, ...]:
     """The server's expression in place of what the function gave when the column was added."""
     table, column = context.quote(added.table), context.quote(added.columns[0])
     sql = f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {added.server_default}"

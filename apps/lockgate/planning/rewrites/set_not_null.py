@@ -8,21 +8,23 @@ Source: https://www.postgresql.org/docs/current/sql-altertable.html (SET NOT NUL
 from __future__ import annotations
 
 from lockgate.planning import identifiers
-from lockgate.planning.rewrites.context import Context, Kept, Online, Rewritten
+from lockgate.planning.rewrites.context import NotRewritten, Online, RewriteContext, Rewritten
 from lockgate.planning.steps import Change, Kind, Phase, Statement
 
 
-def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten | Kept | None:
-    if change.kind is not Kind.SET_NOT_NULL or change.proven or not context.pays(change.table):
+def rewrite(statement: Statement, change: Change, context: RewriteContext) -> Rewritten | NotRewritten | None:
+    if change.kind is not Kind.SET_NOT_NULL or change.proven or not context.is_large(change.table):
         return None
     if prevented := context.prevented():
         return prevented
     if context.is_of_what_was_made(change):
-        return Kept("the column's rows are filled, or the column is made, in the same migration")
+        return NotRewritten("the column's rows are filled, or the column is made, in the same migration")
     native = context.version >= 180000
     name = _name(change, native=native)
     if native and (context.before.find(change.table, name) or not name.endswith(f"_{change.columns[0]}_not_null")):
-        return Kept("the name that PostgreSQL would give its constraint is taken, or may be: it would be numbered")
+        return NotRewritten(
+            "the name that PostgreSQL would give its constraint is taken, or may be: it would be numbered"
+        )
     table, column, constraint = map(context.quote, (change.table, change.columns[0], name))
     rule = f"NOT NULL {column}" if native else f"CHECK ({column} IS NOT NULL)"
     drop = f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}"
@@ -46,7 +48,7 @@ def rewrite(statement: Statement, change: Change, context: Context) -> Rewritten
             (drop,),
         ),
     )
-    proven = tuple(each._replace(proven=True) if each is change else each for each in statement.changes)
+    proven = tuple(part._replace(proven=True) if part is change else part for part in statement.changes)
     switch = [statement._replace(changes=proven)]
     if not native:
         dropped = Change(Kind.DROP_CONSTRAINT, change.table, change.columns, name)

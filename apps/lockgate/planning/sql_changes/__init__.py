@@ -41,7 +41,7 @@ def of(text: str) -> tuple[Change, ...]:
     parsed = sql_parser.parse(text)
     if parsed is None:
         return unknown("SQL that PostgreSQL's parser does not read" if sql_parser.available() else NO_PARSER)
-    return tuple(change for each in parsed for change in of_statement(each))
+    return tuple(change for statement in parsed for change in of_statement(statement))
 
 
 def of_statement(parsed: Parsed) -> tuple[Change, ...]:

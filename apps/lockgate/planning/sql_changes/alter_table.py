@@ -26,7 +26,7 @@ def _alter(body: Tree) -> Iterable[Change]:
     table = name_of(body["relation"])
     match body.get("objtype"):
         case "OBJECT_TABLE" | "OBJECT_FOREIGN_TABLE" | "OBJECT_MATVIEW":
-            return [change for each in body.get("cmds", ()) for change in _command(table, each["AlterTableCmd"])]
+            return [change for command in body.get("cmds", ()) for change in _command(table, command["AlterTableCmd"])]
         case "OBJECT_VIEW":
             return [Change(Kind.VIEW, table)]
         case "OBJECT_SEQUENCE":
@@ -34,8 +34,8 @@ def _alter(body: Tree) -> Iterable[Change]:
         case "OBJECT_INDEX":
             return [
                 change
-                for each in body.get("cmds", ())
-                for change in _of_index(body["relation"]["relname"], each["AlterTableCmd"])
+                for command in body.get("cmds", ())
+                for change in _of_index(body["relation"]["relname"], command["AlterTableCmd"])
             ]
         case "OBJECT_TYPE":
             return locks_nothing(body)  # of a composite type that tables are made of, PostgreSQL refuses it
@@ -78,16 +78,16 @@ def _drop_column(table: str, command: Tree) -> Iterator[Change]:
 
 def _alter_type(table: str, command: Tree) -> Iterator[Change]:
     definition = command["def"]["ColumnDef"]
-    wanted = type_text(definition["typeName"])
-    if "raw_default" in definition and not _is_same(definition["raw_default"], command["name"], wanted):  # USING
-        wanted = f"{wanted} using"
-    yield Change(Kind.ALTER_TYPE, table, (command["name"],), type=wanted, work=Work.REWRITE)
+    type_name = type_text(definition["typeName"])
+    if "raw_default" in definition and not _is_same(definition["raw_default"], command["name"], type_name):  # USING
+        type_name = f"{type_name} using"
+    yield Change(Kind.ALTER_TYPE, table, (command["name"],), type=type_name, work=Work.REWRITE)
 
 
-def _is_same(using: Tree, column: str, wanted: str) -> bool:
+def _is_same(using: Tree, column: str, type_name: str) -> bool:
     """Whether USING says what there would be without it: the column, or its cast to the new type."""
     if "TypeCast" in using:
-        if type_text(using["TypeCast"]["typeName"]) != wanted:
+        if type_text(using["TypeCast"]["typeName"]) != type_name:
             return False
         using = using["TypeCast"]["arg"]
     return words(using.get("ColumnRef", {}).get("fields")) == [column]
@@ -104,8 +104,8 @@ def _options(table: str, command: Tree) -> Iterator[Change]:
 
 def _are_strong(command: Tree) -> bool:
     items: Any = command.get("def", {}).get("List", {}).get("items", ())
-    found = {each["DefElem"]["defname"] for each in items}
-    return any(name not in _LIGHT_OPTIONS and not name.startswith("autovacuum_") for name in found)
+    names = {item["DefElem"]["defname"] for item in items}
+    return any(name not in _LIGHT_OPTIONS and not name.startswith("autovacuum_") for name in names)
 
 
 def _inherit(table: str, command: Tree) -> Iterator[Change]:
@@ -124,10 +124,10 @@ def _attach(table: str, command: Tree) -> Iterator[Change]:
 
 
 def _detach(table: str, command: Tree) -> Iterator[Change]:
-    given = command["def"]["PartitionCmd"]
-    concurrently = bool(given.get("concurrent"))
+    partition = command["def"]["PartitionCmd"]
+    concurrently = bool(partition.get("concurrent"))
     yield Change(Kind.DETACH_PARTITION, table, concurrently=concurrently)
-    yield Change(Kind.DETACHED, name_of(given["name"]), concurrently=concurrently)
+    yield Change(Kind.DETACHED, name_of(partition["name"]), concurrently=concurrently)
 
 
 def _finalize(table: str, command: Tree) -> Iterator[Change]:

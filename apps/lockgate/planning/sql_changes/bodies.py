@@ -32,9 +32,9 @@ def set_reader(read: Callable[[str], tuple[Change, ...]]) -> None:
 
 
 def _do(body: Tree) -> Iterator[Change]:
-    given = {each["DefElem"]["defname"]: each["DefElem"].get("arg", {}) for each in body.get("args", ())}
-    language = given.get("language", {}).get("String", {}).get("sval", "plpgsql")
-    text = str(given.get("as", {}).get("String", {}).get("sval", ""))
+    options = {option["DefElem"]["defname"]: option["DefElem"].get("arg", {}) for option in body.get("args", ())}
+    language = options.get("language", {}).get("String", {}).get("sval", "plpgsql")
+    text = str(options.get("as", {}).get("String", {}).get("sval", ""))
     tree = sql_parser.parse_body(text) if language == "plpgsql" else None
     if tree is None:
         yield from unknown(f"a DO block in {language} that cannot be read")
@@ -46,13 +46,13 @@ def _do(body: Tree) -> Iterator[Change]:
 def _of_body(node: Any) -> Iterator[Change]:
     """Every statement and expression of a body, and what it executes as text."""
     if isinstance(node, list):
-        for each in node:
-            yield from _of_body(each)
+        for part in node:
+            yield from _of_body(part)
     elif isinstance(node, dict):
         for key, value in node.items():
             if field := _MADE_UP.get(key):
                 yield from _executed(value.get(field))
-                yield from _of_body({name: each for name, each in value.items() if name != field})
+                yield from _of_body({name: part for name, part in value.items() if name != field})
             elif key == "PLpgSQL_expr":
                 yield from _of_expression(value)
             elif key != "PLpgSQL_type":
@@ -87,21 +87,21 @@ def _function(body: Tree) -> Iterator[Change]:
     if "sql_body" in body:
         yield from _looked_up(body["sql_body"])
         return
-    given = {each["DefElem"]["defname"]: each["DefElem"].get("arg", {}) for each in body.get("options", ())}
-    if given.get("language", {}).get("String", {}).get("sval") != "sql":
+    options = {option["DefElem"]["defname"]: option["DefElem"].get("arg", {}) for option in body.get("options", ())}
+    if options.get("language", {}).get("String", {}).get("sval") != "sql":
         return
-    text = "".join(words(given.get("as", {})))
-    for each in sql_parser.parse(text) or ():
-        yield from _looked_up({each.kind: each.body})
+    text = "".join(words(options.get("as", {})))
+    for option in sql_parser.parse(text) or ():
+        yield from _looked_up({option.kind: option.body})
 
 
 def _looked_up(node: Any) -> Iterator[Change]:
-    names = {each["ctename"] for kind, each in walk(node) if kind == "CommonTableExpr"}
-    for kind, each in walk(node):
-        if kind == "RangeVar" and rows.is_table(each, names):
-            yield Change(Kind.READ, name_of(each))
+    names = {part["ctename"] for kind, part in walk(node) if kind == "CommonTableExpr"}
+    for kind, part in walk(node):
+        if kind == "RangeVar" and rows.is_table(part, names):
+            yield Change(Kind.READ, name_of(part))
         elif kind in rows.TARGETS:
-            yield Change(Kind.WRITES_LATER, name_of(each["relation"]))
+            yield Change(Kind.WRITES_LATER, name_of(part["relation"]))
 
 
 READERS: dict[str, Reader] = {"DoStmt": _do, "CreateFunctionStmt": _function}

@@ -26,28 +26,44 @@ _CONSTRAINTS = {
 
 def column(table: str, definition: Tree) -> Iterator[Change]:
     """A new column of a table that is there, with what its own constraints ask for."""
-    columns, wanted = (definition["colname"],), type_text(definition["typeName"])
-    given = [each["Constraint"] for each in definition.get("constraints", ())]
-    kinds = {each["contype"] for each in given}
-    default = next((each.get("raw_expr") for each in given if each["contype"] == "CONSTR_DEFAULT"), None)
+    columns, type_name = (definition["colname"],), type_text(definition["typeName"])
+    constraints = [constraint_node["Constraint"] for constraint_node in definition.get("constraints", ())]
+    kinds = {constraint_node["contype"] for constraint_node in constraints}
+    default = next(
+        (
+            constraint_node.get("raw_expr")
+            for constraint_node in constraints
+            if constraint_node["contype"] == "CONSTR_DEFAULT"
+        ),
+        None,
+    )
     default = None if is_null(default) else default
-    targets = [name_of(each["pktable"]) for each in given if each["contype"] == "CONSTR_FOREIGN"]
+    targets = [
+        name_of(constraint_node["pktable"])
+        for constraint_node in constraints
+        if constraint_node["contype"] == "CONSTR_FOREIGN"
+    ]
     computed = default is not None and functions.is_volatile(default)
     yield Change(
         Kind.ADD_COLUMN,
         table,
         columns,
         references=targets[0] if targets else "",
-        type=wanted,
+        type=type_name,
         default="" if default is None else ("volatile" if computed else "constant"),
         database_default=default is not None,
         not_null="CONSTR_NOTNULL" in kinds or "CONSTR_PRIMARY" in kinds,
-        stored=any(each["contype"] == "CONSTR_GENERATED" and not _is_virtual(each) for each in given),
-        identity="CONSTR_IDENTITY" in kinds or wanted in new_types.SERIALS,
-        work=new_types.work(wanted),
+        stored=any(
+            constraint_node["contype"] == "CONSTR_GENERATED" and not _is_virtual(constraint_node)
+            for constraint_node in constraints
+        ),
+        identity="CONSTR_IDENTITY" in kinds or type_name in new_types.SERIALS,
+        work=new_types.work(type_name),
     )
-    empty = default is None and not kinds & {"CONSTR_GENERATED", "CONSTR_IDENTITY"} and wanted not in new_types.SERIALS
-    yield from _constraints_of(table, columns, wanted, given, empty=empty)
+    empty = (
+        default is None and not kinds & {"CONSTR_GENERATED", "CONSTR_IDENTITY"} and type_name not in new_types.SERIALS
+    )
+    yield from _constraints_of(table, columns, type_name, constraints, empty=empty)
 
 
 def _constraints_of(
@@ -74,9 +90,9 @@ def _constraints_of(
             )
 
 
-def referred(given: Tree) -> str:
+def referred(node: Tree) -> str:
     """The column that a foreign key refers to, where it names one; else it is the primary key."""
-    return ", ".join(words(given.get("pk_attrs")))
+    return ", ".join(words(node.get("pk_attrs")))
 
 
 def is_null(expression: Tree | None) -> bool:
@@ -90,26 +106,26 @@ def _is_virtual(constraint: Tree) -> bool:
     return constraint.get("generated_kind") == "v"
 
 
-def constraint(table: str, given: Tree) -> Iterator[Change]:
-    kind = _CONSTRAINTS.get(given["contype"])
+def constraint(table: str, node: Tree) -> Iterator[Change]:
+    kind = _CONSTRAINTS.get(node["contype"])
     if kind is None:
-        yield from unknown(f"ALTER TABLE {table} ADD ({given['contype']})", table)
+        yield from unknown(f"ALTER TABLE {table} ADD ({node['contype']})", table)
         return
-    columns = words(given.get("fk_attrs") if kind is Kind.ADD_FOREIGN_KEY else given.get("keys"))
+    columns = words(node.get("fk_attrs") if kind is Kind.ADD_FOREIGN_KEY else node.get("keys"))
     yield Change(
         kind,
         table,
-        tuple(dict.fromkeys(columns_in(given.get("raw_expr")))) if kind is Kind.ADD_CHECK else tuple(columns),
-        given.get("conname", ""),
-        old_name=referred(given),
-        references=name_of(given["pktable"]) if "pktable" in given else "",
+        tuple(dict.fromkeys(columns_in(node.get("raw_expr")))) if kind is Kind.ADD_CHECK else tuple(columns),
+        node.get("conname", ""),
+        old_name=referred(node),
+        references=name_of(node["pktable"]) if "pktable" in node else "",
         unique=kind is Kind.ADD_UNIQUE,
-        special=given.get("fk_del_action") in _CASCADING,
-        not_valid=bool(given.get("skip_validation")),
-        using_index="indexname" in given,
-        nulls_equal=bool(given.get("nulls_not_distinct")),
-        included=tuple(words(given.get("including"))),
-        requires=tuple(_required(given.get("raw_expr"))) if kind is Kind.ADD_CHECK else (),
+        special=node.get("fk_del_action") in _CASCADING,
+        not_valid=bool(node.get("skip_validation")),
+        using_index="indexname" in node,
+        nulls_equal=bool(node.get("nulls_not_distinct")),
+        included=tuple(words(node.get("including"))),
+        requires=tuple(_required(node.get("raw_expr"))) if kind is Kind.ADD_CHECK else (),
     )
 
 
@@ -119,8 +135,8 @@ def _required(expression: Any) -> Iterator[str]:
     if test and test["nulltesttype"] == "IS_NOT_NULL":
         yield from words(test["arg"].get("ColumnRef", {}).get("fields"))[-1:]
     elif both and both["boolop"] == "AND_EXPR":
-        for each in both["args"]:
-            yield from _required(each)
+        for argument in both["args"]:
+            yield from _required(argument)
 
 
 def references(definition: Tree) -> Iterator[str]:

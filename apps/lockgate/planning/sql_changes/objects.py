@@ -47,19 +47,19 @@ _RELATIONS = {"OBJECT_VIEW": Kind.VIEW, "OBJECT_MATVIEW": Kind.VIEW, "OBJECT_SEQ
 
 def _drop(body: Tree) -> Iterator[Change]:
     kind, cascade = body["removeType"], body.get("behavior") == "DROP_CASCADE"
-    for given in body["objects"]:
+    for object_node in body["objects"]:
         if kind in _OF_ROWS:
-            yield Change(Kind.DROP_TABLE, name_in(given), special=cascade)
+            yield Change(Kind.DROP_TABLE, name_in(object_node), special=cascade)
         elif kind == "OBJECT_INDEX":
             concurrently = bool(body.get("concurrent"))
-            yield Change(Kind.DROP_INDEX, "", name=words(given)[-1], concurrently=concurrently)
+            yield Change(Kind.DROP_INDEX, "", name=words(object_node)[-1], concurrently=concurrently)
         elif kind in _OF_A_TABLE:
-            *table, name = words(given)
+            *table, name = words(object_node)
             yield Change(_OF_A_TABLE[kind], qualified(*table) if len(table) > 1 else table[0], name=name)
         elif kind in _RELATIONS:
-            yield Change(_RELATIONS[kind], name_in(given))
+            yield Change(_RELATIONS[kind], name_in(object_node))
         elif kind == "OBJECT_STATISTIC_EXT":
-            yield from unknown(f"DROP STATISTICS {name_in(given)}, whose table it does not say")
+            yield from unknown(f"DROP STATISTICS {name_in(object_node)}, whose table it does not say")
         elif kind in _FREE_OBJECTS and not cascade:
             yield Change(Kind.OTHER, "")
         else:
@@ -107,15 +107,15 @@ def _set_schema(body: Tree) -> Iterator[Change]:
 
 
 def _comment(body: Tree) -> Iterator[Change]:
-    given = body.get("object", {})
+    object_node = body.get("object", {})
     match body["objtype"]:
         case "OBJECT_TABLE" | "OBJECT_FOREIGN_TABLE" | "OBJECT_VIEW" | "OBJECT_MATVIEW" | "OBJECT_SEQUENCE":
-            yield Change(Kind.COMMENT, name_in(given))
+            yield Change(Kind.COMMENT, name_in(object_node))
         case "OBJECT_COLUMN":
-            *table, column = words(given)
+            *table, column = words(object_node)
             yield Change(Kind.COMMENT, _of_parts(table), (column,))
         case kind if kind in _OF_A_TABLE:
-            yield Change(Kind.READ, _of_parts(words(given)[:-1]))
+            yield Change(Kind.READ, _of_parts(words(object_node)[:-1]))
         case _:
             yield Change(Kind.OTHER, "")
 
@@ -132,28 +132,28 @@ def _trigger(body: Tree) -> Iterator[Change]:
 
 def _rule(body: Tree) -> Iterator[Change]:
     yield Change(Kind.RULE, name_of(body["relation"]), name=body.get("rulename", ""))
-    for kind, each in walk(body.get("actions", ())):
-        if kind == "RangeVar" or (kind.endswith("Stmt") and "relation" in each):
-            table = name_of(each if kind == "RangeVar" else each["relation"])
+    for kind, part in walk(body.get("actions", ())):
+        if kind == "RangeVar" or (kind.endswith("Stmt") and "relation" in part):
+            table = name_of(part if kind == "RangeVar" else part["relation"])
             if table not in ("old", "new"):
                 yield Change(Kind.READ if kind == "RangeVar" else Kind.WRITES_LATER, table)
 
 
 def _policy(body: Tree) -> Iterator[Change]:
     yield Change(Kind.ROW_SECURITY, name_of(body["table"]), name=body.get("policy_name", ""))
-    for kind, each in walk([body.get("qual", {}), body.get("with_check", {})]):
+    for kind, part in walk([body.get("qual", {}), body.get("with_check", {})]):
         if kind == "RangeVar":
-            yield Change(Kind.READ, name_of(each))
+            yield Change(Kind.READ, name_of(part))
 
 
 def _statistics(body: Tree) -> Iterator[Change]:
-    for each in body.get("relations", ()):
-        yield Change(Kind.STATISTICS, name_of(each["RangeVar"]))
+    for relation in body.get("relations", ()):
+        yield Change(Kind.STATISTICS, name_of(relation["RangeVar"]))
 
 
 def _publication(body: Tree) -> Iterator[Change]:
-    found = [each["PublicationObjSpec"] for each in body.get("pubobjects", ())]
-    tables = [name_of(each["pubtable"]["relation"]) for each in found if "pubtable" in each]
+    specs = [spec["PublicationObjSpec"] for spec in body.get("pubobjects", ())]
+    tables = [name_of(spec["pubtable"]["relation"]) for spec in specs if "pubtable" in spec]
     if body.get("action") == "AP_SetObjects":
         yield from unknown("ALTER PUBLICATION … SET, which locks what was in it too")
     yield from (Change(Kind.PUBLICATION, table) for table in tables) if tables else locks_nothing(body)
@@ -162,8 +162,8 @@ def _publication(body: Tree) -> Iterator[Change]:
 def _sequence(body: Tree) -> Iterator[Change]:
     kind = Kind.SEQUENCE if body.get("_alters") else Kind.OTHER
     yield Change(kind, name_of(body["sequence"]) if kind is Kind.SEQUENCE else "")
-    for each in body.get("options", ()):
-        element = each["DefElem"]
+    for option_node in body.get("options", ()):
+        element = option_node["DefElem"]
         if element["defname"] == "owned_by" and len(parts := words(element.get("arg"))) > 1:
             yield Change(Kind.READ, _of_parts(parts[:-1]))
 
@@ -175,7 +175,9 @@ def _alter_sequence(body: Tree) -> Iterator[Change]:
 def _grant(body: Tree) -> Iterator[Change]:
     yield Change(Kind.OTHER, "")
     if body.get("objtype") == "OBJECT_TABLE":
-        yield from (Change(Kind.READ, name_of(each["RangeVar"])) for each in body["objects"] if "RangeVar" in each)
+        yield from (
+            Change(Kind.READ, name_of(object_["RangeVar"])) for object_ in body["objects"] if "RangeVar" in object_
+        )
 
 
 def _owner(body: Tree) -> Iterable[Change]:

@@ -24,19 +24,19 @@ TARGETS = {
 
 def of_query(kind: str, body: Tree, reads: Kind = Kind.READ_ROWS) -> Iterator[Change]:
     """What a query changes and reads, those inside it included. reads: what it does to the tables that it names."""
-    found = [(kind, body), *walk(body)]
-    names = {each["ctename"] for node, each in found if node == "CommonTableExpr"}
-    aliases = {id(each["RangeVar"]) for node, clause in found if node == "LockingClause"
-               for each in clause.get("lockedRels", ())}  # fmt: skip
-    for node, each in found:
+    nodes = [(kind, body), *walk(body)]
+    names = {part["ctename"] for node, part in nodes if node == "CommonTableExpr"}
+    aliases = {id(part["RangeVar"]) for node, clause in nodes if node == "LockingClause"
+               for part in clause.get("lockedRels", ())}  # fmt: skip
+    for node, part in nodes:
         if node in TARGETS:
-            yield Change(TARGETS[node], name_of(each["relation"]), _pinned(each) if node in _BY_CONDITION else ())
-        elif node == "RangeVar" and id(each) not in aliases and is_table(each, names):
-            yield Change(reads, name_of(each))
-        if node == "SelectStmt" and "intoClause" in each:
-            yield Change(Kind.CREATE_TABLE, name_of(each["intoClause"]["rel"]))
-        if node == "SelectStmt" and "lockingClause" in each:
-            yield from (Change(Kind.LOCK_ROWS, table) for table in _locked(each, names))
+            yield Change(TARGETS[node], name_of(part["relation"]), _pinned(part) if node in _BY_CONDITION else ())
+        elif node == "RangeVar" and id(part) not in aliases and is_table(part, names):
+            yield Change(reads, name_of(part))
+        if node == "SelectStmt" and "intoClause" in part:
+            yield Change(Kind.CREATE_TABLE, name_of(part["intoClause"]["rel"]))
+        if node == "SelectStmt" and "lockingClause" in part:
+            yield from (Change(Kind.LOCK_ROWS, table) for table in _locked(part, names))
     called = functions.unknown(body)
     if called and reads is Kind.READ_ROWS:
         yield from unknown(f"it calls {', '.join(f'{name}()' for name in called)}")
@@ -50,14 +50,14 @@ def _pinned(body: Tree) -> tuple[str, ...]:
     parts = [body.get("whereClause") or {}]
     if parts[0].get("BoolExpr", {}).get("boolop") == "AND_EXPR":
         parts = parts[0]["BoolExpr"]["args"]
-    return tuple(column for each in parts for column in _equal(each.get("A_Expr", {})))
+    return tuple(column for part in parts for column in _equal(part.get("A_Expr", {})))
 
 
 def _equal(expression: Tree) -> Iterator[str]:
     right = expression.get("rexpr", {})
     values = right["List"]["items"] if "List" in right else [right]
     operator = words(expression.get("name")) == ["="] and expression["kind"] in ("AEXPR_OP", "AEXPR_IN")
-    if operator and all("A_Const" in each or "ParamRef" in each for each in values):
+    if operator and all("A_Const" in value or "ParamRef" in value for value in values):
         yield from words(expression["lexpr"].get("ColumnRef", {}).get("fields"))[-1:]
 
 
@@ -69,13 +69,13 @@ def is_table(relation: Tree, names: set[str]) -> bool:
 
 def _locked(select: Tree, names: set[str]) -> Iterator[str]:
     """The tables whose rows SELECT … FOR UPDATE locks: those named, by their aliases, or all of its FROM."""
-    said = [each["RangeVar"]["relname"] for clause in select["lockingClause"] for each in
+    said = [part["RangeVar"]["relname"] for clause in select["lockingClause"] for part in
             clause["LockingClause"].get("lockedRels", ())]  # fmt: skip
-    for kind, each in walk(select.get("fromClause", ())):
-        if kind == "RangeVar" and is_table(each, names):
-            alias = each.get("alias", {}).get("aliasname", each["relname"])
+    for kind, part in walk(select.get("fromClause", ())):
+        if kind == "RangeVar" and is_table(part, names):
+            alias = part.get("alias", {}).get("aliasname", part["relname"])
             if not said or alias in said:
-                yield name_of(each)
+                yield name_of(part)
 
 
 def _reader(kind: str) -> Reader:

@@ -14,8 +14,8 @@ from lockgate.planning.steps import Change, Kind
 
 
 def _create_index(body: Tree) -> Iterator[Change]:
-    elements = [each["IndexElem"] for each in body.get("indexParams", ())]
-    used = [fields for each in elements for fields in _columns(each)]
+    elements = [param["IndexElem"] for param in body.get("indexParams", ())]
+    used = [fields for element in elements for fields in _columns(element)]
     yield Change(
         Kind.ADD_INDEX,
         name_of(body["relation"]),
@@ -25,8 +25,8 @@ def _create_index(body: Tree) -> Iterator[Change]:
         partial="whereClause" in body,
         conditioned=tuple(dict.fromkeys(columns_in(body.get("whereClause")))),
         concurrently=bool(body.get("concurrent")),
-        expression=any("expr" in each for each in elements),
-        included=tuple(each["IndexElem"]["name"] for each in body.get("indexIncludingParams", ())),
+        expression=any("expr" in element for element in elements),
+        included=tuple(param["IndexElem"]["name"] for param in body.get("indexIncludingParams", ())),
         nulls_equal=bool(body.get("nulls_not_distinct")),
         special=body.get("accessMethod", "btree") != "btree" or "options" in body,
     )
@@ -40,27 +40,29 @@ def _create_table(body: Tree) -> Iterator[Change]:
     table = name_of(body["relation"])
     maybe = bool(body.get("if_not_exists"))
     targets = list(dict.fromkeys(definitions.references(body))) or [""]
-    made = [Change(Kind.CREATE_TABLE, table, references=target, special=maybe) for target in targets]
-    yield from (made[0]._replace(columns=(key,), type=type_) for key, type_ in _numbered_key(body))
-    yield from made
+    changes = [Change(Kind.CREATE_TABLE, table, references=target, special=maybe) for target in targets]
+    yield from (changes[0]._replace(columns=(key,), type=type_) for key, type_ in _numbered_key(body))
+    yield from changes
     yield from _columns_of_new(table, body)
     for element in body.get("tableElts", ()):
         if "TableLikeClause" in element:
             yield Change(Kind.READ, name_of(element["TableLikeClause"]["relation"]))
-    for each in body.get("inhRelations", ()):
+    for parent in body.get("inhRelations", ()):
         kind = Kind.ADD_PARTITION if "partbound" in body else Kind.GIVE_PARENT
-        yield Change(kind, name_of(each["RangeVar"]))
+        yield Change(kind, name_of(parent["RangeVar"]))
 
 
 def _columns_of_new(table: str, body: Tree) -> Iterator[Change]:
     """The columns that are the key or refer to one of another table, the key first."""
     elements = body.get("tableElts", ())
-    types = {column["colname"]: type_text(column["typeName"]) for each in elements if (column := each.get("ColumnDef"))}
-    given = [(given, words(given.get("fk_attrs") or given.get("keys"))) for each in elements
-             if (given := each.get("Constraint"))]  # fmt: skip
-    given += [(each["Constraint"], [column["colname"]]) for element in elements
-              if (column := element.get("ColumnDef")) for each in column.get("constraints", ())]  # fmt: skip
-    alone = [(constraint, columns[0]) for constraint, columns in given if len(columns) == 1 and columns[0] in types]
+    types = {
+        column["colname"]: type_text(column["typeName"]) for element in elements if (column := element.get("ColumnDef"))
+    }
+    nodes = [(nodes, words(nodes.get("fk_attrs") or nodes.get("keys"))) for element in elements
+             if (nodes := element.get("Constraint"))]  # fmt: skip
+    nodes += [(node["Constraint"], [column["colname"]]) for element in elements
+              if (column := element.get("ColumnDef")) for node in column.get("constraints", ())]  # fmt: skip
+    alone = [(constraint, columns[0]) for constraint, columns in nodes if len(columns) == 1 and columns[0] in types]
     for constraint, name in alone:
         if constraint["contype"] == "CONSTR_PRIMARY":
             yield Change(Kind.COLUMN_OF_NEW, table, (name,), type=types[name], unique=True)
@@ -73,11 +75,11 @@ def _columns_of_new(table: str, body: Tree) -> Iterator[Change]:
 def _numbered_key(body: Tree) -> Iterator[tuple[str, str]]:
     """The column of a new table's key that PostgreSQL numbers itself, and its type."""
     elements = body.get("tableElts", ())
-    keys = [words(given["keys"]) for each in elements if (given := each.get("Constraint", {})).get("keys")
-            and given["contype"] == "CONSTR_PRIMARY"]  # fmt: skip
-    for column in (each["ColumnDef"] for each in elements if "ColumnDef" in each):
+    keys = [words(key["keys"]) for element in elements if (key := element.get("Constraint", {})).get("keys")
+            and key["contype"] == "CONSTR_PRIMARY"]  # fmt: skip
+    for column in (element["ColumnDef"] for element in elements if "ColumnDef" in element):
         name, type_ = column["colname"], type_text(column["typeName"])
-        kinds = {each["Constraint"]["contype"] for each in column.get("constraints", ())}
+        kinds = {node["Constraint"]["contype"] for node in column.get("constraints", ())}
         if ("CONSTR_PRIMARY" in kinds or [name] in keys) and ("CONSTR_IDENTITY" in kinds or type_ in SERIALS):
             yield name, type_
 
@@ -88,14 +90,14 @@ def _create_foreign_table(body: Tree) -> Iterator[Change]:
 
 def _truncate(body: Tree) -> Iterator[Change]:
     cascade = body.get("behavior") == "DROP_CASCADE"
-    for each in body["relations"]:
-        yield Change(Kind.TRUNCATE, name_of(each["RangeVar"]), special=cascade)
+    for relation in body["relations"]:
+        yield Change(Kind.TRUNCATE, name_of(relation["RangeVar"]), special=cascade)
 
 
 def _lock(body: Tree) -> Iterator[Change]:
     mode = list(LockMode)[body["mode"] - 1]
-    for each in body["relations"]:
-        yield Change(Kind.LOCK_TABLE, name_of(each["RangeVar"]), mode=mode)
+    for relation in body["relations"]:
+        yield Change(Kind.LOCK_TABLE, name_of(relation["RangeVar"]), mode=mode)
 
 
 def _vacuum(body: Tree) -> Iterator[Change]:
@@ -105,8 +107,8 @@ def _vacuum(body: Tree) -> Iterator[Change]:
         kind = Kind.VACUUM_FULL if option(options, "full") else Kind.VACUUM
     if "rels" not in body:
         yield from unknown(f"{kind.value} of every table")
-    for each in body.get("rels", ()):
-        yield Change(kind, name_of(each["VacuumRelation"]["relation"]))
+    for relation in body.get("rels", ()):
+        yield Change(kind, name_of(relation["VacuumRelation"]["relation"]))
 
 
 def _cluster(body: Tree) -> Iterable[Change]:

@@ -30,7 +30,7 @@ def words(listed: Any) -> list[str]:
     """A name in parts: a List, or its items, of String."""
     if isinstance(listed, dict):
         listed = listed["List"]["items"] if "List" in listed else [listed]
-    return [str(each["String"].get("sval", "")) for each in listed or () if "String" in each]
+    return [str(item["String"].get("sval", "")) for item in listed or () if "String" in item]
 
 
 def name_in(listed: Any) -> str:
@@ -42,8 +42,8 @@ def name_in(listed: Any) -> str:
 def walk(node: Any) -> Iterator[tuple[str, Tree]]:
     """Every node below, with its kind, outermost first."""
     if isinstance(node, list):
-        for each in node:
-            yield from walk(each)
+        for part in node:
+            yield from walk(part)
     elif isinstance(node, dict):
         for key, value in node.items():
             if isinstance(value, dict) and key[:1].isupper():
@@ -60,8 +60,8 @@ def columns_in(node: Any) -> list[str]:
 
 def option(listed: Any, name: str) -> bool:
     """Whether a list of DefElem has this one, and does not say no to it."""
-    for each in listed or ():
-        element = each.get("DefElem", {})
+    for item in listed or ():
+        element = item.get("DefElem", {})
         if element.get("defname") == name:
             said = element.get("arg", {})
             negated = said.get("Boolean", {}).get("boolval") is False if "Boolean" in said else False
@@ -75,8 +75,8 @@ def type_text(node: Tree) -> str:
     parts = words(node.get("names"))
     name = ".".join(parts[1:] if parts[:1] in (["pg_catalog"], ["public"]) else parts)
     name = _DJANGOS.get(name, name)
-    given = [integer(each) for each in node.get("typmods", ())]
-    modifiers = f"({', '.join(map(str, given))})" if given and name != "interval" else ""
+    type_modifiers = [integer(modifier) for modifier in node.get("typmods", ())]
+    modifiers = f"({', '.join(map(str, type_modifiers))})" if type_modifiers and name != "interval" else ""
     return f"{name}{modifiers}{'[]' * len(node.get('arrayBounds', ()))}"
 
 
@@ -89,8 +89,8 @@ def literal(node: Any) -> str | None:
     """The text of a string constant, cast or not; None for anything else."""
     while isinstance(node, dict) and "TypeCast" in node:
         node = node["TypeCast"]["arg"]
-    found = node.get("A_Const", {}).get("sval") if isinstance(node, dict) else None
-    return None if found is None else str(found.get("sval", ""))
+    text = node.get("A_Const", {}).get("sval") if isinstance(node, dict) else None
+    return None if text is None else str(text.get("sval", ""))
 
 
 _DJANGOS = {

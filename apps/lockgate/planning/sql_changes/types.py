@@ -31,7 +31,7 @@ def _enumeration(body: Tree) -> Iterator[Change]:
 
 def _new_domain(body: Tree) -> Iterator[Change]:
     """What it stands on, whether each value is proven for it, and whether it brings a default."""
-    kinds = {each["Constraint"]["contype"] for each in body.get("constraints", ())}
+    kinds = {constraint_node["Constraint"]["contype"] for constraint_node in body.get("constraints", ())}
     yield Change(
         Kind.OTHER,
         "",

@@ -69,10 +69,10 @@ def _speak_as_django() -> None:
 
 def _told(executor: Any, progress_callback: Any) -> Any:
     """The executor, which tells of its migrations as Django's does, if it is ours."""
-    if not hasattr(executor, "duties"):
+    if not hasattr(executor, "context"):
         return executor
     executor.progress_callback = progress_callback
-    progress = executor.duties.progress
+    progress = executor.context.progress
     for name in ("apply", "unapply"):
         setattr(executor, f"{name}_migration", _telling(executor, name, progress))
     return executor
@@ -101,7 +101,7 @@ def _ungated(*, in_djangos_words: bool) -> type:
     class MigrationExecutor(Executor):
         def __init__(self, connection: Any, progress_callback: Any = None) -> None:
             progress = Progress(lambda event: None)
-            super().__init__(connection, progress_callback, duties=_duties(Executor, connection, progress))
+            super().__init__(connection, progress_callback, context=_duties(Executor, connection, progress))
             if in_djangos_words:
                 _told(self, progress_callback)
 
@@ -109,11 +109,11 @@ def _ungated(*, in_djangos_words: bool) -> type:
 
 
 def _duties(executor: Any, connection: Any, progress: Any) -> Any:
-    """Duties of whatever kind the executor takes; a new one without a default must be given here."""
+    """The context of a run, of whatever kind the executor takes; a new one without a default must be given here."""
     from lockgate import policy
     from lockgate.database import session
 
-    kind = typing.get_type_hints(executor.__init__)["duties"]
+    kind = typing.get_type_hints(executor.__init__)["context"]
     given = {
         "connection": connection,
         "progress": progress,
@@ -123,5 +123,5 @@ def _duties(executor: Any, connection: Any, progress: Any) -> Any:
         "limits": policy.Policy(),
         "gated": False,
     }
-    wanted = {each.name for each in dataclasses.fields(kind)}
+    wanted = {field.name for field in dataclasses.fields(kind)}
     return kind(**{name: value for name, value in given.items() if name in wanted})

@@ -43,16 +43,16 @@ class Recording(unittest.TextTestResult):
 
     def startTestRun(self) -> None:  # noqa: N802
         super().startTestRun()
-        self.tables = {each.alias: _tables(each) for each in connections.all()}
-        self.applied = {each.alias: _applied(each) for each in connections.all()}
+        self.tables = {connection.alias: _tables(connection) for connection in connections.all()}
+        self.applied = {connection.alias: _applied(connection) for connection in connections.all()}
 
     def stopTest(self, test: Any) -> None:  # noqa: N802
         """Take away what a failed test left behind, lest the next ones fail of it; transactions are rolled back."""
         super().stopTest(test)
         if OUTCOMES.get(test.id(), {}).get("outcome") == "failed":
-            for each in connections.all():
-                if each.alias in getattr(test, "databases", ()) and not each.in_atomic_block:
-                    _restore(each, self.tables[each.alias], self.applied[each.alias])
+            for connection in connections.all():
+                if connection.alias in getattr(test, "databases", ()) and not connection.in_atomic_block:
+                    _restore(connection, self.tables[connection.alias], self.applied[connection.alias])
 
     def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: N802
         super().addSubTest(test, subtest, err)

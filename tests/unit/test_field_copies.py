@@ -13,7 +13,7 @@ from django.db.migrations.state import ModelState, StateApps
 from django.db.models import fields as django_fields
 from django.db.models.fields import json as django_json
 
-from lockgate.project_state.field_copies import Original, Originals
+from lockgate.project_state.field_copies import FieldPrototype, FieldPrototypes
 from lockgate.project_state.relations import EXACT
 
 NEEDS: dict[type[Any], dict[str, Any]] = {
@@ -24,10 +24,10 @@ NEEDS: dict[type[Any], dict[str, Any]] = {
 }
 COPIED = sorted(
     {
-        each
+        var
         for module in (django_fields, django_json)
-        for each in vars(module).values()
-        if inspect.isclass(each) and issubclass(each, models.Field) and each.__module__ == module.__name__
+        for var in vars(module).values()
+        if inspect.isclass(var) and issubclass(var, models.Field) and var.__module__ == module.__name__
     }
     | set(EXACT),
     key=lambda each: each.__name__,
@@ -83,7 +83,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 @pytest.mark.parametrize(("kind", "options"), EVERY)
 def test_a_copy_is_what_a_clone_is(kind: type[Any], options: dict[str, Any]) -> None:
     field = made(kind, options)
-    clone, copied = field.clone(), Original(field).clone()
+    clone, copied = field.clone(), FieldPrototype(field).clone()
     assert type(copied) is type(clone)
     assert copied.deconstruct() == clone.deconstruct()
     assert same(parts(copied, copied), parts(clone, clone))
@@ -100,7 +100,7 @@ def test_a_copy_is_what_a_clone_is(kind: type[Any], options: dict[str, Any]) -> 
 def test_a_copy_shares_what_a_clone_shares_and_no_more(kind: type[Any], options: dict[str, Any]) -> None:
     """Whoever appends to a list of a class's field must not append to that of another class."""
     field = made(kind, options)
-    original = Original(field)
+    original = FieldPrototype(field)
     clone, copied, again = field.clone(), original.clone(), original.clone()
     for of in (lambda each: each, lambda each: each.remote_field or each):
         for name, value in vars(of(clone)).items():
@@ -112,9 +112,9 @@ def test_a_copy_shares_what_a_clone_shares_and_no_more(kind: type[Any], options:
 def test_fields_of_a_class_stand_in_the_order_of_the_state_whatever_was_copied_first() -> None:
     fields = [("id", models.BigAutoField(primary_key=True, auto_created=True)), ("a", models.TextField())]
     fields += [("b", models.TextField()), ("c", models.ForeignKey("library.Book", models.CASCADE))]
-    originals = Originals()
+    originals = FieldPrototypes()
     for names in (["c"], ["b", "c"], ["a", "b"], ["id", "a", "b", "c"]):
-        state = ModelState("library", "Book", [each for each in fields if each[0] in names])
+        state = ModelState("library", "Book", [field for field in fields if field[0] in names])
         model = originals.in_place(state).render(StateApps([], {}))
         assert [field.name for field in model._meta.local_fields if field.name in names] == names
         counters = [field.creation_counter for field in model._meta.local_fields]
@@ -122,7 +122,7 @@ def test_fields_of_a_class_stand_in_the_order_of_the_state_whatever_was_copied_f
 
 
 def test_a_field_that_is_replaced_is_not_copied_any_more() -> None:
-    originals, apps = Originals(), StateApps([], {})
+    originals, apps = FieldPrototypes(), StateApps([], {})
     for length in (5, 6):
         state = ModelState("library", "Book", [("name", models.CharField(max_length=length))])
         assert originals.in_place(state).render(apps)._meta.get_field("name").max_length == length
@@ -135,14 +135,14 @@ class Own(models.CharField):  # type: ignore[type-arg]
 @pytest.mark.parametrize("field", [Own(max_length=3), models.FileField()], ids=lambda field: type(field).__name__)
 def test_a_field_whose_constructor_may_run_code_of_the_project_is_left_to_django(field: Any) -> None:
     state = ModelState("library", "Book", [("name", field)])
-    assert Originals().in_place(state).fields["name"] is field
+    assert FieldPrototypes().in_place(state).fields["name"] is field
 
 
 def test_a_state_stays_as_it_is() -> None:
     field = models.TextField()
     state = ModelState("library", "Book", [("name", field)])
     before = dict(vars(field))
-    Originals().in_place(state).render(StateApps([], {}))
+    FieldPrototypes().in_place(state).render(StateApps([], {}))
     assert state.fields == {"name": field}
     assert state.fields["name"] is field
     assert vars(field) == before

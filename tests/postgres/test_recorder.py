@@ -143,7 +143,7 @@ def test_a_lock_that_is_gone_when_a_migration_is_recorded_takes_back_the_migrati
 
 @pytest.mark.parametrize("model", [MigrationRecorder.Migration, MigrationRecord])
 def test_the_statement_fills_every_column(model: type[MigrationRecord]) -> None:
-    found = re.search(rf"INSERT INTO {model._meta.db_table}\s+\(([^)]*)\)", read("record_applied"))
-    assert found is not None
+    match = re.search(rf"INSERT INTO {model._meta.db_table}\s+\(([^)]*)\)", read("record_applied"))
+    assert match is not None
     columns = {field.column for field in model._meta.concrete_fields if not field.primary_key}
-    assert set(found[1].split(", ")) == columns
+    assert set(match[1].split(", ")) == columns

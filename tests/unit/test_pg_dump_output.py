@@ -53,8 +53,8 @@ def test_comments_and_commands_of_psql_between_statements_are_left_out() -> None
 
 
 def cleaned(*given: str, role: str = "owner") -> tuple[list[str], list[str]]:
-    found = pg_dump_output.Cleaned(role)
-    return list(found.statements(io.StringIO("\n".join(given) + "\n"))), found.unkept
+    found_cleaned = pg_dump_output.Cleaned(role)
+    return list(found_cleaned.statements(io.StringIO("\n".join(given) + "\n"))), found_cleaned.unkept
 
 
 @pytest.mark.parametrize(

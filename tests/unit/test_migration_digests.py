@@ -16,11 +16,11 @@ MIGRATION = importlib.import_module("django.contrib.auth.migrations.0001_initial
 
 
 def manifest(folder: Path, **changed: object) -> Path:
-    found = fingerprints.of(MIGRATION)
+    fingerprint = fingerprints.of(MIGRATION)
     document = {
         "start": ["format 1"],
         "made_by": {"lockgate": lockgate.__version__},
-        "migrations": [{"file_digest": found.file_digest, "ast_digest": found.ast_digest}],
+        "migrations": [{"file_digest": fingerprint.file_digest, "ast_digest": fingerprint.ast_digest}],
         **changed,
     }
     path = folder / "manifest.json"
@@ -29,8 +29,8 @@ def manifest(folder: Path, **changed: object) -> Path:
 
 
 def test_it_is_listed_by_the_digest_of_the_file(tmp_path: Path) -> None:
-    found = fingerprints.of(MIGRATION)
-    assert migration_digests.known(manifest(tmp_path)) == {found.file_digest: found.ast_digest}
+    fingerprint = fingerprints.of(MIGRATION)
+    assert migration_digests.known(manifest(tmp_path)) == {fingerprint.file_digest: fingerprint.ast_digest}
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_none_says_nothing_nor_does_what_is_none(tmp_path: Path) -> None:
 
 
 def test_what_was_taken_over_is_not_found_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = fingerprints.of(MIGRATION)
+    fingerprint = fingerprints.of(MIGRATION)
     monkeypatch.setattr(fingerprints, "_known", {})
     fingerprints.take_over({"of another file": "x"})
-    assert fingerprints.of(MIGRATION) == found
-    fingerprints.take_over({found.file_digest: "y"})
-    assert fingerprints.of(MIGRATION) == found._replace(ast_digest="y")
+    assert fingerprints.of(MIGRATION) == fingerprint
+    fingerprints.take_over({fingerprint.file_digest: "y"})
+    assert fingerprints.of(MIGRATION) == fingerprint._replace(ast_digest="y")

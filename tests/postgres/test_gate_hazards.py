@@ -27,7 +27,7 @@ def pending(site: Site) -> Site:
 
 def events(text: str, *names: str) -> list[dict[str, Any]]:
     lines = map(json.loads, text.splitlines())
-    return [each for each in lines if each["event"] in names]
+    return [line for line in lines if line["event"] in names]
 
 
 def test_a_hazard_is_reported_in_a_line_and_the_migration_applied(pending: Site) -> None:
@@ -45,7 +45,7 @@ def test_a_hazard_is_reported_in_a_line_and_the_migration_applied(pending: Site)
 
 def test_hazards_stand_before_the_first_migration_and_after_the_lock(pending: Site) -> None:
     result = pending.migrate("--log-format", "json")
-    order = [each["event"] for each in events(result.out, "lock_acquired", "migration_started")]
+    order = [event["event"] for event in events(result.out, "lock_acquired", "migration_started")]
     assert order == ["lock_acquired", "migration_started"]
     hazard, count = events(result.err, "hazard", "hazards")
     [locked] = events(result.out, "lock_acquired")

@@ -164,13 +164,16 @@ def library() -> list[Operation]:
 
 
 def each_alone(*operations: Operation, first: int = 1) -> list[Migration]:
-    return [plans.migration(f"{number:04}", each) for number, each in enumerate(operations, first)]
+    return [plans.migration(f"{number:04}", operation) for number, operation in enumerate(operations, first)]
 
 
 def grown(*operations: Operation | Sequence[Operation]) -> list[Migration]:
     """On top of the library: a migration for each operation, or for each list of some."""
-    listed = [[each] if isinstance(each, Operation) else list(each) for each in operations]
-    return [*each_alone(*library()), *(plans.migration(f"9{n:03}", *each) for n, each in enumerate(listed))]
+    listed = [[operation] if isinstance(operation, Operation) else list(operation) for operation in operations]
+    return [
+        *each_alone(*library()),
+        *(plans.migration(f"9{n:03}", *one_operations) for n, one_operations in enumerate(listed)),
+    ]
 
 
 def names(found: Any) -> list[str]:
@@ -234,7 +237,7 @@ def _reverse(apps: Any, see: Any) -> None:
     see(author.objects.filter(book__reviews__stars=5).count(), author.objects.filter(profile__bio="").count())
     see(author.objects.filter(in_books__title="One").count(), ann.for_code.count())
     see(
-        [each.stars for each in book.reviews.all()],
+        [review.stars for review in book.reviews.all()],
         book.sequels.count(),
         ann.profile_set if hasattr(ann, "profile_set") else "-",
     )
@@ -258,16 +261,24 @@ def _partner(apps: Any, see: Any) -> None:
 def _relations(apps: Any, see: Any) -> None:
     for name in ("Author", "Book", "Comic", "Tag", "Writer", "Passport"):
         meta = apps.get_model("library", name)._meta
-        see(name, names(each.name for each in meta.related_objects), names(each.name for each in meta.get_fields()))
-        see(names(each.name for each in meta.get_fields(include_hidden=True)))
+        see(
+            name,
+            names(object_.name for object_ in meta.related_objects),
+            names(field.name for field in meta.get_fields()),
+        )
+        see(names(field.name for field in meta.get_fields(include_hidden=True)))
 
 
 def _everything(apps: Any, see: Any) -> None:
     see(names(apps.get_models()), names(apps.get_models(include_auto_created=True)))
     config = apps.get_app_config("library")
     see(config.label, names(config.get_models()), config.get_model("tag"), names(config.models))
-    see({label: names(found) for label, found in apps.all_models.items() if found})
-    see(apps.is_installed("library"), apps.is_installed("nothing"), [each.label for each in apps.get_app_configs()])
+    see({label: names(model) for label, model in apps.all_models.items() if model})
+    see(
+        apps.is_installed("library"),
+        apps.is_installed("nothing"),
+        [one_config.label for one_config in apps.get_app_configs()],
+    )
     see(apps.get_registered_model("library", "Tag") is apps.get_model("library", "Tag"))
     see(apps.get_containing_app_config("library.models"), apps.ready, apps.models_ready)
 
@@ -320,9 +331,9 @@ def _hops(apps: Any, see: Any) -> None:
 def _order(apps: Any, see: Any) -> None:
     book = apps.get_model("library", "Author").objects.create(name="Ann").book_set.create(title="Three")
     pages = [apps.get_model("library", "Page").objects.create(book=book) for _ in range(3)]
-    book.set_page_order([each.pk for each in reversed(pages)])
-    see([pages.index(each) for each in apps.get_model("library", "Page").objects.filter(book=book)])
-    see(list(book.get_page_order()) == [each.pk for each in reversed(pages)])
+    book.set_page_order([page.pk for page in reversed(pages)])
+    see([pages.index(object_) for object_ in apps.get_model("library", "Page").objects.filter(book=book)])
+    see(list(book.get_page_order()) == [page.pk for page in reversed(pages)])
 
 
 def _sets(apps: Any, see: Any) -> None:
@@ -392,8 +403,8 @@ def renames() -> list[Migration]:
 def _other_names(apps: Any, see: Any) -> None:
     see(names(apps.get_models(include_auto_created=True)))
     book = apps.get_model("library", "Book")
-    see([(each.name, each.column) for each in book._meta.fields], book.tags.through._meta.db_table)
-    see([each.name for each in book.tags.through._meta.fields], book._meta.get_field("by_code").target_field.name)
+    see([(field.name, field.column) for field in book._meta.fields], book.tags.through._meta.db_table)
+    see([field.name for field in book.tags.through._meta.fields], book._meta.get_field("by_code").target_field.name)
 
 
 def keys() -> list[Migration]:
@@ -440,7 +451,7 @@ def changes() -> list[Migration]:
 
 def _relations_there(apps: Any, see: Any) -> None:
     for model in sorted(apps.get_models(), key=str):
-        see(model, names(each.name for each in model._meta.get_fields(include_hidden=True)))
+        see(model, names(field.name for field in model._meta.get_fields(include_hidden=True)))
 
 
 def circular() -> list[Migration]:

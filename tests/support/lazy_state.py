@@ -10,7 +10,7 @@ from typing import Any
 from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
-from lockgate.project_state.eligibility import View, view_of
+from lockgate.project_state.eligibility import Render, render_of
 from lockgate.project_state.run_state import Rendering, RunState
 from tests.support.plans import Scratch
 
@@ -37,12 +37,14 @@ def by_django(scratch: Scratch, history: History, *, back: bool = False) -> Aske
     return _run(scratch, history(), state, lambda state, migration: state, back=back)
 
 
-def lazily(scratch: Scratch, history: History, *, back: bool = False, views: set[View] | None = None) -> Asked:
+def lazily(scratch: Scratch, history: History, *, back: bool = False, views: set[Render] | None = None) -> Asked:
     """As our executor does it. views: how the migrations are allowed to be rendered."""
     rendering = Rendering(set())
     migrations = history()
     if views is not None:
-        assert {view_of(each) for each in migrations} <= views, [(each.name, view_of(each)) for each in migrations]
+        assert {render_of(migration) for migration in migrations} <= views, [
+            (migration.name, render_of(migration)) for migration in migrations
+        ]
     return _run(scratch, migrations, RunState({}, rendering), rendering.shown, back=back)
 
 
@@ -57,14 +59,14 @@ def _run(
     scratch.prepare()
     sent, before = Sent(), []
     with scratch.connection.execute_wrapper(sent):
-        for each in migrations:
-            state = shown(state, each)
+        for migration in migrations:
+            state = shown(state, migration)
             before.append(state.clone())
-            with scratch.connection.schema_editor(atomic=each.atomic) as editor:
-                state = each.apply(state, editor)
-        for each, earlier in reversed(list(zip(migrations, before, strict=True))) if back else ():
-            with scratch.connection.schema_editor(atomic=each.atomic) as editor:
-                each.unapply(shown(earlier, each), editor)
+            with scratch.connection.schema_editor(atomic=migration.atomic) as editor:
+                state = migration.apply(state, editor)
+        for migration, earlier in reversed(list(zip(migrations, before, strict=True))) if back else ():
+            with scratch.connection.schema_editor(atomic=migration.atomic) as editor:
+                migration.unapply(shown(earlier, migration), editor)
     return sent.statements
 
 

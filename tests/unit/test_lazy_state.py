@@ -19,35 +19,37 @@ from lockgate.planning.recorder import states
 from lockgate.planning.recorder.offline import offline_connection, unplugged
 from lockgate.planning.recorder.schema_editor import recording
 from lockgate.planning.steps import Kind, MigrationPlan
-from lockgate.project_state.eligibility import View
+from lockgate.project_state.eligibility import Render
 from lockgate.project_state.lazy_state import LazyState
 from lockgate.project_state.operations import copy_of
 from lockgate.project_state.run_state import Rendering, RunState
 from tests.support.examples import migration
-from tests.support.rendering_cases import library
+from tests.support.lazy_state_cases import library
 
 
 def new_planner() -> planner.Planner:
     connection = offline_connection("default", OFFLINE.version)
-    return planner.Planner(OFFLINE, lambda prospect: recording(connection, prospect), planner.Settings(8 * 1024**2))
+    return planner.Planner(OFFLINE, lambda catalog: recording(connection, catalog), planner.Settings(8 * 1024**2))
 
 
 def plans(state: ProjectState, migrations: list[Migration]) -> list[MigrationPlan]:
     made = new_planner()
     with unplugged():
-        return [made.plan(each, state, deployed=True) for each in migrations]
+        return [made.plan(one_migration, state, deployed=True) for one_migration in migrations]
 
 
 def plans_of_run(migrations: list[Migration], real_apps: Collection[str] = ()) -> list[MigrationPlan]:
     """As a run makes them: each right before it would be applied, on the classes that it would be applied with."""
-    made, found = new_planner(), []
+    made, migration_plans = new_planner(), []
     state = RunState({}, Rendering(set(real_apps)))
-    state.show(View.NEAR)
-    for each in migrations:
+    state.show(Render.MODEL)
+    for one_migration in migrations:
         with unplugged():
-            found.append(made.plan(copy_of(each), states.of_run(state, each), deployed=True))
-        history.forwards(each, state)
-    return found
+            migration_plans.append(
+                made.plan(copy_of(one_migration), states.of_run(state, one_migration), deployed=True)
+            )
+        history.forwards(one_migration, state)
+    return migration_plans
 
 
 def test_the_whole_history_of_this_project_is_planned_alike() -> None:
@@ -63,28 +65,34 @@ def test_the_whole_history_of_this_project_is_planned_alike() -> None:
 
 def test_nothing_of_this_projects_history_is_unknown() -> None:
     loader = MigrationLoader(None)
-    made = plans(LazyState(real_apps=loader.unmigrated_apps), history.in_order(loader))
-    unknown = [change for plan in made for step in plan.steps for change in step.changes if change.kind is Kind.UNKNOWN]
+    migration_plans = plans(LazyState(real_apps=loader.unmigrated_apps), history.in_order(loader))
+    unknown = [
+        change
+        for plan in migration_plans
+        for step in plan.steps
+        for change in step.changes
+        if change.kind is Kind.UNKNOWN
+    ]
     assert unknown == []
 
 
 @pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
 def test_every_unsafe_example_is_planned_alike(rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "urandom", bytes)  # a default may be another each time it is asked for: uuid4
-    given = [migration(MODELS, "0001_initial"), migration(rule.unsafe.source)]
+    migrations = [migration(MODELS, "0001_initial"), migration(rule.unsafe.source)]
     rendered = ProjectState()
     _ = rendered.apps
-    expected = plans(rendered, given)
-    assert plans(LazyState(), given) == expected
-    assert plans(states.of_history(LazyState(), given), given) == expected
-    assert plans_of_run(given) == expected
+    expected = plans(rendered, migrations)
+    assert plans(LazyState(), migrations) == expected
+    assert plans(states.of_history(LazyState(), migrations), migrations) == expected
+    assert plans_of_run(migrations) == expected
 
 
 def test_a_plan_leaves_the_states_of_a_run_as_they_are() -> None:
-    given = [migration(MODELS, "0001_initial")]
+    migrations = [migration(MODELS, "0001_initial")]
     state = RunState({}, Rendering(set()))
-    shown = states.of_run(state, given[0])
-    plans(shown, given)
+    shown = states.of_run(state, migrations[0])
+    plans(shown, migrations)
     assert shown.models
     assert not state.models
 

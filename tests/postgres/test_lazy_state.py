@@ -9,13 +9,13 @@ import pytest
 from django.db.migrations import Migration
 
 from tests.conformance import statements
-from tests.support import databases, plans, rendering
+from tests.support import databases, lazy_state, plans
 from tests.support.databases import Database
+from tests.support.lazy_state import History, different
+from tests.support.lazy_state_cases import HISTORIES, SCHEMAS, renames
 from tests.support.plan_case import BASE, Case
 from tests.support.plan_cases import CASES
 from tests.support.plans import Scratch
-from tests.support.rendering import History, different
-from tests.support.rendering_cases import HISTORIES, SCHEMAS, renames
 from tests.support.schema import dump
 from tests.support.sites import Site
 from tests.support.sweep_wire import on_the_wire
@@ -25,34 +25,34 @@ from tests.support.sweep_wire import on_the_wire
 def test_every_kind_of_operation_sends_the_same(scratch: Scratch, case: Case) -> None:
     def history() -> list[Migration]:
         operations = copy.deepcopy([*BASE, *case.before])
-        earlier = [plans.migration(f"{number:04}_before", each) for number, each in enumerate(operations)]
+        earlier = [plans.migration(f"{number:04}_before", operation) for number, operation in enumerate(operations)]
         return [*earlier, plans.migration("9999_case", *copy.deepcopy(case.operations), atomic=case.atomic)]
 
-    expected = rendering.by_django(scratch, history)
-    assert different(rendering.lazily(scratch, history), expected) == []
+    expected = lazy_state.by_django(scratch, history)
+    assert different(lazy_state.lazily(scratch, history), expected) == []
 
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_every_history_sends_the_same_and_ends_alike(scratch: Scratch, name: str) -> None:
     history = HISTORIES[name]
-    expected = rendering.by_django(scratch, history)
+    expected = lazy_state.by_django(scratch, history)
     schema = dump(scratch.database)
-    assert different(rendering.lazily(scratch, history), expected) == []
+    assert different(lazy_state.lazily(scratch, history), expected) == []
     assert dump(scratch.database) == schema
 
 
 @pytest.mark.parametrize("history", SCHEMAS, ids=lambda history: history.__name__)
 def test_every_history_sends_the_same_backwards(scratch: Scratch, history: History) -> None:
-    expected = rendering.by_django(scratch, history, back=True)
-    assert different(rendering.lazily(scratch, history, back=True), expected) == []
+    expected = lazy_state.by_django(scratch, history, back=True)
+    assert different(lazy_state.lazily(scratch, history, back=True), expected) == []
 
 
 @pytest.mark.parametrize("back", [False, True])
 def test_a_renamed_models_relations_are_seen_to_in_whatever_order(scratch: Scratch, back: bool) -> None:
     """In Django's own case it differs from process to process, with the seed of hashes."""
-    expected = rendering.by_django(scratch, renames, back=back)
+    expected = lazy_state.by_django(scratch, renames, back=back)
     schema = dump(scratch.database)
-    assert rendering.unordered(rendering.lazily(scratch, renames, back=back), expected) == []
+    assert lazy_state.unordered(lazy_state.lazily(scratch, renames, back=back), expected) == []
     assert dump(scratch.database) == schema
 
 
@@ -105,8 +105,8 @@ def test_migrate_sends_the_same_with_lazy_rendering_off(telling: Site, database:
     off = {"LOCKGATE_LAZY_RENDERING": "off"}
     try:
         lazy, eager = sent(telling, database), sent(telling, other, **off)
-        assert [each for each in lazy if "WholeApps" in each]
-        assert [each.replace("StateApps", "WholeApps") for each in eager] == lazy
+        assert [each for each in lazy if "OnDemandApps" in each]
+        assert [each.replace("StateApps", "OnDemandApps") for each in eager] == lazy
         assert dump(database) == dump(other)
         assert sent(telling, database, "shop", "0002") == sent(telling, other, "shop", "0002", **off)
         assert dump(database) == dump(other)
@@ -132,7 +132,7 @@ def see(apps, schema_editor):
 
 @pytest.mark.parametrize(
     ("settings", "seen"),
-    [({}, "WholeApps"), ({"EXTENSIONS": ["hstore"]}, "WholeApps"), ({"LAZY_RENDERING": False}, "StateApps")],
+    [({}, "OnDemandApps"), ({"EXTENSIONS": ["hstore"]}, "OnDemandApps"), ({"LAZY_RENDERING": False}, "StateApps")],
     ids=str,
 )
 def test_a_test_runners_database_is_rendered_lazily_too(site: Site, settings: dict[str, object], seen: str) -> None:

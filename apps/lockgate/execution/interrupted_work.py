@@ -25,7 +25,7 @@ from lockgate.execution.progress import Progress
 from lockgate.models import JournalEntry
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """at_work: whether the lost session is. step: its state in the journal. invalid: indexes that are."""
 
     at_work: bool
@@ -34,14 +34,14 @@ class Seen(NamedTuple):
     invalid: list[invalid_indexes.InvalidIndex] | None
 
 
-class Aftermath:
+class InterruptedWork:
     """Of a run on one session, which is open now, and whose backend is kept for it (``pooler``)."""
 
     def __init__(self, connection: BaseDatabaseWrapper, backend: session.Backend, progress: Progress) -> None:
         self.connection, self.backend, self.progress = connection, backend, progress
         self.opened = session.raw(connection)
 
-    def settle(self, *, hurried: bool = False) -> None:
+    def resolve(self, *, hurried: bool = False) -> None:
         """Let the progress say what is known. hurried: there is no time to ask another session."""
         progress = self.progress
         if not (progress.current or progress.under_way or progress.done):
@@ -53,53 +53,55 @@ class Aftermath:
                 progress.settle(MigrationRecorder(self.connection).applied_migrations())
                 return
         progress.lost = progress.unknown = True
-        found = None if hurried else self._asked()
-        if found is not None:
-            self._take(found)
+        observation = None if hurried else self._asked()
+        if observation is not None:
+            self._use(observation)
         elif not hurried:
-            progress.doubt = f"no other session could be had in {policy.AFTERMATH.total_seconds():.0f} s to look"
+            progress.doubt = (
+                f"no other session could be had in {policy.LOST_SESSION_LOOKUP.total_seconds():.0f} s to look"
+            )
 
-    def _take(self, found: Seen) -> None:
+    def _use(self, observation: Observation) -> None:
         progress = self.progress
-        progress.settle(found.applied, lost=True)
-        progress.unknown = found.at_work
-        if found.at_work:
+        progress.settle(observation.applied, lost=True)
+        progress.unknown = observation.at_work
+        if observation.at_work:
             progress.pid = self.backend.pid
             progress.doubt = f"the lost session is still at work in the server, as pid {progress.pid}"
-        if progress.under_way is not None and found.step is not None:
-            progress.under_way.done = found.step == JournalEntry.State.DONE
-        if progress.invalid_unknown and found.invalid is not None:
-            progress.invalid, progress.invalid_unknown = found.invalid, False
+        if progress.under_way is not None and observation.step is not None:
+            progress.under_way.done = observation.step == JournalEntry.State.DONE
+        if progress.invalid_unknown and observation.invalid is not None:
+            progress.invalid, progress.invalid_unknown = observation.invalid, False
 
-    def _asked(self) -> Seen | None:
+    def _asked(self) -> Observation | None:
         """What another session says, as soon as the lost one is not at work any more, or in the end. In a thread: a
         pooler, or a server that stands still, takes a question and never answers."""
-        seen: list[Seen] = []
+        seen: list[Observation] = []
         thread = threading.Thread(target=self._ask, args=(seen,), daemon=True)
         thread.start()
-        thread.join((policy.AFTERMATH + policy.BUILD_ENDS_WITHIN).total_seconds())
+        thread.join((policy.LOST_SESSION_LOOKUP + policy.BUILD_ENDS_WITHIN).total_seconds())
         return seen[-1] if seen else None
 
-    def _ask(self, seen: list[Seen]) -> None:
-        deadline = time.monotonic() + policy.AFTERMATH.total_seconds()
+    def _ask(self, seen: list[Observation]) -> None:
+        deadline = time.monotonic() + policy.LOST_SESSION_LOOKUP.total_seconds()
         other: Any = self.connection.copy()  # a wrapper belongs to its thread
         other.settings_dict["OPTIONS"] |= {
-            "connect_timeout": round(policy.AFTERMATH.total_seconds()),
-            "application_name": "lockgate aftermath",
+            "connect_timeout": round(policy.LOST_SESSION_LOOKUP.total_seconds()),
+            "application_name": "lockgate after a lost session",
         }
         for _ in polling.until(deadline):
             try:
-                found = self._look(other)
+                observation = self._look(other)
             except (DatabaseError, psycopg.Error):
-                found = None
+                observation = None
                 other.close()
-            if found is not None:
-                seen.append(found)
-                if not found.at_work:
+            if observation is not None:
+                seen.append(observation)
+                if not observation.at_work:
                     break
         other.close()
 
-    def _look(self, other: BaseDatabaseWrapper) -> Seen | None:
+    def _look(self, other: BaseDatabaseWrapper) -> Observation | None:
         """Each question in a transaction of its own. None where the server that answers replays another's changes, and
         may not have all of them yet."""
         other.ensure_connection()
@@ -108,7 +110,7 @@ class Aftermath:
         if standby:
             return None
         applied = MigrationRecorder(other).applied_migrations()
-        return Seen(at_work, applied, self._step(opened), None if at_work else self._invalid(other))
+        return Observation(at_work, applied, self._step(opened), None if at_work else self._invalid(other))
 
     def _step(self, opened: psycopg.Connection[Any]) -> str | None:
         if self.progress.under_way is None:
@@ -120,4 +122,4 @@ class Aftermath:
         if not self.progress.invalid_unknown:
             return None
         before = self.progress.invalid_before
-        return [each for each in invalid_indexes.read(other) if each.oid not in before]
+        return [index for index in invalid_indexes.read(other) if index.oid not in before]

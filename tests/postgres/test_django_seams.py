@@ -19,7 +19,7 @@ from django.dispatch import Signal
 
 from lockgate import django_seams
 from lockgate.execution import current_operation
-from lockgate.execution.context import Duties
+from lockgate.execution.context import RunContext
 from lockgate.execution.executor import Executor
 from lockgate.execution.progress import Progress
 from lockgate.policy import Policy
@@ -183,13 +183,13 @@ def test_an_executor_that_begins_with_a_loader_has_all_that_djangos_has() -> Non
 
 def test_an_executor_reads_the_files_anew_where_migrations_replace_others() -> None:
     """What replaces what in a graph depends on what is applied."""
-    given = MigrationExecutor(connection).loader
-    duties = Duties(connection, Progress(print), (), lambda **_: None, print, Policy())
-    assert Executor(connection, duties=duties, loader=given).loader.graph is given.graph
-    given.replacements = {("seams", "0003_c"): Migration("0003_c", "seams")}
-    executor = Executor(connection, duties=duties, loader=given)
+    migration_loader = MigrationExecutor(connection).loader
+    context = RunContext(connection, Progress(print), (), lambda **_: None, print, Policy())
+    assert Executor(connection, context=context, loader=migration_loader).loader.graph is migration_loader.graph
+    migration_loader.replacements = {("seams", "0003_c"): Migration("0003_c", "seams")}
+    executor = Executor(connection, context=context, loader=migration_loader)
     assert not executor.loader.replacements
-    assert executor.loader.graph is not given.graph
+    assert executor.loader.graph is not migration_loader.graph
 
 
 def test_many_migrations_are_recorded_in_their_order_and_taken_note_of() -> None:

@@ -122,7 +122,7 @@ def test_tables_locked_in_the_opposite_order_by_a_client_end_well(counter: Site)
     """Both orders, again and again: neither the migrations nor the client may end in a deadlock that stays."""
     for number in range(2, 6):
         tables = ("Counter", "Other") if number % 2 else ("Other", "Counter")
-        fields = [f'migrations.AddField("{each}", "note{number}", models.IntegerField(null=True))' for each in tables]
+        fields = [f'migrations.AddField("{table}", "note{number}", models.IntegerField(null=True))' for table in tables]
         counter.migration(f"000{number}_notes", *fields)
     ended, deadlocks = threading.Event(), []
 

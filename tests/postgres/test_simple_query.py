@@ -17,9 +17,9 @@ from tests.support.processes import until
 
 
 def sent(session: psycopg.Connection, text: str) -> Message:
-    made = Message(session)
-    made.send(text.encode())
-    return made
+    message = Message(session)
+    message.send(text.encode())
+    return message
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from tests.postgres.test_ladder import CREATE
-from tests.postgres.test_one_by_one import BUILD, CONCURRENT, DROP, killed_in
+from tests.postgres.test_lock_retry import CREATE
+from tests.postgres.test_non_atomic import BUILD, CONCURRENT, DROP, killed_in
 from tests.postgres.test_online import ADD_CHECK, ADD_INDEX
 from tests.postgres.test_recovery import BUSY, RUNNERS, invalid, killed_while
 from tests.support.processes import until

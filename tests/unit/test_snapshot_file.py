@@ -33,9 +33,9 @@ STATEMENTS = [f"INSERT INTO t VALUES ({number}, '{'ä' * 1000}');" for number in
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = tmp_path / "snapshot.sql"
-    snapshot_file.write(made, HEADER, STATEMENTS)
-    return made
+    new_path = tmp_path / "snapshot.sql"
+    snapshot_file.write(new_path, HEADER, STATEMENTS)
+    return new_path
 
 
 def read(path: Path) -> Content:
@@ -43,9 +43,9 @@ def read(path: Path) -> Content:
 
 
 def test_what_is_written_is_read(path: Path) -> None:
-    found = snapshot_file.header(read(path))
-    assert found == HEADER
-    assert list(found.recorded) == list(HEADER.recorded)
+    header = snapshot_file.header(read(path))
+    assert header == HEADER
+    assert list(header.recorded) == list(HEADER.recorded)
     assert b"".join(snapshot_file.parts(read(path), HEADER)).decode().splitlines() == STATEMENTS
 
 
@@ -57,7 +57,7 @@ def test_it_is_read_in_parts_of_whole_statements(path: Path) -> None:
 
 
 def test_nothing_else_is_left_beside_it(path: Path) -> None:
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert [one_path.name for one_path in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("at", [0, 100, 200, 700, 5000, -2])
@@ -169,8 +169,8 @@ def test_it_is_read_up_to_a_bound(path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_digest_is_of_names_and_meanings(path: Path) -> None:
-    source = {key: Fingerprint("other", found.ast_digest) for key, found in HEADER.recorded.items()}
-    meaning = {key: Fingerprint(found.file_digest, "other") for key, found in HEADER.recorded.items()}
+    source = {key: Fingerprint("other", fingerprint.ast_digest) for key, fingerprint in HEADER.recorded.items()}
+    meaning = {key: Fingerprint(fingerprint.file_digest, "other") for key, fingerprint in HEADER.recorded.items()}
     assert dataclasses.replace(HEADER, recorded=source).digest == HEADER.digest
     assert dataclasses.replace(HEADER, recorded=meaning).digest != HEADER.digest
 

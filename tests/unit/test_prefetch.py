@@ -10,8 +10,8 @@ from django.db.migrations.operations import AddField
 from django.db.models import IntegerField
 
 from lockgate.project_state import prefetch
-from tests.support.rendering_cases import library
-from tests.unit.test_rendering import run_state
+from tests.support.lazy_state_cases import library
+from tests.unit.test_project_state import run_state
 
 
 def in_two_words(apps: Any, schema_editor: Any) -> None:
@@ -34,9 +34,9 @@ def elsewhere(apps: Any, schema_editor: Any) -> None:
 
 
 def migration(*given: Any) -> Migration:
-    made = Migration("0002", "library")
-    made.operations = list(given)
-    return made
+    new_migration = Migration("0002", "library")
+    new_migration.operations = list(given)
+    return new_migration
 
 
 @pytest.mark.parametrize("code", [in_two_words, in_one_word, within])

@@ -54,29 +54,29 @@ def made(folder: Path, *operations: str) -> Iterator[Quick]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
-    with made(tmp_path_factory.mktemp("at-start")) as found:
-        yield found
+    with made(tmp_path_factory.mktemp("at-start")) as quick:
+        yield quick
 
 
 @pytest.fixture(scope="module")
 def shared_slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
-    with made(tmp_path_factory.mktemp("slowly"), SLOW.format(NAP)) as found:
-        yield found
+    with made(tmp_path_factory.mktemp("slowly"), SLOW.format(NAP)) as quick:
+        yield quick
 
 
 @pytest.fixture
 def shop(shared: Quick) -> Iterator[Quick]:
     """A site that has a snapshot, a manifest, and an empty database."""
-    with shared.borrowed() as found:
-        yield found
+    with shared.borrowed() as quick:
+        yield quick
 
 
 @pytest.fixture
 def slow(shared_slow: Quick) -> Iterator[Quick]:
     """The same, with a snapshot that takes a minute to load, for now: in the middle a view is filled."""
-    with shared_slow.borrowed() as found:
-        nap(found.database, 60)
-        yield found
+    with shared_slow.borrowed() as quick:
+        nap(quick.database, 60)
+        yield quick
 
 
 def assert_loaded(result: Result) -> None:
@@ -163,9 +163,9 @@ def test_a_release_with_a_name_is_loaded_under_its_name(shop: Quick) -> None:
 
 def test_eight_starts_at_once_load_it_once(shop: Quick) -> None:
     processes = [shop.site.start("migrate", "--noinput") for _ in range(8)]
-    results = [finish(each) for each in processes]
-    assert [each.code for each in results] == [0] * 8, "\n".join(each.text for each in results)
-    assert sum(f"from {SNAPSHOT}" in each.out for each in results) == 1
+    results = [finish(process) for process in processes]
+    assert [result.code for result in results] == [0] * 8, "\n".join(result.text for result in results)
+    assert sum(f"from {SNAPSHOT}" in result.out for result in results) == 1
     assert shop.database.value("SELECT count(*) FROM lockgate_run") == 1
     assert_whole(shop)
 
@@ -382,8 +382,8 @@ def test_a_project_that_only_a_run_can_see_to(site: Site, path: str, source: str
     assert built.code == 0, built.text
     (site.path / path).parent.mkdir(exist_ok=True)
     (site.path / path).write_text(source)
-    made = site.run("lockgate", "manifest")
-    assert f"an empty database needs a full start: {why}" in made.out, made.text
+    result = site.run("lockgate", "manifest")
+    assert f"an empty database needs a full start: {why}" in result.out, result.text
     assert_ordinary(site.run("migrate", "--noinput", LOCKGATE_EXPLAIN_START="1"), why)
 
 

@@ -60,8 +60,8 @@ class Network:
         self.first[0].shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        for each in self.servers:
-            each.close()
+        for server in self.servers:
+            server.close()
 
 
 def _passed_on(client: socket.socket, server: socket.socket) -> None:
@@ -80,9 +80,9 @@ def shop(site: Site) -> Site:
 
 @pytest.fixture
 def network(cluster: Cluster) -> Iterator[tuple[Network, Relay]]:
-    made = Network(cluster.port)
-    with contextlib.closing(made), relay(made.serve) as opened:
-        yield made, opened
+    new_network = Network(cluster.port)
+    with contextlib.closing(new_network), relay(new_network.serve) as opened:
+        yield new_network, opened
 
 
 def through(site: Site, opened: Relay) -> dict[str, str]:
@@ -90,9 +90,9 @@ def through(site: Site, opened: Relay) -> dict[str, str]:
 
 
 def state(text: str) -> str:
-    found = re.search(r"^  state +(.*)$", text, re.MULTILINE)
-    assert found, text
-    return found.group(1)
+    match = re.search(r"^  state +(.*)$", text, re.MULTILINE)
+    assert match, text
+    return match.group(1)
 
 
 def test_a_commit_whose_answer_was_lost_is_told_as_done(shop: Site, network: tuple[Network, Relay]) -> None:

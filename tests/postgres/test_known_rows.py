@@ -25,12 +25,12 @@ STATE, OUTCOME = JournalEntry.State, Run.Outcome
 
 
 def run(digest: str = "d", outcome: Run.Outcome = OUTCOME.RUNNING) -> Run:
-    made = records.open_run(
+    new_run = records.open_run(
         "default", release="r", release_digest=digest, host="h", backend_pid=1, command="migrate", lock_wait_seconds=0
     )
     if outcome is not OUTCOME.RUNNING:
-        records.close_run("default", made, outcome)
-    return made
+        records.close_run("default", new_run, outcome)
+    return new_run
 
 
 def lines(*phases: str) -> list[Line]:
@@ -153,21 +153,21 @@ def test_what_the_newest_run_of_a_release_says(ledger_tables: BaseDatabaseWrappe
     assert not records.finished("default", "other")
     failed = run(outcome=OUTCOME.FAILED)
     records.record_failure("default", failed, "w", "x" * 5000, {"a": "b"})
-    standing = records.standing_failure("default", "d")
+    standing = records.recent_failure("default", "d")
     assert standing is not None
     assert standing.failure.run == failed
     assert len(standing.failure.operation) == records.ERROR_LIMIT
     assert timedelta(0) <= standing.age < timedelta(minutes=1)
-    assert records.standing_failure("default", "other") is None
+    assert records.recent_failure("default", "other") is None
     dead = run()
     assert not records.finished("default", "d")
-    assert records.standing_failure("default", "d") is None  # what the newest one failed at, not an earlier one
-    assert [each.run for each in records.close_interrupted("default")] == [dead.pk]
+    assert records.recent_failure("default", "d") is None  # what the newest one failed at, not an earlier one
+    assert [run_interrupted.run for run_interrupted in records.close_interrupted("default")] == [dead.pk]
     assert records.close_interrupted("default") == []
     assert Run.objects.get(pk=dead.pk).outcome == OUTCOME.INTERRUPTED
     assert Run.objects.get(pk=done.pk).outcome == OUTCOME.SUCCEEDED
     assert Failure.objects.count() == 1
-    assert [each.pk for each in records.history("default", 2)] == [dead.pk, failed.pk]
+    assert [one_run.pk for one_run in records.history("default", 2)] == [dead.pk, failed.pk]
 
 
 def test_a_migration_is_known_as_it_was_when_last_applied(ledger_tables: BaseDatabaseWrapper) -> None:

@@ -35,10 +35,10 @@ def add(**options: Any) -> AddField:
 
 def says_all(*operations: Any, there: models.Field[Any, Any] | None = None) -> bool:
     """there: the field ``extra`` as the model has it before."""
-    made = Migration("0002_change", "shop")
-    made.operations = list(operations)
+    migration = Migration("0002_change", "shop")
+    migration.operations = list(operations)
     fields = [("id", KEY)] + ([("extra", there)] if there else [])
-    return eligibility.says_all(made, {("shop", "book"): ModelState("shop", "Book", fields)})
+    return eligibility.says_all(migration, {("shop", "book"): ModelState("shop", "Book", fields)})
 
 
 @pytest.mark.parametrize(

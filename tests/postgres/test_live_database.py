@@ -33,7 +33,7 @@ def found(site: Site) -> dict[str, str]:
     """What is said of what is pending, by id."""
     result = site.run("lockgate", "lint", "--unapplied", "--format", "json")
     assert result.err == ""
-    return {each["id"]: each["what"] for each in json.loads(result.out)["hazards"]}
+    return {hazard["id"]: hazard["what"] for hazard in json.loads(result.out)["hazards"]}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.postgres.test_ladder import CREATE
+from tests.postgres.test_lock_retry import CREATE
 from tests.support.processes import until
 from tests.support.sites import Site, finish
 

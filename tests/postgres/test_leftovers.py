@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.postgres.test_one_by_one import CONCURRENT
-from tests.postgres.test_one_by_one import killed_in as killed_in_nap
+from tests.postgres.test_non_atomic import CONCURRENT
+from tests.postgres.test_non_atomic import killed_in as killed_in_nap
 from tests.postgres.test_online import ADD_CHECK, ADD_INDEX, ADD_UNIQUE
 from tests.postgres.test_recovery import invalid, killed_while
 from tests.support.library import FILL, large

@@ -124,7 +124,7 @@ def test_not_where_somebody_looks_on(shop: Site, settings: str, reason: str) -> 
     with on_the_wire() as watched:
         result = shop.migrate(DATABASE_URL=watched.url(shop.database.name))
         assert result.code == 0, result.text
-        assert not any(WHOLE in each for each in watched.watch.statements), reason
+        assert not any(WHOLE in statement for statement in watched.watch.statements), reason
 
 
 def test_not_where_there_are_tables_that_others_use(shop: Site) -> None:
@@ -132,7 +132,7 @@ def test_not_where_there_are_tables_that_others_use(shop: Site) -> None:
     with on_the_wire() as watched:
         result = shop.migrate(DATABASE_URL=watched.url(shop.database.name))
         assert result.code == 0, result.text
-        assert not any(WHOLE in each for each in watched.watch.statements)
+        assert not any(WHOLE in statement for statement in watched.watch.statements)
 
 
 # --- one of them fails
@@ -185,7 +185,7 @@ def test_the_fault_of_a_migration_itself_is_told_in_its_place(shop: Site) -> Non
     assert_finishes(shop)
 
 
-def test_a_lock_that_another_session_has_is_waited_for_on_the_ladder(shop: Site) -> None:
+def test_a_lock_that_another_session_has_is_waited_for_and_retried(shop: Site) -> None:
     slowly(shop, 6)
     shop.migration("0006_three", LINKED.format("kind", '"contenttypes.ContentType", models.CASCADE'))
     path = shop.path / "shop" / "migrations" / "0001_initial.py"
@@ -288,7 +288,7 @@ def test_a_killed_run_does_not_go_on_in_the_server(shop: Site) -> None:
 def test_at_every_message_each_migration_is_all_or_nothing(shop: Site, moment: Moment, killed: bool) -> None:
     with on_the_wire() as watched, another() as undisturbed:
         assert shop.migrate(DATABASE_URL=watched.url(undisturbed.name)).code == 0
-        messages = [at for at, each in enumerate(watched.watch.statements) if WHOLE in each]
+        messages = [at for at, statement in enumerate(watched.watch.statements) if WHOLE in statement]
         tried = messages if killed else messages[::3]
         came = sum(struck(shop, Watch(at, moment), undisturbed, killed=killed) for at in tried)
         assert came > 0
@@ -354,7 +354,7 @@ def compared(site: Site) -> None:
     """What comes of it is what comes of it with nothing sent whole."""
     with another() as other:
         results = [site.migrate(), site.migrate(DATABASE_URL=other.url, LOCKGATE_LAZY_RENDERING="off")]
-        assert [each.code for each in results] == [0, 0], results[0].text + results[1].text
+        assert [result.code for result in results] == [0, 0], results[0].text + results[1].text
         assert schema.dump(site.database) == schema.dump(other)
         assert schema.rows(site.database) == schema.rows(other)
 
@@ -472,7 +472,7 @@ def test_the_isolation_level_of_the_settings_is_kept(shop: Site) -> None:
         result = shop.migrate(DATABASE_URL=watched.url(shop.database.name))
         assert result.code == 0, result.text
         assert "BEGIN ISOLATION LEVEL SERIALIZABLE" in watched.watch.statements
-        assert not any(WHOLE in each for each in watched.watch.statements)
+        assert not any(WHOLE in statement for statement in watched.watch.statements)
 
 
 def test_a_server_that_does_not_answer_a_signal_leaves_unknown_what_it_has_done(shop: Site) -> None:

@@ -38,7 +38,7 @@ class HazardSettings(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Case:
+class RuleContext:
     """One migration as rules see it.
 
     was: today's names of tables that this plan renames. fixed: it is applied or built upon, and can be changed no more.
@@ -74,9 +74,9 @@ class Case:
     def held(self, step: Step) -> Iterator[tuple[str, LockMode]]:
         """Tables, by their names of then, that a step finds locked by its transaction in a way that others wait for;
         not those that the transaction makes or drops."""
-        for each in self.transactions:
-            for name, held in transaction_locks.on_entry((each,), step).items():
-                if held.mode.blocks_writes and self.existed(name) and held.table not in each.dropped:
+        for transaction in self.transactions:
+            for name, held in transaction_locks.on_entry((transaction,), step).items():
+                if held.mode.blocks_writes and self.existed(name) and held.table not in transaction.dropped:
                     yield name, held.mode
 
     @cached_property
@@ -84,8 +84,8 @@ class Case:
         """What acts on this database, with its place in the migration."""
         return tuple(
             (number, part)
-            for number, each in enumerate(self.migration.operations)
-            for part in _parts(each)
+            for number, operation in enumerate(self.migration.operations)
+            for part in _parts(operation)
             if not any(part is other for other in self.plan.elsewhere)
         )
 
@@ -93,11 +93,11 @@ class Case:
     def sql(self) -> tuple[tuple[Step, SqlStatement], ...]:
         """Every statement that RunSQL brings."""
         return tuple(
-            (step, each)
+            (step, part)
             for step in self.plan.steps
             for statement in step.statements
             if sql_steps.is_sql(statement.changes)
-            for each in sql_statements.statements(statement.text)
+            for part in sql_statements.statements(statement.text)
         )
 
     @cached_property
@@ -115,8 +115,8 @@ class Case:
         )
 
     def _db_tables(self, number: int) -> dict[str, str]:
-        changes = (each for step in self.plan.steps if step.operation == number for each in step.changes)
-        return {name: table for each in changes for name, table in each.named}
+        changes = (change for step in self.plan.steps if step.operation == number for change in step.changes)
+        return {name: table for change in changes for name, table in change.named}
 
     def _matters(self, code: Code) -> bool:
         tables = [self.was.get(name, name) for name in code.tables]
@@ -131,7 +131,7 @@ class Case:
 
     def switch(self, *kinds: Kind) -> Iterator[tuple[Step, Change]]:
         """The same, in the migration's own transaction (or on their own where it is not atomic)."""
-        return (found for found in self.changes(*kinds) if found[0].phase is Phase.SWITCH)
+        return (change for change in self.changes(*kinds) if change[0].phase is Phase.SWITCH)
 
     @staticmethod
     def is_sql(step: Step) -> bool:
@@ -161,8 +161,8 @@ class Case:
 
     def large(self, table: str) -> bool:
         """Whether a table is worth care; one whose name is unknown is."""
-        found = not table or self.facts.is_large(self.was.get(table, table), self.settings.threshold)
-        return found and table not in self.empty
+        is_large = not table or self.facts.is_large(self.was.get(table, table), self.settings.threshold)
+        return is_large and table not in self.empty
 
     def may_be_large(self, table: str) -> bool:
         """Whether what is not known may touch a large table: this one, or where none can be named, any."""
@@ -175,16 +175,16 @@ class Case:
         """Locks on tables of which the catalog says something."""
         for step in self.steps:
             for lock in step.locks:
-                if (found := self.fact(lock.table)) is not None:
-                    yield step, lock, found
+                if (table := self.fact(lock.table)) is not None:
+                    yield step, lock, table
 
     def described(self, table: str) -> str:
         """A table for people: its name, and its size, or that this is unknown."""
-        found = self.fact(table)
+        table_facts = self.fact(table)
         if not table:
             return "its table"
-        if found is not None and found.size_known:
-            return f'"{table}" ({size(found.size)}, {found.rows_in_words})'
+        if table_facts is not None and table_facts.size_known:
+            return f'"{table}" ({size(table_facts.size)}, {table_facts.rows_in_words})'
         unknown = self.existed(table) and not self.facts.offline
         return f'"{table}" (its size is unknown, so it counts as large)' if unknown else f'"{table}"'
 
@@ -219,7 +219,7 @@ def size(number: int) -> str:
 
 def _parts(operation: Operation) -> Iterator[Operation]:
     if isinstance(operation, SeparateDatabaseAndState):
-        for each in operation.database_operations:
-            yield from _parts(each)
+        for part in operation.database_operations:
+            yield from _parts(part)
     else:
         yield operation

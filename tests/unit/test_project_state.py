@@ -19,16 +19,16 @@ from django.utils.functional import cached_property
 
 from lockgate import policy
 from lockgate.project_state import gc_threshold, relations
-from lockgate.project_state.eligibility import View, view_of
-from lockgate.project_state.field_copies import Originals
-from lockgate.project_state.lazy_apps import WholeApps
+from lockgate.project_state.eligibility import Render, render_of
+from lockgate.project_state.field_copies import FieldPrototypes
+from lockgate.project_state.lazy_apps import OnDemandApps
 from lockgate.project_state.lazy_executor import LazyExecutor
 from lockgate.project_state.lazy_state import LazyState
 from lockgate.project_state.run_state import Rendering, RunState
-from lockgate.project_state.single_model import Near, States, Unsure
+from lockgate.project_state.single_model import ModelStates, SingleModels, Unsure
 from tests.support import plans
+from tests.support.lazy_state_cases import library
 from tests.support.plan_case import Sends
-from tests.support.rendering_cases import library
 
 # What reads a state, or makes one.
 _READS = {"relations", "clone", "apps", "from_apps", "get_concrete_model_key", "clear_delayed_apps_cache"}
@@ -134,7 +134,7 @@ def test_a_clone_keeps_an_option_that_is_taken_from_its_original() -> None:
 def test_code_is_given_classes_that_no_code_has_had_where_django_does_so(delayed: bool) -> None:
     state = run_state()
     state.is_delayed = delayed
-    state.show(View.WHOLE)
+    state.show(Render.ON_DEMAND)
     foreseen = state.apps.get_model("library", "Author")
     given = []
     for _ in range(2):
@@ -150,7 +150,7 @@ def test_a_state_knows_whether_a_change_was_put_off() -> None:
     state = run_state(library()[1])
     assert not state.is_delayed
     AddField("Tag", "n", models.TextField()).state_forwards("library", state)
-    assert all(each.is_delayed for each in (state, state.clone(), state.as_django_has_it()))
+    assert all(project_state.is_delayed for project_state in (state, state.clone(), state.as_django_has_it()))
 
 
 def test_what_django_changes_in_a_state_of_its_own_is_not_changed_in_ours() -> None:
@@ -167,7 +167,7 @@ def test_the_state_that_django_unapplies_from_is_shown_to_nobody() -> None:
     state = run_state()
     shown = executor.shown_backwards(state, plans.migration("0001", FIELD))
     assert isinstance(shown, RunState)
-    assert (shown.view, state.view) == (View.NEAR, View.WHOLE)
+    assert (shown.render, state.render) == (Render.MODEL, Render.ON_DEMAND)
 
 
 def test_what_is_not_changed_is_shared() -> None:
@@ -180,7 +180,7 @@ def test_what_is_not_changed_is_shared() -> None:
 
 def test_a_class_is_used_again_until_something_it_is_made_of_changes() -> None:
     state = run_state()
-    state.show(View.NEAR)
+    state.show(Render.MODEL)
     book = state.apps.get_model("library", "Book")
     AddField("Tag", "n", models.TextField()).state_forwards("library", state)
     AddField("Review", "n", models.TextField()).state_forwards("library", state)
@@ -232,7 +232,7 @@ def test_code_of_a_field_is_shown_no_sketch(asked: str) -> None:
     loan = AddField("Loan", "lender", models.ForeignKey("library.Lender", models.CASCADE))
     state = run_state(*library(), lender, loan)
     with pytest.raises(Unsure):
-        Near(Originals()).model(("library", asked.lower()), States(state.models))
+        SingleModels(FieldPrototypes()).model(("library", asked.lower()), ModelStates(state.models))
 
 
 @pytest.mark.timeout(30)  # it went round for ever
@@ -245,7 +245,7 @@ def test_a_model_that_its_own_relation_goes_through_is_rendered() -> None:
         AddField("Author", "other", keys[1]),
         AddField("Author", "friends", friends),
     )
-    made = Near(Originals()).model(("library", "author"), States(state.models))
+    made = SingleModels(FieldPrototypes()).model(("library", "author"), ModelStates(state.models))
     assert made._meta.get_field("friends").remote_field.through is made
 
 
@@ -273,12 +273,12 @@ def test_what_a_relation_puts_on_the_class_it_points_to(
 
 def test_a_class_that_has_looked_around_is_not_used_again() -> None:
     state = run_state()
-    state.show(View.NEAR)
+    state.show(Render.MODEL)
     author = state.apps.get_model("library", "Author")
-    assert "Review" not in [each.related_model.__name__ for each in author._meta.related_objects]
+    assert "Review" not in [object_.related_model.__name__ for object_ in author._meta.related_objects]
     AddField("Review", "by", models.ForeignKey("library.Author", models.CASCADE)).state_forwards("library", state)
     author = state.apps.get_model("library", "Author")
-    assert "Review" in [each.related_model.__name__ for each in author._meta.related_objects]
+    assert "Review" in [object_.related_model.__name__ for object_ in author._meta.related_objects]
 
 
 def test_little_is_rendered_for_an_operation_and_for_code() -> None:
@@ -292,11 +292,11 @@ def test_little_is_rendered_for_an_operation_and_for_code() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ModelState, "render", counted)
-        state.show(View.NEAR)
+        state.show(Render.MODEL)
         state.apps.get_model("library", "Review")
         assert sorted(rendered) == ["Book", "Review"]  # the book's key alone
         rendered.clear()
-        state.show(View.WHOLE)
+        state.show(Render.ON_DEMAND)
         passport = state.apps.get_model("library", "Passport")
         assert sorted(rendered) == ["Author", "Passport"]
         assert hasattr(passport.author.field.related_model, "book_set")
@@ -331,7 +331,7 @@ def test_a_lookup_does_not_render_everything(name: str, lookup: str, value: obje
 def test_what_points_to_a_model_is_found_by_its_names_in_queries() -> None:
     state, django = run_state(), run_state().as_django_has_it()
     for label, name in state.models:
-        model, expected = (each.apps.get_model(label, name)._meta for each in (state, django))
+        model, expected = (project_state.apps.get_model(label, name)._meta for project_state in (state, django))
         for known in expected.fields_map:
             assert model.fields_map[known].name == expected.fields_map[known].name
         assert "nothing" not in model.fields_map
@@ -395,36 +395,36 @@ FIELD = AddField("Author", "n", models.TextField())
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ((FIELD, RunSQL("SELECT 1")), View.NEAR),
-        ((FIELD, RunPython(_nothing)), View.WHOLE),
-        ((SeparateDatabaseAndState([RunPython(_nothing)], []),), View.WHOLE),
-        ((Derived("Author", "n", models.TextField()),), View.FULL),
-        ((SeparateDatabaseAndState([], [Derived("Author", "n", models.TextField())]),), View.FULL),
-        ((RunSQL("SELECT 1", state_operations=[Sends("SELECT 1")]),), View.FULL),
+        ((FIELD, RunSQL("SELECT 1")), Render.MODEL),
+        ((FIELD, RunPython(_nothing)), Render.ON_DEMAND),
+        ((SeparateDatabaseAndState([RunPython(_nothing)], []),), Render.ON_DEMAND),
+        ((Derived("Author", "n", models.TextField()),), Render.EAGER),
+        ((SeparateDatabaseAndState([], [Derived("Author", "n", models.TextField())]),), Render.EAGER),
+        ((RunSQL("SELECT 1", state_operations=[Sends("SELECT 1")]),), Render.EAGER),
     ],
 )
-def test_how_much_a_migration_sees(given: tuple[operations.base.Operation, ...], expected: View) -> None:
-    assert view_of(plans.migration("0001", *given)) is expected
+def test_how_much_a_migration_sees(given: tuple[operations.base.Operation, ...], expected: Render) -> None:
+    assert render_of(plans.migration("0001", *given)) is expected
 
 
 @pytest.mark.parametrize("kind", [Own, Mutating])
 def test_a_migration_with_a_method_of_its_own_is_rendered_as_django_does(kind: type[Migration]) -> None:
-    made = kind("0001", "library")
-    made.operations = [FIELD]
-    assert view_of(made) is View.FULL
+    migration = kind("0001", "library")
+    migration.operations = [FIELD]
+    assert render_of(migration) is Render.EAGER
 
 
 def test_whoever_listens_to_classes_hears_of_all_of_them() -> None:
     class_prepared.connect(_nothing)
     try:
-        assert view_of(plans.migration("0001", FIELD)) is View.FULL
+        assert render_of(plans.migration("0001", FIELD)) is Render.EAGER
     finally:
         class_prepared.disconnect(_nothing)
 
 
 def test_a_router_that_is_asked_about_models_is_shown_whole_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(router, "routers", [type("Router", (), {"allow_migrate": lambda *_: None})()])
-    assert view_of(plans.migration("0001", FIELD)) is View.WHOLE
+    assert render_of(plans.migration("0001", FIELD)) is Render.ON_DEMAND
 
 
 def test_an_implicit_parent_is_rendered_as_django_does() -> None:
@@ -467,7 +467,7 @@ def test_models_can_be_replaced_as_the_end_of_migrate_does() -> None:
     """Django takes models of apps without migrations out, and puts them in again with their relations."""
     state = run_state()
     apps = state.apps
-    assert isinstance(apps, WholeApps)
+    assert isinstance(apps, OnDemandApps)
     tag = apps.get_model("library", "Tag")
     with apps.bulk_update():
         apps.unregister_model("library", "tag")
@@ -480,19 +480,19 @@ def test_models_can_be_replaced_as_the_end_of_migrate_does() -> None:
 def test_a_run_keeps_two_classes_of_each_model() -> None:
     """Memory does not grow with the number of migrations."""
     state = run_state()
-    near: Near = state.rendering.near
+    near: SingleModels = state.rendering.single_models
     for number in range(50):
         AddField("Book", f"n{number}", models.TextField()).state_forwards("library", state)
-        state.show(View.NEAR)
+        state.show(Render.MODEL)
         state.apps.get_model("library", "Book")
-    assert [len(each) for each in near._models._kept.values()] == [2]
+    assert [len(mades) for mades in near._models._kept.values()] == [2]
     assert len(near._sketches) < 10
 
 
 def test_a_run_keeps_classes_of_the_models_that_it_dealt_with_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "MODELS_AT_HAND", 2)
     state = run_state()
-    state.show(View.NEAR)
+    state.show(Render.MODEL)
     tag, fan = (state.apps.get_model("library", name) for name in ("Tag", "Fan"))
     assert state.apps.get_model("library", "Tag") is tag
     state.apps.get_model("library", "Author")
@@ -504,7 +504,7 @@ def test_a_run_keeps_classes_of_the_models_that_it_dealt_with_last(monkeypatch: 
 def test_what_an_operation_left_is_what_the_next_one_begins_with(operation: operations.base.Operation) -> None:
     """Django asks for the class after an operation, then for the one before it."""
     state = run_state()
-    state.show(View.NEAR)
+    state.show(Render.MODEL)
     known = state.apps.get_model("library", "Author")
     before = state.clone()
     operation.state_forwards("library", state)

@@ -29,25 +29,25 @@ DATABASES["default"]["CONN_MAX_AGE"] = 60
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
-    with quick(tmp_path_factory.mktemp("quick")) as made:
-        (made.path / "service_settings.py").write_text(SERVICE)
-        (made.path / "site_urls.py").write_text(URLS)
-        yield made
+    with quick(tmp_path_factory.mktemp("quick")) as new_quick:
+        (new_quick.path / "service_settings.py").write_text(SERVICE)
+        (new_quick.path / "site_urls.py").write_text(URLS)
+        yield new_quick
 
 
 @pytest.fixture
 def shop(shared: Quick) -> Iterator[Quick]:
-    with shared.borrowed() as found:
-        (found.path / "service_settings.py").write_text(SERVICE)
-        (found.path / "site_urls.py").write_text(URLS)
-        yield found
+    with shared.borrowed() as found_quick:
+        (found_quick.path / "service_settings.py").write_text(SERVICE)
+        (found_quick.path / "site_urls.py").write_text(URLS)
+        yield found_quick
 
 
 @pytest.fixture
 def line(shop: Quick) -> Iterator[Wire]:
     """Between the service and its server: it knows the statements."""
-    with on_the_wire() as made:
-        yield made
+    with on_the_wire() as wire:
+        yield wire
 
 
 def serve(shop: Quick, line: Wire) -> subprocess.Popen[str]:
@@ -72,7 +72,7 @@ def service(shop: Quick, line: Wire) -> Iterator[Service]:
 
 
 def asked(line: Wire, text: str) -> int:
-    return sum(text in each for each in line.watch.statements)
+    return sum(text in statement for statement in line.watch.statements)
 
 
 def test_a_probe_is_one_comparison_under_other_settings_too(service: Service, shop: Quick, line: Wire) -> None:

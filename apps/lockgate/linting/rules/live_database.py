@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockgate.facts.tables import ColumnFacts, ConstraintFacts, IndexFacts
-from lockgate.linting.rules.case import Case
 from lockgate.linting.rules.example_models import ADD_FIELD, ADD_INDEX, QUIET, given, table
 from lockgate.linting.rules.rule import ERROR, WARNING, Example, Finding, rule
+from lockgate.linting.rules.rule_context import RuleContext
 from lockgate.planning.steps import Kind
 
 USED_UP = 0.8  # of a sequence's range: at this rate of growth there is time for a careful change, but not for two
@@ -36,14 +36,14 @@ USED_UP = 0.8  # of a sequence's range: at this rate of growth there is time for
     ),
     safe=QUIET,
 )
-def invalid_index(case: Case) -> Iterator[Finding]:
+def invalid_index(context: RuleContext) -> Iterator[Finding]:
     seen = set()
-    for step, _, found in case.touched():
-        for index in found.indexes.values():
+    for step, _, facts in context.touched():
+        for index in facts.indexes.values():
             if not index.valid and index.name not in seen:
                 seen.add(index.name)
                 yield Finding(
-                    f'index "{index.name}" of {case.described(found.name)} is invalid', step.operation, found.name
+                    f'index "{index.name}" of {context.described(facts.name)} is invalid', step.operation, facts.name
                 )
 
 
@@ -67,14 +67,14 @@ def invalid_index(case: Case) -> Iterator[Finding]:
     ),
     safe=QUIET,
 )
-def index_already_there(case: Case) -> Iterator[Finding]:
-    dropped = {change.name for _, change in case.changes(Kind.DROP_INDEX, Kind.DROP_CONSTRAINT)}
-    for step, change in case.changes(Kind.ADD_INDEX):
-        found = case.fact(change.table)
-        for index in found.indexes.values() if found and change.columns and not change.partial else ():
+def index_already_there(context: RuleContext) -> Iterator[Finding]:
+    dropped = {change.name for _, change in context.changes(Kind.DROP_INDEX, Kind.DROP_CONSTRAINT)}
+    for step, change in context.changes(Kind.ADD_INDEX):
+        facts = context.fact(change.table)
+        for index in facts.indexes.values() if facts and change.columns and not change.partial else ():
             same = index.columns == change.columns and index.valid and index.method == "btree" and not index.partial
             if same and index.name not in dropped | {change.name} and index.unique == change.unique:
-                what = f'index "{change.name}" of {case.described(change.table)} has the columns of "{index.name}"'
+                what = f'index "{change.name}" of {context.described(change.table)} has the columns of "{index.name}"'
                 yield Finding(what, step.operation, change.table)
 
 
@@ -97,16 +97,15 @@ def index_already_there(case: Case) -> Iterator[Finding]:
         "where 10 % of the keys are used",
     ),
 )
-def key_used_up(case: Case) -> Iterator[Finding]:
+def key_used_up(context: RuleContext) -> Iterator[Finding]:
     seen = set()
-    for step, _, found in case.touched():
-        for column in found.columns.values():
-            if column.sequence_used >= USED_UP and (found.name, column.name) not in seen:
-                seen.add((found.name, column.name))
-                what = (
-                    f'"{column.name}" of {case.described(found.name)} has used {column.sequence_used:.0%} of its range'
-                )
-                yield Finding(what, step.operation, found.name)
+    for step, _, facts in context.touched():
+        for column in facts.columns.values():
+            if column.sequence_used >= USED_UP and (facts.name, column.name) not in seen:
+                seen.add((facts.name, column.name))
+                described = context.described(facts.name)
+                what = f'"{column.name}" of {described} has used {column.sequence_used:.0%} of its range'
+                yield Finding(what, step.operation, facts.name)
 
 
 @rule(
@@ -132,12 +131,12 @@ def key_used_up(case: Case) -> Iterator[Finding]:
     ),
     safe=Example(ADD_FIELD, given(table("shop_order")), "where every constraint is valid"),
 )
-def left_unvalidated(case: Case) -> Iterator[Finding]:
+def left_unvalidated(context: RuleContext) -> Iterator[Finding]:
     seen: set[str] = set()
-    validated = {change.name for _, change in case.changes(Kind.VALIDATE_CONSTRAINT, Kind.DROP_CONSTRAINT)}
-    for step, _, found in case.touched():
-        for constraint in found.constraints.values():
+    validated = {change.name for _, change in context.changes(Kind.VALIDATE_CONSTRAINT, Kind.DROP_CONSTRAINT)}
+    for step, _, facts in context.touched():
+        for constraint in facts.constraints.values():
             if not constraint.validated and constraint.name not in seen | validated:
                 seen.add(constraint.name)
-                what = f'constraint "{constraint.name}" of {case.described(found.name)} is not validated'
-                yield Finding(what, step.operation, found.name)
+                what = f'constraint "{constraint.name}" of {context.described(facts.name)} is not validated'
+                yield Finding(what, step.operation, facts.name)

@@ -51,10 +51,10 @@ def calls(site: Site) -> int:
 def test_six_replicas_try_once_and_all_say_so(counter: Site, atomic: str) -> None:
     failing(counter, atomic=atomic)
     replicas = [counter.start("migrate", "--noinput", NAP="3") for _ in range(6)]
-    results = [finish(each) for each in replicas]
-    assert [each.code for each in results] == [1] * 6
-    assert calls(counter) == 1, [each.err for each in results]
-    assert sum(FAILED in each.err for each in results) == 5
+    results = [finish(replica) for replica in replicas]
+    assert [result.code for result in results] == [1] * 6
+    assert calls(counter) == 1, [result.err for result in results]
+    assert sum(FAILED in result.err for result in results) == 5
     assert counter.database.value("SELECT count(*) FROM lockgate_run WHERE outcome = 'failed'") == 1
 
 

@@ -33,8 +33,8 @@ class Command(Ours, Theirs):
 def bring(site: Site, app: str, command: str, text: str) -> None:
     folder = site.path / app / "management" / "commands"
     folder.mkdir(parents=True, exist_ok=True)
-    for each in (site.path / app, folder.parent, folder):
-        (each / "__init__.py").touch()
+    for path in (site.path / app, folder.parent, folder):
+        (path / "__init__.py").touch()
     (folder / f"{command}.py").write_text(text)
 
 
