@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lockgate.planning import type_changes
+from lockgate.planning.named_objects import NamedObject
 from lockgate.planning.steps import Work
-from lockgate.planning.virtual_catalog import NamedObject
 
 MOMENT, SCAN, BUILD, REWRITE = Work.MOMENT, Work.SCAN, Work.BUILD, Work.REWRITE
 

@@ -15,8 +15,9 @@ from django.db.migrations.operations.base import Operation
 
 from lockgate.planning import new_types, python_reading, python_schema, sql_changes, sql_parser, type_changes
 from lockgate.planning.model_columns import ModelColumns
+from lockgate.planning.named_objects import NamedObject
 from lockgate.planning.steps import Change, Kind, Statement
-from lockgate.planning.virtual_catalog import NamedObject, VirtualCatalog
+from lockgate.planning.virtual_catalog import VirtualCatalog
 
 _MARK = Change(Kind.RUN_SQL, "")
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sbt]|%%")

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lockgate.planning import new_types
+from lockgate.planning.named_objects import NamedObject
 from lockgate.planning.steps import Work
-from lockgate.planning.virtual_catalog import NamedObject
 
 # Binary coercible; the new type without a length. Indexes are kept where both types share their operator class.
 _SAME_BYTES = {
