@@ -1,0 +1,1 @@
+"""Django's commands, overridden, and the verbs of ``manage.py lockgate``: arguments, one call, one report."""

@@ -1,0 +1,1 @@
+"""What people and machines read: lines, JSON, plans, hazards, pages of rules."""
