@@ -34,21 +34,21 @@ class Ending(NamedTuple):
     invalid: bool
 
 
-def read(gate: GateContext, by_name: Preflight, recorded: Mapping[Key, Fingerprint]) -> Ending:
-    """One message, on a session that is in no transaction. recorded: by this run. Only where ``found.reading`` is.
+def read(gate: GateContext, survey: Preflight, recorded: Mapping[Key, Fingerprint]) -> Ending:
+    """One message, on a session that is in no transaction. recorded: by this run. Only where ``survey.reading`` is.
 
     Raises psycopg.Error, where the ledger's tables are gone for example.
     """
-    before = by_name.reading
+    before = survey.reading
     assert before is not None  # noqa: S101  see above
     known = {**before.known, **recorded}
     applied = {Key(*key) for key in before.applied} | recorded.keys()
     unrecorded = {
-        key: fingerprints.of(by_name.disk[key]) for key in sorted((applied & by_name.disk.keys()) - known.keys())
+        key: fingerprints.of(survey.disk[key]) for key in sorted((applied & survey.disk.keys()) - known.keys())
     }
     known |= unrecorded
-    meanings = release.ast_digest({key: known[key].ast_digest for key in by_name.disk if key in known})
-    query = checkpoint.CheckpointQuery(gate.limits.release, by_name.contents, meanings, ())
+    meanings = release.ast_digest({key: known[key].ast_digest for key in survey.disk if key in known})
+    query = checkpoint.CheckpointQuery(gate.limits.release, survey.contents, meanings, ())
     # The digest comes first: rows that change after it are seen in those that are read, or differ from it ever after.
     [lock], [current], history, invalid = ask(
         session.raw(gate.connection),

@@ -77,25 +77,25 @@ class Preflight(NamedTuple):
 
 
 def read(
-    gate: GateContext, request: Request, before: Preflight | None = None, fingerprints_known: Reading | None = None
+    gate: GateContext, request: Request, before: Preflight | None = None, already_read: Reading | None = None
 ) -> Preflight:
     """Look at code and database. before: an earlier preflight for the same request, of which still holds what files
     say.
 
-    fingerprints_known: what is written down, where that was read already. Raises what Django raises for conflicts,
+    already_read: what is written down, where that was read already. Raises what Django raises for conflicts,
     unknown targets and bad histories.
     """
-    if fingerprints_known is None and before is None and gate.begun:
-        fingerprints_known = reading.read(gate.connection)
-    loader, pairs = _planned(gate, before, fingerprints_known)
+    if already_read is None and before is None and gate.begun:
+        already_read = reading.read(gate.connection)
+    loader, pairs = _planned(gate, before, already_read)
     disk = {Key(*key): migration for key, migration in loader.disk_migrations.items()}
-    by_name, outcomes = _extensions(gate, pairs)
+    wanted_extensions, outcomes = _extensions(gate, pairs)
     held = {} if request.fake else selection.held(pairs, loader.graph, outcomes, portable=request.portable)
     contents = before.contents if before else release.contents(disk, apps)
     build = release.digest(gate.limits.release, contents)
     digest = release.less_held(build, held)
-    damaged = _is_damaged(gate, loader, fingerprints_known)
-    written = None if damaged else _written(gate.connection, fingerprints_known)
+    damaged = _is_damaged(gate, loader, already_read)
+    written = None if damaged else _written(gate.connection, already_read)
     files = {} if written is None else {k: v for k, v in written.known.items() if k in loader.applied_migrations}
     runs = _runs(gate.connection, written, digest) if written else None
     return Preflight(
@@ -109,14 +109,14 @@ def read(
         build=build,
         digest=digest,
         finished=bool(runs and written and runs.finished and not written.unfinished & selection.known(disk.values())),
-        creatable_extensions=any(preflight.creatable for preflight in by_name.values()),
+        creatable_extensions=any(extension.creatable for extension in wanted_extensions.values()),
         without_history=not loader.applied_migrations,
         outcomes=outcomes,
         known=files,
         loader=loader,
         plan=pairs,
         fake_initial=request.fake_initial,
-        reading=None if damaged else fingerprints_known,
+        reading=None if damaged else already_read,
         runs=runs,
     )
 
