@@ -92,3 +92,11 @@ def test_what_was_applied_without_lockgate_is_noted_with_its_files(begun: Site) 
     )
     assert sorted(rows) == [("0001_initial", "baseline", True), ("0002_note", "apply", True)]
     assert begun.database.value("SELECT count(*) FROM lockgate_checkpoint") == 2
+
+
+def test_a_squashed_migration_that_counts_as_applied_leaves_a_checkpoint(begun: Site) -> None:
+    begun.migration("0001_squashed", TABLE, after=None, replaces=[("shop", "0001_initial")])
+    result = begun.migrate()
+    assert result.code == 0, result.text
+    assert ("shop", "0001_squashed") in begun.database.applied()
+    assert begun.database.value("SELECT count(*) FROM lockgate_checkpoint") == 2

@@ -87,8 +87,10 @@ class LedgerBootstrap:
         """Whether the lock is still held, and with the same message what the end of the run needs to know."""
         if self.run and self._known():
             with contextlib.suppress(*reading.ANOTHER_WAY):
-                self.ending = ending.read(self.gate, self.preflight, self.recorded)
-                return self.ending.lock
+                seen = ending.read(self.gate, self.preflight, self.recorded)
+                whole = seen.known.keys() >= seen.applied & self.preflight.disk.keys()
+                self.ending = seen if whole else None  # else what Django has recorded besides is read again
+                return seen.lock
         return advisory_lock.look(session.raw(self.gate.connection))
 
     def later(self, snapshot: Snapshot) -> RunContext:

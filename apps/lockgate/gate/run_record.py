@@ -132,7 +132,7 @@ def _close(
 
 def record_baseline(gate: GateContext, preflight: Preflight, run: Run, ending: Ending | None) -> None:
     """Write down migrations that were applied without Lockgate, so that a later edit of theirs is seen."""
-    if ending is not None and ending.known.keys() >= ending.applied & preflight.disk.keys():
+    if ending is not None:
         if ending.unrecorded:
             records.record_found(gate.connection.alias, run, ending.unrecorded, MigrationRecord.Action.BASELINE)
         return
