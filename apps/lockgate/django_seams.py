@@ -195,11 +195,20 @@ def history_known(connection: BaseDatabaseWrapper, applied: Mapping[tuple[str, s
         known = self.connection is connection and connection.alias in _known_histories
         return known or kept["has_table"](self)
 
+    module: Any = django_migrate
+    emit = module.emit_pre_migrate_signal
+
+    def emit_pre_migrate_signal(*args: Any, **options: Any) -> None:
+        forget_history(connection)  # a receiver that writes there and asks again must find it
+        emit(*args, **options)
+
     recorder.applied_migrations, recorder.has_table = applied_migrations, has_table
+    module.emit_pre_migrate_signal = emit_pre_migrate_signal
     try:
         yield
     finally:
         recorder.applied_migrations, recorder.has_table = kept["applied_migrations"], kept["has_table"]
+        module.emit_pre_migrate_signal = emit
         forget_history(connection)
 
 

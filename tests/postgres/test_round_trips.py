@@ -15,6 +15,24 @@ migrations.CreateModel("Counter", [("id", models.BigAutoField(primary_key=True))
 COLUMN = """
 migrations.AddField("counter", "note", models.IntegerField(null=True))
 """
+RECEIVER = """
+from django.apps import AppConfig
+from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models.signals import pre_migrate
+
+def heard(sender, using, stdout, **options):
+    recorder = MigrationRecorder(connections[using])
+    recorder.record_applied("elsewhere", "0001_theirs")
+    found = ("elsewhere", "0001_theirs") in recorder.applied_migrations()
+    stdout.write(f"the receiver finds its row: {found}")
+
+class Shop(AppConfig):
+    name = "shop"
+
+    def ready(self):
+        pre_migrate.connect(heard, sender=self)
+"""
 IN_ALL, UNDER_A_STRONG_LOCK, WITHOUT_WORK = 25, 6, 6  # round trips
 
 
@@ -100,3 +118,10 @@ def test_a_squashed_migration_that_counts_as_applied_leaves_a_checkpoint(begun: 
     assert result.code == 0, result.text
     assert ("shop", "0001_squashed") in begun.database.applied()
     assert begun.database.value("SELECT count(*) FROM lockgate_checkpoint") == 2
+
+
+def test_a_receiver_of_pre_migrate_finds_what_it_has_recorded_itself(begun: Site) -> None:
+    (begun.path / "shop" / "apps.py").write_text(RECEIVER)
+    result = begun.migrate()
+    assert result.code == 0, result.text
+    assert "the receiver finds its row: True" in result.out
