@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgate.database import advisory_lock
-from tests.support.processes import says
+from tests.support.processes import says, until
 from tests.support.round_trips import Counter, counting, told
 from tests.support.sites import Site, finish
 
@@ -125,3 +125,29 @@ def test_a_receiver_of_pre_migrate_finds_what_it_has_recorded_itself(begun: Site
     result = begun.migrate()
     assert result.code == 0, result.text
     assert "the receiver finds its row: True" in result.out
+
+
+def test_who_waits_for_the_lock_waits_on_where_what_is_written_down_is_locked(begun: Site) -> None:
+    assert begun.migrate().code == 0
+    begun.database.execute(
+        "DELETE FROM django_migrations WHERE name = '0002_note'", "ALTER TABLE shop_counter DROP COLUMN note"
+    )
+    waiting = """
+        SELECT waitstart FROM pg_locks
+        WHERE NOT granted AND relation = 'django_migrations'::regclass AND waitstart IS NOT NULL
+    """
+    with begun.database.connect() as holder, begun.database.connect(autocommit=False) as other:
+        holder.execute("SELECT pg_advisory_lock(%s)", [advisory_lock.KEY])
+        process = begun.start("migrate", "--noinput", "--log-format", "json", LOCKGATE_LOCK_ATTEMPTS_SECONDS="1")
+        says(process, '"waiting_for_lock"')
+        other.execute("LOCK TABLE django_migrations")
+        seen: set[object] = set()
+
+        def again() -> bool:
+            seen.update(begun.database.rows(waiting))
+            return len(seen) > 1 or process.poll() is not None
+
+        until(again, "the run has been refused the table once, and asks again")
+    result = finish(process)
+    assert result.code == 0, result.text
+    assert ("shop", "0002_note") in begun.database.applied()

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import psycopg
 from django.core.management.base import CommandError
 from django.db.utils import Error as DatabaseError
 
@@ -127,7 +128,7 @@ def _done_by_another(gate: GateContext, request: Request, digest: str) -> bool:
     shutdown.raise_if_requested()
     if not request.ordinary or request.contract:
         return False
-    with contextlib.suppress(DatabaseError):  # no ledger yet
+    with contextlib.suppress(DatabaseError, psycopg.Error):  # no ledger yet, or it cannot be read now
         return records.finished(gate.connection.alias, digest) and preflight.read(gate, request).current
     return False
 
