@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import struct
+import threading
+from dataclasses import dataclass, field
+
 import pytest
 
 from lockgate.database import advisory_lock
+from tests.support import relays
 from tests.support.processes import says, until
 from tests.support.round_trips import Counter, counting, told
 from tests.support.sites import Site, finish
+from tests.support.sweep_wire import Wire, on_the_wire
 
 TABLE = """
 migrations.CreateModel("Counter", [("id", models.BigAutoField(primary_key=True)), ("n", models.IntegerField())])
@@ -33,6 +41,31 @@ class Shop(AppConfig):
     def ready(self):
         pre_migrate.connect(heard, sender=self)
 """
+
+
+@dataclass
+class Held(Wire):
+    """What the server answers to the beginning of a migration's transaction comes when it is let go."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, self.connect() as server:
+            first = relays.startup(client)
+            server.sendall(struct.pack("!i", len(first) + 4) + first)
+            while True:
+                for source in select.select([client, server], [], [])[0]:
+                    data = source.recv(relays.CHUNK)
+                    if not data:
+                        return
+                    if source is client and b"lockgate.migration'" in data and b"SAVEPOINT" in data:
+                        self.begun.set()
+                    if source is server and self.begun.is_set():
+                        self.let_go.wait(60)
+                    (server if source is client else client).sendall(data)
+
+
 IN_ALL, UNDER_A_STRONG_LOCK, WITHOUT_WORK = 25, 6, 6  # round trips
 
 
@@ -151,3 +184,15 @@ def test_who_waits_for_the_lock_waits_on_where_what_is_written_down_is_locked(be
     result = finish(process)
     assert result.code == 0, result.text
     assert ("shop", "0002_note") in begun.database.applied()
+
+
+def test_a_run_that_is_stopped_as_a_transaction_begins_closes_its_row(begun: Site) -> None:
+    with on_the_wire(kind=Held) as wire:
+        assert isinstance(wire, Held)
+        process = begun.start("migrate", "--noinput", DATABASE_URL=wire.url(begun.database.name))
+        assert wire.begun.wait(60)
+        process.terminate()
+        wire.let_go.set()
+        result = finish(process)
+    assert result.code == 1, result.text
+    assert begun.database.value("SELECT outcome FROM lockgate_run ORDER BY id DESC LIMIT 1") == "interrupted"

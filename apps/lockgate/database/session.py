@@ -126,8 +126,12 @@ def mark_transaction(connection: BaseDatabaseWrapper, mark: str, lock_timeout: t
         cursor.execute(text)
         return
     begun = Message(opened)  # with the BEGIN that psycopg would send before it, in a message of its own
-    begun.send(f"BEGIN; {text}".encode(opened.info.encoding))
-    begun.answer("set_config")
+    try:
+        begun.send(f"BEGIN; {text}".encode(opened.info.encoding))
+        begun.answer("set_config")
+    except KeyboardInterrupt:
+        begun.cancel(policy.CANCEL_TIMEOUT.total_seconds())  # as psycopg does: who ends the run needs the session
+        raise
 
 
 def begins_plainly(connection: BaseDatabaseWrapper) -> bool:
