@@ -146,7 +146,7 @@ def test_what_was_applied_without_lockgate_is_noted_with_its_files(begun: Site) 
 
 
 def test_a_squashed_migration_that_counts_as_applied_leaves_a_checkpoint(begun: Site) -> None:
-    begun.migration("0001_squashed", TABLE, after=None, replaces=[("shop", "0001_initial")])
+    begun.migration("0001_squashed", TABLE, after=None, replaces='[("shop", "0001_initial")]')
     result = begun.migrate()
     assert result.code == 0, result.text
     assert ("shop", "0001_squashed") in begun.database.applied()
