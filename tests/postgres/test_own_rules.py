@@ -22,7 +22,7 @@ from lockgate.linting.rules import Finding, Kind, RuleContext, Severity, rule
     remedy="Keep such values in a table of their own.",
 )
 def temporary_column(context: RuleContext):
-    for step, change in case.changes(Kind.ADD_COLUMN):
+    for step, change in context.changes(Kind.ADD_COLUMN):
         if change.columns[0].startswith("tmp_"):
             yield Finding(f'"{change.columns[0]}" of {context.described(change.table)}', step.operation, change.table)
 """

@@ -12,11 +12,10 @@ import pytest
 
 from lockgate import policy
 from lockgate.boot import empty_database, fast_path, libpq
-from lockgate.boot.fast_path import Fallback
 from lockgate.database import advisory_lock
 from lockgate.facts import Runner
 from lockgate.manifest import manifest_file
-from lockgate.manifest.manifest_file import Manifest, Unusable
+from lockgate.manifest.manifest_file import Fallback, Manifest, Unusable
 from tests.support.sites import ROOT
 
 PRINT_IMPORTED = """

@@ -9,9 +9,8 @@ import os
 import signal
 import time
 
-from lockgate.boot.fast_path import Fallback, statement
-from lockgate.boot.libpq import NoAnswer, Session
-from lockgate.manifest.manifest_file import Manifest, decoded
+from lockgate.boot.libpq import NoAnswer, Session, statement
+from lockgate.manifest.manifest_file import Fallback, Manifest, decoded
 from lockgate.snapshot import reader
 
 TYPE_CHECKING = False  # as in manifest.py
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
-    from lockgate.boot.fast_path import Fields
+    Fields = Mapping[str, str | float]
 
 # As in database/advisory_lock.py, policy.py and facts/server.py, whose import would cost more than a load.
 LOCK = int.from_bytes(b"lockgate", "big")
@@ -66,7 +65,7 @@ def load(
     """Load it, under the migration lock. extensions: the parameters of ``current.sql``. command: the arguments, to be
     kept.
 
-    Raises Doubt, NoAnswer or Stopped; then the database is as it was.
+    Raises Fallback, NoAnswer or Stopped; then the database is as it was.
     """
     path, checksum, digest, server, zone = _snapshot(manifest, environ)
     kept = [signal.signal(signal_number, _stop) for signal_number in _SIGNALS]
@@ -104,7 +103,7 @@ def load(
 
 
 def _snapshot(manifest: Manifest, environ: "Mapping[str, str]") -> list[str]:
-    """Path, checksum, boundary's digest and server of the snapshot that the manifest names. Raises Doubt."""
+    """Path, checksum, boundary's digest and server of the snapshot that the manifest names. Raises Fallback."""
     for line in manifest.all("replay"):
         raise Fallback(f"the snapshot is not for a start to load: {decoded(line)}")
     for line in manifest.all("option"):
@@ -114,7 +113,7 @@ def _snapshot(manifest: Manifest, environ: "Mapping[str, str]") -> list[str]:
 
 
 def _content(path: str, checksum: str) -> reader.Content:
-    """The file, read once. Raises Doubt unless it is whole, ours, and the one that the manifest names."""
+    """The file, read once. Raises Fallback unless it is whole, ours, and the one that the manifest names."""
     try:
         return reader.trusted(path, checksum)
     except reader.Unreadable as error:
@@ -134,7 +133,7 @@ def _end_with_client(session: Session) -> None:
 
 
 def _refuse(session: Session, server: str) -> None:
-    """Raise Doubt unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
+    """Raise Fallback unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
     if session.row(_TRY_LOCK, [str(LOCK)]) != ["t"]:
         raise Fallback("another run has the migration lock")
     if session.row("SELECT pg_catalog.current_setting('server_version_num')::integer / 10000", []) != [server]:

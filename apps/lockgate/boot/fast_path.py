@@ -10,16 +10,14 @@ import sys
 
 from lockgate import sentences
 from lockgate.manifest import manifest_file
-from lockgate.manifest.manifest_file import Manifest, Unusable
+from lockgate.manifest.manifest_file import Fallback, Manifest, Unusable
 
 TYPE_CHECKING = False  # as in manifest.py
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockgate.boot.empty_database import Loaded
+    from lockgate.boot.empty_database import Fields, Loaded
     from lockgate.boot.libpq import Session
-
-    Fields = Mapping[str, str | float]
 
 # Seconds for connecting and the answer: as long as a full start gives one attempt to connect. Here and not in
 # policy.py, because importing that costs half as much as all of this.
@@ -36,10 +34,6 @@ _OF_NOTHING: "dict[str, tuple[str, Fields]]" = {
 }
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNDEFINED_TABLE = "42P01"
-
-
-class Fallback(Exception):
-    """Why Lockgate falls back to a full start."""
 
 
 def answers(argv: list[str]) -> bool:
@@ -89,7 +83,7 @@ def _explain(text: str) -> None:
 
 
 def _log_format(command: str, arguments: list[str]) -> str:
-    """What ``--log-format`` says. Raises Doubt for any argument that is not known here."""
+    """What ``--log-format`` says. Raises Fallback for any argument that is not known here."""
     log_format, rest = "text", iter(arguments)
     for argument in rest:
         name, equals, value = argument.partition("=")
@@ -103,7 +97,7 @@ def _log_format(command: str, arguments: list[str]) -> str:
 
 
 def _ask(script: str, command: str, arguments: list[str]) -> "Loaded | None":
-    """Raises Doubt or Unusable unless manifest and database agree. Returns what was done about it, if anything."""
+    """Raises Fallback or Unusable unless manifest and database agree. Returns what was done about it, if anything."""
     environ = os.environ
     manifest = manifest_file.read(manifest_file.place(script, environ))
     url = _url(environ.get("DATABASE_URL", ""))
@@ -123,7 +117,7 @@ def _ask(script: str, command: str, arguments: list[str]) -> "Loaded | None":
 
 
 def _agreed(session: "Session", manifest: Manifest, command: str, arguments: list[str]) -> "Loaded | None":
-    from lockgate.boot.libpq import NoAnswer  # noqa: PLC0415  as above
+    from lockgate.boot.libpq import NoAnswer, statement  # noqa: PLC0415  as above
 
     expected = wanted(manifest, os.environ)
     try:
@@ -143,7 +137,7 @@ def _agreed(session: "Session", manifest: Manifest, command: str, arguments: lis
 
 
 def _url(url: str) -> str:
-    """DATABASE_URL, where libpq and Django's settings must read it alike. Raises Doubt."""
+    """DATABASE_URL, where libpq and Django's settings must read it alike. Raises Fallback."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("postgres", "postgresql"):
         raise Fallback("DATABASE_URL is not set, or names no PostgreSQL")
@@ -155,7 +149,7 @@ def _url(url: str) -> str:
 
 
 def _refuse_odd_options(manifest: Manifest, environ: "Mapping[str, str]") -> None:
-    """A variable that a full start would refuse must be refused by one. Raises Doubt."""
+    """A variable that a full start would refuse must be refused by one. Raises Fallback."""
     for line in manifest.all("option"):
         name, kind, *words = line.split(" ")
         if (value := environ.get(name)) and not _is_readable(value, kind, words):
@@ -182,13 +176,6 @@ def wanted(manifest: Manifest, environ: "Mapping[str, str]") -> list[str]:
         for extension in manifest_file.extensions(manifest)
     ]
     return [name, manifest.one("contents"), manifest.one("ast_digest"), "{" + ",".join(quoted) + "}"]
-
-
-def statement(name: str) -> str:
-    """One of ``database/sql``, where ``lockgate.database`` itself would be imported for it."""
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-    with open(f"{folder}/database/sql/{name}.sql", encoding="utf-8") as file:  # noqa: PTH123
-        return file.read()
 
 
 def _say(event: str, fields: "Fields", log_format: str) -> None:

@@ -5,6 +5,7 @@ Source: https://www.postgresql.org/docs/current/libpq-async.html
 """
 
 import ctypes
+import os
 import select
 import time
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_void_p
@@ -193,3 +194,10 @@ def _texts(texts: list[str]) -> "ctypes.Array[c_char_p]":
 
 def _ignore(context: int, result: int) -> None:
     """libpq frees the result itself."""
+
+
+def statement(name: str) -> str:
+    """One of ``database/sql``, where ``lockgate.database`` itself would be imported for it."""
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    with open(f"{folder}/database/sql/{name}.sql", encoding="utf-8") as file:  # noqa: PTH123
+        return file.read()

@@ -18,7 +18,7 @@ from lockgate.errors import LockgateError
 from lockgate.events import HazardFound, HazardsFound, HazardsUnknown
 from lockgate.execution import failures
 from lockgate.facts import Key
-from lockgate.gate import admission, leftovers, pending_plan
+from lockgate.gate import leftovers, pending_plan
 from lockgate.gate.context import GateContext
 from lockgate.gate.pending_plan import Pending
 from lockgate.gate.preflight import Preflight
@@ -30,6 +30,7 @@ from lockgate.project_state.operations import copy_of
 
 # Operations whose tables no state names: they may change one of an app that is not pending at all.
 _OF_UNKNOWN_TABLES = RunPython | RunSQL | SeparateDatabaseAndState
+_SHOWN = 3  # hazards named in a refusal; the rest are counted
 _ONCE = "LOCKGATE_ON_HAZARD=report manage.py migrate"
 
 
@@ -115,7 +116,7 @@ def _sentence(effect: str) -> str:
 
 
 def _refused(blocking: Sequence[Hazard]) -> HazardsRefused:
-    shown = blocking[: admission.SHOWN]
+    shown = blocking[:_SHOWN]
     lines = [
         f"{hazard.rule.id} in {hazard.migration}: {hazard.what}. {_sentence(hazard.rule.effect)}" for hazard in shown
     ]

@@ -33,6 +33,10 @@ class Unusable(Exception):
     """There is no manifest, or it cannot be read."""
 
 
+class Fallback(Exception):
+    """Why Lockgate falls back to a full start."""
+
+
 class Manifest:
     """What a start needs of a manifest. lines: what follows each kind of line, in order."""
 

@@ -3,7 +3,7 @@
 -- that run may. The tables are those that an unqualified name finds; not one that is not made yet.
 -- An owner counts too, where it may not become this role by itself. For libpq as it is: PostgreSQL's own parameter.
 --   $1 text[]: more tables to look at, by name
---   own: table or sequence   owner, role: names (PUBLIC is a role here)   given: which rights, also of single columns, or
+--   own: table or sequence   owner, role: names (PUBLIC is a role here)   granted: which rights, also of single columns, or
 --   OWNER   ours: whether this role may take them back   statement: what does so, whoever granted them
 WITH own AS (
     SELECT pg_catalog.to_regclass(name)::pg_catalog.oid AS oid
@@ -37,7 +37,7 @@ WITH own AS (
            pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS place,
            coalesce(role.rolname::pg_catalog.text, 'PUBLIC') AS role,
            coalesce(pg_catalog.quote_ident(role.rolname), 'PUBLIC') AS quoted,
-           pg_catalog.string_agg(acl.privilege_type, ', ' ORDER BY acl.privilege_type) AS given
+           pg_catalog.string_agg(acl.privilege_type, ', ' ORDER BY acl.privilege_type) AS granted
     FROM acl
     JOIN pg_catalog.pg_class AS class USING (oid)
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
@@ -48,10 +48,10 @@ WITH own AS (
 SELECT relname::pg_catalog.text AS own,
        pg_catalog.pg_get_userbyid(relowner)::pg_catalog.text AS owner,
        role,
-       given,
+       granted,
        pg_catalog.pg_has_role(relowner, 'USAGE') AS ours,
        pg_catalog.format('REVOKE %s ON %s %s FROM %s CASCADE',
-                         given, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, place, quoted) AS statement
+                         granted, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, place, quoted) AS statement
 FROM found
 UNION ALL
 SELECT class.relname::pg_catalog.text,
