@@ -18,7 +18,7 @@ from tests.support import databases
 from tests.support.sites import ROOT
 
 APPS = ROOT / "apps"
-# What Django, manage.py and the settings load by name; all else is imported from there. Migrations are added to them.
+# What Django, manage.py and the settings load by name; all else is imported from there, or as what a folder has in it.
 ENTRIES = (
     "lockgate.apps",
     "lockgate.boot",
@@ -26,6 +26,7 @@ ENTRIES = (
     "lockgate.management.commands.migrate",
     "lockgate.models",
 )
+OF_A_FOLDER = ("lockgate.migrations", "lockgate.linting.rules")
 # What answers before a run begins, from a manifest, or loads a snapshot. No project of a sweep has either of them.
 BEFORE_A_RUN = "lockgate.boot"
 # They keep and show what is found.
@@ -43,7 +44,9 @@ def digest() -> str:
 def modules() -> set[str]:
     """The product's modules that a run of ``migrate`` may import."""
     graph = grimp.build_graph("lockgate", cache_dir=None)
-    waiting = [*ENTRIES, *graph.find_descendants("lockgate.migrations")]
+    waiting = [*ENTRIES]
+    for folder in OF_A_FOLDER:
+        waiting += graph.find_descendants(folder)
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
