@@ -43,6 +43,7 @@ def of_query(kind: str, body: Tree, reads: Kind = Kind.READ_ROWS) -> Iterator[Ch
 
 
 _BY_CONDITION = ("UpdateStmt", "DeleteStmt")
+_COMPARES = ("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY")  # with = : one value, a list, an array
 
 
 def _pinned(body: Tree) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ def _pinned(body: Tree) -> tuple[str, ...]:
 def _equal(expression: Tree) -> Iterator[str]:
     right = expression.get("rexpr", {})
     values = right["List"]["items"] if "List" in right else [right]
-    operator = words(expression.get("name")) == ["="] and expression["kind"] in ("AEXPR_OP", "AEXPR_IN")
+    operator = words(expression.get("name")) == ["="] and expression["kind"] in _COMPARES
     if operator and all("A_Const" in value or "ParamRef" in value for value in values):
         yield from words(expression["lexpr"].get("ColumnRef", {}).get("fields"))[-1:]
 
