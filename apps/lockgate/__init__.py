@@ -1,13 +1,13 @@
 """Lockgate: the gate between a container's start and its first request.
 
-Every command of the suite lives in ``lockgate.management.commands``; the stages a run passes through are
-the packages beside this file, and imports between them go one way (see ``pyproject.toml``).
+``management`` has the commands and their verbs; the stages a run passes through are the packages beside this file, and
+imports between them go one way (see ``pyproject.toml``).
 """
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "migrate"]
 
-TYPE_CHECKING = False  # as in manifest.py
+TYPE_CHECKING = False  # as in manifest_file.py
 if TYPE_CHECKING:
     from lockgate.gate.call import migrate
 else:

@@ -13,7 +13,7 @@ from lockgate.boot.libpq import NoAnswer, Session, statement
 from lockgate.manifest.manifest_file import Fallback, Manifest, decoded
 from lockgate.snapshot import reader
 
-TYPE_CHECKING = False  # as in manifest.py
+TYPE_CHECKING = False  # as in manifest_file.py
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
@@ -133,7 +133,7 @@ def _end_with_client(session: Session) -> None:
 
 
 def _refuse(session: Session, server: str) -> None:
-    """Raise Fallback unless the lock is had, and the snapshot fits: ``fit`` has the same reasons."""
+    """Raise Fallback unless the lock is had, and the snapshot fits: ``snapshot.compatibility`` has the same reasons."""
     if session.row(_TRY_LOCK, [str(LOCK)]) != ["t"]:
         raise Fallback("another run has the migration lock")
     if session.row("SELECT pg_catalog.current_setting('server_version_num')::integer / 10000", []) != [server]:

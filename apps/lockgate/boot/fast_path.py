@@ -12,7 +12,7 @@ from lockgate import sentences
 from lockgate.manifest import manifest_file
 from lockgate.manifest.manifest_file import Fallback, Manifest, Unusable
 
-TYPE_CHECKING = False  # as in manifest.py
+TYPE_CHECKING = False  # as in manifest_file.py
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -187,7 +187,7 @@ def _say(event: str, fields: "Fields", log_format: str) -> None:
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:  # as management.boundary has it
+    except BrokenPipeError:  # as management.base has it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.stderr.write(f"error: {sentences.OUTPUT_CLOSED}\n")
         sys.exit(1)

@@ -1,5 +1,6 @@
 """The snapshot: a database as this release's migrations make it, built once, loaded in place of replaying them.
 
-``build`` replays into scratch databases and dumps; ``document`` is the file; ``fit`` says whether it belongs to this
-code and this database; ``loading`` puts it there. Nothing is taken on trust: whatever does not match is replayed.
+``build`` replays into scratch databases and dumps; ``snapshot_file`` is the file; ``compatibility`` says whether it
+belongs to this code and this database; ``load`` puts it there. Nothing is taken on trust: whatever does not match is
+replayed.
 """

@@ -1,4 +1,4 @@
-"""The snapshot's file as bytes, read without Django: what a start needs of it. What is in it: ``document``.
+"""The snapshot's file as bytes, read without Django: what a start needs of it. What is in it: ``snapshot_file``.
 
 Invariant: it is opened once and read once, so what was looked at, owner and mode included, is what is run, whatever
 becomes of its name meanwhile.
@@ -17,7 +17,7 @@ HEADER = b"-- "
 CHUNK = 1 << 20  # bytes copied at once while it is written
 LARGEST = 64 << 20  # policy.SNAPSHOT_LARGEST, whose import would cost more than a load
 
-TYPE_CHECKING = False  # as in manifest.py
+TYPE_CHECKING = False  # as in manifest_file.py
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
