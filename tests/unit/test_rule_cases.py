@@ -220,6 +220,7 @@ CASES = [
         found="LG308",
     ),
     Case("rows by their keys", (sql("UPDATE shop_order SET note = '' WHERE id IN (1, 2)"),), quiet="LG606 LG601"),
+    Case("rows by ARRAY", (sql("DELETE FROM shop_order WHERE id = ANY(ARRAY[1, 2])"),), quiet="LG606 LG601"),
     Case("rows by an array", (sql("UPDATE shop_order SET note = '' WHERE id = ANY('{1,2}')"),), quiet="LG606 LG601"),
     Case("rows by a column that is no key", (sql("DELETE FROM shop_order WHERE total = 1"),), found="LG606"),
     Case("rows by a key that is computed", (sql("DELETE FROM shop_order WHERE id = (SELECT 1)"),), found="LG606"),

@@ -56,7 +56,8 @@ def _pinned(body: Tree) -> tuple[str, ...]:
 
 def _equal(expression: Tree) -> Iterator[str]:
     right = expression.get("rexpr", {})
-    values = right["List"]["items"] if "List" in right else [right]
+    array = right.get("A_ArrayExpr", {}).get("elements", [right])
+    values = right["List"]["items"] if "List" in right else array
     operator = words(expression.get("name")) == ["="] and expression["kind"] in _COMPARES
     if operator and all("A_Const" in value or "ParamRef" in value for value in values):
         yield from words(expression["lexpr"].get("ColumnRef", {}).get("fields"))[-1:]
